@@ -1,0 +1,176 @@
+// Package ingest is the contract between a host that ingests security events
+// and the connectors that fetch them.
+//
+// A connector implements [Source]. A host registers it in a [Catalog], builds
+// it from a configuration object, and then repeats four steps, which [Runner]
+// implements for one source in one process:
+//
+//	load the cursor -> Poll -> deliver the events -> save the cursor
+//
+// The cursor is saved only after the sink has accepted the events, so delivery
+// is at least once: a host that stops between the two steps sees the events of
+// that one batch again, with the same ids. Everything a source knows about its
+// progress is in the cursor, so any process may make the next poll.
+package ingest
+
+import (
+	"context"
+	"time"
+)
+
+// MaxEvents is the most events one [Batch] holds.
+const MaxEvents = 1000
+
+// Cursor is a source's position: opaque bytes that only the source that wrote
+// them can read. It holds no secret. The nil cursor means that nothing has been
+// read yet.
+type Cursor []byte
+
+// Source is one configured connector instance, such as one account of a vendor.
+//
+// A source starts no goroutine and stores nothing: two polls differ only by
+// their cursors. Its methods are safe for concurrent use, but a host must not
+// poll the same instance from the same cursor twice at once, because both polls
+// would return the same events.
+type Source interface {
+	// Descriptor returns the catalog entry of the connector this source is an
+	// instance of. It does no I/O and always returns the same value.
+	Descriptor() Descriptor
+
+	// TestConnection reports whether the configuration works: it returns nil
+	// when the next Poll can be expected to succeed, and otherwise an error
+	// that tells a person what is wrong and what to do about it. The host calls
+	// it when a person presses "Test connection", at any time, also while a
+	// poll is under way. It moves no position.
+	TestConnection(ctx context.Context) error
+
+	// Poll fetches what follows cursor, newest first, and returns at most
+	// [MaxEvents] events and the cursor behind them.
+	//
+	// The host passes the cursor it saved last, or nil on the first run. It
+	// delivers the events, then saves the returned cursor, then polls again: at
+	// once while Batch.More is set, else after the poll interval. Calling Poll
+	// twice with one cursor is allowed and returns the same entries again (and
+	// whatever has appeared since).
+	//
+	// An error means that the poll made no progress and that the host keeps
+	// the cursor it has. A poll that got part of the way returns what it has
+	// as a batch and no error; if the trouble persists the next poll returns
+	// it. Errors that say when to come back implement [RetryAfterer].
+	//
+	// Poll honours ctx at every wait and returns promptly when it ends.
+	Poll(ctx context.Context, cursor Cursor) (Batch, error)
+}
+
+// Batch is the outcome of one poll.
+type Batch struct {
+	// Events are at most [MaxEvents] events. There may be none.
+	Events []Event
+	// Cursor is the position behind Events, never nil. It is saved after the
+	// events have been delivered, also when there are none.
+	Cursor Cursor
+	// More says that a backlog remains: the next poll should follow at once.
+	More bool
+	// Coverage accounts for what this poll read.
+	Coverage Coverage
+}
+
+// Coverage accounts for every entry that one poll read:
+//
+//	Read = Delivered + sum of Dropped + Repeated
+type Coverage struct {
+	// Windows are the spans of time read from, newest first.
+	Windows []Window `json:"windows"`
+	// Requests counts the requests sent, retries included.
+	Requests int `json:"requests"`
+	// Read counts the entries received.
+	Read int `json:"read"`
+	// Delivered counts the entries that became an event of the batch.
+	Delivered int `json:"delivered"`
+	// Dropped counts the entries dropped by an explicit rule, by rule id.
+	Dropped map[string]int `json:"dropped,omitempty"`
+	// Repeated counts the entries that were recognised as already handled.
+	Repeated int `json:"repeated"`
+	// Late counts the delivered entries that an earlier read of the same span
+	// of time had not shown: the ones the overlap of windows rescued.
+	Late int `json:"late"`
+	// Undecodable counts the delivered entries that could not be understood.
+	// Their events say so and carry the entry as received.
+	Undecodable int `json:"undecodable"`
+	// Complete is the time up to which everything the vendor has shown is
+	// delivered once this batch is. It does not move while a backlog remains.
+	Complete time.Time `json:"complete"`
+	// Backlog counts the windows that remain open.
+	Backlog int `json:"backlog"`
+}
+
+// Window is a span of time a poll read from.
+type Window struct {
+	// Since and Before bound the span, in UTC.
+	Since  time.Time `json:"since"`
+	Before time.Time `json:"before"`
+	// Read counts the entries received from this window by this poll.
+	Read int `json:"read"`
+	// Exhausted says that the window has been read to its end.
+	Exhausted bool `json:"exhausted"`
+}
+
+// Add adds the counters of d to c and takes over the later of the rest, so that
+// a host can keep totals. Windows are not kept.
+func (c *Coverage) Add(d Coverage) {
+	c.Requests += d.Requests
+	c.Read += d.Read
+	c.Delivered += d.Delivered
+	c.Repeated += d.Repeated
+	c.Late += d.Late
+	c.Undecodable += d.Undecodable
+	for rule, n := range d.Dropped {
+		if c.Dropped == nil {
+			c.Dropped = make(map[string]int)
+		}
+		c.Dropped[rule] += n
+	}
+	c.Complete = d.Complete
+	c.Backlog = d.Backlog
+}
+
+// DroppedTotal is the sum of Dropped.
+func (c Coverage) DroppedTotal() int {
+	total := 0
+	for _, n := range c.Dropped {
+		total += n
+	}
+	return total
+}
+
+// RetryAfterer is implemented by errors that know when the host should try
+// again. Hosts find it with errors.As.
+type RetryAfterer interface {
+	error
+	// RetryAfter is how long to wait before the next attempt, or zero when
+	// the error does not say.
+	RetryAfter() time.Duration
+}
+
+// Sink delivers events.
+type Sink interface {
+	// Write delivers all events, in order. Nil means that every one of them
+	// is durably accepted; the host moves its cursor on that word alone. On an
+	// error the host calls Write again with the same events, so a sink that
+	// failed half-way may deliver the first half twice, under the same ids.
+	// The slice and its events belong to the caller again on return.
+	Write(ctx context.Context, events []Event) error
+}
+
+// CursorStore keeps the cursors of sources, each under a key the host chooses.
+type CursorStore interface {
+	// Load returns the cursor last saved under key, or nil and no error when
+	// there is none. A store that cannot tell the two apart, or finds its
+	// record damaged, returns an error.
+	Load(ctx context.Context, key string) (Cursor, error)
+
+	// Save replaces the cursor under key. When it returns nil the cursor is
+	// durable; after an error or a crash the store holds either the old or the
+	// new cursor, never a part of one.
+	Save(ctx context.Context, key string, cursor Cursor) error
+}
