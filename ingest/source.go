@@ -66,7 +66,7 @@ type Source interface {
 type Batch struct {
 	// Events are at most [MaxEvents] events. There may be none.
 	Events []Event
-	// Cursor is the position behind Events, never nil. It is saved after the
+	// Cursor is the position behind Events, never empty. It is saved after the
 	// events have been delivered, also when there are none.
 	Cursor Cursor
 	// More says that a backlog remains: the next poll should follow at once.
@@ -98,7 +98,8 @@ type Coverage struct {
 	// Their events say so and carry the entry as received.
 	Undecodable int `json:"undecodable"`
 	// Complete is the time up to which everything the vendor has shown is
-	// delivered once this batch is. It does not move while a backlog remains.
+	// delivered once this batch is. It does not move while a backlog remains,
+	// and is zero before anything has been read.
 	Complete time.Time `json:"complete"`
 	// Backlog counts the windows that remain open.
 	Backlog int `json:"backlog"`
@@ -115,8 +116,8 @@ type Window struct {
 	Exhausted bool `json:"exhausted"`
 }
 
-// Add adds the counters of d to c and takes over the later of the rest, so that
-// a host can keep totals. Windows are not kept.
+// Add adds the counters of d, a later poll, to c and takes over its Complete and
+// Backlog, so that a host can keep totals. Windows are not kept.
 func (c *Coverage) Add(d Coverage) {
 	c.Requests += d.Requests
 	c.Read += d.Read
@@ -171,6 +172,7 @@ type CursorStore interface {
 
 	// Save replaces the cursor under key. When it returns nil the cursor is
 	// durable; after an error or a crash the store holds either the old or the
-	// new cursor, never a part of one.
+	// new cursor, never a part of one. An empty cursor is refused, because it
+	// could not be told from a damaged record.
 	Save(ctx context.Context, key string, cursor Cursor) error
 }

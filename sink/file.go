@@ -1,0 +1,275 @@
+package sink
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/gofrs/flock"
+
+	"github.com/aisoc/cloudflareaudit/ingest"
+)
+
+// lineStart is how every line begins.
+const lineStart = `{"source":`
+
+// File is an [ingest.Sink] that appends to a file. A batch counts as delivered
+// once it has been synced to the disk. It is safe for concurrent use.
+//
+// The file is not opened again when it is renamed: to rotate it, stop the host
+// or copy and truncate the file.
+type File struct {
+	path string
+	file *os.File
+	// lock is nil for what is not a regular file, stream for what is.
+	lock   *flock.Flock
+	stream *Writer
+	torn   int64
+
+	mu  sync.Mutex
+	buf []byte
+	// rollback is the size the file must be cut back to before the next
+	// write, because a failed write could not be undone; else it is -1.
+	rollback int64
+}
+
+// OpenFile opens the file path for appending, and makes it, for this user
+// only, if it is not there. It fails if a process writes to the file already,
+// this one included.
+//
+// When the last line is torn because a process or machine stopped while
+// writing it, OpenFile removes it, and [File.Removed] says how much that was.
+// No entry is lost by this, since the batch it belonged to was never accepted.
+// A last line that is whole but for its line break is given one. A file that
+// ends in something else than an event is not touched: it is an error.
+//
+// Pipes, terminals and devices such as /dev/stdout are neither locked nor
+// repaired nor synced; see [Writer] for what then holds.
+func OpenFile(path string) (*File, error) {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		// Opening a pipe for reading too would make us its reader, and a write
+		// after the real one has gone would block instead of failing.
+		file, err := os.OpenFile(path, os.O_WRONLY, 0)
+		if err != nil {
+			return nil, fmt.Errorf("sink: cannot open the output: %w", err)
+		}
+		return &File{path: path, file: file, stream: NewWriter(file)}, nil
+	}
+	f := &File{path: path, rollback: -1}
+	if err := f.open(); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+func (f *File) open() (err error) {
+	f.file, err = os.OpenFile(f.path, os.O_RDWR|os.O_APPEND, 0)
+	if errors.Is(err, os.ErrNotExist) {
+		f.file, err = create(f.path)
+	}
+	if err != nil {
+		return fmt.Errorf("sink: cannot open the output: %w", err)
+	}
+	f.lock = flock.New(lockPath(f.path))
+	locked, err := f.lock.TryLock()
+	if err != nil {
+		return fmt.Errorf("sink: cannot lock %s: %w", f.path, err)
+	}
+	if !locked {
+		return fmt.Errorf("sink: another process writes to %s; stop that one or choose another file", f.path)
+	}
+	if err := f.repair(); err != nil {
+		return fmt.Errorf("sink: cannot repair the end of %s: %w", f.path, err)
+	}
+	return nil
+}
+
+// create makes the file path, and its name durable.
+func create(path string) (*os.File, error) {
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := syncDir(filepath.Dir(path)); err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return file, nil
+}
+
+// lockPath is the file whose lock guards path: path itself, so that no other
+// name of it gets round the lock and nothing is left behind. On Windows, where
+// a lock keeps even its owner's other handles out, it is a file beside it.
+func lockPath(path string) string {
+	if runtime.GOOS == "windows" {
+		return path + ".lock"
+	}
+	return path
+}
+
+// Removed is the size in bytes of the torn last line that OpenFile removed.
+func (f *File) Removed() int64 { return f.torn }
+
+// Close closes the file and lets other processes write to it.
+func (f *File) Close() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var errs []error
+	if f.file != nil {
+		errs = append(errs, f.file.Close())
+	}
+	if f.lock != nil {
+		errs = append(errs, f.lock.Close())
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("sink: cannot close the output: %w", err)
+	}
+	return nil
+}
+
+// Write implements [ingest.Sink]. When it fails, it takes back what it has
+// written of the batch, so that the next attempt leaves each line once and
+// none torn. Where even that fails, the next attempt begins with it.
+func (f *File) Write(ctx context.Context, events []ingest.Event) error {
+	if f.stream != nil {
+		return f.stream.Write(ctx, events)
+	}
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("sink: %w", err)
+	}
+	if len(events) == 0 {
+		return nil
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.rollback >= 0 {
+		if err := f.truncate(f.rollback); err != nil {
+			return fmt.Errorf("sink: cannot take back a failed write: %w", err)
+		}
+		f.rollback = -1
+	}
+	info, err := f.file.Stat()
+	if err != nil {
+		return fmt.Errorf("sink: %w", err)
+	}
+	buf := appendLines(f.buf[:0], events)
+	f.buf = reusable(buf)
+	_, err = f.file.Write(buf)
+	if err == nil {
+		// A batch that the kernel has dropped after a failed sync is not
+		// written again by a second sync, hence the rollback here as well.
+		err = f.file.Sync()
+	}
+	if err == nil {
+		return nil
+	}
+	err = fmt.Errorf("sink: %w", err)
+	if undo := f.truncate(info.Size()); undo != nil {
+		f.rollback = info.Size()
+		err = errors.Join(err, fmt.Errorf("sink: cannot take back the failed write: %w", undo))
+	}
+	return err
+}
+
+// truncate cuts the file to size, unless it is that short already.
+func (f *File) truncate(size int64) error {
+	info, err := f.file.Stat()
+	if err != nil || info.Size() <= size {
+		return err
+	}
+	if runtime.GOOS == "windows" {
+		// There a handle opened for appending may not.
+		return os.Truncate(f.path, size)
+	}
+	return f.file.Truncate(size)
+}
+
+// repair makes the file end with a whole line.
+func (f *File) repair() error {
+	info, err := f.file.Stat()
+	if err != nil {
+		return err
+	}
+	size := info.Size()
+	start, err := lastLine(f.file, size)
+	if err != nil || start == size {
+		return err
+	}
+	tail := io.NewSectionReader(f.file, start, size-start)
+	ours, err := startsLikeAnEvent(tail)
+	if err != nil {
+		return err
+	}
+	if !ours {
+		return errors.New("it does not end in a JSON line of an event; is it the right file?")
+	}
+	if whole(tail) {
+		_, err = f.file.Write([]byte("\n"))
+	} else {
+		f.torn = size - start
+		err = f.truncate(start)
+	}
+	if err != nil {
+		return err
+	}
+	return f.file.Sync()
+}
+
+// lastLine returns the offset behind the last line break in the first size
+// bytes of r. It reads backwards, in blocks, because files may be huge.
+func lastLine(r io.ReaderAt, size int64) (int64, error) {
+	block := make([]byte, 64<<10)
+	for end := size; end > 0; {
+		start := max(0, end-int64(len(block)))
+		b := block[:end-start]
+		if _, err := r.ReadAt(b, start); err != nil && !errors.Is(err, io.EOF) {
+			return 0, err
+		}
+		if i := bytes.LastIndexByte(b, '\n'); i >= 0 {
+			return start + int64(i) + 1, nil
+		}
+		end = start
+	}
+	return 0, nil
+}
+
+// startsLikeAnEvent reports whether tail begins as far as it goes like a line
+// of this sink. After a power cut a part of it may read as zeros.
+func startsLikeAnEvent(tail io.ReaderAt) (bool, error) {
+	head := make([]byte, len(lineStart))
+	n, err := tail.ReadAt(head, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return false, err
+	}
+	head, _, _ = bytes.Cut(head[:n], []byte{0})
+	return bytes.HasPrefix([]byte(lineStart), head), nil
+}
+
+// whole reports whether r holds exactly one JSON value.
+func whole(r io.Reader) bool {
+	dec := jsontext.NewDecoder(r, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	if dec.SkipValue() != nil {
+		return false
+	}
+	_, err := dec.ReadToken()
+	return err == io.EOF
+}
+
+// syncDir makes the names in dir durable.
+func syncDir(dir string) error {
+	if runtime.GOOS == "windows" {
+		// There a folder cannot be synced, and a new name is journaled.
+		return nil
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

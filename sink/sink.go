@@ -1,0 +1,106 @@
+// Package sink writes events as JSON lines: [File] to a file that survives
+// crashes, [Writer] to standard output or whatever else takes bytes.
+//
+// Each event is one line, as [ingest.Event.AppendJSON] encodes it. Line breaks
+// between the tokens of a raw entry become spaces; everything else in it stays
+// byte for byte.
+package sink
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/aisoc/cloudflareaudit/ingest"
+)
+
+// maxKept is the largest buffer that is kept for the next batch. Batches are
+// seldom larger, and one that is must not occupy its memory for ever.
+const maxKept = 4 << 20
+
+// Writer is an [ingest.Sink] that writes to an [io.Writer]. It is safe for
+// concurrent use as long as nothing else writes to the same place.
+type Writer struct {
+	mu  sync.Mutex
+	out io.Writer
+	buf []byte
+	// rest is what is missing of a line that a failed write has torn.
+	rest []byte
+}
+
+// NewWriter returns a sink that writes to w.
+func NewWriter(w io.Writer) *Writer { return &Writer{out: w} }
+
+// Write implements [ingest.Sink]. It makes one call of the underlying Write
+// for all events, and takes its word for the bytes being durable. When that
+// call fails in mid-line, the next one completes the line before all else, so
+// that what has been written never holds a broken line for long.
+//
+// The context is looked at before the call only: a write to a pipe that nobody
+// reads waits for its reader.
+func (w *Writer) Write(ctx context.Context, events []ingest.Event) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("sink: %w", err)
+	}
+	if len(events) == 0 {
+		return nil
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	buf := appendLines(append(w.buf[:0], w.rest...), events)
+	w.buf = reusable(buf)
+	n, err := w.out.Write(buf)
+	if err == nil && n < len(buf) {
+		err = io.ErrShortWrite
+	}
+	if err == nil {
+		w.rest = nil
+		return nil
+	}
+	if n > 0 {
+		w.rest = nil
+		if buf[n-1] != '\n' {
+			end := n + bytes.IndexByte(buf[n:], '\n') + 1
+			w.rest = bytes.Clone(buf[n:end])
+		}
+	}
+	return fmt.Errorf("sink: %w", err)
+}
+
+// appendLines appends one line per event.
+func appendLines(b []byte, events []ingest.Event) []byte {
+	for i := range events {
+		start := len(b)
+		b = events[i].AppendJSON(b)
+		unbreak(b[start:])
+		b = append(b, '\n')
+	}
+	return b
+}
+
+// unbreak makes one line of an encoded event. Raw line breaks are possible
+// only in its raw entry, and in JSON only between tokens, where a space means
+// the same. The carriage return goes too: some readers end lines at it.
+func unbreak(line []byte) {
+	for _, c := range []byte("\n\r") {
+		rest := line
+		for {
+			i := bytes.IndexByte(rest, c)
+			if i < 0 {
+				break
+			}
+			rest[i] = ' '
+			rest = rest[i+1:]
+		}
+	}
+}
+
+// reusable returns buf, or nil when it is too large to be kept.
+func reusable(buf []byte) []byte {
+	if cap(buf) > maxKept {
+		return nil
+	}
+	return buf[:0]
+}

@@ -1,0 +1,124 @@
+//go:build linux || darwin
+
+package sink_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/aisoc/cloudflareaudit/sink"
+)
+
+func init() {
+	// A limit on the size of files stands in for a full disk: a write stores
+	// what fits and then fails.
+	children["write on a full disk"] = func(path string) error {
+		f, err := sink.OpenFile(path)
+		if err != nil {
+			return err
+		}
+		ctx := context.Background()
+		if err := f.Write(ctx, events("1")); err != nil {
+			return err
+		}
+		signal.Ignore(syscall.SIGXFSZ)
+		var limit syscall.Rlimit
+		if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &limit); err != nil {
+			return err
+		}
+		full := limit
+		full.Cur = uint64(len(line("1")+line("2")) + 20)
+		if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &full); err != nil {
+			return err
+		}
+		for range 2 {
+			if err := f.Write(ctx, events("2", "3")); !errors.Is(err, syscall.EFBIG) {
+				return fmt.Errorf("the write on a full disk returned %w", err)
+			}
+			if b, err := os.ReadFile(path); err != nil || string(b) != line("1") {
+				return fmt.Errorf("after the failed write the file holds %s, %w", b, err)
+			}
+		}
+		if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit); err != nil {
+			return err
+		}
+		if err := f.Write(ctx, events("2", "3")); err != nil {
+			return err
+		}
+		return f.Close()
+	}
+}
+
+func TestFile_ARetryAfterAFullDiskLeavesEachLineOnce(t *testing.T) {
+	t.Parallel()
+	path := newPath(t)
+	out, err := child(t, "write on a full disk", path, 0).CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	assert.Equal(t, line("1")+line("2")+line("3"), content(t, path))
+}
+
+func TestFile_ReportsAFullDevice(t *testing.T) {
+	t.Parallel()
+	if _, err := os.Stat("/dev/full"); err != nil {
+		t.Skip("there is no /dev/full here")
+	}
+	f := openFile(t, "/dev/full")
+	assert.ErrorIs(t, f.Write(t.Context(), events("1")), syscall.ENOSPC)
+}
+
+func TestFile_WritesToANamedPipe(t *testing.T) {
+	t.Parallel()
+	path := newPath(t)
+	require.NoError(t, syscall.Mkfifo(path, 0o600))
+	got := make(chan string)
+	go func() {
+		reader, err := os.Open(path)
+		if !assert.NoError(t, err) {
+			close(got)
+			return
+		}
+		defer reader.Close()
+		b, err := io.ReadAll(reader)
+		assert.NoError(t, err)
+		got <- string(b)
+	}()
+	f, err := sink.OpenFile(path)
+	require.NoError(t, err)
+	require.NoError(t, f.Write(t.Context(), events("1", "2")))
+	require.NoError(t, f.Close())
+	assert.Equal(t, line("1")+line("2"), <-got)
+}
+
+func TestFile_FailsOnAPipeWhoseReaderHasGone(t *testing.T) {
+	t.Parallel()
+	path := newPath(t)
+	require.NoError(t, syscall.Mkfifo(path, 0o600))
+	opened := make(chan *os.File)
+	go func() {
+		reader, err := os.Open(path)
+		assert.NoError(t, err)
+		opened <- reader
+	}()
+	f := openFile(t, path)
+	require.NoError(t, (<-opened).Close())
+	assert.ErrorIs(t, f.Write(t.Context(), events("1")), syscall.EPIPE)
+}
+
+func TestFile_WritesToStandardOutput(t *testing.T) {
+	t.Parallel()
+	cmd := child(t, "write one batch", "/dev/stdout", 0)
+	var stdout, stderr strings.Builder
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	require.NoError(t, cmd.Run(), stderr.String())
+	assert.Len(t, ids(t, []byte(stdout.String())), batchSize)
+}

@@ -1,0 +1,232 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+
+	"github.com/gofrs/flock"
+
+	"github.com/aisoc/cloudflareaudit/ingest"
+)
+
+const (
+	lockName   = ".lock"
+	cursorExt  = ".cursor"
+	partialExt = cursorExt + ".tmp"
+)
+
+// Dir is an [ingest.CursorStore] in a folder: one file per key, which holds
+// the cursor and nothing else. A save writes a second file, syncs it, renames
+// it over the first and syncs the folder, so a crash or a full disk at any
+// moment leaves the old cursor or the new one.
+//
+// One process at a time uses a folder; a lock on a file in it sees to that.
+// The methods are safe for concurrent use.
+type Dir struct {
+	dir  string
+	lock *flock.Flock
+
+	mu     sync.Mutex
+	closed bool
+}
+
+// Open opens the folder dir, which is made, for this user only, if it is not
+// there. It fails if a process has the folder open already, this one included.
+// What a save that was cut off has left behind is removed.
+func Open(dir string) (*Dir, error) {
+	if err := makeDir(dir); err != nil {
+		return nil, fmt.Errorf("store: cannot make the folder: %w", err)
+	}
+	lock := flock.New(filepath.Join(dir, lockName))
+	locked, err := lock.TryLock()
+	if err != nil {
+		return nil, fmt.Errorf("store: cannot lock the folder %s: %w", dir, err)
+	}
+	if !locked {
+		return nil, fmt.Errorf("store: the folder %s is in use by another process; stop that one or choose another folder", dir)
+	}
+	d := &Dir{dir: dir, lock: lock}
+	if err := d.clean(); err != nil {
+		return nil, errors.Join(fmt.Errorf("store: cannot clean the folder: %w", err), lock.Close())
+	}
+	return d, nil
+}
+
+// Close gives the folder free for other processes. The store cannot be used
+// any more.
+func (d *Dir) Close() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.closed = true
+	if err := d.lock.Close(); err != nil {
+		return fmt.Errorf("store: cannot unlock the folder %s: %w", d.dir, err)
+	}
+	return nil
+}
+
+// Load implements [ingest.CursorStore]. A file that is empty or cannot be read
+// is an error, which says what to do about it.
+func (d *Dir) Load(ctx context.Context, key string) (ingest.Cursor, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, wrapLoad(key, err)
+	}
+	if key == "" {
+		return nil, wrapLoad(key, errEmptyKey)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return nil, wrapLoad(key, os.ErrClosed)
+	}
+	path := d.path(key)
+	cursor, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil
+	case err != nil:
+		return nil, wrapLoad(key, fmt.Errorf("%w; make the file readable, or delete it to start anew", err))
+	case len(cursor) == 0:
+		return nil, wrapLoad(key, fmt.Errorf("%s is empty; restore the file from a backup, or delete it to start anew", path))
+	}
+	return cursor, nil
+}
+
+// Save implements [ingest.CursorStore].
+func (d *Dir) Save(ctx context.Context, key string, cursor ingest.Cursor) error {
+	if err := ctx.Err(); err != nil {
+		return wrapSave(key, err)
+	}
+	if err := checkSave(key, cursor); err != nil {
+		return wrapSave(key, err)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return wrapSave(key, os.ErrClosed)
+	}
+	path := d.path(key)
+	if err := replace(path, strings.TrimSuffix(path, cursorExt)+partialExt, cursor); err != nil {
+		return wrapSave(key, err)
+	}
+	return nil
+}
+
+// clean removes the files of saves that a crash cut off.
+func (d *Dir) clean() error {
+	entries, err := os.ReadDir(d.dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), partialExt) {
+			if err := os.Remove(filepath.Join(d.dir, e.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// path returns the file of key.
+func (d *Dir) path(key string) string {
+	return filepath.Join(d.dir, fileName(key))
+}
+
+// fileName turns key into the name of a file that no other key has. Capital
+// letters are escaped like the rest, because some file systems ignore case.
+func fileName(key string) string {
+	var b strings.Builder
+	for i := range len(key) {
+		switch c := key[i]; {
+		case 'a' <= c && c <= 'z', '0' <= c && c <= '9', c == '-', c == '_':
+			b.WriteByte(c)
+		default:
+			fmt.Fprintf(&b, "%%%02x", c)
+		}
+	}
+	return b.String() + cursorExt
+}
+
+// replace puts data into the file path, by way of the file partial in the same
+// folder.
+func replace(path, partial string, data []byte) error {
+	if err := writeSynced(partial, data); err != nil {
+		// On a full disk the remains would keep what little space there is.
+		return errors.Join(err, ignoreMissing(os.Remove(partial)))
+	}
+	if err := os.Rename(partial, path); err != nil {
+		return errors.Join(err, ignoreMissing(os.Remove(partial)))
+	}
+	// Without this the rename itself may not survive a power cut.
+	return syncDir(filepath.Dir(path))
+}
+
+func writeSynced(path string, data []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
+
+func ignoreMissing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// makeDir makes dir and the folders above it as far as they are missing.
+func makeDir(dir string) error {
+	err := os.Mkdir(dir, 0o700)
+	parent := filepath.Dir(dir)
+	if errors.Is(err, fs.ErrNotExist) && parent != dir {
+		if err := makeDir(parent); err != nil {
+			return err
+		}
+		err = os.Mkdir(dir, 0o700)
+	}
+	if errors.Is(err, fs.ErrExist) {
+		info, err := os.Stat(dir)
+		if err == nil && !info.IsDir() {
+			err = fmt.Errorf("%s is not a folder", dir)
+		}
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	return syncDir(parent)
+}
+
+// syncDir makes the names in dir durable.
+func syncDir(dir string) error {
+	if runtime.GOOS == "windows" {
+		// There a folder cannot be synced, and a rename is journaled.
+		return nil
+	}
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+func wrapLoad(key string, err error) error {
+	return fmt.Errorf("store: cannot load the cursor of %q: %w", key, err)
+}
+
+func wrapSave(key string, err error) error {
+	return fmt.Errorf("store: cannot save the cursor of %q: %w", key, err)
+}
