@@ -1,0 +1,334 @@
+package cloudflareaudit
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/cloudflare/cloudflare-go/v7/audit_logs"
+	"github.com/cloudflare/cloudflare-go/v7/option"
+)
+
+const (
+	// maxBody bounds the body of a reply, decompressed. A page that is larger
+	// is asked for again in smaller pages.
+	maxBody = 32 << 20
+	// maxErrorBody bounds what is read of the body of a failure.
+	maxErrorBody = 64 << 10
+	// maxAttempts bounds how often one request is sent.
+	maxAttempts = 3
+	// firstBackoff is the wait before the second attempt; it doubles.
+	firstBackoff = 500 * time.Millisecond
+	// rateLimitWait is the wait after a 429 that does not name one.
+	rateLimitWait = time.Minute
+	// longestWait bounds a wait the server asks for, so that a misread or
+	// hostile header cannot stop the feed for good.
+	longestWait = time.Hour
+)
+
+// errTooLarge says that a reply was longer than maxBody. The page holds its
+// beginning.
+var errTooLarge = errors.New("the reply is too large")
+
+// client sends the requests of one connector.
+type client struct {
+	accountID string
+	service   *audit_logs.AuditLogService
+	limiter   *limiter
+	timeout   time.Duration
+	token     Secret
+	maxBody   int64
+}
+
+// query is one request for a page of the audit log.
+type query struct {
+	since, before time.Time // in whole seconds; zero leaves them out
+	page, perPage int
+	hideUserLogs  bool
+}
+
+// reply is what a page brought besides its entries.
+type reply struct {
+	// date is the server's clock when it answered, to the second, or zero.
+	date time.Time
+	// took is the time from sending the request to its reply.
+	took time.Duration
+	// requests counts the attempts, also when they failed.
+	requests int
+}
+
+func newClient(cfg Config) *client {
+	httpClient := http.Client{Transport: sharedTransport()}
+	if cfg.HTTPClient != nil {
+		httpClient = *cfg.HTTPClient
+	}
+	httpClient.CheckRedirect = sameHost
+	c := &client{
+		accountID: cfg.AccountID,
+		limiter:   limiterFor(cfg.APIToken, cfg.RateLimit),
+		timeout:   cfg.RequestTimeout,
+		token:     cfg.APIToken,
+		maxBody:   maxBody,
+	}
+	// Built from explicit options alone, the service reads nothing from the
+	// environment; retries are ours, because the service's own sleep as long
+	// as a reply tells them to.
+	c.service = audit_logs.NewAuditLogService(
+		option.WithBaseURL(cfg.BaseURL),
+		option.WithAPIToken(cfg.APIToken.Reveal()),
+		option.WithHTTPClient(&httpClient),
+		option.WithMaxRetries(0),
+		option.WithHeader("User-Agent", userAgent),
+		option.WithMiddleware(c.refuse),
+	)
+	return c
+}
+
+// sharedTransport is the transport of all connectors that are not given a
+// client: one pool of connections for the process, without the proxy settings
+// of the environment.
+var sharedTransport = sync.OnceValue(func() http.RoundTripper {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.Proxy = nil
+	t.MaxIdleConnsPerHost = 16
+	return t
+})
+
+// sameHost lets a redirect be followed only where the token may be seen.
+func sameHost(req *http.Request, via []*http.Request) error {
+	first := via[0].URL
+	if req.URL.Host != first.Host || req.URL.Scheme != first.Scheme {
+		return fmt.Errorf("refused a redirect to another host (%s)", clean(req.URL.Host))
+	}
+	if len(via) >= 5 {
+		return errors.New("refused the fifth redirect in a row")
+	}
+	return nil
+}
+
+// page fetches one page of the audit log into p and finds its entries. It tries
+// again after passing failures. On errTooLarge and errNotJSON, p holds what was
+// read.
+func (c *client) page(ctx context.Context, q query, p *page) (reply, error) {
+	var r reply
+	for {
+		if err := c.limiter.wait(ctx); err != nil {
+			return r, err
+		}
+		r.requests++
+		err := c.fetch(ctx, q, p, &r)
+		if err == nil {
+			return r, nil
+		}
+		if ctx.Err() != nil {
+			return r, ctx.Err()
+		}
+		if wait := retryAfter(err); wait > 0 {
+			c.limiter.holdUntil(wait)
+		}
+		if r.requests >= maxAttempts || !passing(err) {
+			return r, err
+		}
+		// Half fixed, half random, so that connectors that failed together do
+		// not come back together.
+		backoff := firstBackoff << (r.requests - 1)
+		if err := sleep(ctx, backoff/2+rand.N(backoff/2)); err != nil {
+			return r, err
+		}
+	}
+}
+
+// fetch makes one attempt at a page.
+func (c *client) fetch(ctx context.Context, q query, p *page, r *reply) error {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+
+	var params audit_logs.AuditLogListParams
+	params.AccountID.Value, params.AccountID.Present = c.accountID, true
+	var resp *http.Response
+	sent := time.Now()
+	_, err := c.service.List(ctx, params, append(q.options(), option.WithResponseBodyInto(&resp))...)
+	if err != nil {
+		return c.withoutToken(err)
+	}
+	defer resp.Body.Close()
+	r.took = time.Since(sent)
+	r.date, _ = http.ParseTime(resp.Header.Get("Date"))
+	c.limiter.observe(resp.Header)
+
+	if err := p.read(resp.Body, c.maxBody); err != nil {
+		return c.withoutToken(err)
+	}
+	env, err := p.scan()
+	switch {
+	case err != nil && !entire(p.body):
+		return malformed(resp.StatusCode, "not JSON, or only a part of it: "+c.scrub(excerpt(p.body)))
+	case err != nil:
+		return err
+	case !env.success:
+		e := errorOf(resp.StatusCode, env.errors, 0)
+		e.Message = c.scrub(e.Message)
+		if e.Message == "" {
+			e.Message = "the reply does not report success"
+		}
+		return e
+	case !env.hasResult:
+		return malformed(resp.StatusCode, "the reply reports success but has no list as its result")
+	}
+	return nil
+}
+
+// options are the parameters of q. The SDK would send since and before as dates
+// without a time of day, so they bypass its typed parameters.
+func (q query) options() []option.RequestOption {
+	opts := make([]option.RequestOption, 0, 8)
+	if !q.since.IsZero() {
+		opts = append(opts, option.WithQuery("since", q.since.UTC().Format(time.RFC3339)))
+	}
+	if !q.before.IsZero() {
+		opts = append(opts, option.WithQuery("before", q.before.UTC().Format(time.RFC3339)),
+			option.WithQuery("direction", "desc"))
+	}
+	opts = append(opts, option.WithQuery("per_page", strconv.Itoa(q.perPage)))
+	if q.page > 1 {
+		opts = append(opts, option.WithQuery("page", strconv.Itoa(q.page)))
+	}
+	if q.hideUserLogs {
+		opts = append(opts, option.WithQuery("hide_user_logs", "true"))
+	}
+	return opts
+}
+
+// refuse turns every reply that is not a success into an [APIError], before the
+// SDK reads its body without a bound and makes an error that can print the
+// token.
+func (c *client) refuse(req *http.Request, next option.MiddlewareNext) (*http.Response, error) {
+	resp, err := next(req)
+	if err != nil || (resp.StatusCode >= 200 && resp.StatusCode < 300) {
+		return resp, err
+	}
+	defer resp.Body.Close()
+	c.limiter.observe(resp.Header)
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
+	wait := min(parseRetryAfter(resp.Header, time.Now()), longestWait)
+	if wait == 0 && resp.StatusCode == http.StatusTooManyRequests {
+		wait = rateLimitWait
+		if _, reset, ok := parseRateLimit(resp.Header.Get("Ratelimit")); ok {
+			wait = reset
+		}
+	}
+	p := page{body: body}
+	env, err := p.scan()
+	e := errorOf(resp.StatusCode, env.errors, wait)
+	if err != nil && e.Message == "" {
+		e.Message = excerpt(body)
+	}
+	e.Message = c.scrub(e.Message)
+	return nil, e
+}
+
+// scrub takes the token out of a text that came from outside.
+func (c *client) scrub(s string) string {
+	if token := c.token.Reveal(); token != "" {
+		return strings.ReplaceAll(s, token, redacted)
+	}
+	return s
+}
+
+// withoutToken makes sure that err does not show the token, which only a proxy
+// or transport that repeats headers could cause.
+func (c *client) withoutToken(err error) error {
+	if token := c.token.Reveal(); token != "" && strings.Contains(err.Error(), token) {
+		return errors.New(c.scrub(err.Error()))
+	}
+	return err
+}
+
+// read fills the page with a body of at most limit bytes.
+func (p *page) read(body io.Reader, limit int64) error {
+	buf := bytes.NewBuffer(p.body[:0])
+	n, err := buf.ReadFrom(io.LimitReader(body, limit+1))
+	p.body = buf.Bytes()
+	if err != nil {
+		return err
+	}
+	if n > limit {
+		p.body = p.body[:limit]
+		return fmt.Errorf("%w: more than %d bytes", errTooLarge, limit)
+	}
+	return nil
+}
+
+// passing reports whether the next attempt may well succeed.
+func passing(err error) bool {
+	if api, ok := errors.AsType[*APIError](err); ok {
+		return api.Wait <= longestSleep && (api.Kind == KindServer || api.Kind == KindMalformed || api.Kind == KindRateLimited)
+	}
+	if errors.Is(err, errTooLarge) || errors.Is(err, context.Canceled) {
+		return false
+	}
+	// What is left are failures of the network, time-outs among them, and
+	// bodies that are damaged, for once or for good.
+	return true
+}
+
+// retryAfter is how long err says to wait, or zero.
+func retryAfter(err error) time.Duration {
+	if api, ok := errors.AsType[*APIError](err); ok {
+		return api.Wait
+	}
+	return 0
+}
+
+// parseRetryAfter reads Retry-After, which is seconds or a date.
+func parseRetryAfter(h http.Header, now time.Time) time.Duration {
+	v := h.Get("Retry-After")
+	if v == "" {
+		return 0
+	}
+	if seconds, err := strconv.ParseFloat(v, 64); err == nil {
+		return time.Duration(min(max(seconds, 0), longestWait.Seconds()) * float64(time.Second))
+	}
+	if t, err := http.ParseTime(v); err == nil {
+		return max(0, t.Sub(now))
+	}
+	return 0
+}
+
+// entire reports whether body looks like a JSON object that arrived in full, so
+// that what is wrong with it is inside.
+func entire(body []byte) bool {
+	body = bytes.TrimSpace(body)
+	return bytes.HasPrefix(body, []byte("{")) && bytes.HasSuffix(body, []byte("}"))
+}
+
+// excerpt is the beginning of a body, for a person to recognise it by.
+func excerpt(body []byte) string {
+	const most = 80
+	text := strings.Join(strings.Fields(string(body[:min(len(body), 4*most)])), " ")
+	if len(text) > most {
+		text = text[:most] + "…"
+	}
+	return clean(strings.ToValidUTF8(text, "\uFFFD"))
+}
+
+// failure wraps an error of the client for the host, without the parts of a
+// [url.Error] that repeat the whole request.
+func failure(err error) error {
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		err = u.Err
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("no reply in time: %w", err)
+	}
+	return fmt.Errorf("cloudflareaudit: read the audit log: %w", err)
+}

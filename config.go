@@ -1,0 +1,635 @@
+package cloudflareaudit
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"math"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aisoc/cloudflareaudit/ingest"
+)
+
+// DefaultBaseURL is the address of the Cloudflare API.
+const DefaultBaseURL = "https://api.cloudflare.com/client/v4"
+
+// Config configures one connector: one Cloudflare account. AccountID and
+// APIToken are required; the zero value of every other field stands for its
+// default. [New] checks all of it.
+type Config struct {
+	// AccountID is the account to read: 32 lower-case hexadecimal digits.
+	AccountID string
+	// APIToken is an API token with Account > Account Settings > Read for the
+	// account. It is sent to BaseURL and shown nowhere.
+	APIToken Secret
+	// BaseURL is the address of the API, DefaultBaseURL by default. It must be
+	// https, or http to a loopback address.
+	BaseURL string
+	// PollInterval is the time between polls, 30 s to 24 h, 300 s by default.
+	// The host keeps it; the connector uses it to decide when a backlog has to
+	// give way to newer entries.
+	PollInterval time.Duration
+	// PageSize is the number of entries asked for at once, 1 to 1000, 100 by
+	// default. A backlog is read in pages of up to 1000.
+	PageSize int
+	// MaxEvents is the most events of one poll, 1 to 1000, 1000 by default.
+	MaxEvents int
+	// Overlap is how far each window reaches back into the time that has been
+	// read already, 10 s to 24 h, 10 min by default. An entry that Cloudflare
+	// shows later than this after its own time may be missed.
+	Overlap time.Duration
+	// InitialLookback is how far back the first poll reaches, 1 min to 548
+	// days (the 18 months Cloudflare keeps), 24 h by default.
+	InitialLookback time.Duration
+	// HideUserLogs leaves out the entries of users, such as logins and API
+	// keys, which are often the ones that matter. False by default.
+	HideUserLogs bool
+	// ProductionZones are the zones in production: names or ids, also with *
+	// as in *.example.com. Empty means that every zone is in production.
+	ProductionZones []string
+	// VerifiedWorkers are the Worker scripts that routes may point to without
+	// notice: names, also with *. Empty means that none is verified.
+	VerifiedWorkers []string
+	// DropRoutine drops what the rules call routine, such as reads of zone
+	// settings. Nil means true; false delivers it with severity info.
+	DropRoutine *bool
+	// Rules are put in front of the default rules, see [Rule].
+	Rules []Rule
+	// RateLimit is the most requests in five minutes, 1 to 1200, 900 by
+	// default. Cloudflare allows a token 1200, its owner's use of the
+	// dashboard included. Connectors of one process with the same token share
+	// it.
+	RateLimit int
+	// RequestTimeout bounds one request with its reply, 1 s to 5 min, 30 s by
+	// default.
+	RequestTimeout time.Duration
+
+	// HTTPClient sends the requests, without following redirects to another
+	// host. Nil means a transport that all connectors of the process share and
+	// that takes no proxy from the environment.
+	HTTPClient *http.Client
+	// Logger gets warnings; in normal running there are none. Nil means no
+	// log.
+	Logger *slog.Logger
+	// Clock tells the time, time.Now by default. It only has to be roughly
+	// right: windows follow the clock of the server.
+	Clock func() time.Time
+}
+
+// A FieldError says what is wrong with one field of a configuration.
+type FieldError struct {
+	// Field is the name of the field, as in the host's configuration object.
+	Field string
+	// Value is what was given, or empty for a secret.
+	Value string
+	// Allowed says what is wrong with it and what is allowed.
+	Allowed string
+}
+
+// Error implements error.
+func (e *FieldError) Error() string {
+	if e.Value == "" {
+		return e.Field + ": " + e.Allowed
+	}
+	return fmt.Sprintf("%s: %s: %s", e.Field, strconv.Quote(shorten(e.Value, 80)), e.Allowed)
+}
+
+// Bounds of the configuration.
+const (
+	maxLookback = 548 * 24 * time.Hour
+	maxPageSize = 1000
+)
+
+// withDefaults fills in what was left zero.
+func (c Config) withDefaults() Config {
+	def(&c.BaseURL, DefaultBaseURL)
+	def(&c.PollInterval, 300*time.Second)
+	def(&c.PageSize, 100)
+	def(&c.MaxEvents, ingest.MaxEvents)
+	def(&c.Overlap, 10*time.Minute)
+	def(&c.InitialLookback, 24*time.Hour)
+	def(&c.RateLimit, 900)
+	def(&c.RequestTimeout, 30*time.Second)
+	if c.DropRoutine == nil {
+		drop := true
+		c.DropRoutine = &drop
+	}
+	if c.Clock == nil {
+		c.Clock = time.Now
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+func def[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// Validate reports all faults of c at once, each as a [FieldError] in the tree
+// of the error.
+func (c Config) Validate() error {
+	c = c.withDefaults()
+	var faults []error
+	fault := func(field, value, allowed string) {
+		faults = append(faults, &FieldError{field, value, allowed})
+	}
+	if allowed := checkAccountID(c.AccountID); allowed != "" {
+		shown := c.AccountID
+		if tokenForm.MatchString(shown) {
+			shown, allowed = "", "looks like an API token; "+allowed
+		}
+		fault("account_id", shown, allowed)
+	}
+	if allowed := checkToken(c.APIToken.Reveal()); allowed != "" {
+		fault("api_token", "", allowed)
+	}
+	if allowed := checkBaseURL(c.BaseURL); allowed != "" {
+		fault("base_url", withoutCredentials(c.BaseURL), allowed)
+	}
+	within := func(field string, v, low, high time.Duration) {
+		if v < low || v > high {
+			fault(field, v.String(), fmt.Sprintf("must be between %s and %s", low, high))
+		}
+	}
+	between := func(field string, v, low, high int) {
+		if v < low || v > high {
+			fault(field, strconv.Itoa(v), fmt.Sprintf("must be between %d and %d", low, high))
+		}
+	}
+	if c.PollInterval < 30*time.Second || c.PollInterval > 24*time.Hour {
+		fault("poll_interval_seconds", strconv.FormatFloat(c.PollInterval.Seconds(), 'f', -1, 64), "must be between 30 and 86400")
+	}
+	between("page_size", c.PageSize, 1, maxPageSize)
+	between("max_events", c.MaxEvents, 1, ingest.MaxEvents)
+	within("overlap", c.Overlap, 10*time.Second, 24*time.Hour)
+	within("initial_lookback", c.InitialLookback, time.Minute, maxLookback)
+	between("rate_limit", c.RateLimit, 1, 1200)
+	within("request_timeout", c.RequestTimeout, time.Second, 5*time.Minute)
+	if _, err := c.classifier(); err != nil {
+		faults = append(faults, err)
+	}
+	return errors.Join(faults...)
+}
+
+// classifier builds the part of the connector that grades entries.
+func (c Config) classifier() (*classifier, error) {
+	return newClassifier(classifierConfig{
+		ProductionZones: c.ProductionZones,
+		VerifiedWorkers: c.VerifiedWorkers,
+		DropRoutine:     *c.DropRoutine,
+		Rules:           c.Rules,
+	})
+}
+
+var (
+	accountIDForm = regexp.MustCompile(`^[0-9a-f]{32}$`)
+	accountIDPart = regexp.MustCompile(`(?i)[0-9a-f]{32}`)
+	tokenForm     = regexp.MustCompile(`cf[aku]t?_|^[\s"']*(Bearer )?[0-9A-Za-z_-]{37,}[\s"']*$`)
+	globalKeyForm = regexp.MustCompile(`^([0-9a-f]{37}|cfk_.*)$`)
+)
+
+// checkAccountID says what is wrong with an account id, or "".
+func checkAccountID(id string) string {
+	const form = "must be the Account ID: 32 lower-case hexadecimal digits"
+	switch {
+	case id == "":
+		return "is required: " + form
+	case accountIDForm.MatchString(id):
+		return ""
+	case accountIDForm.MatchString(strings.ToLower(id)):
+		return "must be in lower case: " + strings.ToLower(id)
+	case accountIDForm.MatchString(strings.TrimSpace(id)):
+		return "has spaces or a line break around it; " + form
+	}
+	if part := accountIDPart.FindString(id); part != "" {
+		return fmt.Sprintf("must be the id alone; did you mean %s?", strings.ToLower(part))
+	}
+	return form
+}
+
+// checkToken says what is wrong with a token, without repeating any of it.
+func checkToken(token string) string {
+	switch {
+	case token == "":
+		return "is required: an API token with Account > Account Settings > Read"
+	case strings.HasPrefix(strings.ToLower(strings.TrimSpace(token)), "bearer "):
+		return `begins with "Bearer ": enter the token alone`
+	case strings.ContainsAny(token, "\r\n"):
+		return "has a line break in it: enter the token alone, on one line"
+	case strings.ContainsAny(token, " \t"):
+		return "has a space in it: enter the token alone"
+	case strings.ContainsAny(token, `"'`):
+		return "has quotes in it: enter the token alone"
+	case globalKeyForm.MatchString(token):
+		return "is a Global API key, not an API token: create a token with Account > Account Settings > Read"
+	}
+	for _, r := range token {
+		if r <= ' ' || r > '~' {
+			return "has a character in it that no token has: enter the token alone"
+		}
+	}
+	return ""
+}
+
+// checkBaseURL says what is wrong with a base URL, or "".
+func checkBaseURL(raw string) string {
+	const form = "must be an https URL such as " + DefaultBaseURL
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil || u.Host == "" || u.Opaque != "":
+		return form
+	case u.User != nil:
+		return "must not hold credentials: use api_token"
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.HasSuffix(raw, "#"):
+		return "must not have a query or a fragment"
+	case u.Scheme == "https":
+		return ""
+	case u.Scheme == "http" && isLoopback(u.Hostname()):
+		return ""
+	case u.Scheme == "http":
+		return "would send the token unencrypted; plain http is for loopback addresses alone"
+	}
+	return form
+}
+
+func isLoopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.Unmap().IsLoopback()
+}
+
+// withoutCredentials is a URL that is safe to show.
+func withoutCredentials(raw string) string {
+	if u, err := url.Parse(raw); err == nil {
+		return u.Redacted()
+	}
+	return ""
+}
+
+// configField ties a field of the host's configuration object to Config. The
+// catalog entry, the parser of the object and its error messages all come from
+// this one table.
+type configField struct {
+	ingest.Field
+	set func(*Config, any) error
+}
+
+// configFields is the configuration as a host shows it, in its order.
+var configFields = []configField{
+	{ingest.Field{
+		Name: "account_id", Type: ingest.FieldString, Label: "Account ID", Required: true,
+		Placeholder: "32 hexadecimal digits",
+		HelpText:    "On the account's overview page: the menu behind its name, \"Copy account ID\". Not a zone id.",
+	}, func(c *Config, v any) error { return setString(&c.AccountID, v) }},
+	{ingest.Field{
+		Name: "api_token", Type: ingest.FieldSecret, Label: "API token", Required: true,
+		HelpText: "A token with the permission Account > Account Settings > Read for this account. " +
+			"Best an account-owned one (Manage Account > Account API Tokens): it stays when people leave.",
+	}, setToken},
+	{ingest.Field{
+		Name: "poll_interval_seconds", Type: ingest.FieldNumber, Label: "Poll interval (seconds)", Default: 300,
+		HelpText: "30 to 86400.",
+	}, setSeconds(func(c *Config) *time.Duration { return &c.PollInterval })},
+	{ingest.Field{
+		Name: "production_zones", Type: ingest.FieldTextarea, Label: "Production zones",
+		Placeholder: "example.com, *.example.org",
+		HelpText:    "Zone names or ids, separated by commas or line breaks; * stands for any text. Empty: every zone is in production.",
+	}, setList(func(c *Config) *[]string { return &c.ProductionZones })},
+	{ingest.Field{
+		Name: "verified_workers", Type: ingest.FieldTextarea, Label: "Verified Workers",
+		HelpText: "Worker scripts that routes may point to, separated by commas or line breaks; * stands for any text. Empty: none.",
+	}, setList(func(c *Config) *[]string { return &c.VerifiedWorkers })},
+	{ingest.Field{
+		Name: "drop_routine", Type: ingest.FieldBoolean, Label: "Drop routine reads", Default: true,
+		HelpText: "Off: routine entries are delivered with severity info.",
+	}, func(c *Config, v any) error {
+		c.DropRoutine = new(bool)
+		return setBool(c.DropRoutine, v)
+	}},
+	{ingest.Field{
+		Name: "hide_user_logs", Type: ingest.FieldBoolean, Label: "Hide user-level entries", Default: false,
+		HelpText: "Leaves out logins, API keys and personal tokens. Keep it off unless these come another way.",
+	}, func(c *Config, v any) error { return setBool(&c.HideUserLogs, v) }},
+	{ingest.Field{
+		Name: "rules", Type: ingest.FieldTextarea, Label: "Severity rules",
+		HelpText: "A JSON list of rules, put in front of the default ones.",
+	}, setRules},
+	{ingest.Field{
+		Name: "page_size", Type: ingest.FieldNumber, Label: "Page size", Default: 100,
+		HelpText: "Entries in a request, 1 to 1000.",
+	}, setInt(func(c *Config) *int { return &c.PageSize })},
+	{ingest.Field{
+		Name: "max_events", Type: ingest.FieldNumber, Label: "Events in a poll", Default: 1000,
+		HelpText: "1 to 1000. What is left is a backlog and follows at once.",
+	}, setInt(func(c *Config) *int { return &c.MaxEvents })},
+	{ingest.Field{
+		Name: "overlap", Type: ingest.FieldString, Label: "Overlap", Default: "10m",
+		HelpText: "How much time each poll reads again to find entries that arrive late, 10s to 24h.",
+	}, setDuration(func(c *Config) *time.Duration { return &c.Overlap })},
+	{ingest.Field{
+		Name: "initial_lookback", Type: ingest.FieldString, Label: "Initial lookback", Default: "24h",
+		HelpText: "How far back the first poll reaches, 1m to 548d.",
+	}, setDuration(func(c *Config) *time.Duration { return &c.InitialLookback })},
+	{ingest.Field{
+		Name: "rate_limit", Type: ingest.FieldNumber, Label: "Requests in 5 minutes", Default: 900,
+		HelpText: "1 to 1200, Cloudflare's limit for everything that uses the token.",
+	}, setInt(func(c *Config) *int { return &c.RateLimit })},
+	{ingest.Field{
+		Name: "request_timeout", Type: ingest.FieldString, Label: "Request time-out", Default: "30s",
+		HelpText: "1s to 5m.",
+	}, setDuration(func(c *Config) *time.Duration { return &c.RequestTimeout })},
+	{ingest.Field{
+		Name: "base_url", Type: ingest.FieldString, Label: "API address", Default: DefaultBaseURL,
+		HelpText: "https, or http to a loopback address.",
+	}, func(c *Config, v any) error { return setString(&c.BaseURL, v) }},
+}
+
+// ParseConfig reads the host's configuration object, whose keys are the field
+// names of the connector's [Descriptor] and whose values are as encoding/json
+// makes them. A number or boolean may also be given as text, a list as text
+// separated by commas or line breaks, and a duration as text such as "10m" or
+// "7d" or as seconds. Null and empty text stand for the default. An unknown
+// key is an error. The result has been validated.
+func ParseConfig(object map[string]any) (Config, error) {
+	c, err := readConfig(object)
+	return c, errors.Join(err, c.Validate())
+}
+
+func readConfig(object map[string]any) (Config, error) {
+	var c Config
+	var faults []error
+	for _, key := range slices.Sorted(maps.Keys(object)) {
+		i := slices.IndexFunc(configFields, func(f configField) bool { return f.Name == key })
+		if i < 0 {
+			faults = append(faults, &FieldError{Field: key, Allowed: "there is no such field" + suggest(key, fieldNames())})
+			continue
+		}
+		v := object[key]
+		if v == nil || v == "" {
+			continue
+		}
+		if err := configFields[i].set(&c, v); err != nil {
+			shown := fmt.Sprint(v)
+			if configFields[i].Type == ingest.FieldSecret {
+				shown = ""
+			}
+			if list, ok := err.(interface{ Unwrap() []error }); ok && configFields[i].Name == "rules" {
+				faults = append(faults, list.Unwrap()...)
+				continue
+			}
+			faults = append(faults, &FieldError{key, shown, err.Error()})
+		}
+	}
+	return c, errors.Join(faults...)
+}
+
+func fieldNames() []string {
+	names := make([]string, len(configFields))
+	for i, f := range configFields {
+		names[i] = f.Name
+	}
+	return names
+}
+
+func setString(to *string, v any) error {
+	s, ok := v.(string)
+	if !ok {
+		return errors.New("must be text")
+	}
+	*to = s
+	return nil
+}
+
+func setToken(c *Config, v any) error {
+	switch t := v.(type) {
+	case string:
+		c.APIToken = NewSecret(t)
+	case Secret:
+		c.APIToken = t
+	default:
+		return errors.New("must be text")
+	}
+	return nil
+}
+
+func setBool(to *bool, v any) error {
+	switch b := v.(type) {
+	case bool:
+		*to = b
+		return nil
+	case string:
+		parsed, err := strconv.ParseBool(strings.ToLower(strings.TrimSpace(b)))
+		if err == nil {
+			*to = parsed
+			return nil
+		}
+	}
+	return errors.New("must be true or false")
+}
+
+// wholeNumber reads an integer as JSON, YAML and forms give it.
+func wholeNumber(v any) (int, error) {
+	bad := errors.New("must be a whole number")
+	var f float64
+	switch n := v.(type) {
+	case int:
+		return n, nil
+	case int64:
+		f = float64(n)
+	case float64:
+		f = n
+	case json.Number:
+		return wholeNumber(n.String())
+	case string:
+		i, err := strconv.Atoi(strings.TrimSpace(n))
+		if err != nil {
+			return 0, bad
+		}
+		return i, nil
+	default:
+		return 0, bad
+	}
+	if f != math.Trunc(f) || math.Abs(f) > 1<<40 {
+		return 0, bad
+	}
+	return int(f), nil
+}
+
+func setInt(field func(*Config) *int) func(*Config, any) error {
+	return func(c *Config, v any) error {
+		n, err := wholeNumber(v)
+		if err == nil && n == 0 {
+			// Zero would silently become the default.
+			err = errors.New("must be at least 1")
+		}
+		*field(c) = n
+		return err
+	}
+}
+
+func setSeconds(field func(*Config) *time.Duration) func(*Config, any) error {
+	return func(c *Config, v any) error {
+		n, err := wholeNumber(v)
+		if err != nil || n < 1 || n > 1<<30 {
+			return errors.New("must be a whole number of seconds between 30 and 86400")
+		}
+		*field(c) = time.Duration(n) * time.Second
+		return nil
+	}
+}
+
+func setDuration(field func(*Config) *time.Duration) func(*Config, any) error {
+	return func(c *Config, v any) error {
+		var d time.Duration
+		switch t := v.(type) {
+		case time.Duration:
+			d = t
+		case string:
+			parsed, err := ParseDuration(t)
+			if err != nil {
+				return err
+			}
+			d = parsed
+		default:
+			n, err := wholeNumber(v)
+			if err != nil || n > 1<<30 {
+				return errDuration
+			}
+			d = time.Duration(n) * time.Second
+		}
+		if d <= 0 {
+			return errors.New("must be longer than nothing")
+		}
+		*field(c) = d
+		return nil
+	}
+}
+
+var errDuration = errors.New(`must be a duration such as "90s", "10m", "24h" or "7d"`)
+
+// ParseDuration reads a duration as [time.ParseDuration] does, and also whole
+// days, as in "7d".
+func ParseDuration(s string) (time.Duration, error) {
+	s = strings.TrimSpace(s)
+	if days, ok := strings.CutSuffix(s, "d"); ok {
+		n, err := strconv.Atoi(days)
+		if err != nil || n < 0 || n > 10000 {
+			return 0, errDuration
+		}
+		return time.Duration(n) * 24 * time.Hour, nil
+	}
+	d, err := time.ParseDuration(s)
+	if err != nil {
+		return 0, errDuration
+	}
+	return d, nil
+}
+
+func setList(field func(*Config) *[]string) func(*Config, any) error {
+	return func(c *Config, v any) error {
+		var items []string
+		switch list := v.(type) {
+		case []string:
+			items = list
+		case []any:
+			for _, item := range list {
+				s, ok := item.(string)
+				if !ok {
+					return errors.New("must be a list of texts")
+				}
+				items = append(items, s)
+			}
+		case string:
+			items = strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == '\n' || r == '\r' })
+		default:
+			return errors.New("must be a list of texts, or text separated by commas or line breaks")
+		}
+		out := make([]string, 0, len(items))
+		for _, item := range items {
+			if item = strings.TrimSpace(item); item != "" {
+				out = append(out, item)
+			}
+		}
+		*field(c) = out
+		return nil
+	}
+}
+
+func setRules(c *Config, v any) error {
+	var raw []byte
+	switch r := v.(type) {
+	case []Rule:
+		c.Rules = r
+		return nil
+	case string:
+		raw = []byte(r)
+	default:
+		b, err := json.Marshal(v)
+		if err != nil {
+			return errors.New("must be a list of rules")
+		}
+		raw = b
+	}
+	rules, err := ParseRules(raw)
+	c.Rules = rules
+	return err
+}
+
+// suggest is a hint at the name nearest to a mistyped one.
+func suggest(name string, names []string) string {
+	best, distance := "", len(name)/2+1
+	for _, candidate := range names {
+		if d := editDistance(strings.ToLower(name), candidate); d < distance {
+			best, distance = candidate, d
+		}
+	}
+	if best == "" {
+		return "; the fields are " + strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("; did you mean %q?", best)
+}
+
+// editDistance is the number of characters to insert, delete or replace to
+// turn a into b.
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := 1
+			if a[i] == b[j] {
+				cost = 0
+			}
+			diagonal, row[j+1] = row[j+1], min(diagonal+cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
+
+// shorten cuts s to at most n bytes, at a character.
+func shorten(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return strings.ToValidUTF8(s[:n], "") + "…"
+}

@@ -1,0 +1,112 @@
+// Package cloudflareaudit reads the audit log of a Cloudflare account and turns
+// its entries into graded security events.
+//
+// # What it is
+//
+// A [Connector] is an [ingest.Source]: a host polls it with the cursor it saved
+// last, delivers the events of the batch, and saves the cursor that came with
+// them. [Register] puts it into a host's catalog; [New] builds one directly.
+//
+// # What it promises
+//
+// Every entry that Cloudflare shows within Config.Overlap of its own time is
+// returned, and none twice: each poll reads a window of time that reaches back
+// into the one before, and what has been handled is recognised by id. A window
+// with more entries than fit into a batch stays open in the cursor and is
+// resumed where it was left, newest entries first. The cursor is a value:
+// whichever process has it can go on.
+//
+// # What it grades
+//
+// Each entry gets a canonical dotted action, such as "dns.record.delete", and a
+// severity by the first rule of an ordered table that matches. [DefaultRules]
+// is that table; Config.Rules go in front of it. Only an explicit rule drops an
+// entry, and every dropped entry is counted.
+package cloudflareaudit
+
+import (
+	"context"
+
+	"github.com/aisoc/cloudflareaudit/ingest"
+)
+
+// ConnectorID is the id of the connector in a host's catalog.
+const ConnectorID = "cloudflare"
+
+// userAgent names the connector to Cloudflare.
+const userAgent = "cloudflareaudit (+https://github.com/aisoc/cloudflareaudit)"
+
+// Connector reads the audit log of one account. It implements [ingest.Source]
+// and holds no position: that is in the cursors.
+type Connector struct {
+	poller
+}
+
+var _ ingest.Source = (*Connector)(nil)
+
+// New builds a connector. It does no I/O; an error lists every fault of cfg.
+func New(cfg Config) (*Connector, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	cfg = cfg.withDefaults()
+	normalizer, err := NewNormalizer(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return &Connector{poller{cfg: cfg, client: newClient(cfg), normalizer: normalizer}}, nil
+}
+
+// NewNormalizer builds the part of a connector that turns entries into events.
+// Of cfg it uses AccountID, which may be empty, and what decides the severity:
+// ProductionZones, VerifiedWorkers, DropRoutine and Rules.
+func NewNormalizer(cfg Config) (*Normalizer, error) {
+	cfg = cfg.withDefaults()
+	c, err := cfg.classifier()
+	if err != nil {
+		return nil, err
+	}
+	return newNormalizer(cfg.AccountID, c), nil
+}
+
+// Register adds the connector to a host's catalog.
+func Register(catalog *ingest.Catalog) error {
+	return catalog.Register(descriptor(), func(object map[string]any) (ingest.Source, error) {
+		cfg, err := ParseConfig(object)
+		if err != nil {
+			return nil, err
+		}
+		return New(cfg)
+	})
+}
+
+// Descriptor implements [ingest.Source].
+func (c *Connector) Descriptor() ingest.Descriptor { return descriptor() }
+
+func descriptor() ingest.Descriptor {
+	fields := make([]ingest.Field, len(configFields))
+	for i, f := range configFields {
+		fields[i] = f.Field
+	}
+	return ingest.Descriptor{
+		ConnectorID:   ConnectorID,
+		ConnectorName: "Cloudflare",
+		Category:      "saas",
+		Description:   "Audit log of a Cloudflare account: members, tokens, DNS, WAF, Access, Workers and R2, graded by what changed.",
+		Fields:        fields,
+		Capabilities:  []string{"pull_audit"},
+		DocsURL:       "/docs/connectors/cloudflare",
+	}
+}
+
+// TestConnection implements [ingest.Source]: it asks for the newest entry of
+// the audit log. An account without any entry passes; the log holds changes
+// only, so that is no fault. An [APIError] carries the remedy.
+func (c *Connector) TestConnection(ctx context.Context) error {
+	p := pages.Get().(*page)
+	defer pages.Put(p)
+	if _, err := c.client.page(ctx, query{perPage: 1}, p); err != nil {
+		return failure(err)
+	}
+	return nil
+}

@@ -1,0 +1,319 @@
+package cloudflareaudit
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/aisoc/cloudflareaudit/ingest"
+)
+
+const (
+	// cursorVersion is written into every cursor. A higher one was written by
+	// a newer version of this package and is refused.
+	cursorVersion = 1
+	// maxWindows bounds the open windows of a cursor.
+	maxWindows = 16
+	// maxSeen bounds the ids of a cursor: 8 bytes each, 1.4 MB as JSON.
+	maxSeen = 1 << 17
+	// disorder is how far entries may stand from their place in time on the
+	// pages of the API without being lost or repeated.
+	disorder = time.Minute
+)
+
+// position is what a cursor says. It is JSON that an operator can read:
+//
+//	{
+//	 "version": 1,
+//	 "account_id": "…",
+//	 "audit_logs": {
+//	  "start": "2026-03-01T00:00:00Z",
+//	  "through": "2026-03-02T10:00:00Z",
+//	  "settled": "2026-03-02T09:50:00Z",
+//	  "read_at": "2026-03-02T10:00:00Z",
+//	  "windows": [{"since": …, "before": …, "offset": 1000, …}],
+//	  "seen": {"2026-03-02T09:58:00Z": "q83vEjRWeJA…"}
+//	 }
+//	}
+//
+// Each endpoint that is read has a feed of its own.
+type position struct {
+	Version   int    `json:"version"`
+	AccountID string `json:"account_id"`
+	AuditLogs feed   `json:"audit_logs"`
+}
+
+// feed is the position in one endpoint's log. All times are the server's.
+type feed struct {
+	// Start is where the feed begins: the time of the first poll less the
+	// initial lookback.
+	Start time.Time `json:"start"`
+	// Through is the end of the newest window, or zero before the first.
+	Through time.Time `json:"through,omitzero"`
+	// ReadAt is when the newest window was first asked for.
+	ReadAt time.Time `json:"read_at,omitzero"`
+	// Settled is ReadAt less the overlap: an entry older than this has been
+	// handled or stands in the unread part of an open window. The next window
+	// begins here.
+	Settled time.Time `json:"settled,omitzero"`
+	// Windows are the open windows, newest first. Their unread parts do not
+	// overlap, and each is older than what the window before it begins with.
+	Windows []window `json:"windows,omitempty"`
+	// Seen are the entries already handled that another read may show again.
+	Seen seen `json:"seen,omitempty"`
+}
+
+// window is a span of time that has been read in part. Since and Before stay
+// as they are until it is exhausted, so its pages only ever move towards later
+// ones.
+type window struct {
+	Since  time.Time `json:"since"`
+	Before time.Time `json:"before"`
+	// Offset counts the entries read, newest first.
+	Offset int `json:"offset"`
+	// Anchor is the time of the last entry read. All newer ones in this
+	// window have been handled.
+	Anchor time.Time `json:"anchor,omitzero"`
+	// Absorbed counts the unfinished windows it took the place of, each in the
+	// place of the one before.
+	Absorbed int `json:"absorbed,omitempty"`
+	// RereadFrom and RereadTo bound the part that an earlier window has read:
+	// what is new in it is late.
+	RereadFrom time.Time `json:"reread_from,omitzero"`
+	RereadTo   time.Time `json:"reread_to,omitzero"`
+}
+
+// reached is the time down to which the window has been read.
+func (w *window) reached() time.Time {
+	if w.Anchor.IsZero() {
+		return w.Before
+	}
+	return w.Anchor
+}
+
+// mayReturn reports whether a further page of the window may show an entry of
+// the time t that has been handled before.
+func (w *window) mayReturn(t time.Time) bool {
+	return !t.Before(w.Since.Add(-disorder)) && !t.After(w.reached().Add(disorder))
+}
+
+// prune forgets the entries that no read to come can show again.
+func (f *feed) prune() {
+	for m := range f.Seen {
+		first, last := m.time(), (m + 1).time()
+		if !last.Before(f.Settled.Add(-disorder)) {
+			continue
+		}
+		if slices.ContainsFunc(f.Windows, func(w window) bool {
+			return w.mayReturn(first) || w.mayReturn(last)
+		}) {
+			continue
+		}
+		delete(f.Seen, m)
+	}
+}
+
+// complete is the time up to which everything shown has been handled, or zero
+// before the first window.
+func (f *feed) complete() time.Time {
+	done := f.Through
+	for _, w := range f.Windows {
+		if w.Since.Before(done) {
+			done = w.Since
+		}
+	}
+	return done
+}
+
+// fingerprint stands for an entry in the set of those already handled: 64 bits
+// of a hash of its id. Among 100,000 remembered ids a new one is mistaken for
+// an old one with a probability of 100,000/2^64, which is 5·10^-15.
+type fingerprint uint64
+
+func fingerprintOf(key []byte) fingerprint {
+	sum := sha256.Sum256(key)
+	return fingerprint(binary.BigEndian.Uint64(sum[:8]))
+}
+
+// seen holds the fingerprints of handled entries by the minute of their time.
+type seen map[minute]map[fingerprint]struct{}
+
+// minute counts the minutes since 1970 in UTC.
+type minute int64
+
+func minuteOf(t time.Time) minute { return minute(floorDiv(t.Unix(), 60)) }
+
+func (m minute) time() time.Time { return time.Unix(int64(m)*60, 0).UTC() }
+
+func floorDiv(a, b int64) int64 {
+	q := a / b
+	if a%b < 0 {
+		q--
+	}
+	return q
+}
+
+// has reports whether the entry at the time t is remembered. The neighbouring
+// minutes count too: the time of an entry without one is taken from those
+// beside it and may differ between two reads.
+func (s seen) has(f fingerprint, t time.Time) bool {
+	m := minuteOf(t)
+	for _, near := range [...]minute{m, m - 1, m + 1} {
+		if _, ok := s[near][f]; ok {
+			return true
+		}
+	}
+	return false
+}
+
+func (s seen) add(f fingerprint, t time.Time) {
+	m := minuteOf(t)
+	if s[m] == nil {
+		s[m] = make(map[fingerprint]struct{})
+	}
+	s[m][f] = struct{}{}
+}
+
+func (s seen) len() int {
+	n := 0
+	for _, fingerprints := range s {
+		n += len(fingerprints)
+	}
+	return n
+}
+
+// MarshalJSON implements [json.Marshaler]: each minute with its fingerprints in
+// ascending order, eight bytes each, in base64.
+func (s seen) MarshalJSON() ([]byte, error) {
+	out := make(map[string]string, len(s))
+	for m, fingerprints := range s {
+		sorted := make([]fingerprint, 0, len(fingerprints))
+		for f := range fingerprints {
+			sorted = append(sorted, f)
+		}
+		slices.Sort(sorted)
+		b := make([]byte, 0, 8*len(sorted))
+		for _, f := range sorted {
+			b = binary.BigEndian.AppendUint64(b, uint64(f))
+		}
+		out[m.time().Format(time.RFC3339)] = base64.RawStdEncoding.EncodeToString(b)
+	}
+	return json.Marshal(out)
+}
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (s *seen) UnmarshalJSON(b []byte) error {
+	var in map[string]string
+	if err := json.Unmarshal(b, &in); err != nil {
+		return err
+	}
+	*s = make(seen, len(in))
+	for text, encoded := range in {
+		t, err := time.Parse(time.RFC3339, text)
+		m := minuteOf(t)
+		if err != nil || !t.Equal(m.time()) {
+			return fmt.Errorf("seen: %q is not a minute in UTC", text)
+		}
+		raw, err := base64.RawStdEncoding.DecodeString(encoded)
+		if err != nil || len(raw)%8 != 0 {
+			return fmt.Errorf("seen: the ids of %s are damaged", text)
+		}
+		fingerprints := make(map[fingerprint]struct{}, len(raw)/8)
+		for ; len(raw) > 0; raw = raw[8:] {
+			fingerprints[fingerprint(binary.BigEndian.Uint64(raw))] = struct{}{}
+		}
+		(*s)[m] = fingerprints
+	}
+	return nil
+}
+
+// encode makes a cursor of p.
+func (p *position) encode() (ingest.Cursor, error) {
+	b, err := json.MarshalIndent(p, "", " ")
+	if err != nil {
+		return nil, fmt.Errorf("cloudflareaudit: encode the cursor: %w", err)
+	}
+	return b, nil
+}
+
+// decodePosition reads a cursor of the account. The nil cursor is a new
+// position; anything else that is not a sound cursor of this account is an
+// error, because starting again would lose or repeat events without a word.
+func decodePosition(cursor ingest.Cursor, accountID string) (*position, error) {
+	if cursor == nil {
+		return &position{Version: cursorVersion, AccountID: accountID, AuditLogs: feed{Seen: seen{}}}, nil
+	}
+	unusable := func(format string, args ...any) error {
+		return fmt.Errorf("cloudflareaudit: %w: %w; restore the last good cursor, "+
+			"or remove it to begin again at initial_lookback", ErrCursor, fmt.Errorf(format, args...))
+	}
+	// The version decides what the rest may look like, so it is read first.
+	var head struct {
+		Version   int    `json:"version"`
+		AccountID string `json:"account_id"`
+	}
+	if err := json.Unmarshal(cursor, &head); err != nil {
+		return nil, unusable("it is damaged: %w", err)
+	}
+	switch {
+	case head.Version > cursorVersion:
+		return nil, unusable("it has version %d, written by a newer release; this one reads up to %d", head.Version, cursorVersion)
+	case head.Version < 1:
+		return nil, unusable("it has no version")
+	case head.AccountID != accountID:
+		return nil, unusable("it belongs to account %q, not to %q", shorten(clean(head.AccountID), 40), accountID)
+	}
+	p := &position{}
+	dec := json.NewDecoder(bytes.NewReader(cursor))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(p); err != nil {
+		return nil, unusable("it is damaged: %w", err)
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return nil, unusable("it is damaged: something follows it")
+	}
+	if err := p.AuditLogs.check(); err != nil {
+		return nil, unusable("it is damaged: %w", err)
+	}
+	if p.AuditLogs.Seen == nil {
+		p.AuditLogs.Seen = seen{}
+	}
+	return p, nil
+}
+
+// check reports what in f no poll can have written.
+func (f *feed) check() error {
+	if f.Start.IsZero() {
+		return fmt.Errorf("audit_logs.start is missing")
+	}
+	if f.Through.IsZero() != f.Settled.IsZero() || f.Through.IsZero() != f.ReadAt.IsZero() {
+		return fmt.Errorf("audit_logs.through, settled and read_at come together")
+	}
+	if f.Through.IsZero() && len(f.Windows) > 0 {
+		return fmt.Errorf("audit_logs.windows without audit_logs.through")
+	}
+	if len(f.Windows) > maxWindows {
+		return fmt.Errorf("%d windows are open, at most %d can be", len(f.Windows), maxWindows)
+	}
+	// A batch more than the bound may have been added by the last poll.
+	if n := f.Seen.len(); n > 2*maxSeen {
+		return fmt.Errorf("%d ids are remembered, at most %d can be", n, 2*maxSeen)
+	}
+	for i, w := range f.Windows {
+		switch {
+		case w.Since.IsZero() || w.Before.IsZero() || w.Before.Before(w.Since):
+			return fmt.Errorf("windows[%d] is from %s to %s", i, w.Since, w.Before)
+		case w.Absorbed < 0:
+			return fmt.Errorf("windows[%d].absorbed is %d", i, w.Absorbed)
+		case w.Offset < 0 || w.Offset > maxOffset:
+			return fmt.Errorf("windows[%d].offset is %d", i, w.Offset)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,477 @@
+package cloudflareaudit
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// entry is one audit-log entry, decoded. Its strings share the memory of raw,
+// so that an entry that becomes an event costs one copy of its bytes.
+type entry struct {
+	// raw is the entry as received.
+	raw string
+	// id is the entry's own id, or one derived from its bytes.
+	id string
+	// when is the time of the entry in UTC, or zero when it has none.
+	when time.Time
+
+	actionType string // as Cloudflare names it, such as "rec_del"
+	actionInfo string
+	outcome    string // outcomeSuccess, outcomeFailure or "" when not said
+
+	actorID    string
+	actorType  string // "user", "admin" (Cloudflare staff), "system", …
+	actorEmail string
+	actorIP    netip.Addr // unwrapped; the zero Addr when absent or not valid
+
+	iface        string // "UI", "API" or ""
+	ownerID      string
+	resourceID   string
+	resourceType string // as Cloudflare names it, such as "dns.record"
+
+	metadata value // object with keys that depend on the action
+	oldValue value // the resource before, see valueOf
+	newValue value // the resource after
+
+	// undecodable says that nothing of the entry could be understood.
+	undecodable bool
+	// notes say what was odd.
+	notes []string
+}
+
+// The outcomes of an entry.
+const (
+	outcomeSuccess = "success"
+	outcomeFailure = "failure"
+)
+
+// The sections of an entry that are kept, as indexes of scanned.at.
+const (
+	atID = iota
+	atWhen
+	atActionType
+	atActionInfo
+	atActionResult
+	atActorID
+	atActorType
+	atActorEmail
+	atActorIP
+	atInterface
+	atOwnerID
+	atResourceID
+	atResourceType
+	atMetadata
+	atNewValue
+	atOldValue
+	atNewValueJSON
+	atOldValueJSON
+	atCount
+)
+
+// sections maps the members of an entry to where they are kept. The members of
+// action, actor, owner and resource are one level down.
+var sections = map[string]int{
+	"id":            atID,
+	"when":          atWhen,
+	"action.type":   atActionType,
+	"action.info":   atActionInfo,
+	"action.result": atActionResult,
+	"actor.id":      atActorID,
+	"actor.type":    atActorType,
+	"actor.email":   atActorEmail,
+	"actor.ip":      atActorIP,
+	"interface":     atInterface,
+	"owner.id":      atOwnerID,
+	"resource.id":   atResourceID,
+	"resource.type": atResourceType,
+	"metadata":      atMetadata,
+	"newValue":      atNewValue,
+	"oldValue":      atOldValue,
+	"newValueJson":  atNewValueJSON,
+	"oldValueJson":  atOldValueJSON,
+}
+
+// span is a part of a page: the bytes from start up to end. The empty span
+// means that the part is missing.
+type span struct{ start, end int32 }
+
+func (s span) of(page []byte) []byte { return page[s.start:s.end] }
+
+// scanned is where the parts of one entry stand in its page. It is all that is
+// needed to tell whether the entry has been handled before.
+type scanned struct {
+	entry span
+	at    [atCount]span
+	odd   string // a section that is not of the kind it should be
+}
+
+// page is one reply of the endpoint: its bytes and where its entries stand.
+// It is reused from request to request.
+type page struct {
+	body    []byte
+	entries []scanned
+	// partial is the entry at which the scan failed.
+	partial scanned
+	dec     *jsontext.Decoder
+	buf     bytes.Buffer
+}
+
+// envelope is what surrounds the entries of a reply.
+type envelope struct {
+	success   bool
+	hasResult bool // result was a list
+	errors    []apiMessage
+}
+
+// apiMessage is one element of the errors of a reply.
+type apiMessage struct {
+	Code    int
+	Message string
+	// Chain holds the codes of the causes.
+	Chain []int
+}
+
+// errNotJSON says that a reply is not JSON of the shape of an API reply.
+var errNotJSON = errors.New("the reply is not the JSON of an API reply")
+
+// scan finds the entries in p.body, in one pass.
+func (p *page) scan() (envelope, error) {
+	var env envelope
+	p.entries, p.partial = p.entries[:0], scanned{}
+	p.reset(p.body)
+	if p.dec.PeekKind() != '{' {
+		return env, errNotJSON
+	}
+	if _, err := p.dec.ReadToken(); err != nil {
+		return env, fmt.Errorf("%w: %w", errNotJSON, err)
+	}
+	for p.dec.PeekKind() != '}' {
+		name, err := p.dec.ReadValue()
+		if err != nil {
+			return env, fmt.Errorf("%w: %w", errNotJSON, err)
+		}
+		switch key := string(name); {
+		case key == `"result"` && p.dec.PeekKind() == '[':
+			env.hasResult = true
+			err = p.scanEntries()
+		default:
+			var val jsontext.Value
+			val, err = p.dec.ReadValue()
+			switch key {
+			case `"success"`:
+				env.success = val.Kind() == 't'
+			case `"errors"`:
+				env.errors = readMessages(value(val))
+			}
+		}
+		if err != nil {
+			return env, fmt.Errorf("%w: %w", errNotJSON, err)
+		}
+	}
+	if _, err := p.dec.ReadToken(); err != nil {
+		return env, fmt.Errorf("%w: %w", errNotJSON, err)
+	}
+	if _, err := p.dec.ReadToken(); err != io.EOF {
+		return env, fmt.Errorf("%w: something follows the reply", errNotJSON)
+	}
+	return env, nil
+}
+
+// scanOne finds the one entry that p.body is.
+func (p *page) scanOne() error {
+	p.entries = p.entries[:0]
+	p.reset(p.body)
+	if err := p.scanEntry(); err != nil {
+		return err
+	}
+	if _, err := p.dec.ReadToken(); err != io.EOF {
+		return errors.New("something follows the entry")
+	}
+	return nil
+}
+
+// reset makes p.dec read body in place: the reader does not copy what is in a
+// bytes.Buffer, so offsets into its input are offsets into body.
+func (p *page) reset(body []byte) {
+	p.buf = *bytes.NewBuffer(body)
+	if p.dec == nil {
+		p.dec = jsontext.NewDecoder(&p.buf, readOptions...)
+	} else {
+		p.dec.Reset(&p.buf, readOptions...)
+	}
+}
+
+func (p *page) scanEntries() error {
+	if _, err := p.dec.ReadToken(); err != nil {
+		return err
+	}
+	for {
+		if p.dec.PeekKind() == ']' {
+			_, err := p.dec.ReadToken()
+			return err
+		}
+		if err := p.scanEntry(); err != nil {
+			return err
+		}
+	}
+}
+
+func (p *page) scanEntry() error {
+	var s scanned
+	if p.dec.PeekKind() != '{' {
+		val, err := p.dec.ReadValue()
+		if err != nil {
+			return err
+		}
+		s.entry = p.spanOf(val)
+		s.odd = "entry"
+		p.entries = append(p.entries, s)
+		return nil
+	}
+	if _, err := p.dec.ReadToken(); err != nil {
+		return err
+	}
+	s.entry.start = int32(p.dec.InputOffset()) - 1
+	if err := p.scanMembers(&s, ""); err != nil {
+		p.partial = s
+		return err
+	}
+	s.entry.end = int32(p.dec.InputOffset())
+	p.entries = append(p.entries, s)
+	return nil
+}
+
+// scanMembers notes the members of the object that has just been opened, and
+// closes it. prefix is the section the object is, with a dot at its end.
+func (p *page) scanMembers(s *scanned, prefix string) error {
+	for p.dec.PeekKind() != '}' {
+		name, err := p.dec.ReadValue()
+		if err != nil {
+			return err
+		}
+		key := name[1 : len(name)-1]
+		if prefix == "" {
+			if section := nested(key); section != "" {
+				if err := p.scanSection(s, section); err != nil {
+					return err
+				}
+				continue
+			}
+		}
+		at, known := lookUp(prefix, key)
+		val, err := p.dec.ReadValue()
+		if err != nil {
+			return err
+		}
+		if known {
+			s.at[at] = p.spanOf(val)
+		}
+	}
+	_, err := p.dec.ReadToken()
+	return err
+}
+
+// scanSection notes the members of a section that should be an object.
+func (p *page) scanSection(s *scanned, section string) error {
+	switch p.dec.PeekKind() {
+	case '{':
+		if _, err := p.dec.ReadToken(); err != nil {
+			return err
+		}
+		return p.scanMembers(s, section)
+	case 'n':
+	default:
+		s.odd = section[:len(section)-1]
+	}
+	_, err := p.dec.ReadValue()
+	return err
+}
+
+// nested is the prefix of the section key if that is an object whose members
+// are kept, and "" otherwise.
+func nested(key []byte) string {
+	switch string(key) {
+	case "action":
+		return "action."
+	case "actor":
+		return "actor."
+	case "owner":
+		return "owner."
+	case "resource":
+		return "resource."
+	}
+	return ""
+}
+
+func lookUp(prefix string, key []byte) (at int, known bool) {
+	var name [32]byte
+	if len(prefix)+len(key) > len(name) {
+		return 0, false
+	}
+	n := copy(name[:], prefix)
+	n += copy(name[n:], key)
+	at, known = sections[string(name[:n])]
+	return at, known
+}
+
+// spanOf is where val, the value read last, stands in the page.
+func (p *page) spanOf(val jsontext.Value) span {
+	end := int32(p.dec.InputOffset())
+	return span{end - int32(len(val)), end}
+}
+
+// key returns what identifies the i-th entry and its time, without copying it.
+// The key is the bytes of the id, or of the whole entry when it has none.
+func (p *page) key(i int) (key []byte, when time.Time) {
+	s := &p.entries[i]
+	if t := s.at[atWhen].of(p.body); len(t) > 2 && t[0] == '"' {
+		when = parseTime(string(t[1 : len(t)-1]))
+	}
+	if id := s.at[atID].of(p.body); len(id) > 2 && id[0] == '"' {
+		return id[1 : len(id)-1], when
+	}
+	return s.entry.of(p.body), when
+}
+
+// entry decodes the i-th entry into memory of its own. It does not fail: what
+// is not as it should be is left out and noted.
+func (p *page) entry(i int) entry {
+	s := &p.entries[i]
+	e := entry{raw: string(s.entry.of(p.body))}
+	text := func(at int) string { return e.part(s, at).text() }
+
+	e.id = text(atID)
+	if e.id == "" {
+		e.id = derivedID(e.raw)
+		e.notes = append(e.notes, "the entry has no id; this one is derived from its bytes")
+	}
+	if w := text(atWhen); w != "" {
+		if e.when = parseTime(w); e.when.IsZero() {
+			e.notes = append(e.notes, "the entry's time could not be read")
+		}
+	} else {
+		e.notes = append(e.notes, "the entry has no time")
+	}
+	e.actionType = text(atActionType)
+	e.actionInfo = text(atActionInfo)
+	e.outcome = outcomeOf(text(atActionResult))
+	e.actorID = text(atActorID)
+	e.actorType = text(atActorType)
+	e.actorEmail = text(atActorEmail)
+	if ip := text(atActorIP); ip != "" {
+		addr, err := netip.ParseAddr(ip)
+		if err != nil {
+			e.notes = append(e.notes, "the actor's address could not be read")
+		}
+		e.actorIP = addr.Unmap().WithZone("")
+	}
+	e.iface = text(atInterface)
+	e.ownerID = text(atOwnerID)
+	e.resourceID = text(atResourceID)
+	e.resourceType = text(atResourceType)
+	e.metadata = e.part(s, atMetadata)
+	e.oldValue = valueOf(e.part(s, atOldValueJSON), e.part(s, atOldValue))
+	e.newValue = valueOf(e.part(s, atNewValueJSON), e.part(s, atNewValue))
+
+	if s.odd != "" {
+		e.notes = append(e.notes, "the "+s.odd+" is not an object")
+	}
+	if s.odd == "entry" || (e.actionType == "" && e.resourceType == "" && e.actionInfo == "") {
+		e.undecodable = true
+		e.notes = append(e.notes, "the entry could not be understood; see raw_event")
+	}
+	if !utf8.ValidString(e.raw) {
+		e.notes = append(e.notes, "invalid UTF-8 in the entry is replaced by U+FFFD")
+	}
+	return e
+}
+
+// part is one section of the entry, cut out of its own copy of the bytes.
+func (e *entry) part(s *scanned, at int) value {
+	sp := s.at[at]
+	if sp.end == 0 {
+		return ""
+	}
+	return value(e.raw[sp.start-s.entry.start : sp.end-s.entry.start])
+}
+
+// valueOf picks the before or after of an entry. The undocumented object is
+// preferred; the documented text counts where there is none, and is looked into
+// when it holds JSON. Both may be empty or the text "null".
+func valueOf(object, documented value) value {
+	if k := object.kind(); (k == '{' || k == '[') && len(object) > 2 {
+		return object
+	}
+	text := documented
+	if documented.kind() == '"' {
+		content := strings.TrimSpace(documented.text())
+		switch {
+		case content == "" || content == "null":
+			return ""
+		case content[0] == '{' || content[0] == '[':
+			if jsontext.Value(content).IsValid(readOptions...) {
+				return value(content)
+			}
+		}
+	}
+	if text.kind() == 'n' {
+		return ""
+	}
+	return text
+}
+
+// outcomeOf reads action.result, a boolean that some entries lack.
+func outcomeOf(result string) string {
+	switch strings.ToLower(result) {
+	case "true", "success":
+		return outcomeSuccess
+	case "false", "failure", "failed":
+		return outcomeFailure
+	}
+	return ""
+}
+
+// parseTime reads an RFC 3339 time of any number of fractional digits, in UTC.
+// It is zero when s is not one, or is too far off to be written as one.
+func parseTime(s string) time.Time {
+	t, err := time.Parse(time.RFC3339Nano, s)
+	if err != nil {
+		return time.Time{}
+	}
+	t = t.UTC()
+	if y := t.Year(); y < 1 || y > 9999 {
+		return time.Time{}
+	}
+	return t
+}
+
+// derivedID is a stable id for an entry that has none.
+func derivedID(raw string) string {
+	sum := sha256.Sum256([]byte(raw))
+	return "sha256-" + hex.EncodeToString(sum[:16])
+}
+
+// readMessages reads the errors of a reply, which may be null.
+func readMessages(list value) []apiMessage {
+	var out []apiMessage
+	list.each(func(_ string, m value) bool {
+		msg := apiMessage{Code: number(m.get("code")), Message: m.get("message").text()}
+		m.get("error_chain").each(func(_ string, cause value) bool {
+			msg.Chain = append(msg.Chain, number(cause.get("code")))
+			return len(msg.Chain) < 8
+		})
+		out = append(out, msg)
+		return len(out) < 8
+	})
+	return out
+}

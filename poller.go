@@ -1,0 +1,589 @@
+package cloudflareaudit
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/aisoc/cloudflareaudit/ingest"
+)
+
+const (
+	// backlogPage is the page size for the depth of a window: the most the
+	// API allows.
+	backlogPage = maxPageSize
+	// depth is the offset at which the depth of a window begins. A batch that
+	// was filled by pages of 100 ends there, so the pages of both sizes meet.
+	depth = 1000
+	// maxRequests bounds the pages of one poll, and with them its time.
+	maxRequests = 100
+	// maxOffset bounds how far a window is paged, against a server that never
+	// comes to an end.
+	maxOffset = 50_000_000
+	// maxReturns bounds how often in a row one page may be shown again.
+	maxReturns = 5
+	// clockTolerance is how far the end of a new window may be from the
+	// server's clock before the window is asked for again.
+	clockTolerance = 5 * time.Second
+	// maxKept bounds what is kept of an entry that cannot be read.
+	maxKept = 64 << 10
+)
+
+// poller reads one account's audit log. It knows nothing about how far it has
+// come; see [position] for that.
+type poller struct {
+	cfg        Config
+	client     *client
+	normalizer *Normalizer
+	clock      serverClock
+}
+
+// poll is one poll under way.
+type poll struct {
+	*poller
+	feed  *feed
+	batch ingest.Batch
+	// page is the reply in hand.
+	page *page
+	// biggest is the largest page that can be read: it shrinks when a reply
+	// is too large or damaged.
+	biggest int
+	// progressed says that the position has moved.
+	progressed bool
+	// seenLen is the number of entries in feed.Seen.
+	seenLen int
+	// seenFull says that the poll ended because feed.Seen is full.
+	seenFull bool
+	// seenSince is the time from which feed.Seen is complete.
+	seenSince time.Time
+	// ends are the first and the last entry of the page read last, and returns
+	// counts how often in a row it has come again.
+	ends    [2]fingerprint
+	returns int
+	// handledFrom is, in a window left open by an earlier poll, the time from
+	// which everything has been handled. Zero in a new window.
+	handledFrom time.Time
+}
+
+// pages keeps page buffers for the next poll, of whichever connector.
+var pages = sync.Pool{New: func() any { return new(page) }}
+
+// Poll implements [ingest.Source]. The first cursor fixes where the feed
+// begins, and it is returned even when nothing could be read, so that nothing
+// that happens from then on is missed.
+func (c *Connector) Poll(ctx context.Context, cursor ingest.Cursor) (ingest.Batch, error) {
+	pos, err := decodePosition(cursor, c.cfg.AccountID)
+	if err != nil {
+		return ingest.Batch{}, err
+	}
+	p := &poll{poller: &c.poller, feed: &pos.AuditLogs, biggest: maxPageSize}
+	p.page = pages.Get().(*page)
+	defer pages.Put(p.page)
+	p.seenLen = p.feed.Seen.len()
+	p.seenSince = p.feed.Settled.Add(-disorder)
+	if cursor == nil {
+		p.feed.Start = p.startBefore(p.clock.now(p.cfg.Clock()))
+		p.progressed = true
+	}
+	if err := p.run(ctx); err != nil && !p.progressed {
+		return ingest.Batch{}, failure(err)
+	}
+	p.feed.prune()
+	if p.batch.Cursor, err = pos.encode(); err != nil {
+		return ingest.Batch{}, err
+	}
+	p.batch.More = !p.seenFull && (len(p.feed.Windows) > 0 || p.feed.Through.IsZero())
+	p.batch.Coverage.Delivered = len(p.batch.Events)
+	p.batch.Coverage.Complete = p.feed.complete()
+	p.batch.Coverage.Backlog = len(p.feed.Windows)
+	return p.batch, nil
+}
+
+// run reads the newest entries first: a new window when one is due, then what
+// is left of the older ones, until the batch is full.
+func (p *poll) run(ctx context.Context) error {
+	resumed := true
+	if p.windowDue() {
+		done, err := p.openWindow(ctx)
+		if err != nil {
+			return err
+		}
+		resumed = done
+	}
+	for len(p.feed.Windows) > 0 {
+		w := &p.feed.Windows[0]
+		if resumed && !w.Anchor.IsZero() {
+			p.handledFrom = w.Anchor.Add(disorder)
+		}
+		exhausted, err := p.readWindow(ctx, w)
+		if err != nil || !exhausted {
+			return err
+		}
+		p.feed.Windows, resumed = p.feed.Windows[1:], true
+	}
+	return nil
+}
+
+// windowDue reports whether to look for newer entries first. A backlog gives
+// way to them once in every poll interval, so that it does not delay today's
+// alerts, and not more often, so that it shrinks. A window that takes the place
+// of an unfinished one reads some of it again, so it gets twice the time: even
+// where reading is slower than that, one of them comes to its end.
+func (p *poll) windowDue() bool {
+	if len(p.feed.Windows) == 0 || p.seenLen >= maxSeen {
+		return true
+	}
+	age := p.clock.now(p.cfg.Clock()).Sub(p.feed.ReadAt)
+	patience := p.cfg.PollInterval << min(p.feed.Windows[0].Absorbed, 10)
+	return age >= patience && len(p.feed.Windows) < maxWindows
+}
+
+// openWindow asks for the newest window and puts it in front of the open ones.
+// The window must not end after the server's clock, or entries between the two
+// would count as read before they exist; nor much before, or they would wait
+// for the next poll. When the reply shows another time than was assumed, the
+// window is asked for once more, if it is due by that time at all.
+//
+// Done says that there is nothing more to read in a window just opened.
+func (p *poll) openWindow(ctx context.Context) (done bool, err error) {
+	now := p.clock.now(p.cfg.Clock())
+	for corrected := false; ; corrected = true {
+		w, absorbed := p.nextWindow(now)
+		got, err := p.next(ctx, &w)
+		if err != nil {
+			return false, err
+		}
+		readAt := now
+		if !got.date.IsZero() {
+			off := now.Sub(got.date)
+			if !corrected && (off > clockTolerance || off < -clockTolerance-got.took) {
+				if !p.windowDue() {
+					return true, nil
+				}
+				now = p.clock.now(p.cfg.Clock())
+				continue
+			}
+			// The server answered in the second that begins at date, and
+			// looked at most took earlier.
+			readAt = earlier(now, got.date.Add(-got.took))
+		}
+		p.adopt(w, absorbed, readAt.Truncate(time.Second))
+		if done = p.take(&p.feed.Windows[0], got); done {
+			p.feed.Windows = p.feed.Windows[1:]
+		}
+		return done, nil
+	}
+}
+
+// nextWindow is the window to open at the server's time now, and how many of
+// the open windows it takes the place of.
+//
+// It begins where everything is settled. An open window that has not been read
+// down to there is absorbed: the new one covers the same span again from its
+// newest entry, and what has been handled is recognised by id. So the unread
+// parts of the windows stay apart, and every entry of the overlap is read
+// again at a time when the latest of them can be seen.
+func (p *poll) nextWindow(now time.Time) (w window, absorbed int) {
+	f := p.feed
+	if f.Through.IsZero() {
+		f.Start = earlier(f.Start, p.startBefore(now))
+		return window{Since: f.Start, Before: later(now.Truncate(time.Second), f.Start)}, 0
+	}
+	w = window{Since: f.Settled, Before: later(now.Truncate(time.Second), f.Through)}
+	if p.seenLen >= maxSeen {
+		// No room for newer entries. Reading the overlap once more settles
+		// it, so that the ids in it can be forgotten.
+		w.Before = f.Through
+	}
+	w.RereadFrom, w.RereadTo = f.Settled, f.Through
+	for _, open := range f.Windows {
+		if open.reached().Before(w.Since) {
+			break
+		}
+		w.RereadFrom = open.reached()
+		w.Since, w.Before = open.Since, later(w.Before, open.Before)
+		w.Absorbed = open.Absorbed + 1
+		absorbed++
+	}
+	return w, absorbed
+}
+
+// adopt makes w, whose first page was read at the server's time readAt, the
+// newest window.
+func (p *poll) adopt(w window, absorbed int, readAt time.Time) {
+	f := p.feed
+	f.Windows = append([]window{w}, f.Windows[absorbed:]...)
+	f.ReadAt = later(f.ReadAt, readAt)
+	f.Through = later(f.Through, earlier(w.Before, readAt))
+	// A second more, because some servers leave out the second named by
+	// since.
+	f.Settled = later(f.Settled, earlier(readAt.Add(-p.cfg.Overlap-time.Second), f.Through))
+	p.progressed = true
+}
+
+// startBefore is where a feed begins whose first poll is at now.
+func (p *poll) startBefore(now time.Time) time.Time {
+	return now.Add(-p.cfg.InitialLookback).UTC().Truncate(time.Second)
+}
+
+// readWindow reads on in an open window until it is exhausted or the poll has
+// all it may hold.
+func (p *poll) readWindow(ctx context.Context, w *window) (exhausted bool, err error) {
+	for !exhausted {
+		if p.enough(w) || p.batch.Coverage.Requests >= maxRequests {
+			return false, nil
+		}
+		got, err := p.next(ctx, w)
+		if err != nil {
+			return false, err
+		}
+		if err := p.checkAdvance(); err != nil {
+			return false, err
+		}
+		exhausted = p.take(w, got)
+		p.progressed = true
+	}
+	return true, nil
+}
+
+// enough reports whether the batch should be delivered before more of w is
+// read. In the depth of a window a page can hold a whole batch: it is left for
+// the next poll when it does not fit, instead of being read twice.
+func (p *poll) enough(w *window) bool {
+	n := len(p.batch.Events)
+	if n >= p.cfg.MaxEvents || p.seenFull {
+		return true
+	}
+	return n > 0 && w.Offset >= depth && n+p.pageSize(w) > p.cfg.MaxEvents
+}
+
+// pageSize is the size of the next page of w.
+func (p *poll) pageSize(w *window) int {
+	size := p.cfg.PageSize
+	if w.Offset >= depth {
+		size = max(size, min(backlogPage, p.cfg.MaxEvents))
+	}
+	return min(size, p.biggest)
+}
+
+// checkAdvance compares the page in hand with the one before it. Late entries
+// may push a page's entries to the next one, so a page can return once. One
+// that keeps returning is all there is to see: the server does not page.
+func (p *poll) checkAdvance() error {
+	entries := p.page.entries
+	if len(entries) == 0 {
+		return nil
+	}
+	first, _ := p.page.key(0)
+	last, _ := p.page.key(len(entries) - 1)
+	ends := [2]fingerprint{fingerprintOf(first), fingerprintOf(last)}
+	if ends != p.ends {
+		p.ends, p.returns = ends, 0
+		return nil
+	}
+	if p.returns++; p.returns < maxReturns {
+		return nil
+	}
+	if len(p.batch.Events) == 0 {
+		// To move on would hide that the feed stands still.
+		p.progressed = false
+	}
+	return malformed(http.StatusOK, "every page shows the same entries")
+}
+
+// got describes the page in hand.
+type got struct {
+	number, size int
+	reply
+	// end says that the window has no such page.
+	end bool
+	// unreadable says why the one entry of the page cannot be read.
+	unreadable error
+}
+
+// next asks for the page of w that follows what has been read of it. A reply
+// that cannot be read is asked for again in smaller pages, down to the one
+// entry that is the cause.
+func (p *poll) next(ctx context.Context, w *window) (got, error) {
+	if w.Offset > maxOffset {
+		return got{}, malformed(http.StatusOK, "the window does not come to an end")
+	}
+	for {
+		number, size := pageAt(w.Offset, p.pageSize(w))
+		r, err := p.fetch(ctx, w, number, size)
+		g := got{number: number, size: size, reply: r}
+		switch {
+		case err == nil:
+			p.biggest = min(2*p.biggest, maxPageSize)
+			return g, nil
+		case unreadable(err) && size > 1:
+			p.biggest = size / 2
+		case unreadable(err):
+			g.unreadable = err
+			return g, p.checkIsolated(ctx, w, err)
+		case number > 1 && statusOf(err) == http.StatusBadRequest:
+			g.end, err = p.checkEnd(ctx, w)
+			if g.end || err != nil {
+				return g, err
+			}
+		default:
+			return got{}, err
+		}
+	}
+}
+
+// pageAt is the page that holds the entry at offset and shows the most entries
+// from there on, with a size of at most most.
+func pageAt(offset, most int) (number, size int) {
+	size, fresh := most, most-offset%most
+	for s := most - 1; s > fresh; s-- {
+		if f := s - offset%s; f > fresh {
+			size, fresh = s, f
+		}
+	}
+	return offset/size + 1, size
+}
+
+func (p *poll) fetch(ctx context.Context, w *window, number, size int) (reply, error) {
+	r, err := p.client.page(ctx, query{
+		since: w.Since, before: w.Before,
+		page: number, perPage: size,
+		hideUserLogs: p.cfg.HideUserLogs,
+	}, p.page)
+	p.batch.Coverage.Requests += r.requests
+	if !r.date.IsZero() {
+		p.clock.set(r.date, p.cfg.Clock())
+	}
+	return r, err
+}
+
+// checkEnd is called when the page behind a full one is answered with HTTP 400.
+// That is how some servers say that there is no such page, but it could also be
+// a limit on how deep a window may be paged. So the rest is asked for as a
+// window of its own, which ends at the last entry read: it shows what is left,
+// or answers with entries already read, or its first page fails too.
+func (p *poll) checkEnd(ctx context.Context, w *window) (end bool, err error) {
+	rest := w.Anchor.Truncate(time.Second).Add(2 * time.Second)
+	if !w.Anchor.IsZero() && rest.Before(w.Before) {
+		w.Before, w.Offset = rest, 0
+		return false, nil
+	}
+	_, err = p.fetch(ctx, w, 1, 1)
+	return err == nil, err
+}
+
+// checkIsolated is called when a page of a single entry cannot be read. A
+// neighbour that can be read shows that the entry is the cause. Otherwise the
+// whole log is unreadable, and passing over it entry by entry would lose it.
+func (p *poll) checkIsolated(ctx context.Context, w *window, cause error) error {
+	if errors.Is(cause, errTooLarge) {
+		return nil
+	}
+	broken := p.page
+	p.page = new(page)
+	defer func() { p.page = broken }()
+	if _, err := p.fetch(ctx, w, w.Offset+2, 1); err == nil || statusOf(err) == http.StatusBadRequest && w.Offset > 0 {
+		return nil
+	}
+	return malformed(http.StatusOK, cause.Error())
+}
+
+// take handles the entries of the page in hand and reports whether the window
+// is exhausted. It stops early when the batch is full.
+func (p *poll) take(w *window, g got) (exhausted bool) {
+	if g.end {
+		p.cover(w).Exhausted = true
+		return true
+	}
+	if g.unreadable != nil {
+		p.keepUnreadable(w, g.unreadable)
+		return false
+	}
+	cover := p.cover(w)
+	first := (g.number - 1) * g.size
+	for i := range p.page.entries {
+		if len(p.batch.Events) >= p.cfg.MaxEvents {
+			return false
+		}
+		key, when := p.page.key(i)
+		when = w.place(when)
+		id := fingerprintOf(key)
+		switch {
+		case p.handled(id, when):
+			p.batch.Coverage.Repeated++
+		case p.seenLen >= maxSeen:
+			p.seenFull = true
+			return false
+		default:
+			p.keep(w, i, when)
+			p.remember(id, when)
+		}
+		w.passed(first+i, when)
+		p.batch.Coverage.Read++
+		cover.Read++
+	}
+	cover.Exhausted = len(p.page.entries) < g.size
+	return cover.Exhausted
+}
+
+// handled reports whether an entry has been handled before. Those that a
+// window left open by an earlier poll has passed count even when their ids are
+// no longer remembered: late entries push them to the pages that follow.
+func (p *poll) handled(id fingerprint, when time.Time) bool {
+	return p.feed.Seen.has(id, when) ||
+		!p.handledFrom.IsZero() && when.After(p.handledFrom) && when.Before(p.seenSince)
+}
+
+func (p *poll) remember(id fingerprint, when time.Time) {
+	p.feed.Seen.add(id, when)
+	p.seenLen++
+}
+
+// keep makes an event of the i-th entry of the page in hand, unless a rule
+// drops it.
+func (p *poll) keep(w *window, i int, when time.Time) {
+	e := p.page.entry(i)
+	event, verdict := p.normalizer.event(&e, when)
+	c := &p.batch.Coverage
+	if verdict.Drop {
+		if c.Dropped == nil {
+			c.Dropped = make(map[string]int)
+		}
+		c.Dropped[verdict.Rule]++
+		return
+	}
+	if e.undecodable {
+		c.Undecodable++
+	}
+	if !when.Before(w.RereadFrom) && !when.After(w.RereadTo) {
+		c.Late++
+	}
+	p.batch.Events = append(p.batch.Events, event)
+}
+
+// keepUnreadable makes an event of the entry at which the page in hand cannot
+// be read, from what there is of it.
+func (p *poll) keepUnreadable(w *window, cause error) {
+	// A reply that is too large has not been scanned yet. The scan ends where
+	// the reply does, in the middle of the entry.
+	_, _ = p.page.scan()
+	body, at := p.page.body, p.page.partial
+	if at.entry.start > 0 {
+		body = body[at.entry.start:]
+	}
+	kept := string(body[:min(len(body), maxKept)])
+	e := entry{undecodable: true, notes: []string{
+		"the entry could not be read: " + cause.Error() + "; raw_event holds its beginning as text",
+	}}
+	if id := at.at[atID]; id.end > 0 {
+		e.id = value(id.of(p.page.body)).text()
+	}
+	if e.id == "" {
+		e.id = derivedID(kept)
+	}
+	if t := at.at[atWhen]; t.end > 0 {
+		e.when = parseTime(value(t.of(p.page.body)).text())
+	}
+	quoted, _ := jsontext.AppendQuote(nil, kept)
+	e.raw = string(quoted)
+	when := w.place(e.when)
+	w.passed(w.Offset, when)
+	p.batch.Coverage.Read++
+	p.cover(w).Read++
+	id := fingerprintOf([]byte(e.id))
+	if p.feed.Seen.has(id, when) {
+		p.batch.Coverage.Repeated++
+		return
+	}
+	p.remember(id, when)
+	event, _ := p.normalizer.event(&e, when)
+	event.RawTruncated = true
+	p.batch.Coverage.Undecodable++
+	p.batch.Events = append(p.batch.Events, event)
+}
+
+// cover is the account of the window w in this poll.
+func (p *poll) cover(w *window) *ingest.Window {
+	list := &p.batch.Coverage.Windows
+	if n := len(*list); n == 0 || !(*list)[n-1].Since.Equal(w.Since) || !(*list)[n-1].Before.Equal(w.Before) {
+		*list = append(*list, ingest.Window{Since: w.Since, Before: w.Before})
+	}
+	return &(*list)[len(*list)-1]
+}
+
+// passed notes that the entry at the position index, which stands at the time
+// when, has been handled. The position never moves back: late entries push
+// handled ones to places that have not been read yet, and a page may begin
+// before the first unread entry.
+func (w *window) passed(index int, when time.Time) {
+	w.Offset = max(w.Offset, index+1)
+	if w.Anchor.IsZero() || when.Before(w.Anchor) {
+		w.Anchor = when
+	}
+}
+
+// place is the time at which an entry stands in the window. The server sorts by
+// time, so an entry that has none, or one that cannot be right, is where the
+// entry before it is.
+func (w *window) place(when time.Time) time.Time {
+	if when.IsZero() || when.Before(w.Since.Add(-disorder)) || when.After(w.Before.Add(disorder)) {
+		return w.reached()
+	}
+	return when
+}
+
+// unreadable reports whether err is about the content of a reply that arrived
+// in full, or would have.
+func unreadable(err error) bool {
+	return errors.Is(err, errTooLarge) || errors.Is(err, errNotJSON)
+}
+
+// statusOf is the HTTP status of a refused request, or 0.
+func statusOf(err error) int {
+	if api, ok := errors.AsType[*APIError](err); ok {
+		return api.Status
+	}
+	return 0
+}
+
+// serverClock tells the server's time, from the last reply that showed it.
+type serverClock struct {
+	mu     sync.Mutex
+	server time.Time
+	local  time.Time // when the reply came, by the local clock
+}
+
+// now is the server's time at the local time local, or local itself while the
+// server's clock is unknown.
+func (c *serverClock) now(local time.Time) time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.server.IsZero() {
+		return local.UTC()
+	}
+	return c.server.Add(local.Sub(c.local)).UTC()
+}
+
+func (c *serverClock) set(server, local time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.server, c.local = server, local
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}

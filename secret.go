@@ -1,0 +1,70 @@
+package cloudflareaudit
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+)
+
+// redacted stands for a secret wherever one is printed.
+const redacted = "[redacted]"
+
+// Secret is a string that is not printed: every format of package fmt, slog and
+// encoding/json shows "[redacted]" in its place. The zero Secret is empty.
+type Secret struct {
+	// reveal hides the text from anything that walks the struct by
+	// reflection, which does not stop at an unexported string.
+	reveal func() string
+}
+
+// NewSecret makes a secret of text.
+func NewSecret(text string) Secret {
+	if text == "" {
+		return Secret{}
+	}
+	return Secret{func() string { return text }}
+}
+
+// Reveal returns the text. It is the only way to it.
+func (s Secret) Reveal() string {
+	if s.reveal == nil {
+		return ""
+	}
+	return s.reveal()
+}
+
+// IsZero reports whether the secret is empty.
+func (s Secret) IsZero() bool { return s.reveal == nil }
+
+// String implements [fmt.Stringer].
+func (s Secret) String() string {
+	if s.IsZero() {
+		return ""
+	}
+	return redacted
+}
+
+// Format implements [fmt.Formatter] for every verb and flag.
+func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
+
+// LogValue implements [slog.LogValuer].
+func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
+
+// MarshalText implements [encoding.TextMarshaler], and with it JSON.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalJSON implements [json.Unmarshaler]. It refuses the redacted form, so
+// that a configuration that was printed is not taken for a usable one.
+func (s *Secret) UnmarshalJSON(b []byte) error {
+	var text string
+	if err := json.Unmarshal(b, &text); err != nil {
+		return errors.New("a secret must be a string")
+	}
+	if text == redacted {
+		return errors.New("a secret reads " + redacted + ": enter it again")
+	}
+	*s = NewSecret(text)
+	return nil
+}

@@ -1,0 +1,138 @@
+package cloudflareaudit
+
+import (
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// readOptions make the JSON reader as forgiving as a feed needs it to be: one
+// invalid UTF-8 byte or one repeated key must not cost a page of a thousand
+// entries.
+var readOptions = []jsontext.Options{
+	jsontext.AllowInvalidUTF8(true),
+	jsontext.AllowDuplicateNames(true),
+}
+
+// value is one JSON value, known to be well formed, as it stands in an entry.
+// The empty value means that there is none. What its methods return shares its
+// memory wherever no escape sequence has to be undone.
+type value string
+
+// kind is the kind of v, or 0 when there is no value.
+func (v value) kind() jsontext.Kind {
+	if v == "" {
+		return 0
+	}
+	switch c := v[0]; c {
+	case '-', '1', '2', '3', '4', '5', '6', '7', '8', '9':
+		return '0'
+	default:
+		return jsontext.Kind(c)
+	}
+}
+
+// text is v as text: the content of a string, a number or boolean as written,
+// and "" for null, for an object or array and for no value. NUL characters are
+// removed, because no consumer of an event expects one.
+func (v value) text() string {
+	switch v.kind() {
+	case '"':
+		return unquote(string(v))
+	case '0', 't', 'f':
+		return string(v)
+	}
+	return ""
+}
+
+// each calls fn for the members of an object, or for the elements of an array
+// with an empty key, in order, until fn returns false. It does nothing for any
+// other kind of value.
+func (v value) each(fn func(key string, member value) bool) {
+	kind := v.kind()
+	if kind != '{' && kind != '[' {
+		return
+	}
+	r := readers.Get().(*reader)
+	defer readers.Put(r)
+	r.src.Reset(string(v))
+	r.dec.Reset(&r.src, readOptions...)
+	if _, err := r.dec.ReadToken(); err != nil {
+		return
+	}
+	for {
+		var key string
+		if kind == '{' {
+			if r.dec.PeekKind() != '"' {
+				return
+			}
+			name, err := r.dec.ReadValue()
+			if err != nil {
+				return
+			}
+			end := int(r.dec.InputOffset())
+			key = unquote(string(v[end-len(name) : end]))
+		} else if k := r.dec.PeekKind(); k == ']' || k == 0 {
+			return
+		}
+		member, err := r.dec.ReadValue()
+		if err != nil {
+			return
+		}
+		end := int(r.dec.InputOffset())
+		if !fn(key, v[end-len(member):end]) {
+			return
+		}
+	}
+}
+
+// get is the member of an object that path leads to, or "" when there is none.
+// Of a repeated key the last one counts.
+func (v value) get(path ...string) value {
+	for _, name := range path {
+		var found value
+		v.each(func(key string, member value) bool {
+			if key == name {
+				found = member
+			}
+			return true
+		})
+		v = found
+	}
+	return v
+}
+
+// reader is a JSON reader and its source, kept together for reuse.
+type reader struct {
+	src strings.Reader
+	dec *jsontext.Decoder
+}
+
+var readers = sync.Pool{New: func() any {
+	r := new(reader)
+	r.dec = jsontext.NewDecoder(&r.src, readOptions...)
+	return r
+}}
+
+// unquote is the content of a JSON string literal, without NUL characters.
+func unquote(literal string) string {
+	inner := literal[1 : len(literal)-1]
+	if strings.IndexByte(inner, '\\') < 0 {
+		return inner
+	}
+	// The only error is invalid UTF-8, which AppendUnquote has replaced.
+	b, _ := jsontext.AppendUnquote(nil, literal)
+	return strings.ReplaceAll(string(b), "\x00", "")
+}
+
+// number is v as an integer, or 0 when it is not one. A number in quotes
+// counts.
+func number(v value) int {
+	n, err := strconv.Atoi(v.text())
+	if err != nil {
+		return 0
+	}
+	return n
+}
