@@ -1,0 +1,203 @@
+package cloudflareaudit
+
+import (
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/aisoc/cloudflareaudit/ingest"
+)
+
+// The source and category of every event.
+const (
+	eventSource   = "cloudflare"
+	eventCategory = "saas"
+)
+
+// Bounds of texts in an event, in bytes. What they cut off is in raw_event.
+const (
+	maxText = 512
+	maxID   = 256
+)
+
+// Normalizer turns audit-log entries into events. It holds no state and is safe
+// for concurrent use. [NewNormalizer] makes one.
+type Normalizer struct {
+	accountID  string
+	classifier *classifier
+}
+
+func newNormalizer(accountID string, c *classifier) *Normalizer {
+	return &Normalizer{accountID, c}
+}
+
+var singles = sync.Pool{New: func() any { return new(page) }}
+
+// Normalize turns one entry, as JSON, into an event, and says how the rules
+// grade it. A verdict to drop comes with the event all the same.
+//
+// It never fails. What is not an entry becomes an event that says so and holds
+// it in RawEvent, as a JSON string where it is not JSON. An entry without a
+// readable time has the zero time.
+func (n *Normalizer) Normalize(raw []byte) (ingest.Event, Verdict) {
+	p := singles.Get().(*page)
+	defer func() {
+		p.body = nil
+		singles.Put(p)
+	}()
+	p.body = raw
+	var e entry
+	if err := p.scanOne(); err == nil && len(p.entries) == 1 && nesting(raw) < maxNesting {
+		e = p.entry(0)
+	} else {
+		e = entry{id: derivedID(string(raw)), undecodable: true, notes: []string{
+			"the entry is not JSON; raw_event holds it as text",
+		}}
+		quoted, _ := jsontext.AppendQuote(nil, raw)
+		e.raw = string(quoted)
+	}
+	return n.event(&e, time.Time{})
+}
+
+// maxNesting bounds how deep an entry may nest to be part of an event:
+// encoding/json, on the side of the host, reads no more than 10,000 levels.
+const maxNesting = 9000
+
+// nesting is a number that the depth of raw does not exceed.
+func nesting(raw []byte) int {
+	if len(raw) < maxNesting {
+		return 0
+	}
+	depth, deepest := 0, 0
+	for _, c := range raw {
+		switch c {
+		case '{', '[':
+			depth++
+			deepest = max(deepest, depth)
+		case '}', ']':
+			depth--
+		}
+	}
+	return deepest
+}
+
+// event makes an event of an entry and grades it. An entry without a time of
+// its own gets fallback.
+func (n *Normalizer) event(e *entry, fallback time.Time) (ingest.Event, Verdict) {
+	f := factsOf(e)
+	v := n.classifier.classify(e, &f)
+	created, notes := e.when, e.notes
+	if created.IsZero() {
+		created = fallback
+		if !fallback.IsZero() {
+			notes = append(notes[:len(notes):len(notes)], "created_at is that of the entry's place in the log")
+		}
+	}
+	event := ingest.Event{
+		Source:          eventSource,
+		Category:        eventCategory,
+		ExternalID:      externalID(e),
+		Title:           v.Title,
+		Severity:        v.Severity,
+		Action:          f.name,
+		Decision:        oneLine(f.decision, maxText),
+		Actor:           actorOf(e, &f),
+		SrcIP:           addressText(e.actorIP),
+		Hostname:        hostname(f.zoneName),
+		CreatedAt:       created,
+		MITRETechniques: v.Techniques,
+		RawEvent:        rawEvent(e.raw),
+		Audit: ingest.Audit{
+			Outcome:        e.outcome,
+			ActionType:     oneLine(e.actionType, maxText),
+			ActorID:        oneLine(e.actorID, maxText),
+			ActorType:      oneLine(e.actorType, maxText),
+			ActorEmail:     oneLine(e.actorEmail, maxText),
+			ActorName:      oneLine(f.actorName, maxText),
+			Interface:      oneLine(e.iface, maxText),
+			AccountID:      or(n.accountID, oneLine(e.ownerID, maxText)),
+			ResourceType:   oneLine(e.resourceType, maxText),
+			ResourceID:     oneLine(e.resourceID, maxText),
+			ZoneID:         oneLine(f.zoneID, maxText),
+			ZoneName:       oneLine(f.zoneName, maxText),
+			Target:         oneLine(f.target, maxText),
+			Direction:      f.direction,
+			Changes:        f.changes,
+			ChangesOmitted: f.changesOmitted,
+			Rule:           v.Rule,
+			Why:            v.Why,
+			Notes:          notes,
+		},
+	}
+	return event, v
+}
+
+// externalID is the id of the entry, or one derived from it where it is no
+// usable text.
+func externalID(e *entry) string {
+	id := oneLine(e.id, maxID)
+	if id == "" || len(id) > maxID {
+		return derivedID(e.id + e.raw)
+	}
+	return id
+}
+
+// actorOf is who did it, in the words of an event: an e-mail address, else a
+// name for Cloudflare itself, else an id.
+func actorOf(e *entry, f *facts) string {
+	switch {
+	case e.actorEmail != "":
+		return oneLine(e.actorEmail, maxText)
+	case f.systemActor:
+		return "Cloudflare system"
+	case f.staffActor:
+		return "Cloudflare staff"
+	}
+	return oneLine(e.actorID, maxText)
+}
+
+func addressText(addr netip.Addr) string {
+	if !addr.IsValid() {
+		return ""
+	}
+	return addr.String()
+}
+
+// hostname is the name of a zone in the spelling of the DNS, or "" when it is
+// not a name of a host.
+func hostname(zone string) string {
+	name := asciiZone(zone)
+	if len(name) > 253 {
+		return ""
+	}
+	for label := range strings.SplitSeq(name, ".") {
+		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {
+			return ""
+		}
+		for i := range len(label) {
+			if c := label[i]; c != '-' && !('a' <= c && c <= 'z') && !('0' <= c && c <= '9') {
+				return ""
+			}
+		}
+	}
+	return name
+}
+
+// rawEvent is the entry as received, except for what one line of JSON cannot
+// hold: white space with line breaks in it, and invalid UTF-8.
+func rawEvent(raw string) ingest.RawJSON {
+	if strings.IndexByte(raw, '\n') >= 0 || strings.IndexByte(raw, '\r') >= 0 {
+		v := jsontext.Value(raw)
+		if err := v.Compact(); err == nil {
+			raw = string(v)
+		}
+	}
+	if !utf8.ValidString(raw) {
+		raw = strings.ToValidUTF8(raw, "\uFFFD")
+	}
+	return ingest.RawJSON(raw)
+}
