@@ -54,7 +54,7 @@ func New(cfg Config) (*Connector, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Connector{poller{cfg: cfg, client: newClient(cfg), normalizer: normalizer}}, nil
+	return &Connector{poller{cfg: cfg, client: newClient(cfg), normalizer: normalizer, maxSeen: maxSeen}}, nil
 }
 
 // NewNormalizer builds the part of a connector that turns entries into events.

@@ -7,7 +7,6 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
-	"io"
 	"slices"
 	"time"
 
@@ -20,7 +19,8 @@ const (
 	cursorVersion = 1
 	// maxWindows bounds the open windows of a cursor.
 	maxWindows = 16
-	// maxSeen bounds the ids of a cursor: 8 bytes each, 1.4 MB as JSON.
+	// maxSeen bounds the ids of a cursor: 8 bytes each, 1.4 MB as JSON. From
+	// half of it on, newer entries wait until the overlap is settled.
 	maxSeen = 1 << 17
 	// disorder is how far entries may stand from their place in time on the
 	// pages of the API without being lost or repeated.
@@ -97,26 +97,26 @@ func (w *window) reached() time.Time {
 	return w.Anchor
 }
 
-// mayReturn reports whether a further page of the window may show an entry of
-// the time t that has been handled before.
-func (w *window) mayReturn(t time.Time) bool {
-	return !t.Before(w.Since.Add(-disorder)) && !t.After(w.reached().Add(disorder))
-}
-
-// prune forgets the entries that no read to come can show again.
-func (f *feed) prune() {
-	for m := range f.Seen {
-		first, last := m.time(), (m + 1).time()
-		if !last.Before(f.Settled.Add(-disorder)) {
-			continue
-		}
-		if slices.ContainsFunc(f.Windows, func(w window) bool {
-			return w.mayReturn(first) || w.mayReturn(last)
-		}) {
-			continue
-		}
-		delete(f.Seen, m)
+// prune forgets the entries that no read to come can show again. When most or
+// more are left, it also forgets those that are remembered only in case the
+// server's order is not exact, and those that an open window has passed: where
+// everything is settled its position alone tells them from the unread ones.
+func (f *feed) prune(most int) {
+	f.Seen.forget(func(first, last time.Time) bool {
+		return !last.After(f.Settled.Add(-disorder)) &&
+			!slices.ContainsFunc(f.Windows, func(w window) bool {
+				return last.After(w.Since.Add(-disorder)) && !first.After(w.reached().Add(disorder))
+			})
+	})
+	if f.Seen.len() < most {
+		return
 	}
+	f.Seen.forget(func(first, last time.Time) bool {
+		return !last.After(f.Settled) &&
+			!slices.ContainsFunc(f.Windows, func(w window) bool {
+				return last.After(w.Since) && last.Before(w.reached())
+			})
+	})
 }
 
 // complete is the time up to which everything shown has been handled, or zero
@@ -178,6 +178,15 @@ func (s seen) add(f fingerprint, t time.Time) {
 		s[m] = make(map[fingerprint]struct{})
 	}
 	s[m][f] = struct{}{}
+}
+
+// forget removes the minutes, from first to last, that are no longer needed.
+func (s seen) forget(unneeded func(first, last time.Time) bool) {
+	for m := range s {
+		if unneeded(m.time(), (m + 1).time()) {
+			delete(s, m)
+		}
+	}
 }
 
 func (s seen) len() int {
@@ -274,9 +283,6 @@ func decodePosition(cursor ingest.Cursor, accountID string) (*position, error) {
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(p); err != nil {
 		return nil, unusable("it is damaged: %w", err)
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		return nil, unusable("it is damaged: something follows it")
 	}
 	if err := p.AuditLogs.check(); err != nil {
 		return nil, unusable("it is damaged: %w", err)

@@ -59,6 +59,7 @@ type model struct {
 	began   time.Time
 
 	saved     ingest.Cursor
+	maxSeen   int
 	start     time.Time // where the feed must begin at the latest
 	delivered map[string]int
 	crashes   int
@@ -98,6 +99,7 @@ func newModel(t *testing.T, seed uint64) *model {
 		Clock:           func() time.Time { return time.Now().Add(m.skew).Round(0) },
 		RateLimit:       1200,
 	}
+	m.maxSeen = pick(m.rng, []int{maxSeen, maxSeen, 400})
 	m.addHistory()
 	return m
 }
@@ -199,7 +201,6 @@ func (m *model) run() {
 func (m *model) step() (more bool) {
 	// A new connector for every poll: nothing may depend on what an instance
 	// remembers.
-	var conn *Connector
 	cfg := m.cfg
 	if m.faults && m.chance(1, 10) {
 		cfg.PageSize = m.between(1, 150)
@@ -207,6 +208,7 @@ func (m *model) step() (more bool) {
 	}
 	conn, err := New(cfg)
 	require.NoError(m, err)
+	conn.maxSeen = m.maxSeen
 	batch, err := conn.Poll(context.Background(), m.saved)
 	if err != nil {
 		wait := time.Second
@@ -227,7 +229,8 @@ func (m *model) step() (more bool) {
 	}
 	m.deliver(batch)
 	if m.saved == nil {
-		m.start = time.Now().Add(-m.cfg.InitialLookback)
+		// The local clock may be wrong by as much as goes unnoticed.
+		m.start = time.Now().Add(clockTolerance - m.cfg.InitialLookback)
 	}
 	m.saved = batch.Cursor
 	if !batch.More {

@@ -25,7 +25,7 @@ const (
 	// comes to an end.
 	maxOffset = 50_000_000
 	// maxReturns bounds how often in a row one page may be shown again.
-	maxReturns = 5
+	maxReturns = 3
 	// clockTolerance is how far the end of a new window may be from the
 	// server's clock before the window is asked for again.
 	clockTolerance = 5 * time.Second
@@ -39,7 +39,9 @@ type poller struct {
 	cfg        Config
 	client     *client
 	normalizer *Normalizer
-	clock      serverClock
+	// maxSeen bounds the ids in a cursor; see the constant of this name.
+	maxSeen int
+	clock   serverClock
 }
 
 // poll is one poll under way.
@@ -64,9 +66,11 @@ type poll struct {
 	// counts how often in a row it has come again.
 	ends    [2]fingerprint
 	returns int
-	// handledFrom is, in a window left open by an earlier poll, the time from
-	// which everything has been handled. Zero in a new window.
+	// handledFrom and handledTo say, in a window left open by an earlier poll,
+	// from which time on and up to which position everything has been handled.
+	// They are zero in a new window.
 	handledFrom time.Time
+	handledTo   int
 }
 
 // pages keeps page buffers for the next poll, of whichever connector.
@@ -92,7 +96,7 @@ func (c *Connector) Poll(ctx context.Context, cursor ingest.Cursor) (ingest.Batc
 	if err := p.run(ctx); err != nil && !p.progressed {
 		return ingest.Batch{}, failure(err)
 	}
-	p.feed.prune()
+	p.feed.prune(p.maxSeen)
 	if p.batch.Cursor, err = pos.encode(); err != nil {
 		return ingest.Batch{}, err
 	}
@@ -116,8 +120,8 @@ func (p *poll) run(ctx context.Context) error {
 	}
 	for len(p.feed.Windows) > 0 {
 		w := &p.feed.Windows[0]
-		if resumed && !w.Anchor.IsZero() {
-			p.handledFrom = w.Anchor.Add(disorder)
+		if resumed {
+			p.resume(w)
 		}
 		exhausted, err := p.readWindow(ctx, w)
 		if err != nil || !exhausted {
@@ -128,13 +132,27 @@ func (p *poll) run(ctx context.Context) error {
 	return nil
 }
 
+// resume notes what has been handled in a window left open by an earlier poll,
+// whether or not the ids are still remembered.
+func (p *poll) resume(w *window) {
+	p.handledFrom, p.handledTo = time.Time{}, 0
+	if w.Anchor.IsZero() {
+		return
+	}
+	p.handledFrom = w.Anchor.Add(disorder)
+	if w.Anchor.Before(p.seenSince) {
+		// Nothing can come in between any more, so the position is exact.
+		p.handledTo = w.Offset
+	}
+}
+
 // windowDue reports whether to look for newer entries first. A backlog gives
 // way to them once in every poll interval, so that it does not delay today's
 // alerts, and not more often, so that it shrinks. A window that takes the place
 // of an unfinished one reads some of it again, so it gets twice the time: even
 // where reading is slower than that, one of them comes to its end.
 func (p *poll) windowDue() bool {
-	if len(p.feed.Windows) == 0 || p.seenLen >= maxSeen {
+	if len(p.feed.Windows) == 0 || p.crowded() {
 		return true
 	}
 	age := p.clock.now(p.cfg.Clock()).Sub(p.feed.ReadAt)
@@ -194,8 +212,8 @@ func (p *poll) nextWindow(now time.Time) (w window, absorbed int) {
 		return window{Since: f.Start, Before: later(now.Truncate(time.Second), f.Start)}, 0
 	}
 	w = window{Since: f.Settled, Before: later(now.Truncate(time.Second), f.Through)}
-	if p.seenLen >= maxSeen {
-		// No room for newer entries. Reading the overlap once more settles
+	if p.crowded() {
+		// Newer entries have to wait. Reading the overlap once more settles
 		// it, so that the ids in it can be forgotten.
 		w.Before = f.Through
 	}
@@ -210,6 +228,12 @@ func (p *poll) nextWindow(now time.Time) (w window, absorbed int) {
 		absorbed++
 	}
 	return w, absorbed
+}
+
+// crowded reports whether there are so many ids to remember that newer entries
+// should wait, and whether waiting helps.
+func (p *poll) crowded() bool {
+	return p.seenLen >= p.maxSeen/2 && p.feed.Settled.Before(p.feed.Through)
 }
 
 // adopt makes w, whose first page was read at the server's time readAt, the
@@ -369,7 +393,7 @@ func (p *poll) fetch(ctx context.Context, w *window, number, size int) (reply, e
 func (p *poll) checkEnd(ctx context.Context, w *window) (end bool, err error) {
 	rest := w.Anchor.Truncate(time.Second).Add(2 * time.Second)
 	if !w.Anchor.IsZero() && rest.Before(w.Before) {
-		w.Before, w.Offset = rest, 0
+		w.Before, w.Offset, p.handledTo = rest, 0, 0
 		return false, nil
 	}
 	_, err = p.fetch(ctx, w, 1, 1)
@@ -413,9 +437,9 @@ func (p *poll) take(w *window, g got) (exhausted bool) {
 		when = w.place(when)
 		id := fingerprintOf(key)
 		switch {
-		case p.handled(id, when):
+		case p.handled(id, when), first+i < p.handledTo:
 			p.batch.Coverage.Repeated++
-		case p.seenLen >= maxSeen:
+		case p.seenLen >= p.maxSeen:
 			p.seenFull = true
 			return false
 		default:

@@ -1,0 +1,731 @@
+package cloudflareaudit
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/cfapi"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// Every test has a token of its own, because the limiter of a token lives as
+// long as the process.
+var tokens atomic.Int64
+
+// fixture is a fake endpoint and the configuration of a connector for it. The
+// requests are served in memory.
+func fixture(opts cfapi.Options) (*cfapi.Server, Config) {
+	opts.Token = fmt.Sprintf("cfat_test-token-%d", tokens.Add(1))
+	server := cfapi.NewServer(opts)
+	return server, Config{
+		AccountID:  cfapi.DefaultAccountID,
+		APIToken:   NewSecret(opts.Token),
+		HTTPClient: &http.Client{Transport: server.Transport()},
+	}
+}
+
+func connect(t *testing.T, cfg Config) *Connector {
+	t.Helper()
+	c, err := New(cfg)
+	require.NoError(t, err)
+	return c
+}
+
+// fill adds n entries, a step apart, the newest a step before now.
+func fill(server *cfapi.Server, n int, step time.Duration) {
+	now := time.Now()
+	for i := range n {
+		when := now.Add(-time.Duration(i+1) * step).Truncate(time.Microsecond)
+		server.Add(time.Time{}, cfapi.Entry(fmt.Sprintf("id-%d", i), when, 6))
+	}
+}
+
+func poll1(t *testing.T, c *Connector, cursor ingest.Cursor) ingest.Batch {
+	t.Helper()
+	b, err := c.Poll(t.Context(), cursor)
+	require.NoError(t, err)
+	return b
+}
+
+// drain polls until no backlog remains and returns the ids in order.
+func drain(t *testing.T, c *Connector, cursor ingest.Cursor) (ids []string, next ingest.Cursor, polls int) {
+	t.Helper()
+	for {
+		b := poll1(t, c, cursor)
+		polls++
+		for _, e := range b.Events {
+			ids = append(ids, e.ExternalID)
+		}
+		cursor = b.Cursor
+		if !b.More {
+			return ids, cursor, polls
+		}
+		require.Less(t, polls, 1000)
+	}
+}
+
+func ids(b ingest.Batch) (out []string) {
+	for _, e := range b.Events {
+		out = append(out, e.ExternalID)
+	}
+	return out
+}
+
+func feedOf(t *testing.T, cursor ingest.Cursor) feed {
+	t.Helper()
+	p, err := decodePosition(cursor, cfapi.DefaultAccountID)
+	require.NoError(t, err)
+	return p.AuditLogs
+}
+
+func TestPoll_AsksWhatTheProductPageSays(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := fixture(cfapi.Options{})
+		fill(server, 250, time.Second)
+		b := poll1(t, connect(t, cfg), nil)
+		require.Len(t, b.Events, 250)
+		require.False(t, b.More)
+		require.Equal(t, 3, b.Coverage.Requests)
+
+		requests := server.Requests()
+		require.Len(t, requests, 3)
+		for i, r := range requests {
+			assert.Equal(t, "/client/v4/accounts/"+cfapi.DefaultAccountID+"/audit_logs", r.Path)
+			assert.Equal(t, "api.cloudflare.com", r.Host)
+			assert.Equal(t, "Bearer "+cfg.APIToken.Reveal(), r.Header.Get("Authorization"))
+			want := map[string][]string{
+				"since": {"1999-12-31T00:00:00Z"}, "before": {"2000-01-01T00:00:00Z"},
+				"direction": {"desc"}, "per_page": {"100"},
+			}
+			if i > 0 {
+				want["page"] = []string{fmt.Sprint(i + 1)}
+			}
+			assert.Equal(t, want, map[string][]string(r.Query))
+		}
+	})
+}
+
+func TestPoll_NewestFirstUpTo1000AndTheRestStaysInTheCursor(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := fixture(cfapi.Options{})
+		fill(server, 2500, time.Second)
+		c := connect(t, cfg)
+
+		b := poll1(t, c, nil)
+		require.Len(t, b.Events, 1000)
+		require.True(t, b.More)
+		require.Equal(t, "id-0", b.Events[0].ExternalID)
+		require.Equal(t, "id-999", b.Events[999].ExternalID)
+		require.Equal(t, 10, b.Coverage.Requests)
+		w := feedOf(t, b.Cursor).Windows
+		require.Len(t, w, 1)
+		require.Equal(t, 1000, w[0].Offset)
+
+		// Another instance goes on where this one was, within the same window.
+		second := poll1(t, connect(t, cfg), b.Cursor)
+		require.Len(t, second.Events, 1000)
+		require.Equal(t, "id-1000", second.Events[0].ExternalID)
+		last := server.Requests()[len(server.Requests())-1]
+		first := server.Requests()[0]
+		require.Equal(t, first.Query["since"], last.Query["since"])
+		require.Equal(t, first.Query["before"], last.Query["before"])
+		require.Equal(t, []string{"2"}, last.Query["page"])
+		require.Equal(t, []string{"1000"}, last.Query["per_page"])
+		require.Equal(t, 1, second.Coverage.Requests)
+
+		third := poll1(t, c, second.Cursor)
+		require.Len(t, third.Events, 500)
+		require.False(t, third.More)
+		require.Empty(t, feedOf(t, third.Cursor).Windows)
+	})
+}
+
+func TestPoll_ABacklogOfTensOfThousandsTakesFewRequests(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := fixture(cfapi.Options{})
+		fill(server, 20_000, 3*time.Second)
+		cursorMost := 0
+		var cursor ingest.Cursor
+		c := connect(t, cfg)
+		seen := map[string]bool{}
+		for more := true; more; {
+			b := poll1(t, c, cursor)
+			for _, id := range ids(b) {
+				require.False(t, seen[id], "%s twice", id)
+				seen[id] = true
+			}
+			cursor, more = b.Cursor, b.More
+			cursorMost = max(cursorMost, len(cursor))
+		}
+		require.Len(t, seen, 20_000)
+		// 10 pages of 100, 19 of 1000, and one that shows the end.
+		require.LessOrEqual(t, len(server.Requests()), 30)
+		require.Less(t, cursorMost, 16<<10, "the cursor grows with the overlap, not with the backlog")
+	})
+}
+
+func TestPoll_ACrowdedSecondIsReadToItsEnd(t *testing.T) {
+	t.Parallel()
+	for _, past := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			server, cfg := fixture(cfapi.Options{PastEnd400: past})
+			cfg.MaxEvents = 700
+			at := time.Now().Add(-time.Minute).Truncate(time.Second)
+			for i := range 5000 {
+				server.Add(time.Time{}, cfapi.Entry(fmt.Sprintf("id-%d", i), at, 0))
+			}
+			got, cursor, _ := drain(t, connect(t, cfg), nil)
+			require.Len(t, got, 5000)
+			require.Len(t, unique(got), 5000)
+			time.Sleep(5 * time.Minute)
+			got, _, _ = drain(t, connect(t, cfg), cursor)
+			require.Empty(t, got)
+		})
+	}
+}
+
+func unique(list []string) map[string]bool {
+	set := map[string]bool{}
+	for _, s := range list {
+		set[s] = true
+	}
+	return set
+}
+
+func TestPoll_ALateEntryIsFoundAndCounted(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := fixture(cfapi.Options{})
+		now := time.Now()
+		server.Add(now, cfapi.Entry("in-time", now.Add(-time.Second), 3))
+		// It shows up nine minutes after its own time.
+		server.Add(now.Add(4*time.Minute), cfapi.Entry("late", now.Add(-5*time.Minute), 0))
+		c := connect(t, cfg)
+		first := poll1(t, c, nil)
+		require.Equal(t, []string{"in-time"}, ids(first))
+		require.Zero(t, first.Coverage.Late)
+		time.Sleep(5 * time.Minute)
+		second := poll1(t, c, first.Cursor)
+		require.Equal(t, []string{"late"}, ids(second))
+		require.Equal(t, 1, second.Coverage.Late)
+		require.Equal(t, 1, second.Coverage.Repeated)
+		require.Equal(t, 1, second.Coverage.Requests)
+	})
+}
+
+func TestPoll_NewerEntriesComeBeforeAnOldBacklog(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := fixture(cfapi.Options{})
+		fill(server, 3000, 20*time.Second)
+		c := connect(t, cfg)
+		b := poll1(t, c, nil)
+		require.True(t, b.More)
+		server.Add(time.Time{}, cfapi.Entry("today", time.Now().Add(time.Minute), 0))
+		time.Sleep(5 * time.Minute)
+		b = poll1(t, c, b.Cursor)
+		require.Equal(t, "today", b.Events[0].ExternalID)
+		require.True(t, b.More)
+		rest, _, _ := drain(t, c, b.Cursor)
+		require.Len(t, rest, 2000)
+	})
+}
+
+func TestPoll_TheFirstCursorFixesTheStartEvenWhenNothingCanBeRead(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := fixture(cfapi.Options{})
+		server.Add(time.Time{}, cfapi.Entry("during-the-outage", time.Now().Add(time.Minute), 0))
+		server.Fault(func(int, *http.Request) *cfapi.Fault { return cfapi.Status(503, 0, "", nil) })
+		cfg.InitialLookback = time.Minute
+		c := connect(t, cfg)
+		b := poll1(t, c, nil)
+		require.Empty(t, b.Events)
+		require.True(t, b.More)
+		_, err := c.Poll(t.Context(), b.Cursor)
+		require.Error(t, err)
+
+		time.Sleep(3 * time.Hour)
+		server.Fault(nil)
+		got, _, _ := drain(t, connect(t, cfg), b.Cursor)
+		require.Equal(t, []string{"during-the-outage"}, got)
+	})
+}
+
+func TestPoll_ReturnsWhatItHasAndTheNextPollMeetsTheError(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := fixture(cfapi.Options{})
+		fill(server, 450, time.Second)
+		server.Fault(func(n int, _ *http.Request) *cfapi.Fault {
+			if n > 2 {
+				return cfapi.Status(403, 10000, "Authentication error", nil)
+			}
+			return nil
+		})
+		c := connect(t, cfg)
+		b := poll1(t, c, nil)
+		require.Len(t, b.Events, 200)
+		require.True(t, b.More)
+		_, err := c.Poll(t.Context(), b.Cursor)
+		api, ok := errors.AsType[*APIError](err)
+		require.True(t, ok, "%v", err)
+		require.Equal(t, KindCredentials, api.Kind)
+		server.Fault(nil)
+		rest, _, _ := drain(t, c, b.Cursor)
+		require.Len(t, rest, 250)
+		require.Equal(t, "id-200", rest[0])
+	})
+}
+
+func TestPoll_TheWindowFollowsTheClockOfTheServer(t *testing.T) {
+	t.Parallel()
+	for _, skew := range []time.Duration{-26 * time.Hour, -time.Minute, time.Minute, 26 * time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			server, cfg := fixture(cfapi.Options{})
+			cfg.Clock = func() time.Time { return time.Now().Add(skew) }
+			fill(server, 3, time.Second)
+			c := connect(t, cfg)
+			b := poll1(t, c, nil)
+			require.Len(t, b.Events, 3)
+			require.Equal(t, 2, b.Coverage.Requests, "one to learn the clock")
+			require.Equal(t, time.Now().UTC(), feedOf(t, b.Cursor).Through)
+			time.Sleep(time.Hour)
+			server.Add(time.Time{}, cfapi.Entry("new", time.Now().Add(-time.Second), 0))
+			b = poll1(t, c, b.Cursor)
+			require.Equal(t, []string{"new"}, ids(b))
+			require.Equal(t, 1, b.Coverage.Requests)
+		})
+	}
+}
+
+func TestPoll_A400BehindAFullPageIsTheEndOnlyWhenTheRestSaysSo(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := fixture(cfapi.Options{PastEnd400: true})
+		fill(server, 200, time.Second)
+		got, _, _ := drain(t, connect(t, cfg), nil)
+		require.Len(t, got, 200)
+	})
+	// A server that pages no deeper than three pages loses nothing.
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := fixture(cfapi.Options{})
+		fill(server, 1234, time.Second)
+		server.Fault(func(_ int, r *http.Request) *cfapi.Fault {
+			if p := r.URL.Query().Get("page"); p != "" && p > "3" {
+				return cfapi.Status(400, 1004, "page out of range", nil)
+			}
+			return nil
+		})
+		got, _, _ := drain(t, connect(t, cfg), nil)
+		require.Len(t, got, 1234)
+		require.Len(t, unique(got), 1234)
+	})
+	// And a 400 that page 1 gets too is an error.
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := fixture(cfapi.Options{})
+		fill(server, 100, time.Second)
+		server.Fault(func(n int, _ *http.Request) *cfapi.Fault {
+			if n > 1 {
+				return cfapi.Status(400, 1004, "no", nil)
+			}
+			return nil
+		})
+		c := connect(t, cfg)
+		b := poll1(t, c, nil)
+		require.Len(t, b.Events, 100)
+		require.True(t, b.More, "the window is still open")
+		_, err := c.Poll(t.Context(), b.Cursor)
+		require.Error(t, err)
+	})
+}
+
+func TestPoll_FailuresUnder200AreErrors(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		fault *cfapi.Fault
+		kind  Kind
+	}{
+		"success is false":  {cfapi.NotSuccess(), KindCredentials},
+		"result is null":    {cfapi.NullResult(), KindMalformed},
+		"a page for people": {cfapi.HTML(200), KindMalformed},
+		"half a body":       {cfapi.Garbage(), KindMalformed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				server, cfg := fixture(cfapi.Options{})
+				fill(server, 5, time.Second)
+				c := connect(t, cfg)
+				b := poll1(t, c, nil)
+				server.Fault(func(int, *http.Request) *cfapi.Fault { return tc.fault })
+				time.Sleep(5 * time.Minute)
+				_, err := c.Poll(t.Context(), b.Cursor)
+				api, ok := errors.AsType[*APIError](err)
+				require.True(t, ok, "%v", err)
+				require.Equal(t, tc.kind, api.Kind)
+				require.NotEmpty(t, api.Remedy)
+			})
+		})
+	}
+}
+
+func TestPoll_LongWaitsAreTheHosts(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := fixture(cfapi.Options{})
+		c := connect(t, cfg)
+		first := poll1(t, c, nil)
+		server.Fault(func(int, *http.Request) *cfapi.Fault {
+			return cfapi.Status(429, 971, "Please wait", http.Header{"Retry-After": {"240"}})
+		})
+		began, sent := time.Now(), len(server.Requests())
+		_, err := c.Poll(t.Context(), first.Cursor)
+		asks, ok := errors.AsType[ingest.RetryAfterer](err)
+		require.True(t, ok)
+		require.Equal(t, 240*time.Second, asks.RetryAfter())
+		require.Zero(t, time.Since(began))
+		require.Equal(t, 1, len(server.Requests())-sent)
+
+		// Until then no connector with this token sends anything.
+		server.Fault(nil)
+		time.Sleep(100 * time.Second)
+		_, err = connect(t, cfg).Poll(t.Context(), first.Cursor)
+		wait, ok := errors.AsType[*WaitError](err)
+		require.True(t, ok, "%v", err)
+		require.Equal(t, 140*time.Second, wait.RetryAfter())
+		require.Equal(t, 1, len(server.Requests())-sent)
+		time.Sleep(140 * time.Second)
+		poll1(t, c, first.Cursor)
+	})
+}
+
+func TestPoll_KeepsToTheBudgetOfTheToken(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := fixture(cfapi.Options{})
+		cfg.RateLimit = 300 // one a second
+		cfg.PageSize, cfg.MaxEvents = 1, 50
+		fill(server, 400, time.Second)
+		began := time.Now()
+		// Two instances share what the token may send.
+		a, b := connect(t, cfg), connect(t, cfg)
+		cursorA, cursorB := poll1(t, a, nil).Cursor, poll1(t, b, nil).Cursor
+		for range 3 {
+			cursorA, cursorB = poll1(t, a, cursorA).Cursor, poll1(t, b, cursorB).Cursor
+		}
+		n := len(server.Requests())
+		require.Greater(t, n, 300)
+		require.LessOrEqual(t, float64(n), time.Since(began).Seconds()+burst+1)
+	})
+}
+
+func TestPoll_AnOversizedPageIsReadInSmallerOnes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := fixture(cfapi.Options{})
+		now := time.Now().Add(-time.Hour)
+		for i := range 150 {
+			when := now.Add(time.Duration(i) * time.Second)
+			raw := cfapi.Entry(fmt.Sprintf("id-%d", i), when, 0)
+			if i == 77 {
+				raw = json.RawMessage(fmt.Sprintf(`{"id":"id-77","when":%q,"action":{"type":"rec_add"},"metadata":{"x":"%s"}}`,
+					when.UTC().Format(time.RFC3339), strings.Repeat("x", 300_000)))
+			}
+			server.Add(time.Time{}, raw)
+		}
+		c := connect(t, cfg)
+		c.client.maxBody = 200_000
+		var events []ingest.Event
+		var cursor ingest.Cursor
+		undecodable := 0
+		for more := true; more; {
+			b := poll1(t, c, cursor)
+			events, cursor, more = append(events, b.Events...), b.Cursor, b.More
+			undecodable += b.Coverage.Undecodable
+		}
+		require.Len(t, events, 150)
+		require.Equal(t, 1, undecodable)
+		for _, e := range events {
+			require.Equal(t, e.ExternalID == "id-77", e.RawTruncated)
+			require.True(t, json.Valid(e.AppendJSON(nil)))
+		}
+	})
+}
+
+func TestPoll_OneBrokenEntryDoesNotCostThePage(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := fixture(cfapi.Options{})
+		now := time.Now().Add(-time.Hour)
+		for i := range 120 {
+			raw := cfapi.Entry(fmt.Sprintf("id-%d", i), now.Add(time.Duration(i)*time.Second), 0)
+			if i == 60 {
+				raw = json.RawMessage(`{"id":"id-60","when":"` + now.Add(60*time.Second).UTC().Format(time.RFC3339) + `","actor":{"email":nonsense}}`)
+			}
+			server.Add(time.Time{}, raw)
+		}
+		got, cursor, _ := drain(t, connect(t, cfg), nil)
+		require.Len(t, unique(got), 120)
+		require.Len(t, got, 120)
+		time.Sleep(5 * time.Minute)
+		got, _, _ = drain(t, connect(t, cfg), cursor)
+		require.Empty(t, got)
+	})
+}
+
+func TestPoll_AServerThatDoesNotPageIsAnError(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := fixture(cfapi.Options{})
+		fill(server, 100, time.Second)
+		server.Fault(func(int, *http.Request) *cfapi.Fault {
+			return cfapi.Reply(200, nil, samePage())
+		})
+		c := connect(t, cfg)
+		b := poll1(t, c, nil)
+		require.Len(t, unique(ids(b)), 100)
+		_, err := c.Poll(t.Context(), b.Cursor)
+		require.ErrorContains(t, err, "same entries")
+	})
+}
+
+// samePage is a page of a hundred entries.
+func samePage() string {
+	list := make([]string, 100)
+	for i := range list {
+		list[i] = string(cfapi.Entry(fmt.Sprintf("same-%d", i), time.Now().Add(-time.Hour), 0))
+	}
+	return `{"success":true,"errors":null,"result":[` + strings.Join(list, ",") + `]}`
+}
+
+func TestPoll_StopsWhenTheContextEnds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := fixture(cfapi.Options{})
+		c := connect(t, cfg)
+		first := poll1(t, c, nil)
+		server.Fault(func(int, *http.Request) *cfapi.Fault { return cfapi.Hang() })
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		began := time.Now()
+		_, err := c.Poll(ctx, first.Cursor)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.Equal(t, 3*time.Second, time.Since(began))
+	})
+}
+
+func TestPoll_ARequestThatHangsTimesOut(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := fixture(cfapi.Options{})
+		cfg.RequestTimeout = 7 * time.Second
+		c := connect(t, cfg)
+		first := poll1(t, c, nil)
+		server.Fault(func(n int, _ *http.Request) *cfapi.Fault {
+			if n == 2 {
+				return cfapi.Stall(20)
+			}
+			return nil
+		})
+		began := time.Now()
+		poll1(t, c, first.Cursor)
+		require.GreaterOrEqual(t, time.Since(began), 7*time.Second)
+		require.Less(t, time.Since(began), 9*time.Second)
+	})
+}
+
+func TestPoll_FullOfRememberedIDsItReadsAgainAndLosesNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := fixture(cfapi.Options{})
+		cfg.PollInterval = 30 * time.Second
+		fill(server, 500, 3*time.Second)
+		c := connect(t, cfg)
+		c.maxSeen = 120
+		var cursor ingest.Cursor
+		got := map[string]int{}
+		for range 120 {
+			b := poll1(t, c, cursor)
+			for _, id := range ids(b) {
+				got[id]++
+			}
+			require.LessOrEqual(t, feedOf(t, b.Cursor).Seen.len(), 120)
+			cursor = b.Cursor
+			if !b.More {
+				time.Sleep(cfg.PollInterval)
+			}
+		}
+		require.Len(t, got, 500)
+		for id, n := range got {
+			require.Equal(t, 1, n, id)
+		}
+	})
+}
+
+func TestCursor_RefusesWhatIsNotItsOwn(t *testing.T) {
+	t.Parallel()
+	_, cfg := fixture(cfapi.Options{})
+	c := connect(t, cfg)
+	good := func(change func(map[string]any)) string {
+		m := map[string]any{"version": 1, "account_id": cfg.AccountID, "audit_logs": map[string]any{"start": "2026-01-01T00:00:00Z"}}
+		change(m)
+		b, err := json.Marshal(m)
+		require.NoError(t, err)
+		return string(b)
+	}
+	log := func(key string, v any) string {
+		return good(func(m map[string]any) { m["audit_logs"].(map[string]any)[key] = v })
+	}
+	for want, cursor := range map[string]string{
+		"damaged":               "{",
+		"is damaged: json":      "[]",
+		"no version":            good(func(m map[string]any) { delete(m, "version") }),
+		"written by a newer":    good(func(m map[string]any) { m["version"] = 2 }),
+		"belongs to account":    good(func(m map[string]any) { m["account_id"] = strings.Repeat("0", 32) }),
+		"start is missing":      good(func(m map[string]any) { m["audit_logs"] = map[string]any{} }),
+		"unknown field":         log("surprise", 1),
+		"come together":         log("through", "2026-01-01T00:00:00Z"),
+		"not a minute":          log("seen", map[string]string{"2026-01-01T00:00:01Z": ""}),
+		"ids of":                log("seen", map[string]string{"2026-01-01T00:01:00Z": "AAA"}),
+		"windows without":       log("windows", []any{map[string]any{"since": "2026-01-01T00:00:00Z", "before": "2026-01-01T00:00:00Z"}}),
+		"after top-level value": good(func(map[string]any) {}) + "{}",
+		"restore the last good": "null",
+		"it is damaged":         "",
+	} {
+		_, err := c.Poll(t.Context(), ingest.Cursor(cursor))
+		require.ErrorIs(t, err, ErrCursor, cursor)
+		require.ErrorContains(t, err, want)
+	}
+}
+
+func TestTestConnection_AsksForOneEntryAndNamesTheRemedy(t *testing.T) {
+	t.Parallel()
+	server, cfg := fixture(cfapi.Options{})
+	c := connect(t, cfg)
+	require.NoError(t, c.TestConnection(t.Context()), "an empty log is no fault")
+	require.Equal(t, "per_page=1", server.Requests()[0].Query.Encode())
+
+	for _, tc := range []struct {
+		fault  *cfapi.Fault
+		kind   Kind
+		remedy string
+	}{
+		{cfapi.Status(403, 10000, "Authentication error", nil), KindCredentials, "owner has left"},
+		{cfapi.Status(403, 9109, "Unauthorized to access requested resource", nil), KindCredentials, "Account Settings > Read"},
+		{cfapi.Status(401, 1000, "Invalid API Token", nil), KindCredentials, "expired or revoked"},
+		{cfapi.Status(400, 6003, "Invalid request headers", nil), KindCredentials, "Bearer"},
+		{cfapi.Status(404, 7003, "Could not route to /accounts/x", nil), KindAccount, "zone id"},
+		{cfapi.Status(429, 10000, "Authentication error", http.Header{"Retry-After": {"30"}}), KindRateLimited, "1200 requests"},
+		{cfapi.HTML(200), KindMalformed, "base_url"},
+	} {
+		server, cfg := fixture(cfapi.Options{})
+		server.Fault(func(int, *http.Request) *cfapi.Fault { return tc.fault })
+		err := connect(t, cfg).TestConnection(t.Context())
+		api, ok := errors.AsType[*APIError](err)
+		require.True(t, ok, "%v", err)
+		require.Equal(t, tc.kind, api.Kind)
+		require.Contains(t, err.Error(), tc.remedy)
+	}
+}
+
+func TestToken_IsShownNowhere(t *testing.T) {
+	t.Parallel()
+	server, cfg := fixture(cfapi.Options{})
+	token := cfg.APIToken.Reveal()
+	c := connect(t, cfg)
+	hostile := []*cfapi.Fault{
+		cfapi.Status(403, 10000, "your token "+token+" is bad", nil),
+		cfapi.HTML(500), cfapi.Reset(), cfapi.Truncate(3),
+		cfapi.Redirect("https://evil.example/?t=" + token),
+		cfapi.Reply(200, nil, token),
+		cfapi.Reply(200, nil, `{"success":false,"errors":[{"code":1,"message":"`+token+`"}]}`),
+	}
+	for _, fault := range hostile {
+		server.Fault(func(int, *http.Request) *cfapi.Fault { return fault })
+		err := c.TestConnection(t.Context())
+		require.Error(t, err)
+		for e := err; e != nil; e = errors.Unwrap(e) {
+			require.NotContains(t, fmt.Sprintf("%s %v %+v %#v", e, e, e, e), token)
+		}
+	}
+	for _, v := range []any{cfg, &cfg, cfg.APIToken, &cfg.APIToken, c, c.cfg} {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+			require.NotContains(t, fmt.Sprintf(verb, v), token)
+		}
+	}
+	b, err := json.Marshal(map[string]any{"a": cfg.APIToken})
+	require.NoError(t, err)
+	require.JSONEq(t, `{"a":"[redacted]"}`, string(b))
+}
+
+func TestToken_IsNotSentToAnotherHost(t *testing.T) {
+	t.Parallel()
+	var reached atomic.Bool
+	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached.Store(true) }))
+	defer other.Close()
+	first := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, other.URL+r.URL.Path, http.StatusFound)
+	}))
+	defer first.Close()
+	client := &http.Client{Transport: &http.Transport{}}
+	defer client.CloseIdleConnections()
+	c := connect(t, Config{AccountID: cfapi.DefaultAccountID, APIToken: NewSecret("cfat_redirect"), BaseURL: first.URL, HTTPClient: client})
+	require.ErrorContains(t, c.TestConnection(t.Context()), "refused a redirect to another host")
+	require.False(t, reached.Load())
+}
+
+func TestNew_ReadsNothingFromTheEnvironment(t *testing.T) {
+	for _, name := range []string{"CLOUDFLARE_API_KEY", "CLOUDFLARE_API_TOKEN", "CLOUDFLARE_EMAIL", "CLOUDFLARE_BASE_URL", "HTTPS_PROXY"} {
+		t.Setenv(name, "http://127.0.0.1:1/poison")
+	}
+	server, cfg := fixture(cfapi.Options{})
+	require.NoError(t, connect(t, cfg).TestConnection(t.Context()))
+	for name, values := range server.Requests()[0].Header {
+		require.NotContains(t, strings.Join(values, " "), "poison", name)
+	}
+	shared := sharedTransport().(*http.Transport)
+	require.Nil(t, shared.Proxy)
+}
+
+func TestPoll_EveryFixtureEntryBecomesOneEvent(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := fixture(cfapi.Options{})
+		entries, err := cfapi.Load(os.DirFS("testdata/entries"))
+		require.NoError(t, err)
+		server.Add(time.Time{}, cfapi.Shift(time.Now().Add(-time.Second), entries)...)
+		drop := false
+		cfg.DropRoutine = &drop
+		cfg.InitialLookback = maxLookback
+		b := poll1(t, connect(t, cfg), nil)
+		require.Len(t, b.Events, len(unique(ids(b))))
+		require.Equal(t, len(b.Events), b.Coverage.Delivered)
+		require.Equal(t, len(entries), b.Coverage.Read)
+		for _, e := range b.Events {
+			require.True(t, e.Severity.Valid())
+			require.NotEmpty(t, e.Title)
+			require.NotEmpty(t, e.ExternalID)
+			require.True(t, json.Valid(e.AppendJSON(nil)))
+		}
+	})
+}
