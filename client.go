@@ -158,6 +158,9 @@ func (c *client) fetch(ctx context.Context, q query, p *page, r *reply) error {
 	sent := time.Now()
 	_, err := c.service.List(ctx, params, append(q.options(), option.WithResponseBodyInto(&resp))...)
 	if err != nil {
+		if api, ok := errors.AsType[*APIError](err); ok {
+			r.date = api.date
+		}
 		return c.withoutToken(err)
 	}
 	defer resp.Body.Close()
@@ -233,6 +236,7 @@ func (c *client) refuse(req *http.Request, next option.MiddlewareNext) (*http.Re
 		e.Message = excerpt(body)
 	}
 	e.Message = c.scrub(e.Message)
+	e.date, _ = http.ParseTime(resp.Header.Get("Date"))
 	return nil, e
 }
 

@@ -50,6 +50,8 @@ type APIError struct {
 	Remedy string
 	// Wait is how long Cloudflare asks to wait, or zero.
 	Wait time.Duration
+
+	date time.Time // the server's clock when it answered, or zero
 }
 
 // Error implements error.

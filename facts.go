@@ -2,6 +2,7 @@ package cloudflareaudit
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -339,7 +340,7 @@ func (r *review) refine() {
 		}
 		r.target = r.text("name", "description")
 	}
-	if r.target == "" {
+	if r.target == "" && r.e.resourceID != r.e.ownerID {
 		r.target = r.e.resourceID
 	}
 	r.compare()
@@ -366,8 +367,9 @@ func (r *review) refineAccount() {
 		}
 	case "account.staff_login":
 		r.target = r.actorName
-	case "account.login", "account.logout", "account.password.change", "account.email.change":
-		r.target = r.e.actorEmail
+	}
+	if e := r.e; r.target == "" && r.isAboutOneself() && (e.resourceID == "" || e.resourceID == e.actorID || e.resourceID == e.ownerID) {
+		r.target = e.actorEmail
 	}
 	switch {
 	case r.name == "account.2fa.disable":
@@ -379,10 +381,28 @@ func (r *review) refineAccount() {
 	}
 }
 
+// isAboutOneself reports whether users do this to their own access, so that the
+// actor is the target where the entry names no other.
+func (r *review) isAboutOneself() bool {
+	switch r.name {
+	case "account.login", "account.logout", "account.password.change", "account.email.change":
+		return true
+	case "account.2fa.enable", "account.2fa.disable", "account.2fa.update":
+		return !r.isEnforcement()
+	}
+	return false
+}
+
+// isEnforcement reports whether the entry is about the demand for a second
+// factor from all members.
+func (r *review) isEnforcement() bool {
+	return strings.Contains(strings.ToLower(r.e.actionType), "enforce")
+}
+
 // enforcement is the new value of the account-wide demand for a second factor,
 // as text.
 func (r *review) enforcement() string {
-	if len(r.after) == 0 && strings.Contains(strings.ToLower(r.e.actionType), "enforce") {
+	if len(r.after) == 0 && r.isEnforcement() {
 		return strings.ToLower(r.e.newValue.text())
 	}
 	now, before := r.after.get("enforce_twofactor"), r.before.get("enforce_twofactor")
@@ -891,9 +911,13 @@ func (r *review) refineFirewall() {
 		}
 		return
 	}
-	d := compareControls(r.controls())
+	c := r.controls()
+	d := c.compare()
 	if d.target != "" {
 		r.target = d.target
+		if d.others > 0 {
+			r.target += " and " + strconv.Itoa(d.others) + " more"
+		}
 	}
 	if r.target == "" {
 		r.target = r.text("name", "ruleset_name")
@@ -931,8 +955,8 @@ func (r *review) refineFirewall() {
 	default:
 		r.direction = r.limitDirection()
 	}
-	for _, c := range d.changes {
-		r.add(c)
+	for _, change := range d.changes {
+		r.add(change)
 	}
 }
 
@@ -953,40 +977,60 @@ func (r *review) limitDirection() string {
 	return ""
 }
 
-// ruleLists are the members that hold the rules of a ruleset. Where the same
-// one stands on both sides it is complete: what is missing has been deleted.
-var ruleLists = []string{"modified_rules", "rules", "deleted_rules", "removed_rules", "added_rules", "new_rules"}
+// ruleLists are the members that hold the rules of a ruleset, and deletedLists
+// those that hold the rules taken out of it.
+var (
+	ruleLists    = []string{"modified_rules", "rules", "added_rules", "new_rules"}
+	deletedLists = []string{"deleted_rules", "removed_rules"}
+)
 
-// controls collects the rules before and after. A legacy rule is a list of one.
-func (r *review) controls() (before, after []firewallControl, complete bool) {
+// controls are the rules of a ruleset before and after.
+type controls struct {
+	before, after []firewallControl
+	// complete says that a rule missing from one side did not exist then;
+	// otherwise nothing is known of it.
+	complete bool
+	// deleted are the rules that the entry lists as deleted.
+	deleted []firewallControl
+}
+
+// controls collects the rules of the entry. A rule that is not part of a
+// ruleset is a list of one.
+func (r *review) controls() controls {
+	var c controls
 	isList := false
+	for _, key := range deletedLists {
+		// They may stand on either side.
+		for _, o := range []object{r.before, r.after} {
+			if v := o.get(key); v != "" {
+				isList = true
+				c.deleted = appendControls(c.deleted, v)
+			}
+		}
+	}
 	for _, key := range ruleLists {
-		old, now := r.before.get(key), r.after.get(key)
-		if old == "" && now == "" {
+		before, after := r.before.get(key), r.after.get(key)
+		switch {
+		case before == "" && after == "":
 			continue
+		case before != "" && after != "":
+			// The same list on both sides can be compared as it is.
+			return controls{appendControls(nil, before), appendControls(nil, after), true, c.deleted}
 		}
 		isList = true
-		complete = complete || old != "" && now != "" || strings.HasPrefix(key, "deleted") || strings.HasPrefix(key, "removed")
-		if strings.HasPrefix(key, "deleted") || strings.HasPrefix(key, "removed") {
-			// Some entries list the deleted rules as new and some as old.
-			if !(old != "" && len(old) > 2) {
-				old = now
-			}
-			now = ""
-		}
-		before = appendControls(before, old)
-		after = appendControls(after, now)
+		c.before, c.after = appendControls(c.before, before), appendControls(c.after, after)
 	}
 	if isList {
-		return before, after, complete
+		return c
 	}
 	if len(r.before) > 0 {
-		before = appendControl(before, r.e.resourceID, r.before)
+		c.before = appendControl(nil, r.e.resourceID, r.before)
 	}
 	if len(r.after) > 0 {
-		after = appendControl(after, r.e.resourceID, r.after)
+		c.after = appendControl(nil, r.e.resourceID, r.after)
 	}
-	return before, after, r.verb != verbUpdate
+	c.complete = r.verb != verbUpdate
+	return c
 }
 
 // maxControls bounds how many rules of a ruleset are compared.
@@ -1056,6 +1100,7 @@ type controlsDiff struct {
 	added, removed    bool
 	addition, removal string // the direction of a rule that came or went
 	target            string // the rule that matters most
+	others            int    // how many matter as much
 	changes           []ingest.FieldChange
 
 	weight int // of target
@@ -1064,55 +1109,64 @@ type controlsDiff struct {
 // note takes c for the target if nothing of more weight has happened to
 // another rule, and keeps the change of field, if there is one.
 func (d *controlsDiff) note(weight int, c *firewallControl, field, old, now string) {
-	if weight > d.weight {
-		d.weight, d.target = weight, c.name
-		if d.target == "" {
-			d.target = c.id
-		}
+	switch {
+	case weight > d.weight:
+		d.weight, d.target, d.others = weight, or(c.name, c.id), 0
+	case weight == d.weight && weight > 1:
+		d.others++
 	}
-	if field != "" && len(d.changes) < maxChanges {
+	if field != "" && c.id != "" && len(d.changes) < maxChanges {
 		d.changes = append(d.changes, ingest.FieldChange{Field: "rules." + c.id + "." + field, Old: old, New: now})
 	}
 }
 
-// compareControls compares rules by their ids. If complete, a rule missing
-// from one side did not exist then; otherwise nothing is known of it.
-func compareControls(before, after []firewallControl, complete bool) controlsDiff {
+// compare compares rules by their ids.
+func (c *controls) compare() controlsDiff {
 	var d controlsDiff
-	for i := range after {
-		now := &after[i]
-		switch old := findControl(before, now); {
+	for i := range c.after {
+		now := &c.after[i]
+		switch old := findControl(c.before, now); {
 		case old != nil:
 			d.changed(old, now)
 		case now.parent != "":
 			// An override that was not there: rules are on by default.
 			d.changed(&firewallControl{action: "default", strength: actionStrength["block"]}, now)
-		case complete || len(before) > 0:
+		case c.complete || len(c.before) > 0:
 			d.added = true
 			if d.addition == "" || now.direction() == weaker {
 				d.addition = now.direction()
 			}
-			d.note(2, now, "", "", "")
+			d.note(2, now, "action", "", now.action)
 		default:
 			d.disabled = d.disabled || now.off
 			d.note(1, now, "", "", "")
 		}
 	}
-	for i := range before {
-		old := &before[i]
-		switch {
-		case !complete || findControl(after, old) != nil:
+	for i := range c.deleted {
+		d.deleted(&c.deleted[i])
+	}
+	for i := range c.before {
+		switch old := &c.before[i]; {
+		case !c.complete || findControl(c.after, old) != nil:
 		case old.parent != "":
 			d.enabled = d.enabled || old.off
 		default:
-			d.removed = true
-			if removal := reverse(old.direction()); d.removal == "" || removal == weaker {
-				d.removal = removal
-			}
-			d.note(4, old, "", "", "")
+			d.deleted(old)
 		}
 	}
 	return d
+}
+
+// deleted notes that a rule is gone.
+func (d *controlsDiff) deleted(c *firewallControl) {
+	if c.parent != "" {
+		return
+	}
+	d.removed = true
+	if removal := reverse(c.direction()); d.removal == "" || removal == weaker {
+		d.removal = removal
+	}
+	d.note(4, c, "action", c.action, "")
 }
 
 // changed notes what happened to one rule.
@@ -1231,12 +1285,7 @@ func (r *review) compareValues(prefix, field string, before, after value, depth 
 }
 
 func isRuleList(field string) bool {
-	for _, list := range ruleLists {
-		if field == list {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(ruleLists, field) || slices.Contains(deletedLists, field)
 }
 
 // isObject reports whether v is an object or missing.
@@ -1298,7 +1347,7 @@ func outline(v value) string {
 		}
 		switch kind := item.kind(); {
 		case kind == '{' && key == "":
-			b.WriteString(object(nil).read(item).text("name", "description", "id", "email", "type"))
+			b.WriteString(or(object(nil).read(item).text("name", "description", "id", "email", "type"), "{…}"))
 		case kind == '{' || kind == '[':
 			b.WriteString(key)
 		case key != "":

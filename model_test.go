@@ -228,8 +228,9 @@ func (m *model) step() (more bool) {
 		return true
 	}
 	m.deliver(batch)
-	if m.saved == nil {
-		// The local clock may be wrong by as much as goes unnoticed.
+	ahead := m.skew > clockTolerance
+	if m.saved == nil && !ahead || m.start.IsZero() && !batch.Coverage.Complete.IsZero() {
+		// A clock that is ahead is noticed when the server shows its own. The local clock may be wrong by as much as goes unnoticed.
 		m.start = time.Now().Add(clockTolerance - m.cfg.InitialLookback)
 	}
 	m.saved = batch.Cursor

@@ -93,8 +93,14 @@ func (c *Connector) Poll(ctx context.Context, cursor ingest.Cursor) (ingest.Batc
 		p.feed.Start = p.startBefore(p.clock.now(p.cfg.Clock()))
 		p.progressed = true
 	}
-	if err := p.run(ctx); err != nil && !p.progressed {
-		return ingest.Batch{}, failure(err)
+	if err := p.run(ctx); err != nil {
+		if !p.progressed {
+			return ingest.Batch{}, failure(err)
+		}
+		if cursor == nil {
+			// Even a failure shows the time.
+			p.feed.Start = earlier(p.feed.Start, p.startBefore(p.clock.now(p.cfg.Clock())))
+		}
 	}
 	p.feed.prune(p.maxSeen)
 	if p.batch.Cursor, err = pos.encode(); err != nil {
@@ -181,6 +187,10 @@ func (p *poll) openWindow(ctx context.Context) (done bool, err error) {
 			if !corrected && (off > clockTolerance || off < -clockTolerance-got.took) {
 				if !p.windowDue() {
 					return true, nil
+				}
+				if p.feed.Through.IsZero() && off > 0 {
+					// The start was told by a clock that is ahead.
+					p.feed.Start = p.feed.Start.Add(-off)
 				}
 				now = p.clock.now(p.cfg.Clock())
 				continue

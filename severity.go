@@ -68,8 +68,8 @@ type Match struct {
 
 	// Actor is an e-mail address or an id, as a pattern.
 	Actor []string `json:"actor,omitempty"`
-	// ActorType is user, system, staff (of Cloudflare), or Cloudflare's own
-	// name for the type.
+	// ActorType is user, system, staff (of Cloudflare) or unknown, or
+	// Cloudflare's own name for the type, as a pattern.
 	ActorType []string `json:"actor_type,omitempty"`
 	// SourceIP are addresses or CIDR prefixes.
 	SourceIP []string `json:"source_ip,omitempty"`
@@ -466,8 +466,9 @@ func (c *classifier) verdict(r *compiledRule, e *entry, f *facts) Verdict {
 	if r.Drop {
 		v.Severity = ingest.Info
 	}
-	failed := e.outcome == outcomeFailure
-	if failed && len(r.Match.Outcome) == 0 {
+	// A rule that names the outcome has a grade and a title for it.
+	failed := e.outcome == outcomeFailure && len(r.Match.Outcome) == 0
+	if failed {
 		v.Severity = lowered(v.Severity)
 	}
 	v.Title = r.title.render(e, f, v.Severity, failed)
@@ -518,7 +519,7 @@ func (g *graded) holds(r *compiledRule, c *condition) bool {
 	case onActor:
 		return e.actorEmail != "" && matchAny(c.globs, e.actorEmail) || e.actorID != "" && matchAny(c.globs, e.actorID)
 	case onActorType:
-		return matchAny(c.globs, f.actorKind()) || matchAny(c.globs, e.actorType)
+		return matchAny(c.globs, f.actorKind(e)) || matchAny(c.globs, e.actorType)
 	case onSourceIP:
 		return slices.ContainsFunc(r.prefixes, func(p netip.Prefix) bool { return p.Contains(e.actorIP) })
 	case onInterface:
@@ -560,13 +561,15 @@ func or(s, otherwise string) string {
 	return s
 }
 
-// actorKind tells people from machinery, or "" when the entry names nobody.
-func (f *facts) actorKind() string {
+// actorKind tells people from machinery.
+func (f *facts) actorKind(e *entry) string {
 	switch {
 	case f.systemActor:
 		return "system"
 	case f.staffActor:
 		return "staff"
+	case e.actorType == "" && e.actorEmail == "":
+		return "unknown"
 	}
 	return "user"
 }
