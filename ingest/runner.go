@@ -184,9 +184,6 @@ func (r *Runner) run(ctx context.Context, once bool) (total Coverage, err error)
 		default:
 			return total, nil
 		}
-		if err := ctx.Err(); err != nil {
-			return stop(err)
-		}
 	}
 }
 

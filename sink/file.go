@@ -27,7 +27,7 @@ const lineStart = `{"source":`
 // or copy and truncate the file.
 type File struct {
 	path string
-	file *os.File
+	file handle
 	// lock is nil for what is not a regular file, stream for what is.
 	lock   *flock.Flock
 	stream *Writer
@@ -38,6 +38,15 @@ type File struct {
 	// rollback is the size the file must be cut back to before the next
 	// write, because a failed write could not be undone; else it is -1.
 	rollback int64
+}
+
+// handle is what File needs of an [os.File].
+type handle interface {
+	io.WriteCloser
+	io.ReaderAt
+	Stat() (os.FileInfo, error)
+	Sync() error
+	Truncate(size int64) error
 }
 
 // OpenFile opens the file path for appending, and makes it, for this user
@@ -51,7 +60,8 @@ type File struct {
 // ends in something else than an event is not touched: it is an error.
 //
 // Pipes, terminals and devices such as /dev/stdout are neither locked nor
-// repaired nor synced; see [Writer] for what then holds.
+// repaired nor synced; see [Writer] for what then holds. OpenFile waits until
+// a named pipe has a reader.
 func OpenFile(path string) (*File, error) {
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 		// Opening a pipe for reading too would make us its reader, and a write
@@ -69,14 +79,15 @@ func OpenFile(path string) (*File, error) {
 	return f, nil
 }
 
-func (f *File) open() (err error) {
-	f.file, err = os.OpenFile(f.path, os.O_RDWR|os.O_APPEND, 0)
+func (f *File) open() error {
+	file, err := os.OpenFile(f.path, os.O_RDWR|os.O_APPEND, 0)
 	if errors.Is(err, os.ErrNotExist) {
-		f.file, err = create(f.path)
+		file, err = create(f.path)
 	}
 	if err != nil {
 		return fmt.Errorf("sink: cannot open the output: %w", err)
 	}
+	f.file = file
 	f.lock = flock.New(lockPath(f.path))
 	locked, err := f.lock.TryLock()
 	if err != nil {

@@ -235,8 +235,13 @@ func TestFile_IsSafeForConcurrentUse(t *testing.T) {
 	var want []string
 	var wg sync.WaitGroup
 	for _, id := range []string{"a", "b", "c", "d"} {
-		want = append(want, id, id)
-		wg.Go(func() { assert.NoError(t, f.Write(t.Context(), events(id, id))) })
+		many := slices.Repeat([]string{id}, 50)
+		want = append(want, slices.Repeat(many, 3)...)
+		wg.Go(func() {
+			for range 3 {
+				assert.NoError(t, f.Write(t.Context(), events(many...)))
+			}
+		})
 	}
 	wg.Wait()
 	got := ids(t, []byte(content(t, path)))
@@ -256,7 +261,7 @@ func TestFile_AKillLosesNoAcceptedBatchAndLeavesNoTornLine(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, cmd.Start())
 		acks := bufio.NewScanner(out)
-		killAt := accepted + rand.IntN(3)
+		killAt := accepted + rand.IntN(2)
 		for acks.Scan() {
 			n, err := strconv.Atoi(acks.Text())
 			require.NoError(t, err, acks.Text())

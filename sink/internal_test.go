@@ -1,9 +1,12 @@
 package sink
 
 import (
+	"cmp"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -33,37 +36,67 @@ func TestWrite_DoesNotKeepTheBufferOfAVeryLargeBatch(t *testing.T) {
 	assert.LessOrEqual(t, cap(f.buf), maxKept)
 }
 
-func TestFile_TakesBackAFailedWriteLaterWhenItCannotAtOnce(t *testing.T) {
+// brittle is a file whose disk fails as it is told.
+type brittle struct {
+	*os.File
+	tear                 int // bytes of the next writes that reach the disk, or -1
+	syncErr, truncateErr error
+}
+
+func (b *brittle) Write(p []byte) (int, error) {
+	if b.tear < 0 {
+		return b.File.Write(p)
+	}
+	n, err := b.File.Write(p[:min(b.tear, len(p))])
+	return n, cmp.Or(err, errDisk)
+}
+
+func (b *brittle) Sync() error { return cmp.Or(b.syncErr, b.File.Sync()) }
+
+func (b *brittle) Truncate(size int64) error {
+	if b.truncateErr != nil {
+		return b.truncateErr
+	}
+	return b.File.Truncate(size)
+}
+
+var errDisk = errors.New("disk error")
+
+func TestFile_ARetryAfterADiskErrorLeavesEachLineOnce(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(t.TempDir(), "events.ndjson")
-	f, err := OpenFile(path)
-	require.NoError(t, err)
-	defer f.Close()
-	one, two := ingest.Event{ExternalID: "1"}, ingest.Event{ExternalID: "2"}
-	require.NoError(t, f.Write(t.Context(), []ingest.Event{one}))
-	good, err := os.ReadFile(path)
-	require.NoError(t, err)
-
-	// This is how File stands after a write that tore a line and could not be
-	// undone, while the disk still refuses everything.
-	broken, err := os.Open(path)
-	require.NoError(t, err)
-	writable := f.file
-	f.file, f.rollback = broken, int64(len(good))
-	_, err = writable.WriteString(`{"source":"torn`)
-	require.NoError(t, err)
-	assert.ErrorContains(t, f.Write(t.Context(), []ingest.Event{two}), "cannot take back")
-	require.NoError(t, broken.Close())
-
-	f.file = writable
-	require.NoError(t, f.Write(t.Context(), []ingest.Event{two}))
-	got, err := os.ReadFile(path)
-	require.NoError(t, err)
-	assert.Equal(t, string(good)+string(two.AppendJSON(nil))+"\n", string(got))
-
-	// What has been taken back is not taken back again.
-	require.NoError(t, f.Write(t.Context(), []ingest.Event{one}))
-	again, err := os.ReadFile(path)
-	require.NoError(t, err)
-	assert.Equal(t, string(got)+string(good), string(again))
+	if runtime.GOOS == "windows" {
+		t.Skip("there File does not truncate by its handle")
+	}
+	for name, bad := range map[string]brittle{
+		"write":             {tear: 20},
+		"sync":              {tear: -1, syncErr: errDisk},
+		"write and undoing": {tear: 20, truncateErr: errDisk},
+		"sync and undoing":  {tear: -1, syncErr: errDisk, truncateErr: errDisk},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(t.TempDir(), "events.ndjson")
+			f, err := OpenFile(path)
+			require.NoError(t, err)
+			defer f.Close()
+			want := ""
+			for _, id := range []string{"1", "2", "3"} {
+				e := []ingest.Event{{ExternalID: id}}
+				good := f.file
+				f.file = &brittle{good.(*os.File), bad.tear, bad.syncErr, bad.truncateErr}
+				for range 2 {
+					require.ErrorIs(t, f.Write(t.Context(), e), errDisk)
+				}
+				got, err := os.ReadFile(path)
+				require.NoError(t, err)
+				require.Equal(t, bad.truncateErr == nil, string(got) == want)
+				f.file = good
+				require.NoError(t, f.Write(t.Context(), e))
+				want += string(e[0].AppendJSON(nil)) + "\n"
+				got, err = os.ReadFile(path)
+				require.NoError(t, err)
+				require.Equal(t, want, string(got))
+			}
+		})
+	}
 }

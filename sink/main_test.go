@@ -84,7 +84,7 @@ func child(t *testing.T, name, path string, from int) *exec.Cmd {
 	return cmd
 }
 
-const batchSize = 100
+const batchSize = 50
 
 var fill = ingest.RawJSON(`{"fill":"` + strings.Repeat("x", 4000) + `"}`)
 

@@ -121,17 +121,20 @@ func TestWriter_ARetryAfterAFailureAnywhereLeavesWholeLines(t *testing.T) {
 	t.Parallel()
 	failed := errors.New("failed")
 	total := len(line("1") + line("2"))
-	for first := range total {
-		// The second attempt fails as well, at some other byte.
-		second := (first * 7) % total
-		out := &flaky{takes: map[int]int{1: first, 2: second}, err: failed}
+	for first := 0; first < total; first += 3 {
+		// The next attempts fail as well: before anything is written, and at
+		// some other byte.
+		third := (first * 7) % total
+		out := &flaky{takes: map[int]int{1: first, 2: 0, 3: third}, err: failed}
 		w := sink.NewWriter(out)
-		require.ErrorIs(t, w.Write(t.Context(), events("1", "2")), failed)
-		require.ErrorIs(t, w.Write(t.Context(), events("1", "2")), failed)
+		for range 3 {
+			require.ErrorIs(t, w.Write(t.Context(), events("1", "2")), failed)
+		}
 		require.NoError(t, w.Write(t.Context(), events("1", "2")))
+		require.NoError(t, w.Write(t.Context(), events("3")))
 		got := ids(t, out.Bytes())
-		require.Equal(t, []string{"1", "2"}, got[len(got)-2:])
-		require.LessOrEqual(t, len(got), 6)
+		require.Equal(t, []string{"1", "2", "3"}, got[len(got)-3:])
+		require.LessOrEqual(t, len(got), 7)
 	}
 }
 
@@ -142,6 +145,15 @@ func TestWriter_AFailureBeforeTheFirstByteIsRetriedWithoutRepeats(t *testing.T) 
 	require.Error(t, w.Write(t.Context(), events("1", "2")))
 	require.NoError(t, w.Write(t.Context(), events("1", "2")))
 	assert.Equal(t, []string{"1", "2"}, ids(t, out.Bytes()))
+}
+
+func TestWriter_AFailureBetweenLinesRepeatsOnlyTheBatch(t *testing.T) {
+	t.Parallel()
+	out := &flaky{takes: map[int]int{1: len(line("1"))}, err: errors.New("failed")}
+	w := sink.NewWriter(out)
+	require.Error(t, w.Write(t.Context(), events("1", "2")))
+	require.NoError(t, w.Write(t.Context(), events("1", "2")))
+	assert.Equal(t, []string{"1", "1", "2"}, ids(t, out.Bytes()))
 }
 
 func TestWriter_AShortWriteIsAnError(t *testing.T) {

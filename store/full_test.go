@@ -7,7 +7,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 	"testing"
 
@@ -44,6 +47,9 @@ func init() {
 		}
 		if got, err := dir.Load(ctx, "k"); err != nil || !bytes.Equal(got, numbered(1)) {
 			return fmt.Errorf("after the failed save the store holds %.20q, %w", got, err)
+		}
+		if _, err := os.Stat(filepath.Join(folder, "k.cursor.tmp")); !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("the failed save leaves a file behind: %w", err)
 		}
 		if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit); err != nil {
 			return err
