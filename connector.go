@@ -104,7 +104,7 @@ func descriptor() ingest.Descriptor {
 // only, so that is no fault. An [APIError] carries the remedy.
 func (c *Connector) TestConnection(ctx context.Context) error {
 	p := pages.Get().(*page)
-	defer pages.Put(p)
+	defer release(p)
 	if _, err := c.client.page(ctx, query{perPage: 1}, p); err != nil {
 		return failure(err)
 	}

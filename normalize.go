@@ -192,7 +192,7 @@ func hostname(zone string) string {
 func rawEvent(raw string) ingest.RawJSON {
 	if strings.IndexByte(raw, '\n') >= 0 || strings.IndexByte(raw, '\r') >= 0 {
 		v := jsontext.Value(raw)
-		if err := v.Compact(); err == nil {
+		if err := v.Compact(readOptions...); err == nil {
 			raw = string(v)
 		}
 	}

@@ -29,6 +29,8 @@ const (
 	// clockTolerance is how far the end of a new window may be from the
 	// server's clock before the window is asked for again.
 	clockTolerance = 5 * time.Second
+	// keptBody bounds the buffers that are kept between polls.
+	keptBody = 4 << 20
 	// maxKept bounds what is kept of an entry that cannot be read.
 	maxKept = 64 << 10
 )
@@ -76,6 +78,13 @@ type poll struct {
 // pages keeps page buffers for the next poll, of whichever connector.
 var pages = sync.Pool{New: func() any { return new(page) }}
 
+// release keeps p for the next poll, unless a large reply has made it large.
+func release(p *page) {
+	if cap(p.body) <= keptBody {
+		pages.Put(p)
+	}
+}
+
 // Poll implements [ingest.Source]. The first cursor fixes where the feed
 // begins, and it is returned even when nothing could be read, so that nothing
 // that happens from then on is missed.
@@ -86,7 +95,7 @@ func (c *Connector) Poll(ctx context.Context, cursor ingest.Cursor) (ingest.Batc
 	}
 	p := &poll{poller: &c.poller, feed: &pos.AuditLogs, biggest: maxPageSize}
 	p.page = pages.Get().(*page)
-	defer pages.Put(p.page)
+	defer func() { release(p.page) }()
 	p.seenLen = p.feed.Seen.len()
 	p.seenSince = p.feed.Settled.Add(-disorder)
 	if cursor == nil {
@@ -96,6 +105,9 @@ func (c *Connector) Poll(ctx context.Context, cursor ingest.Cursor) (ingest.Batc
 	if err := p.run(ctx); err != nil {
 		if !p.progressed {
 			return ingest.Batch{}, failure(err)
+		}
+		if ctx.Err() == nil {
+			p.cfg.Logger.Warn("poll ended early; the next one goes on from there", "error", failure(err))
 		}
 		if cursor == nil {
 			// Even a failure shows the time.
@@ -192,6 +204,7 @@ func (p *poll) openWindow(ctx context.Context) (done bool, err error) {
 					// The start was told by a clock that is ahead.
 					p.feed.Start = p.feed.Start.Add(-off)
 				}
+				p.cfg.Logger.Warn("the local clock is wrong; windows follow the server's", "off_by", off.Round(time.Second))
 				now = p.clock.now(p.cfg.Clock())
 				continue
 			}
@@ -450,6 +463,7 @@ func (p *poll) take(w *window, g got) (exhausted bool) {
 		case p.handled(id, when), first+i < p.handledTo:
 			p.batch.Coverage.Repeated++
 		case p.seenLen >= p.maxSeen:
+			p.cfg.Logger.Warn("too many entries within the overlap to remember; what follows waits until they are settled", "ids", p.seenLen)
 			p.seenFull = true
 			return false
 		default:
