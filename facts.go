@@ -755,60 +755,73 @@ var broadPermissions = []string{
 const manyPermissions = 10
 
 // scopeOf tells how much a token may do from its policies, or from a list of
-// the names of its scopes.
+// its permissions.
 func scopeOf(v value) string {
-	scope, writes, groups := scopeUnknown, false, 0
-	wide := false // an entire account
-	var look func(key string, v value, depth int)
-	look = func(key string, v value, depth int) {
-		switch kind := v.kind(); {
-		case depth > 6:
-		case kind == '{' && strings.EqualFold(v.get("effect").text(), "deny"):
-		case kind == '{' && key == "resources":
-			v.each(func(resource string, to value) bool {
-				if scope == scopeUnknown {
-					scope = scopeNarrow
-				}
-				if isBroad(resource) {
-					scope = scopeBroad
-				}
-				if strings.HasPrefix(resource, "com.cloudflare.api.account.") && to.text() == "*" &&
-					!strings.HasPrefix(resource, "com.cloudflare.api.account.zone.") {
-					wide = true
-				}
-				look("", to, depth+1)
-				return true
-			})
-		case kind == '{' || kind == '[':
-			v.each(func(name string, item value) bool {
-				if name == "" {
-					name = key
-				}
-				look(name, item, depth+1)
-				return true
-			})
-		case kind == '"' && (key == "" || key == "name"):
-			name := strings.ToLower(v.text())
-			groups++
-			if scope == scopeUnknown {
-				scope = scopeNarrow
-			}
-			if isBroad(name) {
-				scope = scopeBroad
-			}
-			writes = writes || !strings.HasSuffix(name, "read")
-			for _, broad := range broadPermissions {
-				if name == broad {
-					scope = scopeBroad
-				}
-			}
-		}
-	}
-	look("", v, 0)
-	if groups >= manyPermissions || wide && (writes || groups == 0) {
+	var s tokenScope
+	s.read(v, 0)
+	switch {
+	case s.broad, s.groups >= manyPermissions, s.account && (s.writes || s.groups == 0):
 		return scopeBroad
+	case s.groups > 0, s.resources > 0:
+		return scopeNarrow
 	}
-	return scope
+	return scopeUnknown
+}
+
+// tokenScope is what the policies of a token add up to.
+type tokenScope struct {
+	broad     bool // all there is of something, or a permission that leads there
+	account   bool // an entire account
+	writes    bool // something else than reading
+	groups    int  // permissions named
+	resources int
+}
+
+// read reads a policy, a permission, or a list of either.
+func (s *tokenScope) read(v value, depth int) {
+	switch kind := v.kind(); {
+	case depth > maxDepth:
+	case kind == '[':
+		v.each(func(_ string, item value) bool {
+			s.read(item, depth+1)
+			return true
+		})
+	case kind == '"':
+		s.permission(v.text())
+	case kind == '{':
+		o := object(nil).read(v)
+		if strings.EqualFold(o.text("effect"), "deny") {
+			return
+		}
+		if name := o.text("name"); name != "" {
+			s.permission(name)
+		}
+		s.read(o.get("permission_groups"), depth+1)
+		s.resource(o.get("resources"), depth+1)
+	}
+}
+
+func (s *tokenScope) permission(name string) {
+	name = strings.ToLower(name)
+	s.groups++
+	s.broad = s.broad || isBroad(name) || slices.Contains(broadPermissions, name)
+	s.writes = s.writes || !strings.HasSuffix(name, "read")
+}
+
+func (s *tokenScope) resource(v value, depth int) {
+	if v.kind() != '{' || depth > 2*maxDepth {
+		return
+	}
+	v.each(func(name string, of value) bool {
+		s.resources++
+		s.broad = s.broad || isBroad(name)
+		if of.text() == "*" && strings.HasPrefix(name, "com.cloudflare.api.account.") &&
+			!strings.HasPrefix(name, "com.cloudflare.api.account.zone.") {
+			s.account = true
+		}
+		s.resource(of, depth+1)
+		return true
+	})
 }
 
 func isBroad(resource string) bool {

@@ -1,0 +1,216 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/aisoc/cloudflareaudit"
+	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/cfapi"
+	"github.com/aisoc/cloudflareaudit/sink"
+	"github.com/aisoc/cloudflareaudit/store"
+	"github.com/aisoc/cloudflareaudit/testdata"
+)
+
+func newDemo(w world) *cobra.Command {
+	return &cobra.Command{
+		Use:   "demo",
+		Short: "Show what it does, without an account",
+		Long: `Demo starts a small imitation of the Cloudflare API on this machine, with entries
+of every kind that end just now, and polls it twice the way poll does. On a
+terminal it shows the events as a table, in a pipe as JSON, one object a line. A
+summary goes to standard error. It needs no account and no network, and leaves
+nothing behind.`,
+		Example: `  cfaudit demo
+  cfaudit demo | jq -r 'select(.severity == "critical") | .title'`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			// A closed pipe must not kill the process before the folder of the
+			// cursor has been removed.
+			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM, syscall.SIGPIPE)
+			defer stop()
+			return demo(ctx, w)
+		},
+	}
+}
+
+func demo(ctx context.Context, w world) (err error) {
+	server, span, err := demoServer()
+	if err != nil {
+		return err
+	}
+	address, stop, err := serve(server)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	source, err := cloudflareaudit.New(cloudflareaudit.Config{
+		AccountID:       cfapi.DefaultAccountID,
+		APIToken:        cloudflareaudit.NewSecret(cfapi.DefaultToken),
+		BaseURL:         "http://" + address + cfapi.Prefix,
+		InitialLookback: span + time.Hour,
+		// So long that the second poll reads everything again.
+		Overlap: min(span+time.Hour, 24*time.Hour),
+		Logger:  newLogger(w),
+	})
+	if err != nil {
+		return err
+	}
+	folder, err := os.MkdirTemp("", "cfaudit-demo-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
+	cursors, err := store.Open(folder)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, cursors.Close()) }()
+
+	events := make(severities)
+	runner := &ingest.Runner{
+		Source:  source,
+		Sink:    demoSink(w.stdout),
+		Store:   cursors,
+		Key:     "demo",
+		OnBatch: func(b ingest.Batch) { events.add(b.Events) },
+	}
+	first, err := runner.Drain(ctx)
+	if err != nil {
+		return demoError(err)
+	}
+	second, err := runner.Drain(ctx)
+	if err != nil {
+		return demoError(err)
+	}
+	fmt.Fprintf(w.stderr, "\nfirst poll:  read %s, wrote %s%s\n", count(first.Read, "entry", "entries"),
+		count(first.Delivered, "event", "events"), bracketed(events.list(), marked(first)))
+	fmt.Fprintf(w.stderr, "dropped:     %d%s, repeated: %d\n", first.DroppedTotal(), bracketed(byRule(first.Dropped)), first.Repeated)
+	fmt.Fprintf(w.stderr, "second poll: %d new, %d recognised\n", second.Delivered+second.DroppedTotal(), second.Repeated)
+	return nil
+}
+
+// demoError is err, unless it is the end of the pipe that the events go to.
+func demoError(err error) error {
+	if errors.Is(err, syscall.EPIPE) {
+		return errNobodyReads
+	}
+	return err
+}
+
+// demoServer returns an API with entries of every kind, the newest of which is
+// from now, and the span of time they are from.
+func demoServer() (*cfapi.Server, time.Duration, error) {
+	list, err := cfapi.Load(testdata.Entries())
+	if err != nil {
+		return nil, 0, err
+	}
+	now := time.Now()
+	list = cfapi.Shift(now, list)
+	oldest := now
+	for _, e := range list {
+		if t, ok := cfapi.When(e); ok && t.Before(oldest) {
+			oldest = t
+		}
+	}
+	server := cfapi.NewServer(cfapi.Options{})
+	server.Add(time.Time{}, list...)
+	return server, now.Sub(oldest), nil
+}
+
+// serve offers handler to this machine until stop is called.
+func serve(handler http.Handler) (address string, stop func(), err error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", nil, err
+	}
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = server.Serve(listener) // which ends with an error in any case
+	}()
+	return listener.Addr().String(), func() {
+		server.Close()
+		<-done
+	}, nil
+}
+
+// demoSink shows events on a terminal and otherwise writes them.
+func demoSink(out io.Writer) ingest.Sink {
+	if file, ok := out.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
+		width, _, err := term.GetSize(int(file.Fd()))
+		if err != nil || width < 40 {
+			width = 120
+		}
+		return &table{out: file, width: width}
+	}
+	return sink.NewWriter(out)
+}
+
+// table is a sink that shows events to a person.
+type table struct {
+	out   io.Writer
+	width int
+}
+
+// colours are the colours of the severities. They are all of the same length,
+// because the table counts them as text.
+var colours = map[ingest.Severity]string{
+	ingest.Critical: "\x1b[1;35m",
+	ingest.High:     "\x1b[1;31m",
+	ingest.Medium:   "\x1b[0;33m",
+	ingest.Low:      "\x1b[0;36m",
+	ingest.Info:     "\x1b[0;37m",
+}
+
+const (
+	plain  = "\x1b[0;39m"
+	normal = "\x1b[0m"
+	// invisible is the length of the colours in a line.
+	invisible = len(plain) + len(normal)
+)
+
+// Write implements [ingest.Sink].
+func (t *table) Write(_ context.Context, events []ingest.Event) error {
+	var b strings.Builder
+	tab := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(tab, "TIME\t%sSEVERITY%s\tTITLE\tACTOR\tACTION\n", plain, normal)
+	title := min(80, max(40, t.width-80))
+	for _, e := range events {
+		fmt.Fprintf(tab, "%s\t%s%s%s\t%s\t%s\t%s\n", e.CreatedAt.Local().Format("Jan 02 15:04:05"),
+			colours[e.Severity], e.Severity, normal, shorten(e.Title, title), shorten(e.Actor, 24), e.Action)
+	}
+	if err := tab.Flush(); err != nil {
+		return err
+	}
+	for line := range strings.Lines(b.String()) {
+		// What is too long for the terminal would break the lines of the table.
+		line = shorten(strings.TrimSuffix(line, "\n"), t.width+invisible)
+		if _, err := fmt.Fprintln(t.out, line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// shorten cuts s to at most n characters.
+func shorten(s string, n int) string {
+	if r := []rune(s); len(r) > n {
+		return string(r[:n-1]) + "…"
+	}
+	return s
+}

@@ -1,0 +1,231 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/aisoc/cloudflareaudit/internal/cfapi"
+)
+
+// envCommand makes the test binary be the command.
+const envCommand = "CFAUDIT_TEST_COMMAND"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(envCommand) != "" {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// result is how a command went.
+type result struct {
+	code     int
+	out, err string
+}
+
+// call is a command line with what surrounds it.
+type call struct {
+	args  []string
+	env   map[string]string
+	stdin string
+}
+
+func (c call) run(ctx context.Context) result {
+	var out, err bytes.Buffer
+	code := execute(ctx, c.args, world{
+		stdin: strings.NewReader(c.stdin), stdout: &out, stderr: &err,
+		getenv: func(name string) string { return c.env[name] },
+	})
+	return result{code, out.String(), err.String()}
+}
+
+// command runs a command line without an environment.
+func command(t *testing.T, args ...string) result {
+	return call{args: args}.run(t.Context())
+}
+
+// account is a fake account and how to get at it.
+type account struct {
+	*cfapi.Server
+	url, token string
+}
+
+var accounts atomic.Int64
+
+// newAccount serves an account with the entries. Each has a token of its own,
+// because the request budget of a token is shared in the process.
+func newAccount(t *testing.T, entries ...json.RawMessage) account {
+	token := fmt.Sprintf("cfat_secret%033d", accounts.Add(1))
+	server := cfapi.NewServer(cfapi.Options{Token: token})
+	server.Add(time.Time{}, entries...)
+	listener := httptest.NewServer(server)
+	t.Cleanup(listener.Close)
+	return account{server, listener.URL + cfapi.Prefix, token}
+}
+
+// call is a command line that reads the account.
+func (a account) call(args ...string) call {
+	return call{
+		args: append(args, "--base-url", a.url),
+		env:  map[string]string{envToken: a.token, envAccountID: cfapi.DefaultAccountID},
+	}
+}
+
+// start starts a command line as a process of its own.
+func (c call) start(t *testing.T, prepare func(*exec.Cmd)) *exec.Cmd {
+	self, err := os.Executable()
+	require.NoError(t, err)
+	cmd := exec.Command(self, c.args...)
+	cmd.Env = []string{envCommand + "=1"}
+	for name, value := range c.env {
+		cmd.Env = append(cmd.Env, name+"="+value)
+	}
+	if prepare != nil {
+		prepare(cmd)
+	}
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() { _ = cmd.Process.Kill() })
+	return cmd
+}
+
+// recent returns n entries of the last hour.
+func recent(n int) []json.RawMessage {
+	now := time.Now()
+	return cfapi.Generate(1, n, now.Add(-time.Hour), now.Add(-time.Minute))
+}
+
+// ids are the external ids of JSON lines, each of which must be a whole event.
+func ids(t *testing.T, lines string) []string {
+	t.Helper()
+	var all []string
+	for line := range strings.Lines(lines) {
+		var event struct {
+			ID string `json:"external_id"`
+		}
+		require.NoError(t, json.Unmarshal([]byte(line), &event), "%q", line)
+		require.NotEmpty(t, event.ID)
+		require.True(t, strings.HasSuffix(line, "\n"), "a torn line: %q", line)
+		all = append(all, event.ID)
+	}
+	return all
+}
+
+// idsOf are the ids of entries.
+func idsOf(t *testing.T, entries []json.RawMessage) []string {
+	t.Helper()
+	all := make([]string, len(entries))
+	for i, e := range entries {
+		var entry struct{ ID string }
+		require.NoError(t, json.Unmarshal(e, &entry))
+		all[i] = entry.ID
+	}
+	return all
+}
+
+func read(t *testing.T, name string) string {
+	t.Helper()
+	b, err := os.ReadFile(name)
+	require.NoError(t, err)
+	return string(b)
+}
+
+func write(t *testing.T, content string) (name string) {
+	t.Helper()
+	name = filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(name, []byte(content), 0o600))
+	return name
+}
+
+func TestExecute_WrongUseIsExitCode2(t *testing.T) {
+	t.Parallel()
+	for line, want := range map[string]string{
+		"pol":                              `unknown command "pol"`,
+		"poll --foo":                       "unknown flag: --foo",
+		"poll -x":                          "unknown shorthand flag: 'x'",
+		"poll extra":                       "only flags are expected",
+		"poll --token abc":                 "give the token in CLOUDFLARE_API_TOKEN or --token-file",
+		"poll --api-token=abc":             "give the token in CLOUDFLARE_API_TOKEN or --token-file",
+		"poll --drop-routine=maybe":        "--drop-routine",
+		"poll --page-size":                 "flag needs an argument",
+		"run extra":                        "only flags are expected",
+		"check extra":                      "only flags are expected",
+		"rules extra":                      "only flags are expected",
+		"schema extra":                     "only flags are expected",
+		"demo extra":                       "only flags are expected",
+		"version extra":                    "only flags are expected",
+		"normalize --page-size 3":          "unknown flag: --page-size",
+		"check":                            "--account-id or CLOUDFLARE_ACCOUNT_ID: is required",
+		"rules --rules /does/not/exist":    "--rules: cannot read the file: no such file",
+		"normalize --production-zone a..b": "--production-zone",
+	} {
+		got := command(t, strings.Fields(line)...)
+		assert.Equal(t, exitUsage, got.code, line)
+		assert.Empty(t, got.out, line)
+		assert.Contains(t, got.err, want, line)
+		assert.True(t, strings.HasPrefix(got.err, "cfaudit: "), "%s: %s", line, got.err)
+		assert.Equal(t, 1, strings.Count(got.err, want), "%s: said more than once: %s", line, got.err)
+	}
+}
+
+func TestExecute_HelpGoesToStandardOutput(t *testing.T) {
+	t.Parallel()
+	for _, line := range []string{"", "--help", "poll --help", "help run", "check -h", "demo -h", "normalize -h", "rules -h", "schema -h", "version -h"} {
+		got := command(t, strings.Fields(line)...)
+		assert.Equal(t, exitOK, got.code, line)
+		assert.Contains(t, got.out, "Usage:", line)
+		assert.Empty(t, got.err, line)
+		for text := range strings.Lines(got.out) {
+			assert.LessOrEqual(t, len([]rune(text)), 121, "%s: %s", line, text)
+		}
+	}
+}
+
+func TestExecute_HelpNamesTheEnvironment(t *testing.T) {
+	t.Parallel()
+	for _, line := range []string{"--help", "poll --help", "run --help", "check --help"} {
+		got := command(t, strings.Fields(line)...)
+		assert.Contains(t, got.out, envToken, line)
+		assert.Contains(t, got.out, envAccountID, line)
+	}
+}
+
+func TestExecute_ReadsNoOtherEnvironment(t *testing.T) {
+	t.Parallel()
+	a := newAccount(t)
+	for _, line := range []string{"check", "poll --state " + t.TempDir(), "rules", "schema", "demo", "version", "normalize"} {
+		args := strings.Fields(line)
+		if line == "check" || strings.HasPrefix(line, "poll") {
+			args = append(args, "--base-url", a.url)
+		}
+		env := a.call().env
+		var out, errs bytes.Buffer
+		code := execute(t.Context(), args, world{strings.NewReader(""), &out, &errs, func(name string) string {
+			assert.Contains(t, []string{envToken, envAccountID}, name, line)
+			return env[name]
+		}})
+		assert.Equal(t, exitOK, code, "%s: %s", line, &errs)
+	}
+}
+
+func TestVersion_IsPrintedBothWays(t *testing.T) {
+	t.Parallel()
+	for _, line := range []string{"version", "--version"} {
+		got := command(t, line)
+		assert.Equal(t, exitOK, got.code)
+		assert.Equal(t, "cfaudit "+version()+"\n", got.out)
+	}
+}

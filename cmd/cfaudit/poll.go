@@ -1,0 +1,203 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/spf13/cobra"
+
+	"github.com/aisoc/cloudflareaudit"
+	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/sink"
+	"github.com/aisoc/cloudflareaudit/store"
+)
+
+// host is what poll and run have in common: a connector with a place for its
+// cursor and one for its events.
+type host struct {
+	*settings
+	state, out string
+	verbose    bool
+}
+
+func newHost(w world, cmd *cobra.Command) *host {
+	h := &host{}
+	flags := cmd.Flags()
+	flags.StringVar(&h.state, "state", "", "`FOLDER` that keeps the cursor, the same one each time; required")
+	flags.StringVar(&h.out, "out", "-", "`FILE` to append the events to, - for standard output")
+	h.settings = addSettings(w, flags)
+	flags.BoolVarP(&h.verbose, "verbose", "v", false, "log a line for every poll")
+	return h
+}
+
+func newPoll(w world) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "poll",
+		Short: "Write what is new in the audit log, and end",
+		Long: `Poll reads the audit log from where the last poll stopped, writes each new entry
+as an event, one JSON object a line, and ends when no backlog remains. A summary
+goes to standard error.
+
+The cursor is saved after the events have been written, so none is lost; when
+the command is killed in between, the next poll writes one batch a second time,
+with the same external_id. A failure ends the command; what was written before
+stays, and the next poll goes on from there.`,
+		Example: `  export CLOUDFLARE_API_TOKEN=… CLOUDFLARE_ACCOUNT_ID=…
+  cfaudit poll --state state --out events.jsonl
+  cfaudit poll --state state --initial-lookback 7d | jq -r .title`,
+		Args: noArgs,
+	}
+	h := newHost(w, cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		ctx, stop := untilStopped(cmd.Context())
+		defer stop()
+		return h.with(func(r *ingest.Runner) error {
+			events := make(severities)
+			report := r.OnBatch
+			r.OnBatch = func(b ingest.Batch) {
+				events.add(b.Events)
+				report(b)
+			}
+			total, err := r.Drain(ctx)
+			if err == nil || total.Requests > 0 {
+				fmt.Fprintln(w.stderr, summary(total, events)+traffic(total))
+			}
+			if err != nil && ctx.Err() != nil {
+				return errors.New("stopped with a backlog left; the next poll goes on from here")
+			}
+			return err
+		})
+	}
+	return cmd
+}
+
+func newRun(w world) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Write what is new in the audit log, for ever",
+		Long: `Run polls the audit log, again and again, and writes each new entry as an event,
+one JSON object a line. It survives failures of the API, of the output and of
+the network by trying again; each failure and each recovery is logged to
+standard error, and in normal running there is nothing there.
+
+An interrupt or a request to terminate stops it once the batch in hand has been
+written and its cursor saved; a second one kills it. Even then nothing is lost:
+the next run writes at most one batch a second time, with the same external_id.`,
+		Example: `  export CLOUDFLARE_ACCOUNT_ID=…
+  cfaudit run --token-file /run/secrets/cloudflare --state state --out events.jsonl
+  cfaudit run --state state --interval 1m --production-zone example.com`,
+		Args: noArgs,
+	}
+	h := newHost(w, cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		ctx, stop := untilStopped(cmd.Context())
+		defer stop()
+		return h.with(func(r *ingest.Runner) error { return r.Run(ctx) })
+	}
+	return cmd
+}
+
+// with calls do with a runner, and closes what that uses afterwards.
+func (h *host) with(do func(*ingest.Runner) error) (err error) {
+	var missing []string
+	if h.state == "" {
+		missing = append(missing, "--state: is required: a folder for the cursor, the same one each time")
+	}
+	if h.out == "" {
+		missing = append(missing, "--out: must be a file, or - for standard output")
+	}
+	cfg, err := h.config(missing...)
+	if err != nil {
+		return err
+	}
+	log := newLogger(h.world)
+	cfg.Logger = log
+	source, err := cloudflareaudit.New(cfg)
+	if err != nil {
+		return err
+	}
+	// The lock on the folder comes first: it keeps a second process from
+	// writing the same events.
+	cursors, err := store.Open(h.state)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, cursors.Close()) }()
+	var events ingest.Sink = sink.NewWriter(h.stdout)
+	if h.out != "-" {
+		file, openErr := sink.OpenFile(h.out)
+		if openErr != nil {
+			return openErr
+		}
+		defer func() { err = errors.Join(err, file.Close()) }()
+		if n := file.Removed(); n > 0 {
+			log.Warn("removed a torn last line; its entry is written again", "file", h.out, "bytes", n)
+		}
+		events = file
+	}
+	return do(&ingest.Runner{
+		Source:   source,
+		Sink:     events,
+		Store:    cursors,
+		Key:      "cloudflare-" + cfg.AccountID,
+		Interval: cfg.PollInterval,
+		Logger:   log,
+		OnBatch:  h.report(log),
+	})
+}
+
+// report logs each batch, when that is asked for.
+func (h *host) report(log *slog.Logger) func(ingest.Batch) {
+	return func(b ingest.Batch) {
+		if !h.verbose {
+			return
+		}
+		c := b.Coverage
+		log.Info("polled", "read", c.Read, "events", c.Delivered, "dropped", c.DroppedTotal(),
+			"repeated", c.Repeated, "late", c.Late, "undecodable", c.Undecodable,
+			"requests", c.Requests, "backlog", c.Backlog, "complete", c.Complete)
+	}
+}
+
+// newLogger is a log on standard error.
+func newLogger(w world) *slog.Logger {
+	return slog.New(slog.NewTextHandler(w.stderr, &slog.HandlerOptions{
+		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if err, ok := a.Value.Any().(error); ok {
+				a.Value = slog.StringValue(explain(err))
+			}
+			return a
+		},
+	}))
+}
+
+func newCheck(w world) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Test the token and the account id",
+		Long: `Check asks for the newest entry of the audit log. When that fails it says what is
+wrong and what to do about it. It takes the flags of poll and run that make up
+the configuration, and stores nothing.`,
+		Example: `  CLOUDFLARE_API_TOKEN=… cfaudit check --account-id 023e105f4ecef8ad9ca31a8372d0c353`,
+		Args:    noArgs,
+	}
+	s := addSettings(w, cmd.Flags())
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		cfg, err := s.config()
+		if err != nil {
+			return err
+		}
+		source, err := cloudflareaudit.New(cfg)
+		if err != nil {
+			return err
+		}
+		if err := source.TestConnection(cmd.Context()); err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(w.stdout, "The audit log of account %s can be read. It holds changes only, so a poll that\n"+
+			"finds nothing is normal: make a change, such as a DNS record, and poll again.\n", cfg.AccountID)
+		return err
+	}
+	return cmd
+}

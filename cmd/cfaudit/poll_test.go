@@ -1,0 +1,476 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/aisoc/cloudflareaudit/internal/cfapi"
+)
+
+func TestPoll_SecondPollDeliversNothingTwice(t *testing.T) {
+	t.Parallel()
+	entries := recent(250)
+	a := newAccount(t, entries...)
+	state := filepath.Join(t.TempDir(), "state")
+	poll := a.call("poll", "--state", state, "--drop-routine=false", "--overlap", "2h", "--page-size", "100")
+
+	first := poll.run(t.Context())
+	require.Equal(t, exitOK, first.code, first.err)
+	assert.ElementsMatch(t, idsOf(t, entries), ids(t, first.out))
+	assert.Regexp(t, `^read 250 entries: 250 events \(.*high.*\), 0 dropped, 0 repeated; 3 requests, no backlog\n$`, first.err)
+
+	second := poll.run(t.Context())
+	require.Equal(t, exitOK, second.code)
+	assert.Empty(t, second.out)
+	assert.Equal(t, "read 250 entries: 0 events, 0 dropped, 250 repeated; 3 requests, no backlog\n", second.err)
+
+	fresh := cfapi.Entry("fresh", time.Now().Add(-time.Second), 6)
+	a.Add(time.Time{}, fresh)
+	third := poll.run(t.Context())
+	assert.Equal(t, []string{"fresh"}, ids(t, third.out))
+}
+
+func TestPoll_ReadsTheWholeBacklog(t *testing.T) {
+	t.Parallel()
+	entries := recent(1200)
+	a := newAccount(t, entries...)
+	out := filepath.Join(t.TempDir(), "events.jsonl")
+	got := a.call("poll", "--state", t.TempDir(), "--out", out, "--drop-routine=false",
+		"--page-size", "1000", "--max-events", "300", "-v").run(t.Context())
+	require.Equal(t, exitOK, got.code, got.err)
+	assert.Empty(t, got.out)
+	assert.ElementsMatch(t, idsOf(t, entries), ids(t, read(t, out)))
+	assert.Equal(t, 4, strings.Count(got.err, "msg=polled"), got.err)
+	assert.Contains(t, got.err, "backlog=1")
+	assert.Contains(t, got.err, "; ")
+}
+
+func TestPoll_DroppedEntriesAreCountedByRule(t *testing.T) {
+	t.Parallel()
+	a := newAccount(t, recent(300)...)
+	got := a.call("poll", "--state", t.TempDir()).run(t.Context())
+	require.Equal(t, exitOK, got.code, got.err)
+	assert.Regexp(t, `read 300 entries: \d+ events \(.*\), \d+ dropped \(\d+ [a-z-]+.*\), 0 repeated;`, got.err)
+	assert.Less(t, len(ids(t, got.out)), 300)
+}
+
+func TestPoll_AFailureKeepsWhatWasWrittenAndTheNextPollGoesOn(t *testing.T) {
+	t.Parallel()
+	entries := recent(900)
+	a := newAccount(t, entries...)
+	a.Fault(func(n int, _ *http.Request) *cfapi.Fault {
+		if n > 2 {
+			return cfapi.Status(http.StatusForbidden, 10000, "Authentication error", nil)
+		}
+		return nil
+	})
+	state, out := t.TempDir(), filepath.Join(t.TempDir(), "events.jsonl")
+	poll := a.call("poll", "--state", state, "--out", out, "--drop-routine=false", "--page-size", "300", "--max-events", "300")
+
+	failed := poll.run(t.Context())
+	assert.Equal(t, exitFailed, failed.code)
+	assert.Contains(t, failed.err, "1 window of backlog left\n")
+	assert.Contains(t, failed.err, "cfaudit: cannot read the audit log: cloudflare answered HTTP 403, code 10000: Authentication error; ")
+	assert.Contains(t, failed.err, "give it in CLOUDFLARE_API_TOKEN or --token-file")
+	assert.Equal(t, 1, strings.Count(failed.err, "cfaudit: "))
+	written := len(ids(t, read(t, out)))
+	assert.Positive(t, written)
+	assert.Less(t, written, 900)
+
+	a.Fault(nil)
+	got := poll.run(t.Context())
+	require.Equal(t, exitOK, got.code, got.err)
+	assert.ElementsMatch(t, idsOf(t, entries), ids(t, read(t, out)))
+}
+
+func TestPoll_SaysThatItRepairedTheOutput(t *testing.T) {
+	t.Parallel()
+	a := newAccount(t, recent(3)...)
+	out := write(t, "{\"source\":\"cloudflare\",\"external_id\":\"whole\"}\n"+`{"source":"clou`)
+	got := a.call("poll", "--state", t.TempDir(), "--out", out, "--drop-routine=false").run(t.Context())
+	require.Equal(t, exitOK, got.code, got.err)
+	assert.Contains(t, got.err, "level=WARN")
+	assert.Contains(t, got.err, "removed a torn last line")
+	assert.Contains(t, got.err, "bytes=15")
+	assert.Len(t, ids(t, read(t, out)), 4)
+}
+
+func TestPoll_TwoProcessesDoNotShareAFolderOrAFile(t *testing.T) {
+	t.Parallel()
+	a := newAccount(t, recent(3)...)
+	a.Fault(func(int, *http.Request) *cfapi.Fault { return cfapi.Hang() })
+	state, out := t.TempDir(), filepath.Join(t.TempDir(), "events.jsonl")
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() { a.call("run", "--state", state, "--out", out).run(ctx) })
+	require.Eventually(t, func() bool { return len(a.Requests()) > 0 }, 5*time.Second, time.Millisecond)
+
+	got := a.call("poll", "--state", state).run(t.Context())
+	assert.Equal(t, exitFailed, got.code)
+	assert.Contains(t, got.err, "cfaudit: store: the folder")
+	got = a.call("poll", "--state", t.TempDir(), "--out", out).run(t.Context())
+	assert.Equal(t, exitFailed, got.code)
+	assert.Contains(t, got.err, "cfaudit: sink: another process writes to")
+	cancel()
+	wg.Wait()
+}
+
+func TestPoll_PlacesThatCannotBeUsedAreFailures(t *testing.T) {
+	t.Parallel()
+	a := newAccount(t)
+	file := write(t, "this is no event\nand this neither")
+	for _, args := range [][]string{
+		{"--state", file},
+		{"--state", filepath.Join(file, "below")},
+		{"--state", t.TempDir(), "--out", file},
+		{"--state", t.TempDir(), "--out", t.TempDir()},
+		{"--state", t.TempDir(), "--out", "/does/not/exist/events"},
+	} {
+		got := a.call(append([]string{"poll"}, args...)...).run(t.Context())
+		assert.Equal(t, exitFailed, got.code, args)
+		assert.Equal(t, 1, strings.Count(got.err, "cfaudit: "), got.err)
+		assert.Empty(t, a.Requests())
+	}
+	assert.Equal(t, "this is no event\nand this neither", read(t, file))
+}
+
+func TestPoll_ADamagedCursorIsNotStartedOver(t *testing.T) {
+	t.Parallel()
+	a := newAccount(t, recent(3)...)
+	state := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(state, "cloudflare-"+cfapi.DefaultAccountID+".cursor"), []byte("{"), 0o600))
+	got := a.call("poll", "--state", state).run(t.Context())
+	assert.Equal(t, exitFailed, got.code)
+	assert.Contains(t, got.err, "unusable cursor")
+	assert.Empty(t, got.out)
+}
+
+func TestCheck_SaysThatAllIsWellOrWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	a := newAccount(t)
+	got := a.call("check").run(t.Context())
+	assert.Equal(t, exitOK, got.code)
+	assert.Empty(t, got.err)
+	assert.Contains(t, got.out, "can be read")
+	assert.Contains(t, got.out, "finds nothing is normal")
+	require.Len(t, a.Requests(), 1)
+
+	wrong := a.call("check")
+	wrong.env[envToken] = "cfat_another"
+	got = wrong.run(t.Context())
+	assert.Equal(t, exitFailed, got.code)
+	assert.Empty(t, got.out)
+	assert.Contains(t, got.err, "cfaudit: cannot read the audit log: cloudflare answered HTTP 403, code 10000: Authentication error; "+
+		"the API token lacks Account > Account Settings > Read")
+	assert.Contains(t, got.err, "CLOUDFLARE_API_TOKEN or --token-file\n")
+
+	got = a.call("check", "--account-id", strings.Repeat("9", 32)).run(t.Context())
+	assert.Equal(t, exitFailed, got.code)
+	assert.Contains(t, got.err, "--account-id names no account of this API")
+
+	a.Fault(func(int, *http.Request) *cfapi.Fault { return cfapi.HTML(http.StatusOK) })
+	got = a.call("check").run(t.Context())
+	assert.Equal(t, exitFailed, got.code)
+	assert.Contains(t, got.err, "check --base-url and any proxy on the way")
+}
+
+func TestExecute_NeverShowsTheToken(t *testing.T) {
+	t.Parallel()
+	echo := func(r *http.Request) string { return r.Header.Get("Authorization") }
+	faults := map[string]func(r *http.Request) *cfapi.Fault{
+		"none":         func(*http.Request) *cfapi.Fault { return nil },
+		"unauthorised": func(*http.Request) *cfapi.Fault { return cfapi.Status(401, 1000, "Invalid API Token", nil) },
+		"forbidden":    func(*http.Request) *cfapi.Fault { return cfapi.Status(403, 10000, "Authentication error", nil) },
+		"echo":         func(r *http.Request) *cfapi.Fault { return cfapi.Status(400, 6003, "bad header "+echo(r), nil) },
+		"echo in page": func(r *http.Request) *cfapi.Fault { return cfapi.Reply(400, nil, "<html>"+echo(r)) },
+		"echo in list": func(r *http.Request) *cfapi.Fault { return cfapi.Reply(200, nil, echo(r)) },
+		"redirect": func(r *http.Request) *cfapi.Fault {
+			return cfapi.Redirect("https://elsewhere.example/?" + strings.ReplaceAll(echo(r), " ", "="))
+		},
+		"html":         func(*http.Request) *cfapi.Fault { return cfapi.HTML(404) },
+		"rate limited": func(*http.Request) *cfapi.Fault { return cfapi.Status(429, 971, "slow down", nil) },
+	}
+	for name, fault := range faults {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := newAccount(t, recent(3)...)
+			a.Fault(func(_ int, r *http.Request) *cfapi.Fault { return fault(r) })
+			for _, args := range [][]string{{"check"}, {"poll", "-v", "--state", t.TempDir()}} {
+				got := a.call(args...).run(t.Context())
+				assert.NotContains(t, got.out+got.err, a.token, args)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+			defer cancel()
+			got := a.call("run", "-v", "--state", t.TempDir()).run(ctx)
+			assert.Equal(t, exitOK, got.code, got.err)
+			assert.NotContains(t, got.out+got.err, a.token)
+		})
+	}
+}
+
+func TestExecute_NeverShowsATokenThatIsInTheWrongPlace(t *testing.T) {
+	t.Parallel()
+	const token = "cfat_0123456789abcdefghijklmnopqrstuvwxyz0123"
+	for _, token := range []string{token, strings.TrimPrefix(token, "cfat_")} {
+		for _, args := range [][]string{
+			{token}, {"poll", token}, {"check", token}, {"poll", "--token", token}, {"poll", "--token=" + token},
+			{"poll", "--" + token}, {"poll", "-t", token}, {"poll", "-t" + token}, {"poll", "-v" + token},
+			{"poll", "--account-id", token}, {"poll", "--token-file", token}, {"poll", "--rules", token},
+			{"poll", "--page-size", token}, {"poll", "--interval", token}, {"poll", "--overlap=" + token},
+			{"poll", "--drop-routine=" + token}, {"poll", "--base-url", "https://user:" + token + "@example.com"},
+			{"poll", "--base-url", token}, {"poll", "--production-zone", token + "/"}, {"help", token},
+		} {
+			got := command(t, args...)
+			assert.NotContains(t, got.out+got.err, token[5:], args)
+			assert.Equal(t, exitUsage, got.code, args)
+		}
+		for _, value := range []string{token + "\n", "Bearer " + token, "'" + token + "'", token + " ", token + "\x00", token + "é"} {
+			got := call{args: []string{"check", "--account-id", testID}, env: map[string]string{envToken: value}}.run(t.Context())
+			assert.Equal(t, exitUsage, got.code, "%q", value)
+			assert.NotContains(t, got.out+got.err, token[5:])
+			got = command(t, "check", "--account-id", testID, "--token-file", write(t, value+"\nmore"))
+			assert.Equal(t, exitUsage, got.code, "%q", value)
+			assert.NotContains(t, got.out+got.err, token[5:])
+		}
+	}
+}
+
+func TestRun_LogsFailuresAndRecoveriesOnly(t *testing.T) {
+	t.Parallel()
+	a := newAccount(t, recent(3)...)
+	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	defer cancel()
+	got := a.call("run", "--state", t.TempDir()).run(ctx)
+	assert.Equal(t, exitOK, got.code)
+	assert.Empty(t, got.err)
+
+	a.Fault(func(int, *http.Request) *cfapi.Fault { return cfapi.Status(403, 10000, "Authentication error", nil) })
+	ctx, cancel = context.WithTimeout(t.Context(), 500*time.Millisecond)
+	defer cancel()
+	got = a.call("run", "--state", t.TempDir()).run(ctx)
+	assert.Equal(t, exitOK, got.code)
+	assert.Equal(t, 1, strings.Count(got.err, "\n"), got.err)
+	assert.Contains(t, got.err, "level=WARN")
+	assert.Contains(t, got.err, "cannot read the audit log: cloudflare answered HTTP 403")
+}
+
+func TestRun_TerminatesCleanly(t *testing.T) {
+	skipWithoutSignals(t)
+	t.Parallel()
+	entries := recent(500)
+	a := newAccount(t, entries...)
+	state, out := t.TempDir(), filepath.Join(t.TempDir(), "events.jsonl")
+	var errs strings.Builder
+	cmd := a.call("run", "--state", state, "--out", out, "--drop-routine=false", "--page-size", "1000", "--max-events", "100").
+		start(t, func(cmd *exec.Cmd) { cmd.Stderr = &errs })
+	require.Eventually(t, func() bool {
+		info, err := os.Stat(out)
+		return err == nil && info.Size() > 0
+	}, 10*time.Second, time.Millisecond)
+	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+	require.NoError(t, cmd.Wait(), errs.String())
+	assert.Empty(t, errs.String())
+	written := ids(t, read(t, out))
+	assert.Zero(t, len(written)%100, "a batch is not complete")
+
+	rest := a.call("poll", "--state", state, "--out", out, "--drop-routine=false").run(t.Context())
+	require.Equal(t, exitOK, rest.code, rest.err)
+	assert.ElementsMatch(t, idsOf(t, entries), ids(t, read(t, out)), "the batch in hand was not saved")
+}
+
+func TestRun_ASecondSignalKills(t *testing.T) {
+	skipWithoutSignals(t)
+	t.Parallel()
+	a := newAccount(t, recent(500)...)
+	cmd := a.call("run", "--state", t.TempDir(), "--drop-routine=false", "--page-size", "1000").
+		start(t, func(cmd *exec.Cmd) {
+			// Nobody reads this pipe, so the command waits in a write for ever.
+			_, err := cmd.StdoutPipe()
+			require.NoError(t, err)
+		})
+	require.Eventually(t, func() bool { return len(a.Requests()) > 0 }, 10*time.Second, time.Millisecond)
+	time.Sleep(300 * time.Millisecond)
+	ended := make(chan error, 1)
+	go func() {
+		_, err := cmd.Process.Wait()
+		ended <- err
+	}()
+	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+	select {
+	case <-ended:
+		t.Fatal("the batch in hand was given up at the first signal")
+	case <-time.After(300 * time.Millisecond):
+	}
+	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+	select {
+	case err := <-ended:
+		assert.NoError(t, err)
+	case <-time.After(5 * time.Second):
+		t.Fatal("the second signal was not heeded")
+	}
+}
+
+func TestPoll_AReaderThatGoesAwayLosesNothing(t *testing.T) {
+	skipWithoutSignals(t)
+	t.Parallel()
+	entries := recent(1500)
+	a := newAccount(t, entries...)
+	state := t.TempDir()
+	args := []string{"poll", "--state", state, "--drop-routine=false", "--page-size", "1000", "--max-events", "300"}
+	var errs strings.Builder
+	var pipe io.ReadCloser
+	cmd := a.call(args...).start(t, func(cmd *exec.Cmd) {
+		var err error
+		pipe, err = cmd.StdoutPipe()
+		require.NoError(t, err)
+		cmd.Stderr = &errs
+	})
+	lines := bufio.NewReader(pipe)
+	var got string
+	for range 400 {
+		line, err := lines.ReadString('\n')
+		require.NoError(t, err)
+		got += line
+	}
+	require.NoError(t, pipe.Close())
+	require.Error(t, cmd.Wait(), "the exit code tells")
+	assert.Empty(t, errs.String())
+
+	rest := a.call(args...).run(t.Context())
+	require.Equal(t, exitOK, rest.code, rest.err)
+	all := append(ids(t, got), ids(t, rest.out)...)
+	assert.Subset(t, all, idsOf(t, entries))
+	assert.LessOrEqual(t, len(all), len(entries)+300, "more than one batch is repeated")
+}
+
+func TestPoll_KilledAtAnyMomentLosesNothing(t *testing.T) {
+	skipWithoutSignals(t)
+	t.Parallel()
+	const kills, batch = 20, 50
+	entries := recent(3000)
+	a := newAccount(t, entries...)
+	state, out := filepath.Join(t.TempDir(), "state"), filepath.Join(t.TempDir(), "events.jsonl")
+	args := []string{
+		"poll", "--state", state, "--out", out, "--drop-routine=false", "--rate-limit", "1200",
+		"--page-size", "100", "--max-events", fmt.Sprint(batch),
+	}
+	interrupted := 0
+	for range kills {
+		requests := len(a.Requests())
+		cmd := a.call(args...).start(t, nil)
+		// The moment counts from the first request on, so that it does not
+		// depend on how fast the machine starts a process.
+		require.Eventually(t, func() bool { return len(a.Requests()) > requests }, 10*time.Second, time.Millisecond)
+		time.Sleep(time.Duration(rand.Int64N(int64(120 * time.Millisecond))))
+		require.NoError(t, cmd.Process.Kill())
+		if cmd.Wait() != nil {
+			interrupted++
+		}
+	}
+	assert.Positive(t, interrupted)
+	killed := 0
+	if b, err := os.ReadFile(out); err == nil {
+		killed = strings.Count(string(b), "\n")
+	}
+	t.Logf("%d of %d polls were killed at work, having written %d events", interrupted, kills, killed)
+
+	// The last poll takes large batches, so that the test is quick.
+	args[len(args)-1] = "1000"
+	got := a.call(args...).run(t.Context())
+	require.Equal(t, exitOK, got.code, got.err)
+	all := ids(t, read(t, out))
+	assert.Subset(t, all, idsOf(t, entries))
+	assert.LessOrEqual(t, len(all), len(entries)+interrupted*batch)
+	t.Logf("%d entries, %d of them repeated", len(entries), len(all)-len(entries))
+}
+
+func skipWithoutSignals(t *testing.T) {
+	t.Helper()
+	if runtime.GOOS == "windows" {
+		t.Skip("there are no such signals")
+	}
+}
+
+func TestDemo_ShowsEventsAsJSONInAPipe(t *testing.T) {
+	t.Parallel()
+	got := command(t, "demo")
+	require.Equal(t, exitOK, got.code, got.err)
+	written := ids(t, got.out)
+	assert.Greater(t, len(written), 50)
+	var newest struct {
+		At time.Time `json:"created_at"`
+	}
+	first, _, _ := strings.Cut(got.out, "\n")
+	require.NoError(t, json.Unmarshal([]byte(first), &newest))
+	assert.WithinDuration(t, time.Now(), newest.At, time.Minute)
+	assert.Contains(t, got.err, fmt.Sprintf("wrote %d events (", len(written)))
+	assert.Regexp(t, `dropped: +[1-9]\d* \(.+\), repeated: 0\n`, got.err)
+	assert.Regexp(t, `second poll: 0 new, [1-9]\d* recognised\n`, got.err)
+	assert.NotContains(t, got.err, "undecodable")
+}
+
+func TestDemo_LeavesNothingBehind(t *testing.T) {
+	skipWithoutSignals(t)
+	t.Parallel()
+	for _, early := range []bool{false, true} {
+		dir := t.TempDir()
+		var pipe io.ReadCloser
+		var errs strings.Builder
+		cmd := call{args: []string{"demo"}, env: map[string]string{"TMPDIR": dir}}.start(t, func(cmd *exec.Cmd) {
+			var err error
+			pipe, err = cmd.StdoutPipe()
+			require.NoError(t, err)
+			cmd.Stderr = &errs
+		})
+		if early {
+			require.NoError(t, pipe.Close())
+			assert.Error(t, cmd.Wait(), "the exit code tells")
+			assert.Empty(t, errs.String())
+		} else {
+			_, err := io.Copy(io.Discard, pipe)
+			require.NoError(t, err)
+			assert.NoError(t, cmd.Wait())
+		}
+		left, err := os.ReadDir(dir)
+		require.NoError(t, err)
+		assert.Empty(t, left)
+	}
+}
+
+func TestTable_FitsTheTerminal(t *testing.T) {
+	t.Parallel()
+	var b strings.Builder
+	events := eventsOf(t, recent(40)...)
+	require.NoError(t, (&table{out: &b, width: 90}).Write(t.Context(), events))
+	lines := strings.Split(strings.TrimSuffix(b.String(), "\n"), "\n")
+	assert.Len(t, lines, 41)
+	column := -1
+	for i, line := range lines {
+		assert.LessOrEqual(t, len([]rune(line)), 90+invisible)
+		text := []rune(ansi.ReplaceAllString(line, ""))
+		if i == 0 {
+			column = strings.Index(string(text), "TITLE")
+			continue
+		}
+		assert.Equal(t, "  ", string(text[column-2:column]), string(text))
+		assert.NotEqual(t, ' ', text[column], string(text))
+		assert.True(t, strings.HasPrefix(events[i-1].Title, strings.TrimRight(string(text[column:column+10]), "… ")), string(text))
+	}
+}

@@ -1,0 +1,189 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/aisoc/cloudflareaudit"
+)
+
+func newRules(w world) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "rules",
+		Short: "Print the severity rules",
+		Long: `Rules prints the rules that decide about the severity of entries, in their order:
+the first one that matches an entry counts. The rules of --rules stand in front
+of the default ones.`,
+		Example: `  cfaudit rules
+  cfaudit rules --rules mine.json | head
+  cfaudit rules --json | jq '.[] | select(.severity == "high")'`,
+		Args: noArgs,
+	}
+	asJSON := cmd.Flags().Bool("json", false, "print JSON")
+	s := addSettings(w, cmd.Flags(), "rules", "drop-routine")
+	cmd.RunE = func(*cobra.Command, []string) error {
+		cfg, err := s.config()
+		if err != nil {
+			return err
+		}
+		effective, err := cloudflareaudit.EffectiveRules(cfg.Rules)
+		if err != nil {
+			return err
+		}
+		if *asJSON {
+			return writeJSON(w.stdout, effective)
+		}
+		drop := "drop"
+		if cfg.DropRoutine != nil && !*cfg.DropRoutine {
+			drop = "info"
+		}
+		return writeRules(w.stdout, effective, drop)
+	}
+	return cmd
+}
+
+// The widest that the texts of the table may be.
+const (
+	matchesWidth = 44
+	whyWidth     = 52
+)
+
+// writeRules writes the rules as a table. The severity of rules that drop is
+// drop.
+func writeRules(w io.Writer, rules []cloudflareaudit.Rule, drop string) error {
+	var b strings.Builder
+	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "RULE\tSEVERITY\tMATCHES\tWHY")
+	for _, r := range rules {
+		severity := string(r.Severity)
+		if r.Drop {
+			severity = drop
+		}
+		matches, err := describe(r.Match)
+		if err != nil {
+			return err
+		}
+		left, right := wrap(matches, matchesWidth), wrap(r.Why, whyWidth)
+		for i := range max(len(left), len(right)) {
+			cells := make([]string, 4)
+			if i == 0 {
+				cells[0], cells[1] = r.ID, severity
+			}
+			if i < len(left) {
+				cells[2] = left[i]
+			}
+			if i < len(right) {
+				cells[3] = right[i]
+			}
+			fmt.Fprintln(table, strings.Join(cells, "\t"))
+		}
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	for line := range strings.Lines(b.String()) {
+		if _, err := fmt.Fprintln(w, strings.TrimRight(line, " \n")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// describe is a match in one line, such as "action=dns.*|zone.* verb=delete".
+func describe(m cloudflareaudit.Match) (string, error) {
+	b, err := json.Marshal(m)
+	if err != nil {
+		return "", err
+	}
+	dec := json.NewDecoder(bytes.NewReader(b))
+	if _, err := dec.Token(); err != nil {
+		return "", err
+	}
+	var parts []string
+	for dec.More() {
+		name, err := dec.Token()
+		if err != nil {
+			return "", err
+		}
+		var v any
+		if err := dec.Decode(&v); err != nil {
+			return "", err
+		}
+		parts = append(parts, fmt.Sprintf("%v=%s", name, describeValue(v)))
+	}
+	return cmp.Or(strings.Join(parts, " "), "everything else"), nil
+}
+
+// describeValue is a condition: one of the texts of a list, a text, a boolean,
+// or a changed field.
+func describeValue(v any) string {
+	switch v := v.(type) {
+	case []any:
+		parts := make([]string, len(v))
+		for i, item := range v {
+			parts[i] = describeValue(item)
+		}
+		return strings.Join(parts, "|")
+	case map[string]any:
+		part := func(name string) string {
+			pattern, _ := v[name].(string)
+			return cmp.Or(pattern, "*")
+		}
+		if part("old") == "*" && part("new") == "*" {
+			return part("field")
+		}
+		return part("field") + ":" + part("old") + "->" + part("new")
+	case string:
+		if strings.ContainsAny(v, " |\"") {
+			return strconv.Quote(v)
+		}
+		return v
+	}
+	return fmt.Sprint(v)
+}
+
+// wrap breaks s at its spaces, and behind its bars, into lines of about width
+// bytes at most, as far as that is possible.
+func wrap(s string, width int) []string {
+	var lines []string
+	s = strings.Join(strings.Fields(s), " ")
+	for len(s) > width {
+		at := strings.LastIndexAny(s[:width+1], " |")
+		if at < 0 {
+			at = strings.IndexAny(s, " |")
+		}
+		if at < 0 {
+			break
+		}
+		lines = append(lines, strings.TrimSuffix(s[:at+1], " "))
+		s = s[at+1:]
+	}
+	return append(lines, s)
+}
+
+func newSchema(w world) *cobra.Command {
+	return &cobra.Command{
+		Use:   "schema",
+		Short: "Print the catalog entry of the connector as JSON",
+		Long: `Schema prints what a host shows in its form for a new connector: the fields of
+the configuration with their types, defaults and help texts.`,
+		Args: noArgs,
+		RunE: func(*cobra.Command, []string) error { return writeJSON(w.stdout, descriptor()) },
+	}
+}
+
+// writeJSON writes v for people and programs alike.
+func writeJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}

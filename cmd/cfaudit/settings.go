@@ -1,0 +1,225 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/aisoc/cloudflareaudit"
+	"github.com/aisoc/cloudflareaudit/ingest"
+)
+
+// faults are what is wrong with a configuration, one line each.
+type faults []string
+
+// Error implements error.
+func (f faults) Error() string { return strings.Join(f, "\n") }
+
+// kind is how the value of a flag becomes that of a field.
+type kind int
+
+const (
+	text kind = iota
+	toggle
+	list    // repeatable, or separated by commas
+	seconds // a duration, for a field in seconds
+	content // the name of a file that holds the value
+	line    // the same, for a value of one line
+)
+
+// options are the flags that make up the configuration of the connector.
+var options = []struct {
+	flag, field string
+	kind        kind
+	usage       string
+}{
+	{"account-id", "account_id", text, "`ID` of the account (environment: " + envAccountID + ")"},
+	{"token-file", "api_token", line, "`FILE` with the API token (environment: " + envToken + ")"},
+	{"rules", "rules", content, "`FILE` with a JSON list of rules to put in front of the default ones"},
+	{"production-zone", "production_zones", list, "`ZONE` in production: a name or an id, also with *; repeatable (default every zone)"},
+	{"verified-worker", "verified_workers", list, "`WORKER` that routes may point to, also with *; repeatable (default none)"},
+	{"drop-routine", "drop_routine", toggle, "drop routine entries; with =false they are of severity info"},
+	{"hide-user-logs", "hide_user_logs", toggle, "leave out the entries of users, such as logins and API keys"},
+	{"interval", "poll_interval_seconds", seconds, "`TIME` between polls, 30s to 24h"},
+	{"initial-lookback", "initial_lookback", text, "`TIME` the first poll reaches back, 1m to 548d"},
+	{"overlap", "overlap", text, "`TIME` each poll reads again to find late entries, 10s to 24h"},
+	{"page-size", "page_size", text, "ask for `N` entries at once, 1 to 1000"},
+	{"max-events", "max_events", text, "write at most `N` events before the cursor is saved, 1 to 1000"},
+	{"rate-limit", "rate_limit", text, "send at most `N` requests in 5 minutes, 1 to 1200"},
+	{"request-timeout", "request_timeout", text, "`TIME` one request may take, 1s to 5m"},
+	{"base-url", "base_url", text, "`URL` of the API"},
+}
+
+// settings makes the configuration of a command from its flags.
+type settings struct {
+	world
+	flags *pflag.FlagSet
+	// connects says that the command needs an account and a token.
+	connects bool
+}
+
+// addSettings adds the flags of the configuration to flags. A command that
+// connects has all of them, and one that does not those that are named.
+func addSettings(w world, flags *pflag.FlagSet, named ...string) *settings {
+	connects := len(named) == 0
+	flags.SortFlags = false
+	defaults := make(map[string]any)
+	for _, f := range descriptor().Fields {
+		defaults[f.Name] = f.Default
+	}
+	for _, o := range options {
+		if !connects && !slices.Contains(named, o.flag) {
+			continue
+		}
+		usage, initial := o.usage, defaults[o.field]
+		switch o.kind {
+		case toggle:
+			on, _ := initial.(bool)
+			flags.Bool(o.flag, on, usage)
+		case list:
+			flags.StringSlice(o.flag, nil, usage)
+		default:
+			if o.kind == seconds {
+				initial = fmt.Sprintf("%vs", initial)
+			}
+			if initial != nil {
+				usage += fmt.Sprintf(" (default %v)", initial)
+			}
+			flags.String(o.flag, "", usage)
+		}
+	}
+	return &settings{w, flags, connects}
+}
+
+// descriptor is the catalog entry of the connector.
+func descriptor() ingest.Descriptor { return new(cloudflareaudit.Connector).Descriptor() }
+
+// config is the configuration. Its error is of type [faults] and lists all that
+// is wrong with it, with what the caller found in front.
+func (s *settings) config(found ...string) (cloudflareaudit.Config, error) {
+	wrong := faults(found)
+	object := make(map[string]any)
+	// names says where the value of a field came from, for a person.
+	names := map[string]string{
+		"account_id": "--account-id or " + envAccountID,
+		"api_token":  envToken + " or --token-file",
+	}
+	if v := s.getenv(envAccountID); v != "" && s.flags.Lookup("account-id") != nil {
+		object["account_id"], names["account_id"] = v, envAccountID
+	}
+	if v := s.getenv(envToken); v != "" && s.connects {
+		object["api_token"], names["api_token"] = v, envToken
+	}
+	unread := make(map[string]bool)
+	for _, o := range options {
+		if !s.flags.Changed(o.flag) {
+			continue
+		}
+		names[o.field] = "--" + o.flag
+		v, err := s.value(o.flag, o.kind)
+		if err != nil {
+			wrong = append(wrong, redact(fmt.Sprintf("--%s: %s", o.flag, err)))
+			unread[o.field] = true
+			continue
+		}
+		object[o.field] = v
+	}
+	cfg, err := cloudflareaudit.ParseConfig(object)
+	for _, fault := range leaves(err) {
+		e, ok := errors.AsType[*cloudflareaudit.FieldError](fault)
+		if !ok {
+			wrong = append(wrong, fault.Error())
+			continue
+		}
+		field, inside, _ := strings.Cut(e.Field, "[")
+		_, given := object[field]
+		if unread[field] || !given && !s.connects {
+			continue
+		}
+		shown := cloudflareaudit.FieldError{
+			Field:   names[field],
+			Value:   redact(e.Value),
+			Allowed: e.Allowed,
+		}
+		switch {
+		case inside != "":
+			shown.Field += ": " + e.Field
+		case field == "rules":
+			// The value is the file, which says less than its name.
+			shown.Value = s.flags.Lookup("rules").Value.String()
+		case field == "poll_interval_seconds":
+			shown.Value = s.flags.Lookup("interval").Value.String()
+			shown.Allowed += " seconds"
+		}
+		wrong = append(wrong, shown.Error())
+	}
+	if len(wrong) > 0 {
+		return cfg, wrong
+	}
+	return cfg, nil
+}
+
+// value is the value of a flag as the configuration object has it.
+func (s *settings) value(flag string, k kind) (any, error) {
+	switch k {
+	case toggle:
+		return s.flags.GetBool(flag)
+	case list:
+		return s.flags.GetStringSlice(flag)
+	}
+	v, err := s.flags.GetString(flag)
+	if err != nil {
+		return nil, err
+	}
+	switch k {
+	case seconds:
+		d, err := cloudflareaudit.ParseDuration(v)
+		if err == nil && d%time.Second != 0 {
+			err = errors.New("must be in whole seconds")
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%q: %w", v, err)
+		}
+		return float64(d / time.Second), nil
+	case content, line:
+		b, err := os.ReadFile(v)
+		if err != nil {
+			// The name may be a token, given in place of a file that holds it.
+			if path, ok := errors.AsType[*fs.PathError](err); ok {
+				err = path.Err
+			}
+			return nil, fmt.Errorf("cannot read the file: %w", err)
+		}
+		if k == line {
+			b = bytes.TrimSuffix(bytes.TrimSuffix(b, []byte("\n")), []byte("\r"))
+		}
+		if len(b) == 0 {
+			return nil, errors.New("the file is empty")
+		}
+		return string(b), nil
+	}
+	return v, nil
+}
+
+// leaves are the errors that err joins.
+func leaves(err error) []error {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		if err == nil {
+			return nil
+		}
+		return []error{err}
+	}
+	var all []error
+	for _, e := range joined.Unwrap() {
+		all = append(all, leaves(e)...)
+	}
+	return all
+}

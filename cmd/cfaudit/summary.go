@@ -1,0 +1,91 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/aisoc/cloudflareaudit/ingest"
+)
+
+// severities counts events by severity.
+type severities map[ingest.Severity]int
+
+func (s severities) add(events []ingest.Event) {
+	for i := range events {
+		s[events[i].Severity]++
+	}
+}
+
+// summary accounts for what was read, in one line.
+func summary(c ingest.Coverage, events severities) string {
+	parts := []string{
+		count(c.Delivered, "event", "events") + bracketed(events.list(), marked(c)),
+		fmt.Sprintf("%d dropped", c.DroppedTotal()) + bracketed(byRule(c.Dropped)),
+		fmt.Sprintf("%d repeated", c.Repeated),
+	}
+	return "read " + count(c.Read, "entry", "entries") + ": " + strings.Join(parts, ", ")
+}
+
+// list is the events by severity, worst first.
+func (s severities) list() string {
+	var parts []string
+	for _, severity := range ingest.Severities() {
+		if n := s[severity]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, severity))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// marked is those of the events that have something to them.
+func marked(c ingest.Coverage) string {
+	var parts []string
+	if c.Late > 0 {
+		parts = append(parts, fmt.Sprintf("%d late", c.Late))
+	}
+	if c.Undecodable > 0 {
+		parts = append(parts, fmt.Sprintf("%d undecodable", c.Undecodable))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// byRule is the counts by rule, the largest first.
+func byRule(dropped map[string]int) string {
+	ids := slices.SortedFunc(maps.Keys(dropped), func(a, b string) int {
+		if d := dropped[b] - dropped[a]; d != 0 {
+			return d
+		}
+		return strings.Compare(a, b)
+	})
+	for i, id := range ids {
+		ids[i] = fmt.Sprintf("%d %s", dropped[id], id)
+	}
+	return strings.Join(ids, ", ")
+}
+
+// traffic is what the reading took and left.
+func traffic(c ingest.Coverage) string {
+	backlog := "no backlog"
+	if c.Backlog > 0 {
+		backlog = count(c.Backlog, "window", "windows") + " of backlog left"
+	}
+	return fmt.Sprintf("; %s, %s", count(c.Requests, "request", "requests"), backlog)
+}
+
+// bracketed puts the parts that are not empty into brackets.
+func bracketed(parts ...string) string {
+	parts = slices.DeleteFunc(parts, func(s string) bool { return s == "" })
+	if len(parts) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(parts, "; ") + ")"
+}
+
+func count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}

@@ -1,0 +1,341 @@
+package cloudflareaudit
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/aisoc/cloudflareaudit/ingest"
+)
+
+const account = "023e105f4ecef8ad9ca31a8372d0c353"
+
+func normalizer(t testing.TB, cfg classifierConfig) *Normalizer {
+	return newNormalizer(account, classify(t, cfg))
+}
+
+func TestNormalize_OneEventInFull(t *testing.T) {
+	t.Parallel()
+	raw := `{"id":"8e2a1c0e-0000-4000-8000-000000000001","when":"2026-05-12T09:14:27.305112Z","interface":"API",` +
+		`"action":{"type":"rec_del","result":true},"owner":{"id":"o1"},` +
+		`"actor":{"id":"a1","type":"user","email":"mallory@example.com","ip":"::ffff:203.0.113.66"},` +
+		`"resource":{"type":"DNS_record","id":"r1"},"metadata":{"zone_name":"Example.com"},` +
+		`"oldValueJson":{"id":"r1","type":"MX","name":"example.com","content":"mail.example.com","zone_id":"z1"},"newValueJson":{}}`
+	got, v := normalizer(t, classifierConfig{}).Normalize([]byte(raw))
+	assert.Equal(t, ingest.Event{
+		Source: "cloudflare", Category: "saas", ExternalID: "8e2a1c0e-0000-4000-8000-000000000001",
+		Title: "DNS MX record deleted: example.com", Severity: medium, Action: "dns.record.delete",
+		Actor: "mallory@example.com", SrcIP: "203.0.113.66", Hostname: "example.com",
+		CreatedAt:       time.Date(2026, 5, 12, 9, 14, 27, 305112000, time.UTC),
+		MITRETechniques: []string{"T1485", "T1565.002"},
+		RawEvent:        ingest.RawJSON(raw),
+		Audit: ingest.Audit{
+			Outcome: "success", ActionType: "rec_del", ActorID: "a1", ActorType: "user", ActorEmail: "mallory@example.com",
+			Interface: "API", AccountID: account, ResourceType: "DNS_record", ResourceID: "r1", ZoneID: "z1", ZoneName: "example.com",
+			Target: "example.com",
+			Changes: []ingest.FieldChange{
+				{Field: "type", Old: "MX"}, {Field: "name", Old: "example.com"}, {Field: "content", Old: "mail.example.com"},
+			},
+			Rule: "dns-record-deleted-production", Why: v.Why,
+		},
+	}, got)
+	assert.Equal(t, "dns-record-deleted-production", v.Rule)
+	assert.NotEmpty(t, v.Why)
+}
+
+func TestNormalize_Actor(t *testing.T) {
+	t.Parallel()
+	n := normalizer(t, classifierConfig{})
+	for actor, want := range map[string]string{
+		`{"id":"a1","type":"user","email":"alice@example.com"}`: "alice@example.com",
+		`{"id":"a1","type":"user"}`:                             "a1",
+		`{"id":"1","type":"system"}`:                            "Cloudflare system",
+		`{"id":"1","type":"Cloudflare"}`:                        "Cloudflare system",
+		`{"id":"9","type":"admin","email":""}`:                  "Cloudflare staff",
+		`{"id":"9","type":"system","email":"bot@example.com"}`:  "bot@example.com",
+		`null`:    "",
+		`"alice"`: "",
+		`{"id":"a1","type":"user","email":"al\u0000ice@example.com"}`: "alice@example.com",
+		`{"id":"a\u001bb\nc","type":"user"}`:                          "ab c",
+	} {
+		got, _ := n.Normalize([]byte(logged("zone", "purge", `"actor":`+actor)))
+		assert.Equal(t, want, got.Actor, actor)
+	}
+}
+
+func TestNormalize_AddressesAreValidOrNull(t *testing.T) {
+	t.Parallel()
+	n := normalizer(t, classifierConfig{})
+	for ip, want := range map[string]string{
+		"192.0.2.1": "192.0.2.1", "::ffff:192.0.2.1": "192.0.2.1", "2001:DB8::1": "2001:db8::1", "fe80::1%eth0": "fe80::1",
+		"": "", "unknown": "", "192.0.2.1:443": "", "192.0.2.256": "",
+	} {
+		got, _ := n.Normalize([]byte(logged("zone", "purge", `"actor":{"id":"a","ip":"`+ip+`"}`)))
+		assert.Equal(t, want, got.SrcIP, ip)
+	}
+}
+
+func TestNormalize_HostnamesAreValidOrNull(t *testing.T) {
+	t.Parallel()
+	n := normalizer(t, classifierConfig{})
+	for zone, want := range map[string]string{
+		"Example.COM.": "example.com", "bücher.example": "xn--bcher-kva.example", "a-b.example": "a-b.example",
+		"": "", "exa mple.com": "", "-a.example": "", "a..example": "", "under_score.example": "",
+		strings.Repeat("a", 64) + ".example": "", strings.Repeat("abcdefg.", 40) + "example": "",
+	} {
+		got, _ := n.Normalize([]byte(logged("zone", "purge", `"metadata":{"zone_name":"`+zone+`"}`)))
+		assert.Equal(t, want, got.Hostname, zone)
+	}
+}
+
+func TestNormalize_KeepsTheEntryByteForByte(t *testing.T) {
+	t.Parallel()
+	n := normalizer(t, classifierConfig{})
+	for _, raw := range []string{
+		logged("zone", "purge"),
+		logged("zone", "purge", `"x":{"b":1e5,"a":18446744073709551615,"b":2,"html":"<&>\u2028\u00e9/\/"}`),
+		`{"id" : "x" , "action":	{"type":"purge"} }`,
+		`  {"id":"x","action":{"type":"purge"}}  `,
+	} {
+		got, _ := n.Normalize([]byte(raw))
+		assert.Equal(t, strings.Trim(raw, " "), string(got.RawEvent))
+		assert.False(t, got.RawTruncated)
+		line := got.AppendJSON(nil)
+		assert.True(t, bytes.Contains(line, []byte(`"raw_event":`+string(got.RawEvent)+`,`)))
+	}
+	// A line break would split the line. What is around it goes, nothing else.
+	got, _ := n.Normalize([]byte("{\n\t\"id\": \"x\",\r\n \"n\": 1.50,\"s\":\"a\\nb\\u00e9 c\", \"n\":2 }"))
+	assert.Equal(t, `{"id":"x","n":1.50,"s":"a\nb\u00e9 c","n":2}`, string(got.RawEvent))
+	// Invalid UTF-8 would make the line invalid.
+	got, _ = n.Normalize([]byte("{\"id\":\"x\",\"action\":{\"type\":\"a\xff\"}}"))
+	assert.Equal(t, `{"id":"x","action":{"type":"a`+"\uFFFD"+`"}}`, string(got.RawEvent))
+	assert.Contains(t, strings.Join(got.Audit.Notes, ";"), "UTF-8")
+}
+
+func TestNormalize_WhatCannotBeReadIsAnEventAllTheSame(t *testing.T) {
+	t.Parallel()
+	n := normalizer(t, classifierConfig{DropRoutine: true})
+	for raw, kept := range map[string]string{
+		``:                 `""`,
+		`{`:                `"{"`,
+		`{"id":"x"} extra`: `"{\"id\":\"x\"} extra"`,
+		"\xff\x00":         `"` + "\uFFFD" + `\u0000"`,
+		`null`:             `null`,
+		`42`:               `42`,
+		`"text"`:           `"text"`,
+		`[{"id":"x"}]`:     `[{"id":"x"}]`,
+		`{}`:               `{}`,
+		`{"id":"x"}`:       `{"id":"x"}`,
+	} {
+		got, v := n.Normalize([]byte(raw))
+		assert.Equal(t, kept, string(got.RawEvent), "%q", raw)
+		assert.False(t, v.Drop)
+		assert.Equal(t, "unreadable", v.Rule, "%q", raw)
+		assert.Equal(t, "unknown", got.Action)
+		assert.Equal(t, low, got.Severity)
+		assert.NotEmpty(t, got.ExternalID)
+		assert.NotEmpty(t, got.Audit.Notes)
+		assert.True(t, json.Valid(got.AppendJSON(nil)), "%q", raw)
+	}
+	again, _ := n.Normalize([]byte(`{`))
+	first, _ := n.Normalize([]byte(`{`))
+	assert.Equal(t, first.ExternalID, again.ExternalID, "the id is the same on every replay")
+	deep := strings.Repeat("[", 9999) + strings.Repeat("]", 9999)
+	got, _ := n.Normalize([]byte(deep))
+	assert.True(t, json.Valid(got.AppendJSON(nil)), "an entry may not be nested too deep to stand in an event")
+}
+
+func TestNormalize_OddEntriesKeepWhatCanBeRead(t *testing.T) {
+	t.Parallel()
+	n := normalizer(t, classifierConfig{})
+	for name, tt := range map[string]struct{ raw, action, actor, note string }{
+		"no id":             {`{"when":"2026-05-12T09:00:00Z","action":{"type":"purge"},"resource":{"type":"zone"}}`, "zone.cache.purge", "", "the entry has no id"},
+		"a number for text": {`{"id":42,"action":{"type":"purge"},"resource":{"type":"zone"},"actor":{"email":{"a":1},"id":"a1"}}`, "zone.cache.purge", "a1", "the entry has no time"},
+		"null sections":     {`{"id":"x","action":{"type":"login"},"actor":null,"metadata":null,"oldValueJson":null,"resource":null}`, "account.login", "", "the entry has no time"},
+		"action as text":    {`{"id":"x","action":"purge","resource":{"type":"zone"}}`, "zone.unknown", "", "the action is not an object"},
+		"odd time":          {`{"id":"x","when":"yesterday","action":{"type":"purge"},"resource":{"type":"zone"}}`, "zone.cache.purge", "", "time could not be read"},
+	} {
+		got, _ := n.Normalize([]byte(tt.raw))
+		assert.Equal(t, tt.action, got.Action, name)
+		assert.Equal(t, tt.actor, got.Actor, name)
+		assert.Contains(t, strings.Join(got.Audit.Notes, ";"), tt.note, name)
+		assert.NotEmpty(t, got.ExternalID, name)
+	}
+}
+
+func TestEvent_WithoutATimeOfItsOwnGetsTheFallback(t *testing.T) {
+	t.Parallel()
+	n := normalizer(t, classifierConfig{})
+	fallback := time.Date(2026, 5, 12, 10, 0, 0, 0, time.UTC)
+	e := decode(t, `{"id":"x","when":"soon","action":{"type":"purge"},"resource":{"type":"zone"}}`)
+	notes := len(e.notes)
+	got, _ := n.event(e, fallback)
+	assert.Equal(t, fallback, got.CreatedAt)
+	assert.Len(t, got.Audit.Notes, notes+1)
+	assert.Len(t, e.notes, notes, "the entry is left as it was")
+	e = decode(t, logged("zone", "purge"))
+	got, _ = n.event(e, fallback)
+	assert.Equal(t, time.Date(2026, 5, 12, 9, 0, 0, 0, time.UTC), got.CreatedAt)
+	assert.Empty(t, got.Audit.Notes)
+}
+
+// identity is what a host tells alerts apart by.
+func identity(e ingest.Event) string {
+	return fmt.Sprintf("%s|%s|%s|%s|%s|%v", e.Source, e.Title, e.SrcIP, e.Hostname, e.Actor, e.MITRETechniques)
+}
+
+func TestNormalize_DistinctIncidentsAreDistinctAlertsAndRoutineIsOne(t *testing.T) {
+	t.Parallel()
+	n := normalizer(t, classifierConfig{ProductionZones: []string{"example.com"}})
+	record := func(name string) string {
+		return logged("dns.record", "delete", production, before(`{"type":"MX","name":"`+name+`"}`))
+	}
+	for name, tt := range map[string]struct {
+		a, b string
+		same bool
+	}{
+		"two records":      {record("a.example.com"), record("b.example.com"), false},
+		"two record types": {record("a.example.com"), strings.Replace(record("a.example.com"), "MX", "NS", 1), false},
+		"two members":      {logged("member", "add", `"metadata":{"user_email":"a@example.com"}`), logged("member", "add", `"metadata":{"user_email":"b@example.com"}`), false},
+		"two tokens":       {logged("account", "token_create", `"metadata":{"token_name":"a"}`), logged("account", "token_create", `"metadata":{"token_name":"b"}`), false},
+		"two zones":        {logged("zone", "delete", `"metadata":{"zone_name":"a.example"}`), logged("zone", "delete", `"metadata":{"zone_name":"b.example"}`), false},
+		"two scripts":      {logged("script", "script_deploy", `"resource":{"type":"script","id":"a"}`), logged("script", "script_deploy", `"resource":{"type":"script","id":"b"}`), false},
+		"two settings":     {setting("example.com", "ssl", "ssl", "full", "off"), setting("example.com", "min_tls_version", "ssl", "1.2", "1.0"), false},
+		"two values":       {setting("example.com", "ssl", "ssl", "full", "off"), setting("example.com", "ssl", "ssl", "full", "flexible"), false},
+		"two policies":     {logged("access.policy", "create", after(`{"decision":"bypass","name":"a"}`)), logged("access.policy", "create", after(`{"decision":"bypass","name":"b"}`)), false},
+		"two rules":        {logged("firewallrules", "delete", production, before(`{"description":"a"}`)), logged("firewallrules", "delete", production, before(`{"description":"b"}`)), false},
+		"tried and done":   {logged("zone", "delete", production), logged("zone", "delete", production, `"action":{"type":"delete","result":false}`), false},
+		"the same again":   {record("a.example.com"), strings.Replace(record("a.example.com"), "09:00:00", "10:00:00", 1), true},
+
+		"two created records":           {logged("dns.record", "create", production, after(`{"type":"A","name":"a.example.com"}`)), logged("dns.record", "create", production, after(`{"type":"TXT","name":"b.example.com"}`)), true},
+		"two sign-ins":                  {logged("account", "login"), strings.Replace(logged("account", "login"), "09:00:00", "10:00:00", 1), true},
+		"two purges":                    {logged("zone", "purge", production), logged("zone", "purge", production, `"metadata":{"zone_name":"example.com","files":["x"]}`), true},
+		"two page rules":                {logged("pagerule", "create", `"metadata":{"pr_match":"a"}`), logged("pagerule", "create", `"metadata":{"pr_match":"b"}`), true},
+		"two unknown ones":              {logged("spectrum.app", "create", after(`{"name":"a"}`)), logged("spectrum.app", "create", after(`{"name":"b"}`)), true},
+		"two settings of no importance": {setting("example.com", "ipv6", "network", "on", "off"), setting("example.com", "minify", "speed", "on", "off"), true},
+		"two unreadable ones":           {`{"id":"a"}`, `{"id":"b"}`, true},
+	} {
+		a, _ := n.Normalize([]byte(tt.a))
+		b, _ := n.Normalize([]byte(tt.b))
+		if tt.same {
+			assert.Equal(t, identity(a), identity(b), name)
+		} else {
+			assert.NotEqual(t, identity(a), identity(b), name)
+		}
+	}
+}
+
+func TestNormalize_TitlesAreOneBoundedLine(t *testing.T) {
+	t.Parallel()
+	n := normalizer(t, classifierConfig{})
+	for target, want := range map[string]string{
+		`a\nb\r\nc`:                 "API token with unknown scopes created: a b  c",
+		`\u001b[31mred\u0000\u007f`: "API token with unknown scopes created: [31mred",
+		`\u202egnp.exe`:             "API token with unknown scopes created: gnp.exe",
+		``:                          "API token with unknown scopes created: r1",
+	} {
+		got, _ := n.Normalize([]byte(logged("token", "create", `"metadata":{"token_name":"`+target+`"}`)))
+		assert.Equal(t, want, got.Title)
+	}
+	got, _ := n.Normalize([]byte(logged("token", "create", `"metadata":{"token_name":"`+strings.Repeat("€", 5000)+`"}`)))
+	assert.LessOrEqual(t, len(got.Title), maxTitle+len("…"))
+	assert.True(t, utf8.ValidString(got.Title))
+	assert.True(t, strings.HasSuffix(got.Title, "…"), got.Title)
+	got, _ = n.Normalize([]byte(logged("zone", "purge", `"resource":{"id":"`+strings.Repeat("x", 5000)+`","type":"zone"}`)))
+	assert.LessOrEqual(t, len(got.Audit.ResourceID), maxText+len("…"))
+	got, _ = n.Normalize([]byte(strings.Replace(logged("zone", "purge"), "11111111", strings.Repeat("1", 5000), 1)))
+	assert.LessOrEqual(t, len(got.ExternalID), maxID)
+}
+
+func TestNormalize_SecretsStayOutOfEverythingButTheEntry(t *testing.T) {
+	t.Parallel()
+	const secret = "hunter2hunter2"
+	n := normalizer(t, classifierConfig{})
+	for _, raw := range []string{
+		logged("account", "token_roll", `"metadata":{"token_name":"ci","old_token_hash":"`+secret+`","new_token_hash":"`+secret+`1"}`),
+		logged("access.identity_provider", "create", after(`{"config":{"client_secret":"`+secret+`"}}`)),
+		logged("logpush job", "job_create", after(`{"destination_conf":"s3://b?secret-access-key=`+secret+`"}`)),
+		logged("logpush job", "job_update", after(`{"output":{"auth":{"password":"`+secret+`"}}}`)),
+		logged("zone.certificate", "create", after(`{"private_key":"`+secret+`","certificate":"-----BEGIN PRIVATE KEY-----`+secret+`"}`)),
+		logged("x", "create", `"newValue":"cfut_`+secret+`"`),
+	} {
+		got, _ := n.Normalize([]byte(raw))
+		assert.Contains(t, string(got.RawEvent), secret)
+		got.RawEvent = ""
+		assert.NotContains(t, string(got.AppendJSON(nil)), secret, raw)
+	}
+}
+
+func FuzzNormalize(f *testing.F) {
+	for _, p := range published {
+		f.Add([]byte(logged(p.resource, p.action, p.more...)))
+	}
+	for _, e := range examples {
+		f.Add([]byte(e.yes))
+		f.Add([]byte(e.no))
+	}
+	for _, raw := range []string{``, `{`, `null`, `[[]]`, "{\"id\":\"\\ud800\"}", "{\"a\":\"\xff\"}", `{"metadata":{"zone_name":"ü\u0000"}}`,
+		`{"id":"x","when":"9999-12-31T23:59:59.999999999+23:59","resource":{"type":"ruleset"},"newValueJson":{"modified_rules":[[],{},{"action":{"mode":[]}}]}}`} {
+		f.Add([]byte(raw))
+	}
+	n := normalizer(f, classifierConfig{DropRoutine: true, ProductionZones: []string{"example.com"}})
+	keys := func(line []byte) []string {
+		var keys []string
+		dec := json.NewDecoder(bytes.NewReader(line))
+		_, _ = dec.Token()
+		for dec.More() {
+			key, err := dec.Token()
+			if err != nil {
+				return nil
+			}
+			keys = append(keys, key.(string))
+			var skip json.RawMessage
+			if dec.Decode(&skip) != nil {
+				return nil
+			}
+		}
+		return keys
+	}
+	plain, _ := n.Normalize([]byte(logged("zone", "purge")))
+	want := keys(plain.AppendJSON(nil))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		input := bytes.Clone(raw)
+		got, v := n.Normalize(raw)
+		require.Equal(t, input, raw, "the entry is not written to")
+		line := got.AppendJSON(nil)
+		require.True(t, json.Valid(line), "%q", line)
+		require.True(t, utf8.Valid(line))
+		require.False(t, bytes.ContainsAny(line, "\n\r"))
+		require.Equal(t, want, keys(line))
+		require.True(t, got.Severity.Valid())
+		require.Equal(t, got.Severity, v.Severity)
+		require.NotEmpty(t, v.Rule)
+		require.NotEmpty(t, got.ExternalID)
+		require.NotEmpty(t, got.Action)
+		require.Equal(t, v.Drop, got.Title == "")
+		for _, s := range []string{got.Title, got.Actor, got.Hostname, got.SrcIP, got.Action, got.Audit.Target} {
+			require.Less(t, strings.IndexFunc(s, unicode.IsControl), 0, "%q", s)
+			require.LessOrEqual(t, len(s), maxText+len("…"))
+		}
+		require.LessOrEqual(t, len(got.Audit.Changes), maxChanges)
+		again, _ := n.Normalize(raw)
+		require.Equal(t, got, again)
+	})
+}
+
+func BenchmarkEvent(b *testing.B) {
+	_, entries := corpus(b)
+	n := normalizer(b, classifierConfig{DropRoutine: true})
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		_, _ = n.event(&entries[i%len(entries)], time.Time{})
+	}
+}
