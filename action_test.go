@@ -282,6 +282,7 @@ func TestNameOf_NamesWhatNobodyHasPublishedByItsWords(t *testing.T) {
 		{"zone", "rulesets_delete", "zone.firewall.rule.delete"},
 		{"access_rules", "delete", "zone.firewall.rule.delete"},
 		{"firewallrules", "disable", "firewall_rule.disable"},
+		{"firewallrules", "list_delete", "zone.firewall.rule.delete"},
 		{"waf.rule", "disabled", "waf_rule.disable"},
 
 		{"access.policy", "create", "access_policy.create"},
@@ -705,6 +706,10 @@ func TestFactsOf_Changes(t *testing.T) {
 			logged("dns.record", "update", `"oldValueJson":{"name":"a","ttl":1,"modified_on":"x","proxied":true}`, `"newValueJson":{"name":"a","ttl":60,"modified_on":"y","tags":["t"]}`),
 			[]change{{"ttl", "1", "60"}, {"tags", "", "t"}, {"proxied", "true", ""}},
 		},
+		"deleted by the machinery, which writes it as new": {
+			logged("dns.record", "delete", bySystem, `"oldValueJson":{}`, `"newValueJson":{"type":"TXT"}`),
+			[]change{{"type", "TXT", ""}},
+		},
 		"nested": {
 			logged("spectrum.app", "update", `"oldValueJson":{"a":{"b":{"c":1,"d":2}}}`, `"newValueJson":{"a":{"b":{"c":3,"d":2}}}`),
 			[]change{{"a.b.c", "1", "3"}},
@@ -756,6 +761,17 @@ func TestFactsOf_Changes(t *testing.T) {
 			assert.Equal(t, tt.want, changes)
 			assert.Zero(t, got.changesOmitted)
 		})
+	}
+}
+
+func TestIsSecretField(t *testing.T) {
+	t.Parallel()
+	for _, field := range []string{"secret", "client_secret", "api_token", "token", "password", "passwd", "passphrase", "private_key",
+		"key", "api_key", "SSL_Key", "key_material", "token_hash", "hash", "credentials", "header_Authorization", "config.privateKey"} {
+		assert.True(t, isSecretField(field), field)
+	}
+	for _, field := range []string{"", "name", "content", "token_name", "token_tag", "token_status", "key_id", "secret_count", "description", "ttl", "packets"} {
+		assert.False(t, isSecretField(field), field)
 	}
 }
 

@@ -99,7 +99,14 @@ func explain(err error) string {
 		e.Remedy = inFlags.Replace(e.Remedy)
 		return "cannot read the audit log: " + e.Error()
 	}
-	return err.Error()
+	text := err.Error()
+	if _, cause, ok := strings.Cut(text, "cloudflareaudit: "); ok {
+		text = strings.Replace(cause, "read the audit log: ", "cannot read the audit log: ", 1)
+	}
+	if errors.Is(err, cloudflareaudit.ErrCursor) {
+		text = inFlags.Replace(text) + "; it is the file named after the account in the folder of --state"
+	}
+	return text
 }
 
 // inFlags puts flags in place of the configuration fields that remedies name.
@@ -109,6 +116,7 @@ var inFlags = strings.NewReplacer(
 	"account_id", "--account-id",
 	"base_url", "--base-url",
 	"rate_limit", "--rate-limit",
+	"initial_lookback", "--initial-lookback",
 )
 
 func newRoot(w world) *cobra.Command {

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -20,16 +21,30 @@ import (
 	"github.com/aisoc/cloudflareaudit/internal/cfapi"
 )
 
-// envCommand makes the test binary be the command.
-const envCommand = "CFAUDIT_TEST_COMMAND"
+// built is the folder of the command, once that has been built.
+var built string
 
 func TestMain(m *testing.M) {
-	if os.Getenv(envCommand) != "" {
-		main()
-		return
+	code := m.Run()
+	if built != "" {
+		_ = os.RemoveAll(built)
 	}
-	os.Exit(m.Run())
+	os.Exit(code)
 }
+
+// build builds the command. The test binary could stand in for it, but with the
+// race detector it takes long to start.
+var build = sync.OnceValues(func() (string, error) {
+	var err error
+	if built, err = os.MkdirTemp("", "cfaudit-test-"); err != nil {
+		return "", err
+	}
+	command := filepath.Join(built, "cfaudit.exe")
+	if out, err := exec.Command("go", "build", "-o", command, ".").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w: %s", err, out)
+	}
+	return command, nil
+})
 
 // result is how a command went.
 type result struct {
@@ -87,10 +102,11 @@ func (a account) call(args ...string) call {
 
 // start starts a command line as a process of its own.
 func (c call) start(t *testing.T, prepare func(*exec.Cmd)) *exec.Cmd {
-	self, err := os.Executable()
+	t.Helper()
+	name, err := build()
 	require.NoError(t, err)
-	cmd := exec.Command(self, c.args...)
-	cmd.Env = []string{envCommand + "=1"}
+	cmd := exec.Command(name, c.args...)
+	cmd.Env = []string{}
 	for name, value := range c.env {
 		cmd.Env = append(cmd.Env, name+"="+value)
 	}

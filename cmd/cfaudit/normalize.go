@@ -25,9 +25,7 @@ entries and whole replies of the API ({"result":[…]}), laid out in any way.
 What cannot be read becomes an event that holds it as text. Entries that the
 rules drop are left out and counted. A summary goes to standard error.`,
 		Example: `  cfaudit normalize saved.json > events.jsonl
-  curl -sH "Authorization: Bearer $CLOUDFLARE_API_TOKEN" \
-    "https://api.cloudflare.com/client/v4/accounts/$CLOUDFLARE_ACCOUNT_ID/audit_logs" |
-    cfaudit normalize --drop-routine=false`,
+  zcat archive/*.json.gz | cfaudit normalize --drop-routine=false`,
 	}
 	s := addSettings(w, cmd.Flags(), "account-id", "rules", "production-zone", "verified-worker", "drop-routine")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

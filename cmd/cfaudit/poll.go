@@ -60,7 +60,7 @@ stays, and the next poll goes on from there.`,
 				report(b)
 			}
 			total, err := r.Drain(ctx)
-			if err == nil || total.Requests > 0 {
+			if err == nil || total.Read > 0 {
 				fmt.Fprintln(w.stderr, summary(total, events)+traffic(total))
 			}
 			if err != nil && ctx.Err() != nil {

@@ -1,0 +1,215 @@
+package cloudflareaudit_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/aisoc/cloudflareaudit"
+	"github.com/aisoc/cloudflareaudit/ingest"
+)
+
+// readme returns what the README says under a heading, up to the next one.
+func readme(t *testing.T, heading string) string {
+	t.Helper()
+	b, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	_, text, found := strings.Cut("\n"+string(b), "\n"+heading+"\n")
+	require.True(t, found, "README.md has no heading %q", heading)
+	text, _, _ = strings.Cut(text, "\n#")
+	return text
+}
+
+// blocks are the code blocks of a language in a text.
+func blocks(text, language string) (all []string) {
+	for _, m := range regexp.MustCompile("(?s)```"+language+"\n(.*?)```").FindAllStringSubmatch(text, -1) {
+		all = append(all, m[1])
+	}
+	return all
+}
+
+// table are the rows of the first table in a text, without its head.
+func table(t *testing.T, text string) (rows [][]string) {
+	t.Helper()
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		if !strings.HasPrefix(line, "|") {
+			if rows != nil {
+				break
+			}
+			continue
+		}
+		var cells []string
+		for cell := range strings.SplitSeq(strings.Trim(line, "|"), "|") {
+			cells = append(cells, strings.TrimSpace(cell))
+		}
+		rows = append(rows, cells)
+	}
+	require.Greater(t, len(rows), 2, "there is no table")
+	return rows[2:]
+}
+
+// code are the parts of a text that are set as code.
+func code(text string) (all []string) {
+	for _, m := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(text, -1) {
+		all = append(all, m[1])
+	}
+	return all
+}
+
+func TestReadme_TheEventIsWhatItsEntryBecomes(t *testing.T) {
+	t.Parallel()
+	shown := blocks(readme(t, "# cloudflareaudit"), "json")
+	require.Len(t, shown, 1)
+	var event struct {
+		Raw json.RawMessage `json:"raw_event"`
+	}
+	require.NoError(t, json.Unmarshal([]byte(shown[0]), &event))
+	var entry bytes.Buffer
+	require.NoError(t, json.Compact(&entry, event.Raw))
+
+	fixtures, err := os.ReadFile("testdata/entries/firewall.json")
+	require.NoError(t, err)
+	var entries []map[string]any
+	require.NoError(t, json.Unmarshal(fixtures, &entries))
+	var raw map[string]any
+	require.NoError(t, json.Unmarshal(event.Raw, &raw))
+	assert.Contains(t, entries, raw, "the entry is none of the fixtures")
+
+	normalizer, err := cloudflareaudit.NewNormalizer(cloudflareaudit.Config{})
+	require.NoError(t, err)
+	got, verdict := normalizer.Normalize(entry.Bytes())
+	assert.False(t, verdict.Drop)
+	assert.JSONEq(t, string(got.AppendJSON(nil)), shown[0])
+}
+
+func TestReadme_TheConfigurationIsThatOfTheCatalog(t *testing.T) {
+	t.Parallel()
+	rows := table(t, readme(t, "## Configuration"))
+	fields := new(cloudflareaudit.Connector).Descriptor().Fields
+	require.Len(t, rows, len(fields))
+	for i, f := range fields {
+		name, initial, allowed := rows[i][0], rows[i][1], rows[i][2]
+		require.Equal(t, "`"+f.Name+"`", name)
+		switch {
+		case f.Required:
+			assert.Equal(t, "required", initial, name)
+		case f.Default == nil:
+			assert.Empty(t, code(initial), name)
+		default:
+			assert.Equal(t, fmt.Sprintf("`%v`", f.Default), initial, name)
+		}
+		bounds := span.FindStringSubmatch(allowed)
+		if bounds == nil {
+			assert.NotEqual(t, ingest.FieldNumber, f.Type, "%s is a number without bounds", name)
+			continue
+		}
+		for bound, by := range map[string]int{bounds[1]: -1, bounds[2]: +1} {
+			assert.NoError(t, configure(f.Name, bound), name)
+			assert.ErrorContains(t, configure(f.Name, beyond(t, bound, by)), f.Name)
+		}
+	}
+}
+
+// span is how the table writes the bounds of a field.
+var span = regexp.MustCompile("^`([0-9a-z]+)` to `([0-9a-z]+)`$")
+
+// configure reports whether a value is allowed for a field.
+func configure(field string, v any) error {
+	_, err := cloudflareaudit.ParseConfig(map[string]any{"account_id": accountID, "api_token": token, field: v})
+	return err
+}
+
+// beyond is the value one further than a bound: a number, or a duration.
+func beyond(t *testing.T, bound string, by int) any {
+	t.Helper()
+	if n, err := strconv.Atoi(bound); err == nil {
+		return n + by
+	}
+	d, err := cloudflareaudit.ParseDuration(bound)
+	require.NoError(t, err)
+	return (d + time.Duration(by)*time.Second).String()
+}
+
+func TestReadme_TheSeveritiesAreThoseOfTheRules(t *testing.T) {
+	t.Parallel()
+	rules := cloudflareaudit.DefaultRules()
+	for _, row := range table(t, readme(t, "## Severity")) {
+		id, severity := strings.Trim(row[2], "`"), row[3]
+		i := slices.IndexFunc(rules, func(r cloudflareaudit.Rule) bool { return r.ID == id })
+		if !assert.GreaterOrEqual(t, i, 0, "there is no rule %q", id) {
+			continue
+		}
+		want := string(rules[i].Severity)
+		if rules[i].Drop {
+			want = "drop"
+		}
+		assert.Equal(t, want, severity, id)
+		// The canonical action in the first column must be one that leads to
+		// the rule.
+		for _, action := range code(row[0]) {
+			action = strings.TrimSuffix(action, "*")
+			assert.True(t, slices.ContainsFunc(rules[i].Match.Action, func(pattern string) bool {
+				pattern = strings.TrimSuffix(pattern, "*")
+				return strings.HasPrefix(pattern, action) || strings.HasPrefix(action, pattern)
+			}), "rule %s is not about %s", id, action)
+		}
+	}
+}
+
+func TestReadme_TheRulesAreValid(t *testing.T) {
+	t.Parallel()
+	shown := blocks(readme(t, "### Rules of your own"), "json")
+	require.Len(t, shown, 1)
+	rules, err := cloudflareaudit.ParseRules([]byte(shown[0]))
+	require.NoError(t, err)
+	_, err = cloudflareaudit.EffectiveRules(rules)
+	require.NoError(t, err)
+}
+
+func TestReadme_TheHostIsTheExample(t *testing.T) {
+	t.Parallel()
+	shown := blocks(readme(t, "## In a Go host"), "go")
+	require.Len(t, shown, 1)
+	source, err := os.ReadFile("example_test.go")
+	require.NoError(t, err)
+	_, body, _ := strings.Cut(string(source), "\nfunc Example() {\n")
+	body, _, _ = strings.Cut(body, "\n}\n")
+	assert.Equal(t, strings.ReplaceAll("\n"+body+"\n", "\n\t", "\n"), "\n"+shown[0])
+}
+
+func TestReadme_TheDependenciesAreThoseOfTheModule(t *testing.T) {
+	t.Parallel()
+	mod, err := os.ReadFile("go.mod")
+	require.NoError(t, err)
+	var listed []string
+	for _, row := range table(t, readme(t, "## Dependencies")) {
+		listed = append(listed, code(row[0])...)
+	}
+	for _, path := range listed {
+		assert.Contains(t, string(mod), "\t"+path+" v")
+	}
+	for _, m := range regexp.MustCompile(`(?m)^\t(\S+) v\S+$`).FindAllStringSubmatch(string(mod), -1) {
+		assert.Contains(t, listed, m[1])
+	}
+}
+
+func TestReadme_TheLayoutExists(t *testing.T) {
+	t.Parallel()
+	for _, row := range table(t, readme(t, "## Layout")) {
+		for _, path := range code(row[0]) {
+			_, err := os.Stat(path)
+			assert.NoError(t, err)
+		}
+	}
+}
