@@ -881,7 +881,6 @@ type firewallControl struct {
 	off        bool
 	strength   int // see actionStrength; 0 when it is not known
 	action     string
-	raw        value
 }
 
 // firewallPhases are the phases of rulesets that protect something. Those of

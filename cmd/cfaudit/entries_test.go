@@ -206,8 +206,8 @@ func TestEntries_MemoryIsBoundedByOneEntry(t *testing.T) {
 	}{
 		"list":         {io.MultiReader(strings.NewReader("["), &endless{text: entry + ","}), 4, small},
 		"reply":        {io.MultiReader(strings.NewReader(`{"success":true,"result":[`), &endless{text: entry + ",\n"}), 4, small},
-		"lines":        {&endless{text: entry + "\n"}, 4, small},
-		"broken":       {&endless{text: entry[1:] + "\n"}, 4, small},
+		"lines":        {&endless{text: entry + "\n"}, 2, small},
+		"broken":       {&endless{text: entry[1:] + "\n"}, 2, small},
 		"one line":     {&endless{text: "no JSON at all "}, 2, small},
 		"only opening": {&endless{text: "["}, 1, small},
 		"only closing": {&endless{text: "]"}, 2, small},

@@ -186,7 +186,7 @@ func TestCheck_SaysThatAllIsWellOrWhatIsWrong(t *testing.T) {
 	assert.Equal(t, exitFailed, got.code)
 	assert.Contains(t, got.err, "--account-id names no account of this API")
 
-	got = a.call("check", "--base-url", "http://127.0.0.1:1").run(t.Context())
+	got = call{args: []string{"check", "--base-url", "http://127.0.0.1:1"}, env: a.call().env}.run(t.Context())
 	assert.Equal(t, exitFailed, got.code)
 	assert.True(t, strings.HasPrefix(got.err, "cfaudit: cannot read the audit log: "), got.err)
 
@@ -267,14 +267,28 @@ func TestRun_LogsFailuresAndRecoveriesOnly(t *testing.T) {
 	assert.Empty(t, got.err)
 
 	a.Fault(func(int, *http.Request) *cfapi.Fault { return cfapi.Status(403, 10000, "Authentication error", nil) })
-	ctx, cancel = context.WithTimeout(t.Context(), 500*time.Millisecond)
+	ctx, cancel = context.WithCancel(t.Context())
 	defer cancel()
-	got = a.call("run", "--state", t.TempDir()).run(ctx)
-	assert.Equal(t, exitOK, got.code)
-	assert.Equal(t, strings.Count(got.err, "\n"), strings.Count(got.err, "level=WARN"), got.err)
-	assert.Equal(t, 1, strings.Count(got.err, `msg="ingest failed"`), got.err)
-	assert.Contains(t, got.err, "cannot read the audit log: cloudflare answered HTTP 403")
+	failing := a.call("run", "--state", t.TempDir())
+	var log strings.Builder
+	code := execute(ctx, failing.args, world{
+		stdout: io.Discard, getenv: func(name string) string { return failing.env[name] },
+		stderr: writerFunc(func(p []byte) (int, error) {
+			if strings.Contains(string(p), "ingest failed") {
+				cancel()
+			}
+			return log.Write(p)
+		}),
+	})
+	assert.Equal(t, exitOK, code)
+	assert.Equal(t, strings.Count(log.String(), "\n"), strings.Count(log.String(), "level=WARN"), &log)
+	assert.Equal(t, 1, strings.Count(log.String(), `msg="ingest failed"`), &log)
+	assert.Contains(t, log.String(), "cannot read the audit log: cloudflare answered HTTP 403")
 }
+
+type writerFunc func(p []byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
 func TestRun_TerminatesCleanly(t *testing.T) {
 	skipWithoutSignals(t)
@@ -304,14 +318,16 @@ func TestRun_ASecondSignalKills(t *testing.T) {
 	skipWithoutSignals(t)
 	t.Parallel()
 	a := newAccount(t, recent(500)...)
+	var pipe io.ReadCloser
 	cmd := a.call("run", "--state", t.TempDir(), "--drop-routine=false", "--page-size", "1000").
 		start(t, func(cmd *exec.Cmd) {
-			// Nobody reads this pipe, so the command waits in a write for ever.
-			_, err := cmd.StdoutPipe()
+			var err error
+			pipe, err = cmd.StdoutPipe()
 			require.NoError(t, err)
 		})
-	require.Eventually(t, func() bool { return len(a.Requests()) > 0 }, 10*time.Second, time.Millisecond)
-	time.Sleep(300 * time.Millisecond)
+	// Nobody reads any further, so the command waits in its write for ever.
+	_, err := io.ReadFull(pipe, make([]byte, 1))
+	require.NoError(t, err)
 	ended := make(chan error, 1)
 	go func() {
 		_, err := cmd.Process.Wait()
@@ -369,7 +385,7 @@ func TestPoll_KilledAtAnyMomentLosesNothing(t *testing.T) {
 	skipWithoutSignals(t)
 	t.Parallel()
 	const kills, batch = 20, 50
-	entries := recent(5000)
+	entries := recent(4000)
 	a := newAccount(t, entries...)
 	state, out := filepath.Join(t.TempDir(), "state"), filepath.Join(t.TempDir(), "events.jsonl")
 	args := []string{
