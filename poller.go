@@ -106,7 +106,7 @@ func (c *Connector) Poll(ctx context.Context, cursor ingest.Cursor) (ingest.Batc
 		if !p.progressed {
 			return ingest.Batch{}, failure(err)
 		}
-		if ctx.Err() == nil {
+		if ctx.Err() == nil && p.batch.Coverage.Read > 0 {
 			p.cfg.Logger.Warn("poll ended early; the next one goes on from there", "error", failure(err))
 		}
 		if cursor == nil {
