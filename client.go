@@ -300,7 +300,10 @@ func parseRetryAfter(h http.Header, now time.Time) time.Duration {
 		return 0
 	}
 	if seconds, err := strconv.ParseFloat(v, 64); err == nil {
-		return time.Duration(min(max(seconds, 0), longestWait.Seconds()) * float64(time.Second))
+		if !(seconds > 0) {
+			return 0 // NaN too, which no comparison holds for
+		}
+		return time.Duration(min(seconds, longestWait.Seconds()) * float64(time.Second))
 	}
 	if t, err := http.ParseTime(v); err == nil {
 		return max(0, t.Sub(now))

@@ -1,0 +1,90 @@
+package cloudflareaudit
+
+import (
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aisoc/cloudflareaudit/internal/cfapi"
+)
+
+func TestParseRateLimit_TakesTheTightestPolicyAndNoNonsense(t *testing.T) {
+	t.Parallel()
+	for header, want := range map[string]struct {
+		left  int
+		reset time.Duration
+		ok    bool
+	}{
+		`"default";r=50;t=30`:                      {50, 30 * time.Second, true},
+		`"default";r=50;t=30, "burst";r=1;t=60`:    {1, time.Minute, true},
+		`"default"; r=0; t=7`:                      {0, 7 * time.Second, true},
+		`"default";r=-1;t=30`:                      {},
+		`"default";r=50`:                           {},
+		`"default";r=50;t=0`:                       {},
+		`"default";r=50;t=99999999999`:             {},
+		`"default";r=99999999999999999999999;t=30`: {},
+		`r=x;t=y`: {},
+		``:        {},
+	} {
+		left, reset, ok := parseRateLimit(header)
+		require.Equal(t, want.ok, ok, header)
+		require.Equal(t, want.left, left, header)
+		require.Equal(t, want.reset, reset, header)
+	}
+}
+
+func TestLimiter_SlowsDownToWhatIsLeftOfTheBudget(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := fixture(cfapi.Options{})
+		fill(server, 2000, time.Second)
+		left := `"default";r=20;t=40`
+		server.Fault(func(int, *http.Request) *cfapi.Fault {
+			return cfapi.Header(http.Header{"Ratelimit": {left}})
+		})
+		cfg.PageSize, cfg.MaxEvents = 1, 20
+		c := connect(t, cfg)
+		// The burst is used up first; then two seconds a request.
+		b := poll1(t, c, nil)
+		began := time.Now()
+		b = poll1(t, c, b.Cursor)
+		require.GreaterOrEqual(t, time.Since(began), 38*time.Second)
+		require.Equal(t, 20, b.Coverage.Requests)
+
+		// Once there is enough again, so is the pace.
+		left = `"default";r=1000;t=40`
+		b = poll1(t, c, b.Cursor)
+		began = time.Now()
+		poll1(t, c, b.Cursor)
+		require.Less(t, time.Since(began), 10*time.Second)
+
+		// Nothing left: nothing is sent until there is.
+		left = `"default";r=0;t=120`
+		b = poll1(t, c, b.Cursor)
+		_, err := c.Poll(t.Context(), b.Cursor)
+		require.ErrorContains(t, err, "try again in 2m0s")
+	})
+}
+
+func TestParseRetryAfter_SecondsOrADateWithinReason(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	for header, want := range map[string]time.Duration{
+		"":                              0,
+		"30":                            30 * time.Second,
+		"1.5":                           1500 * time.Millisecond,
+		"-5":                            0,
+		"1e300":                         time.Hour,
+		"NaN":                           0,
+		"+Inf":                          time.Hour,
+		"soon":                          0,
+		"Sun, 01 Mar 2026 12:02:00 GMT": 2 * time.Minute,
+		"Sun, 01 Mar 2026 11:00:00 GMT": 0,
+	} {
+		got := parseRetryAfter(http.Header{"Retry-After": {header}}, now)
+		require.Equal(t, want, got, header)
+	}
+}
