@@ -173,13 +173,18 @@ func (c *client) fetch(ctx context.Context, q query, p *page, r *reply) error {
 	}
 	env, err := p.scan()
 	switch {
+	case errors.Is(err, errTooMany):
+		return malformed(resp.StatusCode, errTooMany.Error())
 	case err != nil && !entire(p.body):
-		return malformed(resp.StatusCode, "not JSON, or only a part of it: "+c.scrub(excerpt(p.body)))
+		return malformed(resp.StatusCode, "not JSON, or only a part of it: "+excerpt(c.scrubbed(p.body[:min(len(p.body), 4096)])))
 	case err != nil:
-		return err
+		// The reader's own words can repeat parts of the body.
+		return errNotJSON
 	case !env.success:
-		e := errorOf(resp.StatusCode, env.errors, 0)
-		e.Message = c.scrub(e.Message)
+		e := errorOf(resp.StatusCode, c.scrubAll(env.errors), 0)
+		if e.Kind == KindRateLimited {
+			e.Wait = rateLimitWait
+		}
 		if e.Message == "" {
 			e.Message = "the reply does not report success"
 		}
@@ -229,13 +234,12 @@ func (c *client) refuse(req *http.Request, next option.MiddlewareNext) (*http.Re
 			wait = reset
 		}
 	}
-	p := page{body: body}
+	p := page{body: c.scrubbed(body)}
 	env, err := p.scan()
-	e := errorOf(resp.StatusCode, env.errors, wait)
+	e := errorOf(resp.StatusCode, c.scrubAll(env.errors), wait)
 	if err != nil && e.Message == "" {
-		e.Message = excerpt(body)
+		e.Message = excerpt(p.body)
 	}
-	e.Message = c.scrub(e.Message)
 	e.date, _ = http.ParseTime(resp.Header.Get("Date"))
 	return nil, e
 }
@@ -246,6 +250,18 @@ func (c *client) scrub(s string) string {
 		return strings.ReplaceAll(s, token, redacted)
 	}
 	return s
+}
+
+// scrubbed is body without the token, which has to go before anything is cut
+// off: a part of it is too much as well.
+func (c *client) scrubbed(body []byte) []byte { return []byte(c.scrub(string(body))) }
+
+// scrubAll takes the token out of messages, where it may have been escaped.
+func (c *client) scrubAll(messages []apiMessage) []apiMessage {
+	for i := range messages {
+		messages[i].Message = c.scrub(messages[i].Message)
+	}
+	return messages
 }
 
 // withoutToken makes sure that err does not show the token, which only a proxy

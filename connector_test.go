@@ -245,8 +245,93 @@ func TestPoll_NewerEntriesComeBeforeAnOldBacklog(t *testing.T) {
 		b = poll1(t, c, b.Cursor)
 		require.Equal(t, "today", b.Events[0].ExternalID)
 		require.True(t, b.More)
+		require.Greater(t, len(b.Events), 900, "the backlog fills the rest of the batch")
 		rest, _, _ := drain(t, c, b.Cursor)
-		require.Len(t, rest, 2000)
+		require.Equal(t, 2001, len(b.Events)+len(rest))
+	})
+}
+
+func TestPoll_ABacklogShrinksUnderASlowHost(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := fixture(cfapi.Options{})
+		cfg.PollInterval = time.Minute
+		now := time.Now()
+		fill(server, 5000, 10*time.Second)
+		for i := range 400 {
+			at := now.Add(time.Duration(i) * 30 * time.Second)
+			server.Add(at, cfapi.Entry(fmt.Sprintf("new-%d", i), at, 0))
+		}
+		c := connect(t, cfg)
+		var cursor ingest.Cursor
+		old := map[string]bool{}
+		// Every poll comes late enough for newer entries to go first.
+		for range 10 {
+			b := poll1(t, c, cursor)
+			for _, id := range ids(b) {
+				if strings.HasPrefix(id, "id-") {
+					old[id] = true
+				}
+			}
+			cursor = b.Cursor
+			time.Sleep(61 * time.Second)
+		}
+		require.Len(t, old, 5000)
+	})
+}
+
+func TestPoll_HidingUserEntriesHalfWayLosesNoOther(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := fixture(cfapi.Options{})
+		now := time.Now()
+		for i := range 3000 {
+			owner := "account"
+			if i%2 == 0 {
+				owner = "someone"
+			}
+			server.Add(time.Time{}, json.RawMessage(fmt.Sprintf(
+				`{"id":"id-%d","when":%q,"actor":{"id":"someone"},"owner":{"id":%q},"action":{"type":"rec_add"}}`,
+				i, now.Add(-time.Duration(i+1)*20*time.Second).UTC().Format(time.RFC3339), owner)))
+		}
+		first := poll1(t, connect(t, cfg), nil)
+		cfg.HideUserLogs = true
+		rest, _, _ := drain(t, connect(t, cfg), first.Cursor)
+		got := unique(append(rest, ids(first)...))
+		for i := 1; i < 3000; i += 2 {
+			require.True(t, got[fmt.Sprintf("id-%d", i)], i)
+		}
+		require.Len(t, got, len(rest)+len(first.Events), "none twice")
+	})
+}
+
+func TestPoll_ADepthLimitInsideACrowdedSecondIsAnError(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := fixture(cfapi.Options{})
+		at := time.Now().Add(-time.Hour)
+		for i := range 1000 {
+			server.Add(time.Time{}, cfapi.Entry(fmt.Sprintf("id-%d", i), at, 0))
+		}
+		server.Add(time.Time{}, cfapi.Entry("older", at.Add(-time.Minute), 0))
+		server.Fault(func(_ int, r *http.Request) *cfapi.Fault {
+			if p := r.URL.Query().Get("page"); len(p) > 1 || p > "5" {
+				return cfapi.Status(400, 1004, "page out of range", nil)
+			}
+			return nil
+		})
+		c := connect(t, cfg)
+		b := poll1(t, c, nil)
+		for range 5 {
+			require.True(t, b.More, "the window stays open")
+			next, err := c.Poll(t.Context(), b.Cursor)
+			if err != nil {
+				require.ErrorContains(t, err, "does not show all")
+				return
+			}
+			b = next
+		}
+		require.Fail(t, "no error")
 	})
 }
 
@@ -479,8 +564,8 @@ func TestPoll_OneBrokenEntryDoesNotCostThePage(t *testing.T) {
 		now := time.Now().Add(-time.Hour)
 		for i := range 120 {
 			raw := cfapi.Entry(fmt.Sprintf("id-%d", i), now.Add(time.Duration(i)*time.Second), 0)
-			if i == 60 {
-				raw = json.RawMessage(`{"id":"id-60","when":"` + now.Add(60*time.Second).UTC().Format(time.RFC3339) + `","actor":{"email":nonsense}}`)
+			if i == 60 || i == 61 {
+				raw = json.RawMessage(`{"id":"id-` + fmt.Sprint(i) + `","when":"` + now.Add(time.Duration(i)*time.Second).UTC().Format(time.RFC3339) + `","actor":{"email":nonsense}}`)
 			}
 			server.Add(time.Time{}, raw)
 		}
@@ -491,6 +576,35 @@ func TestPoll_OneBrokenEntryDoesNotCostThePage(t *testing.T) {
 		got, _, _ = drain(t, connect(t, cfg), cursor)
 		require.Empty(t, got)
 	})
+}
+
+func TestPoll_ALogThatIsUnreadableForAWhileLosesNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := fixture(cfapi.Options{})
+		fill(server, 300, time.Second)
+		c := connect(t, cfg)
+		c.client.maxBody = 500_000
+		server.Fault(func(n int, _ *http.Request) *cfapi.Fault {
+			return cfapi.Reply(200, nil, fmt.Sprintf(`{"debug":"%d%s"}`, n, strings.Repeat("x", 600_000)))
+		})
+		b := poll1(t, c, nil)
+		require.Empty(t, b.Events)
+		_, err := c.Poll(t.Context(), b.Cursor)
+		require.Error(t, err)
+		server.Fault(nil)
+		time.Sleep(time.Minute)
+		got, _, _ := drain(t, c, b.Cursor)
+		require.Len(t, got, 300)
+	})
+}
+
+func TestScan_HoldsNoMoreEntriesThanAPageCanHave(t *testing.T) {
+	t.Parallel()
+	p := page{body: []byte(`{"success":true,"result":[` + strings.Repeat("0,", 1<<20) + `0]}`)}
+	_, err := p.scan()
+	require.ErrorIs(t, err, errTooMany)
+	require.LessOrEqual(t, len(p.entries), maxPageSize+1)
 }
 
 func TestPoll_AServerThatDoesNotPageIsAnError(t *testing.T) {
@@ -658,6 +772,10 @@ func TestToken_IsShownNowhere(t *testing.T) {
 		cfapi.HTML(500), cfapi.Reset(), cfapi.Truncate(3),
 		cfapi.Redirect("https://evil.example/?t=" + token),
 		cfapi.Reply(200, nil, token),
+		cfapi.Reply(200, nil, strings.Repeat("x ", 30)+token),
+		cfapi.Status(403, 1, strings.Repeat("x", 190)+token, nil),
+		cfapi.Reply(502, nil, strings.Repeat("x ", 35)+token),
+		cfapi.Reply(200, nil, `{"result":[{"`+token+`":nonsense}]}`),
 		cfapi.Reply(200, nil, `{"success":false,"errors":[{"code":1,"message":"`+token+`"}]}`),
 	}
 	for _, fault := range hostile {
@@ -665,7 +783,7 @@ func TestToken_IsShownNowhere(t *testing.T) {
 		err := c.TestConnection(t.Context())
 		require.Error(t, err)
 		for e := err; e != nil; e = errors.Unwrap(e) {
-			require.NotContains(t, fmt.Sprintf("%s %v %+v %#v", e, e, e, e), token)
+			require.NotContains(t, fmt.Sprintf("%s %v %+v %#v", e, e, e, e), token[:12])
 		}
 	}
 	for _, v := range []any{cfg, &cfg, cfg.APIToken, &cfg.APIToken, c, c.cfg} {

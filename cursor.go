@@ -80,6 +80,9 @@ type window struct {
 	// Anchor is the time of the last entry read. All newer ones in this
 	// window have been handled.
 	Anchor time.Time `json:"anchor,omitzero"`
+	// HideUserLogs is whether the entries of users are left out, which decides
+	// what Offset counts.
+	HideUserLogs bool `json:"hide_user_logs,omitempty"`
 	// Absorbed counts the unfinished windows it took the place of, each in the
 	// place of the one before.
 	Absorbed int `json:"absorbed,omitempty"`

@@ -144,6 +144,9 @@ type apiMessage struct {
 // errNotJSON says that a reply is not JSON of the shape of an API reply.
 var errNotJSON = errors.New("the reply is not the JSON of an API reply")
 
+// errTooMany says that a reply has more entries than any page.
+var errTooMany = errors.New("the reply has more entries than a page can have")
+
 // scan finds the entries in p.body, in one pass.
 func (p *page) scan() (envelope, error) {
 	var env envelope
@@ -219,6 +222,9 @@ func (p *page) scanEntries() error {
 		if p.dec.PeekKind() == ']' {
 			_, err := p.dec.ReadToken()
 			return err
+		}
+		if len(p.entries) > maxPageSize {
+			return errTooMany
 		}
 		if err := p.scanEntry(); err != nil {
 			return err

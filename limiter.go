@@ -39,10 +39,13 @@ var limiters sync.Map
 // limiterFor returns the limiter of token, allowing at most perSpan requests in
 // five minutes. Of several connectors with one token the most careful counts.
 func limiterFor(token Secret, perSpan int) *limiter {
-	limit := rate.Limit(float64(perSpan) / budgetSpan.Seconds())
+	// What may come at once is taken off what trickles in, so that no five
+	// minutes see more than perSpan.
+	atOnce := min(burst, (perSpan+1)/2)
+	limit := rate.Limit(float64(max(perSpan-atOnce, 1)) / budgetSpan.Seconds())
 	digest := sha256.Sum256([]byte(token.Reveal()))
 	made, _ := limiters.LoadOrStore(digest, &limiter{
-		bucket: rate.NewLimiter(limit, min(burst, perSpan)),
+		bucket: rate.NewLimiter(limit, atOnce),
 		limit:  limit,
 	})
 	l := made.(*limiter)
@@ -51,7 +54,7 @@ func limiterFor(token Secret, perSpan int) *limiter {
 	if limit < l.limit {
 		l.limit = limit
 		l.bucket.SetLimit(limit)
-		l.bucket.SetBurst(min(burst, perSpan))
+		l.bucket.SetBurst(atOnce)
 	}
 	return l
 }
@@ -126,7 +129,7 @@ func parseRateLimit(header string) (left int, reset time.Duration, ok bool) {
 				t = n
 			}
 		}
-		if r < 0 || t < 1 || time.Duration(t)*time.Second > time.Hour {
+		if r < 0 || t < 1 || t > int(time.Hour/time.Second) {
 			continue
 		}
 		d := time.Duration(t) * time.Second

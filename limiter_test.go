@@ -26,8 +26,9 @@ func TestParseRateLimit_TakesTheTightestPolicyAndNoNonsense(t *testing.T) {
 		`"default";r=50;t=0`:                       {},
 		`"default";r=50;t=99999999999`:             {},
 		`"default";r=99999999999999999999999;t=30`: {},
-		`r=x;t=y`: {},
-		``:        {},
+		`"default";r=5;t=1767225600000`:            {},
+		`r=x;t=y`:                                  {},
+		``:                                         {},
 	} {
 		left, reset, ok := parseRateLimit(header)
 		require.Equal(t, want.ok, ok, header)

@@ -158,6 +158,12 @@ func (p *poll) resume(w *window) {
 		return
 	}
 	p.handledFrom = w.Anchor.Add(disorder)
+	if w.HideUserLogs != p.cfg.HideUserLogs {
+		// The position counts entries of another list, so the rest begins at
+		// the time that was reached.
+		w.HideUserLogs, w.Offset = p.cfg.HideUserLogs, 0
+		w.Before = earlier(w.Before, w.Anchor.Truncate(time.Second).Add(disorder))
+	}
 	if w.Anchor.Before(p.seenSince) {
 		// Nothing can come in between any more, so the position is exact.
 		p.handledTo = w.Offset
@@ -263,6 +269,7 @@ func (p *poll) crowded() bool {
 // newest window.
 func (p *poll) adopt(w window, absorbed int, readAt time.Time) {
 	f := p.feed
+	w.HideUserLogs = p.cfg.HideUserLogs
 	f.Windows = append([]window{w}, f.Windows[absorbed:]...)
 	f.ReadAt = later(f.ReadAt, readAt)
 	f.Through = later(f.Through, earlier(w.Before, readAt))
@@ -298,21 +305,21 @@ func (p *poll) readWindow(ctx context.Context, w *window) (exhausted bool, err e
 }
 
 // enough reports whether the batch should be delivered before more of w is
-// read. In the depth of a window a page can hold a whole batch: it is left for
-// the next poll when it does not fit, instead of being read twice.
+// read. In the depth of a window, what would not fit into the batch would have
+// to be read twice.
 func (p *poll) enough(w *window) bool {
-	n := len(p.batch.Events)
-	if n >= p.cfg.MaxEvents || p.seenFull {
+	room := p.cfg.MaxEvents - len(p.batch.Events)
+	if room <= 0 || p.seenFull {
 		return true
 	}
-	return n > 0 && w.Offset >= depth && n+p.pageSize(w) > p.cfg.MaxEvents
+	return len(p.batch.Events) > 0 && w.Offset >= depth && room < p.cfg.PageSize
 }
 
 // pageSize is the size of the next page of w.
 func (p *poll) pageSize(w *window) int {
 	size := p.cfg.PageSize
 	if w.Offset >= depth {
-		size = max(size, min(backlogPage, p.cfg.MaxEvents))
+		size = max(size, min(backlogPage, p.cfg.MaxEvents-len(p.batch.Events)))
 	}
 	return min(size, p.biggest)
 }
@@ -364,6 +371,9 @@ func (p *poll) next(ctx context.Context, w *window) (got, error) {
 		r, err := p.fetch(ctx, w, number, size)
 		g := got{number: number, size: size, reply: r}
 		switch {
+		case err == nil && len(p.page.entries) > size:
+			// The positions of all that follows would be wrong.
+			return got{}, malformed(http.StatusOK, "the page has more entries than were asked for")
 		case err == nil:
 			p.biggest = min(2*p.biggest, maxPageSize)
 			return g, nil
@@ -411,30 +421,42 @@ func (p *poll) fetch(ctx context.Context, w *window, number, size int) (reply, e
 // checkEnd is called when the page behind a full one is answered with HTTP 400.
 // That is how some servers say that there is no such page, but it could also be
 // a limit on how deep a window may be paged. So the rest is asked for as a
-// window of its own, which ends at the last entry read: it shows what is left,
-// or answers with entries already read, or its first page fails too.
+// window of its own, which ends a little after the last entry read: it shows
+// what is left, or answers with entries already read, or fails too.
 func (p *poll) checkEnd(ctx context.Context, w *window) (end bool, err error) {
-	rest := w.Anchor.Truncate(time.Second).Add(2 * time.Second)
+	rest := w.Anchor.Truncate(time.Second).Add(disorder)
 	if !w.Anchor.IsZero() && rest.Before(w.Before) {
 		w.Before, w.Offset, p.handledTo = rest, 0, 0
 		return false, nil
 	}
-	_, err = p.fetch(ctx, w, 1, 1)
+	// The window cannot be made smaller. A page that begins before its end and
+	// has room for an entry behind it tells.
+	size := 2
+	for w.Offset%size == 0 {
+		size++
+	}
+	_, err = p.fetch(ctx, w, (w.Offset-1)/size+1, size)
+	if err == nil && len(p.page.entries) == size || statusOf(err) == http.StatusBadRequest {
+		return false, malformed(http.StatusBadRequest, "the server does not show all entries of one minute")
+	}
 	return err == nil, err
 }
 
-// checkIsolated is called when a page of a single entry cannot be read. A
-// neighbour that can be read shows that the entry is the cause. Otherwise the
+// checkIsolated is called when a page of a single entry cannot be read. An entry
+// behind it that can be read shows that the entry is the cause. Otherwise the
 // whole log is unreadable, and passing over it entry by entry would lose it.
 func (p *poll) checkIsolated(ctx context.Context, w *window, cause error) error {
-	if errors.Is(cause, errTooLarge) {
-		return nil
-	}
 	broken := p.page
 	p.page = new(page)
 	defer func() { p.page = broken }()
-	if _, err := p.fetch(ctx, w, w.Offset+2, 1); err == nil || statusOf(err) == http.StatusBadRequest && w.Offset > 0 {
-		return nil
+	for step := 1; step <= 64; step *= 2 {
+		_, err := p.fetch(ctx, w, w.Offset+1+step, 1)
+		if err == nil || statusOf(err) == http.StatusBadRequest && w.Offset > 0 {
+			return nil
+		}
+		if !unreadable(err) {
+			return err
+		}
 	}
 	return malformed(http.StatusOK, cause.Error())
 }

@@ -98,8 +98,8 @@ type Coverage struct {
 	// Their events say so and carry the entry as received.
 	Undecodable int `json:"undecodable"`
 	// Complete is the time up to which everything the vendor has shown is
-	// delivered once this batch is. It does not move while a backlog remains,
-	// and is zero before anything has been read.
+	// delivered once this batch is. It does not move on while a backlog
+	// remains, and is zero before anything has been read.
 	Complete time.Time `json:"complete"`
 	// Backlog counts the windows that remain open.
 	Backlog int `json:"backlog"`
