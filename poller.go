@@ -176,12 +176,17 @@ func (p *poll) resume(w *window) {
 // of an unfinished one reads some of it again, so it gets twice the time: even
 // where reading is slower than that, one of them comes to its end.
 func (p *poll) windowDue() bool {
-	if len(p.feed.Windows) == 0 || p.crowded() {
+	switch {
+	case len(p.feed.Windows) == 0:
+		return true
+	case len(p.feed.Windows) >= maxWindows:
+		return false
+	case p.crowded():
 		return true
 	}
 	age := p.clock.now(p.cfg.Clock()).Sub(p.feed.ReadAt)
 	patience := p.cfg.PollInterval << min(p.feed.Windows[0].Absorbed, 10)
-	return age >= patience && len(p.feed.Windows) < maxWindows
+	return age >= patience
 }
 
 // openWindow asks for the newest window and puts it in front of the open ones.
