@@ -107,14 +107,17 @@ func (e *FieldError) Error() string {
 // Bounds of the configuration.
 const (
 	maxLookback = 548 * 24 * time.Hour
-	maxPageSize = 1000
+	// defaultPageSize is the API's own default, and the most that any server
+	// has to show.
+	defaultPageSize = 100
+	maxPageSize     = 1000
 )
 
 // withDefaults fills in what was left zero.
 func (c Config) withDefaults() Config {
 	def(&c.BaseURL, DefaultBaseURL)
 	def(&c.PollInterval, 300*time.Second)
-	def(&c.PageSize, 100)
+	def(&c.PageSize, defaultPageSize)
 	def(&c.MaxEvents, ingest.MaxEvents)
 	def(&c.Overlap, 10*time.Minute)
 	def(&c.InitialLookback, 24*time.Hour)

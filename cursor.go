@@ -3,10 +3,10 @@ package cloudflareaudit
 import (
 	"bytes"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -77,8 +77,8 @@ type window struct {
 	Before time.Time `json:"before"`
 	// Offset counts the entries read, newest first.
 	Offset int `json:"offset"`
-	// Anchor is the time of the last entry read. All newer ones in this
-	// window have been handled.
+	// Anchor is the time of the last entry read, or of a newer one beside it.
+	// All newer ones in this window have been handled.
 	Anchor time.Time `json:"anchor,omitzero"`
 	// HideUserLogs is whether the entries of users are left out, which decides
 	// what Offset counts.
@@ -100,6 +100,18 @@ func (w *window) reached() time.Time {
 	return w.Anchor
 }
 
+// rest is where the unread part of the window ends, in whole seconds.
+func (w *window) rest() time.Time { return w.Anchor.Truncate(time.Second).Add(disorder) }
+
+// unreadFrom is the time from which on the window has entries that no window
+// has read yet, late ones aside.
+func (w *window) unreadFrom() time.Time {
+	if !w.RereadTo.IsZero() && !w.RereadFrom.After(w.Since) {
+		return w.RereadTo
+	}
+	return w.Since
+}
+
 // prune forgets the entries that no read to come can show again. When most or
 // more are left, it also forgets those that are remembered only in case the
 // server's order is not exact, and those that an open window has passed: where
@@ -111,7 +123,7 @@ func (f *feed) prune(most int) {
 				return last.After(w.Since.Add(-disorder)) && !first.After(w.reached().Add(disorder))
 			})
 	})
-	if f.Seen.len() < most {
+	if len(f.Seen) < most {
 		return
 	}
 	f.Seen.forget(func(first, last time.Time) bool {
@@ -127,9 +139,7 @@ func (f *feed) prune(most int) {
 func (f *feed) complete() time.Time {
 	done := f.Through
 	for _, w := range f.Windows {
-		if w.Since.Before(done) {
-			done = w.Since
-		}
+		done = earlier(done, w.unreadFrom())
 	}
 	return done
 }
@@ -144,8 +154,9 @@ func fingerprintOf(key []byte) fingerprint {
 	return fingerprint(binary.BigEndian.Uint64(sum[:8]))
 }
 
-// seen holds the fingerprints of handled entries by the minute of their time.
-type seen map[minute]map[fingerprint]struct{}
+// seen holds the fingerprints of handled entries, each with the minute of its
+// time.
+type seen map[fingerprint]minute
 
 // minute counts the minutes since 1970 in UTC.
 type minute int64
@@ -162,85 +173,74 @@ func floorDiv(a, b int64) int64 {
 	return q
 }
 
-// has reports whether the entry at the time t is remembered. The neighbouring
-// minutes count too: the time of an entry without one is taken from those
-// beside it and may differ between two reads.
-func (s seen) has(f fingerprint, t time.Time) bool {
-	m := minuteOf(t)
-	for _, near := range [...]minute{m, m - 1, m + 1} {
-		if _, ok := s[near][f]; ok {
-			return true
-		}
-	}
-	return false
+func (s seen) has(f fingerprint) bool {
+	_, ok := s[f]
+	return ok
 }
 
-func (s seen) add(f fingerprint, t time.Time) {
-	m := minuteOf(t)
-	if s[m] == nil {
-		s[m] = make(map[fingerprint]struct{})
-	}
-	s[m][f] = struct{}{}
-}
+func (s seen) add(f fingerprint, t time.Time) { s[f] = minuteOf(t) }
 
-// forget removes the minutes, from first to last, that are no longer needed.
+// forget removes what stands in the minutes, from first to last, that are no
+// longer needed.
 func (s seen) forget(unneeded func(first, last time.Time) bool) {
-	for m := range s {
-		if unneeded(m.time(), (m + 1).time()) {
-			delete(s, m)
+	minutes := make(map[minute]bool)
+	for f, m := range s {
+		drop, known := minutes[m]
+		if !known {
+			drop = unneeded(m.time(), (m + 1).time())
+			minutes[m] = drop
+		}
+		if drop {
+			delete(s, f)
 		}
 	}
 }
 
-func (s seen) len() int {
-	n := 0
-	for _, fingerprints := range s {
-		n += len(fingerprints)
+// newest is a time not after the newest entry remembered, or zero.
+func (s seen) newest() time.Time {
+	if len(s) == 0 {
+		return time.Time{}
 	}
-	return n
+	return slices.Max(slices.Collect(maps.Values(s))).time()
 }
 
 // MarshalJSON implements [json.Marshaler]: each minute with its fingerprints in
 // ascending order, eight bytes each, in base64.
 func (s seen) MarshalJSON() ([]byte, error) {
-	out := make(map[string]string, len(s))
-	for m, fingerprints := range s {
-		sorted := make([]fingerprint, 0, len(fingerprints))
-		for f := range fingerprints {
-			sorted = append(sorted, f)
-		}
-		slices.Sort(sorted)
-		b := make([]byte, 0, 8*len(sorted))
-		for _, f := range sorted {
+	minutes := make(map[minute][]fingerprint)
+	for f, m := range s {
+		minutes[m] = append(minutes[m], f)
+	}
+	out := make(map[string][]byte, len(minutes))
+	for m, fingerprints := range minutes {
+		slices.Sort(fingerprints)
+		b := make([]byte, 0, 8*len(fingerprints))
+		for _, f := range fingerprints {
 			b = binary.BigEndian.AppendUint64(b, uint64(f))
 		}
-		out[m.time().Format(time.RFC3339)] = base64.RawStdEncoding.EncodeToString(b)
+		out[m.time().Format(time.RFC3339)] = b
 	}
 	return json.Marshal(out)
 }
 
 // UnmarshalJSON implements [json.Unmarshaler].
 func (s *seen) UnmarshalJSON(b []byte) error {
-	var in map[string]string
+	var in map[string][]byte
 	if err := json.Unmarshal(b, &in); err != nil {
 		return err
 	}
-	*s = make(seen, len(in))
-	for text, encoded := range in {
+	*s = make(seen)
+	for text, raw := range in {
 		t, err := time.Parse(time.RFC3339, text)
-		m := minuteOf(t)
-		if err != nil || !t.Equal(m.time()) {
+		if err != nil || !t.Equal(minuteOf(t).time()) {
 			return fmt.Errorf("seen: %q is not a minute in UTC", text)
 		}
-		raw, err := base64.RawStdEncoding.DecodeString(encoded)
-		if err != nil || len(raw)%8 != 0 {
+		if len(raw)%8 != 0 {
 			return fmt.Errorf("seen: the ids of %s are damaged", text)
 		}
-		fingerprints := make(map[fingerprint]struct{}, len(raw)/8)
 		for ; len(raw) > 0; raw = raw[8:] {
-			fingerprints[fingerprint(binary.BigEndian.Uint64(raw))] = struct{}{}
+			(*s).add(fingerprint(binary.BigEndian.Uint64(raw)), t)
 		}
-		(*s)[m] = fingerprints
 	}
 	return nil
 }
@@ -311,7 +311,7 @@ func (f *feed) check() error {
 		return fmt.Errorf("%d windows are open, at most %d can be", len(f.Windows), maxWindows)
 	}
 	// A batch more than the bound may have been added by the last poll.
-	if n := f.Seen.len(); n > 2*maxSeen {
+	if n := len(f.Seen); n > 2*maxSeen {
 		return fmt.Errorf("%d ids are remembered, at most %d can be", n, 2*maxSeen)
 	}
 	for i, w := range f.Windows {

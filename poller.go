@@ -33,6 +33,12 @@ const (
 	keptBody = 4 << 20
 	// maxKept bounds what is kept of an entry that cannot be read.
 	maxKept = 64 << 10
+	// maxBatchBytes bounds the entries of one batch: with the page in hand it
+	// is what a poll holds in memory.
+	maxBatchBytes = 64 << 20
+	// neighbours is how many entries on either side tell where an entry
+	// stands.
+	neighbours = 7
 )
 
 // poller reads one account's audit log. It knows nothing about how far it has
@@ -56,10 +62,12 @@ type poll struct {
 	// biggest is the largest page that can be read: it shrinks when a reply
 	// is too large or damaged.
 	biggest int
+	// bytes is the size of the entries in the batch.
+	bytes int
+	// places are the times at which the entries of the page in hand stand.
+	places []time.Time
 	// progressed says that the position has moved.
 	progressed bool
-	// seenLen is the number of entries in feed.Seen.
-	seenLen int
 	// seenFull says that the poll ended because feed.Seen is full.
 	seenFull bool
 	// seenSince is the time from which feed.Seen is complete.
@@ -96,7 +104,6 @@ func (c *Connector) Poll(ctx context.Context, cursor ingest.Cursor) (ingest.Batc
 	p := &poll{poller: &c.poller, feed: &pos.AuditLogs, biggest: maxPageSize}
 	p.page = pages.Get().(*page)
 	defer func() { release(p.page) }()
-	p.seenLen = p.feed.Seen.len()
 	p.seenSince = p.feed.Settled.Add(-disorder)
 	if cursor == nil {
 		p.feed.Start = p.startBefore(p.clock.now(p.cfg.Clock()))
@@ -162,7 +169,7 @@ func (p *poll) resume(w *window) {
 		// The position counts entries of another list, so the rest begins at
 		// the time that was reached.
 		w.HideUserLogs, w.Offset = p.cfg.HideUserLogs, 0
-		w.Before = earlier(w.Before, w.Anchor.Truncate(time.Second).Add(disorder))
+		w.Before = earlier(w.Before, w.rest())
 	}
 	if w.Anchor.Before(p.seenSince) {
 		// Nothing can come in between any more, so the position is exact.
@@ -186,7 +193,8 @@ func (p *poll) windowDue() bool {
 	}
 	age := p.clock.now(p.cfg.Clock()).Sub(p.feed.ReadAt)
 	patience := p.cfg.PollInterval << min(p.feed.Windows[0].Absorbed, 10)
-	return age >= patience
+	// An age below zero means that a clock was ahead for a while.
+	return age >= patience || age < -clockTolerance
 }
 
 // openWindow asks for the newest window and puts it in front of the open ones.
@@ -197,7 +205,8 @@ func (p *poll) windowDue() bool {
 //
 // Done says that there is nothing more to read in a window just opened.
 func (p *poll) openWindow(ctx context.Context) (done bool, err error) {
-	now := p.clock.now(p.cfg.Clock())
+	local := p.cfg.Clock()
+	now := p.clock.now(local)
 	for corrected := false; ; corrected = true {
 		w, absorbed := p.nextWindow(now)
 		got, err := p.next(ctx, &w)
@@ -216,14 +225,15 @@ func (p *poll) openWindow(ctx context.Context) (done bool, err error) {
 					p.feed.Start = p.feed.Start.Add(-off)
 				}
 				p.cfg.Logger.Warn("the local clock is wrong; windows follow the server's", "off_by", off.Round(time.Second))
-				now = p.clock.now(p.cfg.Clock())
+				local = p.cfg.Clock()
+				now = p.clock.now(local)
 				continue
 			}
 			// The server answered in the second that begins at date, and
 			// looked at most took earlier.
 			readAt = earlier(now, got.date.Add(-got.took))
 		}
-		p.adopt(w, absorbed, readAt.Truncate(time.Second))
+		p.adopt(w, absorbed, readAt.Truncate(time.Second), local.UTC().Truncate(time.Second))
 		if done = p.take(&p.feed.Windows[0], got); done {
 			p.feed.Windows = p.feed.Windows[1:]
 		}
@@ -267,20 +277,26 @@ func (p *poll) nextWindow(now time.Time) (w window, absorbed int) {
 // crowded reports whether there are so many ids to remember that newer entries
 // should wait, and whether waiting helps.
 func (p *poll) crowded() bool {
-	return p.seenLen >= p.maxSeen/2 && p.feed.Settled.Before(p.feed.Through)
+	return len(p.feed.Seen) >= p.maxSeen/2 && p.feed.Settled.Before(p.feed.Through)
 }
 
 // adopt makes w, whose first page was read at the server's time readAt, the
-// newest window.
-func (p *poll) adopt(w window, absorbed int, readAt time.Time) {
+// newest window. Where the local clock said local and the two disagree, the one
+// that is behind tells what is settled, or the newest entry: a clock that is
+// ahead for a while would hide the entries of that while.
+func (p *poll) adopt(w window, absorbed int, readAt, local time.Time) {
 	f := p.feed
+	sure := later(earlier(readAt, local), f.Seen.newest())
+	if p.crowded() {
+		sure = readAt
+	}
 	w.HideUserLogs = p.cfg.HideUserLogs
 	f.Windows = append([]window{w}, f.Windows[absorbed:]...)
-	f.ReadAt = later(f.ReadAt, readAt)
+	f.ReadAt = readAt
 	f.Through = later(f.Through, earlier(w.Before, readAt))
 	// A second more, because some servers leave out the second named by
 	// since.
-	f.Settled = later(f.Settled, earlier(readAt.Add(-p.cfg.Overlap-time.Second), f.Through))
+	f.Settled = later(f.Settled, earlier(sure.Add(-p.cfg.Overlap-time.Second), f.Through))
 	p.progressed = true
 }
 
@@ -314,10 +330,15 @@ func (p *poll) readWindow(ctx context.Context, w *window) (exhausted bool, err e
 // to be read twice.
 func (p *poll) enough(w *window) bool {
 	room := p.cfg.MaxEvents - len(p.batch.Events)
-	if room <= 0 || p.seenFull {
+	if p.full() || p.seenFull {
 		return true
 	}
 	return len(p.batch.Events) > 0 && w.Offset >= depth && room < p.cfg.PageSize
+}
+
+// full reports whether the batch has all it may hold.
+func (p *poll) full() bool {
+	return len(p.batch.Events) >= p.cfg.MaxEvents || p.bytes >= maxBatchBytes
 }
 
 // pageSize is the size of the next page of w.
@@ -379,6 +400,8 @@ func (p *poll) next(ctx context.Context, w *window) (got, error) {
 		case err == nil && len(p.page.entries) > size:
 			// The positions of all that follows would be wrong.
 			return got{}, malformed(http.StatusOK, "the page has more entries than were asked for")
+		case err == nil && size > defaultPageSize && capped(len(p.page.entries), size):
+			p.biggest = len(p.page.entries)
 		case err == nil:
 			p.biggest = min(2*p.biggest, maxPageSize)
 			return g, nil
@@ -396,6 +419,13 @@ func (p *poll) next(ctx context.Context, w *window) (got, error) {
 			return got{}, err
 		}
 	}
+}
+
+// capped reports whether a page of so many entries looks like one of a server
+// that has a lower limit than the size asked for and does not say so. To take
+// it for the end of the window would lose the rest.
+func capped(entries, size int) bool {
+	return 0 < entries && entries < size && entries%50 == 0
 }
 
 // pageAt is the page that holds the entry at offset and shows the most entries
@@ -429,8 +459,7 @@ func (p *poll) fetch(ctx context.Context, w *window, number, size int) (reply, e
 // window of its own, which ends a little after the last entry read: it shows
 // what is left, or answers with entries already read, or fails too.
 func (p *poll) checkEnd(ctx context.Context, w *window) (end bool, err error) {
-	rest := w.Anchor.Truncate(time.Second).Add(disorder)
-	if !w.Anchor.IsZero() && rest.Before(w.Before) {
+	if rest := w.rest(); !w.Anchor.IsZero() && rest.Before(w.Before) {
 		w.Before, w.Offset, p.handledTo = rest, 0, 0
 		return false, nil
 	}
@@ -479,25 +508,26 @@ func (p *poll) take(w *window, g got) (exhausted bool) {
 	}
 	cover := p.cover(w)
 	first := (g.number - 1) * g.size
+	p.place(w)
 	for i := range p.page.entries {
-		if len(p.batch.Events) >= p.cfg.MaxEvents {
+		if p.full() {
 			return false
 		}
-		key, when := p.page.key(i)
-		when = w.place(when)
+		key, _ := p.page.key(i)
+		when := p.places[i]
 		id := fingerprintOf(key)
 		switch {
 		case p.handled(id, when), first+i < p.handledTo:
 			p.batch.Coverage.Repeated++
-		case p.seenLen >= p.maxSeen:
-			p.cfg.Logger.Warn("too many entries within the overlap to remember; what follows waits until they are settled", "ids", p.seenLen)
+		case len(p.feed.Seen) >= p.maxSeen:
+			p.cfg.Logger.Warn("too many entries within the overlap to remember; what follows waits until they are settled", "ids", len(p.feed.Seen))
 			p.seenFull = true
 			return false
 		default:
 			p.keep(w, i, when)
-			p.remember(id, when)
+			p.feed.Seen.add(id, when)
 		}
-		w.passed(first+i, when)
+		w.passed(first+i, p.reachedAt(i))
 		p.batch.Coverage.Read++
 		cover.Read++
 	}
@@ -505,17 +535,35 @@ func (p *poll) take(w *window, g got) (exhausted bool) {
 	return cover.Exhausted
 }
 
+// place notes where the entries of the page in hand stand.
+func (p *poll) place(w *window) {
+	p.places = p.places[:0]
+	at := w.reached()
+	for i := range p.page.entries {
+		if _, stated := p.page.key(i); w.plausible(stated) {
+			at = stated
+		}
+		p.places = append(p.places, at)
+	}
+}
+
+// reachedAt is the time down to which the window has been read with the i-th
+// entry of the page in hand: that of the newest entry around it, because a
+// single entry out of place says nothing about the others.
+func (p *poll) reachedAt(i int) time.Time {
+	at := p.places[i]
+	for _, near := range p.places[max(0, i-neighbours):min(len(p.places), i+neighbours+1)] {
+		at = later(at, near)
+	}
+	return at
+}
+
 // handled reports whether an entry has been handled before. Those that a
 // window left open by an earlier poll has passed count even when their ids are
 // no longer remembered: late entries push them to the pages that follow.
 func (p *poll) handled(id fingerprint, when time.Time) bool {
-	return p.feed.Seen.has(id, when) ||
+	return p.feed.Seen.has(id) ||
 		!p.handledFrom.IsZero() && when.After(p.handledFrom) && when.Before(p.seenSince)
-}
-
-func (p *poll) remember(id fingerprint, when time.Time) {
-	p.feed.Seen.add(id, when)
-	p.seenLen++
 }
 
 // keep makes an event of the i-th entry of the page in hand, unless a rule
@@ -537,6 +585,7 @@ func (p *poll) keep(w *window, i int, when time.Time) {
 	if !when.Before(w.RereadFrom) && !when.After(w.RereadTo) {
 		c.Late++
 	}
+	p.bytes += len(e.raw)
 	p.batch.Events = append(p.batch.Events, event)
 }
 
@@ -565,16 +614,19 @@ func (p *poll) keepUnreadable(w *window, cause error) {
 	}
 	quoted, _ := jsontext.AppendQuote(nil, kept)
 	e.raw = string(quoted)
-	when := w.place(e.when)
+	when := w.reached()
+	if w.plausible(e.when) {
+		when = e.when
+	}
 	w.passed(w.Offset, when)
 	p.batch.Coverage.Read++
 	p.cover(w).Read++
 	id := fingerprintOf([]byte(e.id))
-	if p.feed.Seen.has(id, when) {
+	if p.handled(id, when) {
 		p.batch.Coverage.Repeated++
 		return
 	}
-	p.remember(id, when)
+	p.feed.Seen.add(id, when)
 	event, _ := p.normalizer.event(&e, when)
 	event.RawTruncated = true
 	p.batch.Coverage.Undecodable++
@@ -601,14 +653,11 @@ func (w *window) passed(index int, when time.Time) {
 	}
 }
 
-// place is the time at which an entry stands in the window. The server sorts by
-// time, so an entry that has none, or one that cannot be right, is where the
-// entry before it is.
-func (w *window) place(when time.Time) time.Time {
-	if when.IsZero() || when.Before(w.Since.Add(-disorder)) || when.After(w.Before.Add(disorder)) {
-		return w.reached()
-	}
-	return when
+// plausible reports whether an entry with the time when can stand in the window.
+// The server sorts by time, so an entry that has none, or one that cannot be
+// right, is where the entry before it is.
+func (w *window) plausible(when time.Time) bool {
+	return !when.IsZero() && !when.Before(w.Since.Add(-disorder)) && !when.After(w.Before.Add(disorder))
 }
 
 // unreadable reports whether err is about the content of a reply that arrived
