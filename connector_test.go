@@ -720,7 +720,7 @@ func TestCursor_RefusesWhatIsNotItsOwn(t *testing.T) {
 		"unknown field":         log("surprise", 1),
 		"come together":         log("through", "2026-01-01T00:00:00Z"),
 		"not a minute":          log("seen", map[string]string{"2026-01-01T00:00:01Z": ""}),
-		"illegal base64":                log("seen", map[string]string{"2026-01-01T00:01:00Z": "AAA"}),
+		"illegal base64":        log("seen", map[string]string{"2026-01-01T00:01:00Z": "AAA"}),
 		"windows without":       log("windows", []any{map[string]any{"since": "2026-01-01T00:00:00Z", "before": "2026-01-01T00:00:00Z"}}),
 		"after top-level value": good(func(map[string]any) {}) + "{}",
 		"restore the last good": "null",

@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -194,14 +193,6 @@ func (s seen) forget(unneeded func(first, last time.Time) bool) {
 			delete(s, f)
 		}
 	}
-}
-
-// newest is a time not after the newest entry remembered, or zero.
-func (s seen) newest() time.Time {
-	if len(s) == 0 {
-		return time.Time{}
-	}
-	return slices.Max(slices.Collect(maps.Values(s))).time()
 }
 
 // MarshalJSON implements [json.Marshaler]: each minute with its fingerprints in

@@ -205,8 +205,7 @@ func (p *poll) windowDue() bool {
 //
 // Done says that there is nothing more to read in a window just opened.
 func (p *poll) openWindow(ctx context.Context) (done bool, err error) {
-	local := p.cfg.Clock()
-	now := p.clock.now(local)
+	now := p.clock.now(p.cfg.Clock())
 	for corrected := false; ; corrected = true {
 		w, absorbed := p.nextWindow(now)
 		got, err := p.next(ctx, &w)
@@ -225,15 +224,14 @@ func (p *poll) openWindow(ctx context.Context) (done bool, err error) {
 					p.feed.Start = p.feed.Start.Add(-off)
 				}
 				p.cfg.Logger.Warn("the local clock is wrong; windows follow the server's", "off_by", off.Round(time.Second))
-				local = p.cfg.Clock()
-				now = p.clock.now(local)
+				now = p.clock.now(p.cfg.Clock())
 				continue
 			}
 			// The server answered in the second that begins at date, and
 			// looked at most took earlier.
 			readAt = earlier(now, got.date.Add(-got.took))
 		}
-		p.adopt(w, absorbed, readAt.Truncate(time.Second), local.UTC().Truncate(time.Second))
+		p.adopt(w, absorbed, readAt.Truncate(time.Second))
 		if done = p.take(&p.feed.Windows[0], got); done {
 			p.feed.Windows = p.feed.Windows[1:]
 		}
@@ -281,22 +279,16 @@ func (p *poll) crowded() bool {
 }
 
 // adopt makes w, whose first page was read at the server's time readAt, the
-// newest window. Where the local clock said local and the two disagree, the one
-// that is behind tells what is settled, or the newest entry: a clock that is
-// ahead for a while would hide the entries of that while.
-func (p *poll) adopt(w window, absorbed int, readAt, local time.Time) {
+// newest window.
+func (p *poll) adopt(w window, absorbed int, readAt time.Time) {
 	f := p.feed
-	sure := later(earlier(readAt, local), f.Seen.newest())
-	if p.crowded() {
-		sure = readAt
-	}
 	w.HideUserLogs = p.cfg.HideUserLogs
 	f.Windows = append([]window{w}, f.Windows[absorbed:]...)
 	f.ReadAt = readAt
 	f.Through = later(f.Through, earlier(w.Before, readAt))
 	// A second more, because some servers leave out the second named by
 	// since.
-	f.Settled = later(f.Settled, earlier(sure.Add(-p.cfg.Overlap-time.Second), f.Through))
+	f.Settled = later(f.Settled, earlier(readAt.Add(-p.cfg.Overlap-time.Second), f.Through))
 	p.progressed = true
 }
 

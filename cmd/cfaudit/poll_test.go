@@ -49,7 +49,7 @@ func TestPoll_SecondPollDeliversNothingTwice(t *testing.T) {
 
 func TestPoll_ReadsTheWholeBacklog(t *testing.T) {
 	t.Parallel()
-	entries := recent(1200)
+	entries := recent(1190)
 	a := newAccount(t, entries...)
 	out := filepath.Join(t.TempDir(), "events.jsonl")
 	got := a.call("poll", "--state", t.TempDir(), "--out", out, "--drop-routine=false",
