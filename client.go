@@ -3,6 +3,7 @@ package cloudflareaudit
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/cloudflare/cloudflare-go/v7/audit_logs"
 	"github.com/cloudflare/cloudflare-go/v7/option"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 const (
@@ -43,6 +45,8 @@ var errTooLarge = errors.New("the reply is too large")
 type client struct {
 	accountID string
 	service   *audit_logs.AuditLogService
+	http      *http.Client
+	baseURL   string
 	limiter   *limiter
 	timeout   time.Duration
 	token     Secret
@@ -74,6 +78,8 @@ func newClient(cfg Config) *client {
 	httpClient.CheckRedirect = sameHost
 	c := &client{
 		accountID: cfg.AccountID,
+		http:      &httpClient,
+		baseURL:   cfg.BaseURL,
 		limiter:   limiterFor(cfg.APIToken, cfg.RateLimit),
 		timeout:   cfg.RequestTimeout,
 		token:     cfg.APIToken,
@@ -115,17 +121,32 @@ func sameHost(req *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// page fetches one page of the audit log into p and finds its entries. It tries
-// again after passing failures. On errTooLarge and errNotJSON, p holds what was
-// read.
+// page fetches one page of the audit log into p and finds its entries. On
+// errTooLarge and errNotJSON, p holds what was read.
 func (c *client) page(ctx context.Context, q query, p *page) (reply, error) {
+	return c.persist(ctx, func(ctx context.Context, r *reply) error { return c.fetch(ctx, q, p, r) })
+}
+
+// get fetches what stands at path, below the base URL, for the features beside
+// the audit log. The SDK has services for some of these endpoints only.
+func (c *client) get(ctx context.Context, path string, params url.Values) (got resource, r reply, err error) {
+	r, err = c.persist(ctx, func(ctx context.Context, r *reply) (err error) {
+		got, err = c.fetchFrom(ctx, path, params, r)
+		return err
+	})
+	return got, r, err
+}
+
+// persist sends a request through the limiter, with attempt, and again after
+// passing failures.
+func (c *client) persist(ctx context.Context, attempt func(context.Context, *reply) error) (reply, error) {
 	var r reply
 	for {
 		if err := c.limiter.wait(ctx); err != nil {
 			return r, err
 		}
 		r.requests++
-		err := c.fetch(ctx, q, p, &r)
+		err := c.within(ctx, &r, attempt)
 		if err == nil {
 			return r, nil
 		}
@@ -147,21 +168,29 @@ func (c *client) page(ctx context.Context, q query, p *page) (reply, error) {
 	}
 }
 
-// fetch makes one attempt at a page.
-func (c *client) fetch(ctx context.Context, q query, p *page, r *reply) error {
+// within makes one attempt, in the time it may take.
+func (c *client) within(ctx context.Context, r *reply, attempt func(context.Context, *reply) error) error {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
+	err := attempt(ctx, r)
+	if err == nil {
+		return nil
+	}
+	if api, ok := errors.AsType[*APIError](err); ok && !api.date.IsZero() {
+		r.date = api.date
+	}
+	return c.withoutToken(err)
+}
 
+// fetch makes one attempt at a page.
+func (c *client) fetch(ctx context.Context, q query, p *page, r *reply) error {
 	var params audit_logs.AuditLogListParams
 	params.AccountID.Value, params.AccountID.Present = c.accountID, true
 	var resp *http.Response
 	sent := time.Now()
 	_, err := c.service.List(ctx, params, append(q.options(), option.WithResponseBodyInto(&resp))...)
 	if err != nil {
-		if api, ok := errors.AsType[*APIError](err); ok {
-			r.date = api.date
-		}
-		return c.withoutToken(err)
+		return err
 	}
 	defer resp.Body.Close()
 	r.took = time.Since(sent)
@@ -169,7 +198,7 @@ func (c *client) fetch(ctx context.Context, q query, p *page, r *reply) error {
 	c.limiter.observe(resp.Header)
 
 	if err := p.read(resp.Body, c.maxBody); err != nil {
-		return c.withoutToken(err)
+		return err
 	}
 	env, err := p.scan()
 	switch {
@@ -181,18 +210,71 @@ func (c *client) fetch(ctx context.Context, q query, p *page, r *reply) error {
 		// The reader's own words can repeat parts of the body.
 		return errNotJSON
 	case !env.success:
-		e := errorOf(resp.StatusCode, c.scrubAll(env.errors), 0)
-		if e.Kind == KindRateLimited {
-			e.Wait = rateLimitWait
-		}
-		if e.Message == "" {
-			e.Message = "the reply does not report success"
-		}
-		return e
+		return c.noSuccess(resp.StatusCode, env.errors)
 	case !env.hasResult:
 		return malformed(resp.StatusCode, "the reply reports success but has no list as its result")
 	}
 	return nil
+}
+
+// noSuccess is the error of a reply with a status of success that reports none.
+func (c *client) noSuccess(status int, messages []apiMessage) error {
+	e := errorOf(status, c.scrubAll(messages), 0)
+	if e.Kind == KindRateLimited {
+		e.Wait = rateLimitWait
+	}
+	if e.Message == "" {
+		e.Message = "the reply does not report success"
+	}
+	return e
+}
+
+// resource is what an endpoint other than the audit log replied.
+type resource struct {
+	// Result is the result as received, a JSON value.
+	Result json.RawMessage
+	// Messages are what a success has to say.
+	Messages []apiMessage
+	// TotalPages is how many pages the list has, or 0 when not said.
+	TotalPages int
+}
+
+// fetchFrom makes one attempt at what stands at path.
+func (c *client) fetchFrom(ctx context.Context, path string, params url.Values, r *reply) (resource, error) {
+	var out resource
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimRight(c.baseURL, "/")+path, nil)
+	if err != nil {
+		return out, err
+	}
+	req.URL.RawQuery = params.Encode()
+	req.Header.Set("Authorization", "Bearer "+c.token.Reveal())
+	req.Header.Set("User-Agent", userAgent)
+	req.Header.Set("Accept", "application/json")
+	sent := time.Now()
+	resp, err := c.refuse(req, c.http.Do)
+	if err != nil {
+		return out, err
+	}
+	defer resp.Body.Close()
+	r.took = time.Since(sent)
+	r.date, _ = http.ParseTime(resp.Header.Get("Date"))
+	c.limiter.observe(resp.Header)
+
+	var p page
+	if err := p.read(resp.Body, c.maxBody); err != nil {
+		return out, err
+	}
+	body := value(bytes.TrimSpace(p.body))
+	if !jsontext.Value(p.body).IsValid(readOptions...) || body.kind() != '{' {
+		return out, malformed(resp.StatusCode, "not JSON, or only a part of it: "+excerpt(c.scrubbed(p.body[:min(len(p.body), 4096)])))
+	}
+	if body.get("success").kind() != 't' {
+		return out, c.noSuccess(resp.StatusCode, readMessages(body.get("errors")))
+	}
+	out.Result = json.RawMessage(body.get("result"))
+	out.Messages = readMessages(body.get("messages"))
+	out.TotalPages = number(body.get("result_info", "total_pages"))
+	return out, nil
 }
 
 // options are the parameters of q. The SDK would send since and before as dates
