@@ -79,6 +79,9 @@ type Options struct {
 	// PastEnd400 answers a page past the end with 400 when the number of
 	// entries is a multiple of per_page. By default it is an empty list.
 	PastEnd400 bool
+	// MostPerPage is the most entries shown at once, whatever per_page asks
+	// for and without a word about it. Zero stands for 1000.
+	MostPerPage int
 	// ErrorsNull makes the errors of a success null. By default they are an
 	// empty list.
 	ErrorsNull bool
@@ -353,6 +356,9 @@ func (o Options) query(params url.Values) (query, error) {
 		}
 	}
 	q.page, q.perPage, err = paging(params, 100, 1000)
+	if o.MostPerPage > 0 {
+		q.perPage = min(q.perPage, o.MostPerPage)
+	}
 	return q, err
 }
 

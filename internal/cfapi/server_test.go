@@ -129,6 +129,7 @@ func TestAuditLogs_ParametersSelectEntries(t *testing.T) {
 		{"a page far past the end is empty", cfapi.Options{}, "per_page=1000&page=9223372036854775807", ""},
 		{"a page past the end that would be short is empty", cfapi.Options{PastEnd400: true}, "per_page=3&page=3", ""},
 		{"the first page of nothing is empty", cfapi.Options{PastEnd400: true}, "before=2026-05-12", ""},
+		{"a page is cut to what the server shows at most", cfapi.Options{MostPerPage: 2}, "per_page=5&page=2", "c b"},
 		{"pages are cut after filtering", cfapi.Options{}, "id=a&per_page=1&page=1", "a"},
 		{"unknown parameters are ignored", cfapi.Options{}, "cursor=x", "e d c b a"},
 	}
