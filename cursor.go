@@ -100,6 +100,9 @@ type window struct {
 	// HideUserLogs is whether the entries of users are left out, which decides
 	// what Offset counts.
 	HideUserLogs bool `json:"hide_user_logs,omitempty"`
+	// Settled is, in the newest window, the time before which nothing could
+	// come in any more when it was first asked for.
+	Settled time.Time `json:"settled,omitzero"`
 	// Waits says that the backlog goes first.
 	Waits bool `json:"waits,omitempty"`
 }
@@ -136,22 +139,34 @@ func (f *feed) prune() {
 // finishNewest notes that the newest window has been read to its end.
 func (f *feed) finishNewest() {
 	f.Through = later(f.Through, earlier(f.Newest.Before, f.ReadAt))
+	f.Settled = later(f.Settled, f.Newest.Settled)
 	f.Newest = nil
 }
 
-// addBacklog makes a window of what is settled from now on, up to settled, and
-// reports whether there is room for one.
-func (f *feed) addBacklog(settled time.Time, hideUserLogs bool) bool {
-	w := window{Since: f.Settled, Before: settled, HideUserLogs: hideUserLogs}
-	if len(f.Backlog) > 0 && f.Backlog[0].precedes(&w) {
-		w.Since, f.Backlog = f.Backlog[0].Since, f.Backlog[1:]
+// split makes a window of the backlog of what is settled in the newest window
+// and has not been read, unless the backlog has as many windows as it may.
+func (f *feed) split() {
+	w := f.Newest
+	if w == nil || !w.Settled.After(f.Settled) {
+		return
+	}
+	rest := window{Since: f.Settled, Before: w.Settled, HideUserLogs: w.HideUserLogs}
+	below := w.rest().Before(w.Settled)
+	if below {
+		// What has been read of it needs no ids to be recognised.
+		rest.Before, rest.Behind = w.rest(), w.Last
+	}
+	if len(f.Backlog) > 0 && f.Backlog[0].precedes(&rest) {
+		rest.Since, f.Backlog = f.Backlog[0].Since, f.Backlog[1:]
 	}
 	if len(f.Backlog) >= maxBacklog {
-		return false
+		return
 	}
-	f.Backlog = slices.Insert(f.Backlog, 0, w)
-	f.Settled = settled
-	return true
+	f.Backlog = slices.Insert(f.Backlog, 0, rest)
+	f.Settled, w.Since = w.Settled, w.Settled
+	if below {
+		f.finishNewest()
+	}
 }
 
 // advance moves Complete on, as far as no backlog is in the way.
@@ -321,7 +336,7 @@ func (f *feed) check() error {
 	if f.Start.IsZero() {
 		return fmt.Errorf("audit_logs.start is missing")
 	}
-	if f.Settled.IsZero() && (f.open() > 0 || !f.ReadAt.IsZero() || !f.Complete.IsZero() || len(f.Seen) > 0) {
+	if f.Settled.IsZero() && (f.open() > 0 || len(f.Seen) > 0 || !f.ReadAt.IsZero() || !f.Through.IsZero() || !f.Complete.IsZero()) {
 		return fmt.Errorf("audit_logs.settled is missing")
 	}
 	if len(f.Backlog) > maxBacklog {

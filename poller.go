@@ -120,6 +120,7 @@ func (c *Connector) Poll(ctx context.Context, cursor ingest.Cursor) (ingest.Batc
 			p.feed.Start = earlier(p.feed.Start, p.startBefore(p.clock.now(p.cfg.Clock())))
 		}
 	}
+	p.feed.split()
 	p.feed.advance()
 	p.feed.prune()
 	if p.batch.Cursor, err = pos.encode(); err != nil {
@@ -148,6 +149,7 @@ func (p *poll) run(ctx context.Context) error {
 	for {
 		if p.seenFull {
 			// Once it is settled, it can be read without remembering ids.
+			f.split()
 			f.Newest = nil
 		}
 		w := f.Newest
@@ -232,24 +234,17 @@ func (p *poll) look(ctx context.Context) error {
 
 // adopt makes w, whose first page was read at the server's time readAt, the
 // newest window, in place of the one there may be: what that has left to read
-// is in w as well. When w has more entries than can be handled at once, the part
-// of it that is settled by now becomes a window of the backlog.
+// is in w as well.
 func (p *poll) adopt(w *window, g got, readAt time.Time) {
 	f := p.feed
-	settled := readAt.Add(-p.cfg.Overlap).Truncate(time.Second)
 	if f.Settled.IsZero() {
 		f.Settled = f.Start
 	}
+	w.Settled = readAt.Add(-p.cfg.Overlap).Truncate(time.Second)
 	f.ReadAt, f.Newest = readAt, w
 	p.progressed = true
-	switch {
-	case p.take(w, g):
+	if p.take(w, g) {
 		f.finishNewest()
-		f.Settled = later(f.Settled, settled)
-	case settled.After(f.Settled) && f.addBacklog(settled, p.cfg.HideUserLogs):
-		if w.Since = f.Settled; w.reached().Before(w.Since) {
-			f.finishNewest()
-		}
 	}
 }
 
@@ -361,7 +356,11 @@ func (p *poll) next(ctx context.Context, w *window) (got, error) {
 		case err == nil && len(p.page.entries) > size:
 			// The positions of all that follows would be wrong.
 			return got{}, malformed(http.StatusOK, "the page has more entries than were asked for")
-		case err == nil && p.maybeCapped(size):
+		case err == nil && p.maybeCapped(number, size) && number > 1:
+			// The page began elsewhere, if it is so.
+			p.most = defaultPageSize
+			p.biggest = p.most
+		case err == nil && p.maybeCapped(number, size):
 			capped, err := p.checkCapped(ctx, w, number, size)
 			if !capped || err != nil {
 				return g, err
@@ -388,11 +387,10 @@ func (p *poll) next(ctx context.Context, w *window) (got, error) {
 // maybeCapped reports whether the page in hand may be short because the server
 // shows fewer entries at once than the size asked for, and does not say so. To
 // take it for the end of the window would lose the rest.
-func (p *poll) maybeCapped(size int) bool {
+func (p *poll) maybeCapped(number, size int) bool {
 	n := len(p.page.entries)
-	maybe := defaultPageSize <= n && n < size && n >= p.fullest
 	p.fullest = max(p.fullest, n)
-	return maybe
+	return size > defaultPageSize && n < size && n == p.fullest && (n >= defaultPageSize || number > 1)
 }
 
 // checkCapped finds out by the page that follows, of which there is none when
@@ -460,6 +458,10 @@ func (p *poll) checkEnd(ctx context.Context, w *window) (end bool, err error) {
 		size++
 	}
 	_, err = p.fetch(ctx, w, (w.Offset-1)/size+1, size)
+	if unreadable(err) {
+		// The last entry is one that cannot be read, and has been passed.
+		return true, nil
+	}
 	if err == nil && len(p.page.entries) == size || statusOf(err) == http.StatusBadRequest {
 		return false, malformed(http.StatusBadRequest, "the server does not show all entries of one minute")
 	}
@@ -475,7 +477,7 @@ func (p *poll) checkIsolated(ctx context.Context, w *window, cause error) error 
 	defer func() { p.page = broken }()
 	for step := 1; step <= 64; step *= 2 {
 		_, err := p.fetch(ctx, w, w.Offset+1+step, 1)
-		if err == nil || statusOf(err) == http.StatusBadRequest && w.Offset > 0 {
+		if err == nil || statusOf(err) == http.StatusBadRequest {
 			return nil
 		}
 		if !unreadable(err) {
