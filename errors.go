@@ -1,19 +1,19 @@
 package cloudflareaudit
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/aisoc/cloudflareaudit/ingest"
 )
 
-// ErrCursor is in the tree of every error about a cursor that cannot be used:
-// one of another account, of a newer version of this package, or a damaged one.
-// A host should stop polling this instance and ask a person: starting again
-// without the cursor repeats or skips events.
-var ErrCursor = errors.New("unusable cursor")
+// ErrCursor is [ingest.ErrCursor]: a cursor of another account, of a newer
+// version of this package, or a damaged one. A host stops polling the instance
+// and asks a person.
+var ErrCursor = ingest.ErrCursor
 
 // Kind says what a failed request means for the host.
 type Kind string

@@ -79,7 +79,8 @@ func newRun(w world) *cobra.Command {
 		Long: `Run polls the audit log, again and again, and writes each new entry as an event,
 one JSON object a line. It survives failures of the API, of the output and of
 the network by trying again; each failure and each recovery is logged to
-standard error, and in normal running there is nothing there.
+standard error, and in normal running there is nothing there. A cursor that
+cannot be used ends it, because a person has to say where to go on.
 
 An interrupt or a request to terminate stops it once the batch in hand has been
 written and its cursor saved; a second one kills it. Even then nothing is lost:

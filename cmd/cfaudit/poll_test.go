@@ -155,12 +155,22 @@ func TestPoll_ADamagedCursorIsNotStartedOver(t *testing.T) {
 	t.Parallel()
 	a := newAccount(t, recent(3)...)
 	state := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(state, "cloudflare-"+cfapi.DefaultAccountID+".cursor"), []byte("{"), 0o600))
-	got := a.call("poll", "--state", state).run(t.Context())
-	assert.Equal(t, exitFailed, got.code)
-	assert.True(t, strings.HasPrefix(got.err, "cfaudit: unusable cursor: "), got.err)
-	assert.Contains(t, got.err, "--initial-lookback; it is the file")
-	assert.Empty(t, got.out)
+	for _, content := range []string{"{", ""} {
+		require.NoError(t, os.WriteFile(filepath.Join(state, "cloudflare-"+cfapi.DefaultAccountID+".cursor"), []byte(content), 0o600))
+		for _, name := range []string{"poll", "run"} {
+			got := a.call(name, "--state", state).run(t.Context())
+			assert.Equal(t, exitFailed, got.code, name)
+			assert.Contains(t, got.err, "unusable cursor: ", name)
+			assert.Contains(t, got.err, "; it is the file named after the account in the folder of --state\n", name)
+			assert.Equal(t, 1, strings.Count(got.err, "\n"), got.err)
+			assert.Empty(t, got.out, name)
+			if content != "" {
+				assert.True(t, strings.HasPrefix(got.err, "cfaudit: unusable cursor: "), got.err)
+				assert.Contains(t, got.err, "begin again at --initial-lookback", name)
+			}
+		}
+	}
+	assert.Empty(t, a.Requests(), "nothing is read")
 }
 
 func TestCheck_SaysThatAllIsWellOrWhatIsWrong(t *testing.T) {
