@@ -109,6 +109,9 @@ func TestReadme_TheConfigurationIsThatOfTheCatalog(t *testing.T) {
 		default:
 			assert.Equal(t, fmt.Sprintf("`%v`", f.Default), initial, name)
 		}
+		if f.Type == ingest.FieldNumber {
+			assert.Equal(t, fmt.Sprintf("`%d` to `%d`", f.Minimum, f.Maximum), allowed, name)
+		}
 		bounds := span.FindStringSubmatch(allowed)
 		if bounds == nil {
 			assert.NotEqual(t, ingest.FieldNumber, f.Type, "%s is a number without bounds", name)
