@@ -172,33 +172,3 @@ func newLogger(w world) *slog.Logger {
 		},
 	}))
 }
-
-func newCheck(w world) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "check",
-		Short: "Test the token and the account id",
-		Long: `Check asks for the newest entry of the audit log. When that fails it says what is
-wrong and what to do about it. It takes the flags of poll and run that make up
-the configuration, and stores nothing.`,
-		Example: `  CLOUDFLARE_API_TOKEN=… cfaudit check --account-id 023e105f4ecef8ad9ca31a8372d0c353`,
-		Args:    noArgs,
-	}
-	s := addSettings(w, cmd.Flags())
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		cfg, err := s.config()
-		if err != nil {
-			return err
-		}
-		source, err := cloudflareaudit.New(cfg)
-		if err != nil {
-			return err
-		}
-		if err := source.TestConnection(cmd.Context()); err != nil {
-			return err
-		}
-		_, err = fmt.Fprintf(w.stdout, "The audit log of account %s can be read. It holds changes only, so a poll that\n"+
-			"finds nothing is normal: make a change, such as a DNS record, and poll again.\n", cfg.AccountID)
-		return err
-	}
-	return cmd
-}

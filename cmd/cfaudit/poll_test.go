@@ -173,39 +173,6 @@ func TestPoll_ADamagedCursorIsNotStartedOver(t *testing.T) {
 	assert.Empty(t, a.Requests(), "nothing is read")
 }
 
-func TestCheck_SaysThatAllIsWellOrWhatIsWrong(t *testing.T) {
-	t.Parallel()
-	a := newAccount(t)
-	got := a.call("check").run(t.Context())
-	assert.Equal(t, exitOK, got.code)
-	assert.Empty(t, got.err)
-	assert.Contains(t, got.out, "can be read")
-	assert.Contains(t, got.out, "finds nothing is normal")
-	require.Len(t, a.Requests(), 1)
-
-	wrong := a.call("check")
-	wrong.env[envToken] = "cfat_another"
-	got = wrong.run(t.Context())
-	assert.Equal(t, exitFailed, got.code)
-	assert.Empty(t, got.out)
-	assert.Contains(t, got.err, "cfaudit: cannot read the audit log: cloudflare answered HTTP 403, code 10000: Authentication error; "+
-		"the API token lacks Account > Account Settings > Read")
-	assert.Contains(t, got.err, "CLOUDFLARE_API_TOKEN or --token-file\n")
-
-	got = a.call("check", "--account-id", strings.Repeat("9", 32)).run(t.Context())
-	assert.Equal(t, exitFailed, got.code)
-	assert.Contains(t, got.err, "--account-id names no account of this API")
-
-	got = call{args: []string{"check", "--base-url", "http://127.0.0.1:1"}, env: a.call().env}.run(t.Context())
-	assert.Equal(t, exitFailed, got.code)
-	assert.True(t, strings.HasPrefix(got.err, "cfaudit: cannot read the audit log: "), got.err)
-
-	a.Fault(func(int, *http.Request) *cfapi.Fault { return cfapi.HTML(http.StatusOK) })
-	got = a.call("check").run(t.Context())
-	assert.Equal(t, exitFailed, got.code)
-	assert.Contains(t, got.err, "check --base-url and any proxy on the way")
-}
-
 func TestExecute_NeverShowsTheToken(t *testing.T) {
 	t.Parallel()
 	echo := func(r *http.Request) string { return r.Header.Get("Authorization") }
@@ -227,7 +194,7 @@ func TestExecute_NeverShowsTheToken(t *testing.T) {
 			t.Parallel()
 			a := newAccount(t, recent(3)...)
 			a.Fault(func(_ int, r *http.Request) *cfapi.Fault { return fault(r) })
-			for _, args := range [][]string{{"check"}, {"poll", "-v", "--state", t.TempDir()}} {
+			for _, args := range [][]string{{"check"}, {"check", "--json"}, {"poll", "-v", "--state", t.TempDir()}} {
 				got := a.call(args...).run(t.Context())
 				assert.NotContains(t, got.out+got.err, a.token, args)
 			}
