@@ -152,7 +152,7 @@ func TestCheck_SaysWhatAPersonShouldKnow(t *testing.T) {
 			want: []string{"The local clock is 3 minutes ahead of Cloudflare's"},
 		},
 		"a clock that is behind": {
-			opts: cfapi.Options{Clock: func() time.Time { return time.Now().Add(30 * time.Hour) }}, age: time.Hour, level: ingest.LevelWarning,
+			opts: cfapi.Options{Clock: func() time.Time { return time.Now().Add(30*time.Hour + 30*time.Minute) }}, age: time.Hour, level: ingest.LevelWarning,
 			change: func(c *Config) { c.InitialLookback = 72 * time.Hour },
 			want:   []string{"The local clock is 30 hours behind Cloudflare's"},
 		},
