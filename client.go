@@ -18,6 +18,8 @@ import (
 	"github.com/cloudflare/cloudflare-go/v7/audit_logs"
 	"github.com/cloudflare/cloudflare-go/v7/option"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/aisoc/cloudflareaudit/ingest"
 )
 
 const (
@@ -66,8 +68,31 @@ type reply struct {
 	date time.Time
 	// took is the time from sending the request to its reply.
 	took time.Duration
-	// requests counts the attempts, also when they failed.
+	// requests counts the attempts, also when they failed, and statuses are
+	// those of their replies, or 0 where there was none.
 	requests int
+	statuses [maxAttempts]int
+	// throttled is how long the limiter held them back.
+	throttled time.Duration
+}
+
+// count adds the requests to c.
+func (r *reply) count(c *ingest.Coverage) {
+	if r.requests > 0 && c.Statuses == nil {
+		c.Statuses = make(map[int]int)
+	}
+	for _, status := range r.statuses[:r.requests] {
+		c.Statuses[status]++
+	}
+	c.Requests += r.requests
+	c.Throttled += r.throttled
+}
+
+// answered notes that the request under way has a reply.
+func (r *reply) answered(resp *http.Response, sent time.Time) {
+	r.took = time.Since(sent)
+	r.date, _ = http.ParseTime(resp.Header.Get("Date"))
+	r.statuses[r.requests-1] = resp.StatusCode
 }
 
 func newClient(cfg Config) *client {
@@ -142,11 +167,13 @@ func (c *client) get(ctx context.Context, path string, params url.Values) (got r
 func (c *client) persist(ctx context.Context, attempt func(context.Context, *reply) error) (reply, error) {
 	var r reply
 	for {
-		if err := c.limiter.wait(ctx); err != nil {
+		held, err := c.limiter.wait(ctx)
+		r.throttled += held
+		if err != nil {
 			return r, err
 		}
 		r.requests++
-		err := c.within(ctx, &r, attempt)
+		err = c.within(ctx, &r, attempt)
 		if err == nil {
 			return r, nil
 		}
@@ -176,8 +203,11 @@ func (c *client) within(ctx context.Context, r *reply, attempt func(context.Cont
 	if err == nil {
 		return nil
 	}
-	if api, ok := errors.AsType[*APIError](err); ok && !api.date.IsZero() {
-		r.date = api.date
+	if api, ok := errors.AsType[*APIError](err); ok {
+		r.statuses[r.requests-1] = api.Status
+		if !api.date.IsZero() {
+			r.date = api.date
+		}
 	}
 	return c.withoutToken(err)
 }
@@ -193,8 +223,7 @@ func (c *client) fetch(ctx context.Context, q query, p *page, r *reply) error {
 		return err
 	}
 	defer resp.Body.Close()
-	r.took = time.Since(sent)
-	r.date, _ = http.ParseTime(resp.Header.Get("Date"))
+	r.answered(resp, sent)
 	c.limiter.observe(resp.Header)
 
 	if err := p.read(resp.Body, c.maxBody); err != nil {
@@ -256,8 +285,7 @@ func (c *client) fetchFrom(ctx context.Context, path string, params url.Values, 
 		return out, err
 	}
 	defer resp.Body.Close()
-	r.took = time.Since(sent)
-	r.date, _ = http.ParseTime(resp.Header.Get("Date"))
+	r.answered(resp, sent)
 	c.limiter.observe(resp.Header)
 
 	var p page

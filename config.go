@@ -299,21 +299,24 @@ var configFields = []configField{
 	{ingest.Field{
 		Name: "account_id", Type: ingest.FieldString, Label: "Account ID", Required: true,
 		Placeholder: "32 hexadecimal digits",
-		HelpText:    "On the account's overview page: the menu behind its name, \"Copy account ID\". Not a zone id.",
+		HelpText: "In the dashboard, on the account's overview page: the menu behind its name, \"Copy account ID\". " +
+			"A zone id looks the same but is not one.",
 	}, func(c *Config, v any) error { return setString(&c.AccountID, v) }},
 	{ingest.Field{
 		Name: "api_token", Type: ingest.FieldSecret, Label: "API token", Required: true,
-		HelpText: "A token with the permission Account > Account Settings > Read for this account. " +
-			"Best an account-owned one (Manage Account > Account API Tokens): it stays when people leave.",
+		HelpText: "Create one under Manage Account > Account API Tokens, with the one permission " +
+			"Account > Account Settings > Read. A token of a user (My Profile > API Tokens) works too, " +
+			"until that user leaves the account. Not the Global API key.",
 	}, setToken},
 	{ingest.Field{
 		Name: "poll_interval_seconds", Type: ingest.FieldNumber, Label: "Poll interval (seconds)", Default: 300,
-		HelpText: "30 to 86400.",
+		Minimum: 30, Maximum: 86400,
+		HelpText: "Time between polls, 30 to 86400.",
 	}, setSeconds(func(c *Config) *time.Duration { return &c.PollInterval })},
 	{ingest.Field{
 		Name: "production_zones", Type: ingest.FieldTextarea, Label: "Production zones",
 		Placeholder: "example.com, *.example.org",
-		HelpText:    "Zone names or ids, separated by commas or line breaks; * stands for any text. Empty: every zone is in production.",
+		HelpText:    "Zones in production: names or ids, separated by commas or line breaks; * stands for any text. Empty: every zone is in production.",
 	}, setList(func(c *Config) *[]string { return &c.ProductionZones })},
 	{ingest.Field{
 		Name: "verified_workers", Type: ingest.FieldTextarea, Label: "Verified Workers",
@@ -321,7 +324,7 @@ var configFields = []configField{
 	}, setList(func(c *Config) *[]string { return &c.VerifiedWorkers })},
 	{ingest.Field{
 		Name: "drop_routine", Type: ingest.FieldBoolean, Label: "Drop routine reads", Default: true,
-		HelpText: "Off: routine entries are delivered with severity info.",
+		HelpText: "Drops what the rules call routine, such as reads of settings. Off: it is delivered with severity info.",
 	}, func(c *Config, v any) error {
 		c.DropRoutine = new(bool)
 		return setBool(c.DropRoutine, v)
@@ -332,15 +335,17 @@ var configFields = []configField{
 	}, func(c *Config, v any) error { return setBool(&c.HideUserLogs, v) }},
 	{ingest.Field{
 		Name: "rules", Type: ingest.FieldTextarea, Label: "Severity rules",
-		HelpText: "A JSON list of rules, put in front of the default ones.",
+		HelpText: "A JSON list of rules, put in front of the default ones. Empty: the default ones alone.",
 	}, setRules},
 	{ingest.Field{
 		Name: "page_size", Type: ingest.FieldNumber, Label: "Page size", Default: 100,
-		HelpText: "Entries in a request, 1 to 1000.",
+		Minimum: 1, Maximum: maxPageSize,
+		HelpText: "Entries in a request, 1 to 1000. A backlog is read in larger pages by itself.",
 	}, setInt(func(c *Config) *int { return &c.PageSize })},
 	{ingest.Field{
 		Name: "max_events", Type: ingest.FieldNumber, Label: "Events in a poll", Default: 1000,
-		HelpText: "1 to 1000. What is left is a backlog and follows at once.",
+		Minimum: 1, Maximum: ingest.MaxEvents,
+		HelpText: "The most events of one poll, 1 to 1000. What is left is a backlog and follows at once.",
 	}, setInt(func(c *Config) *int { return &c.MaxEvents })},
 	{ingest.Field{
 		Name: "overlap", Type: ingest.FieldString, Label: "Overlap", Default: "10m",
@@ -352,15 +357,16 @@ var configFields = []configField{
 	}, setDuration(func(c *Config) *time.Duration { return &c.InitialLookback })},
 	{ingest.Field{
 		Name: "rate_limit", Type: ingest.FieldNumber, Label: "Requests in 5 minutes", Default: 900,
-		HelpText: "1 to 1200, Cloudflare's limit for everything that uses the token.",
+		Minimum: 1, Maximum: 1200,
+		HelpText: "The most to send, 1 to 1200. Cloudflare allows 1200 to everything that uses the token.",
 	}, setInt(func(c *Config) *int { return &c.RateLimit })},
 	{ingest.Field{
 		Name: "request_timeout", Type: ingest.FieldString, Label: "Request time-out", Default: "30s",
-		HelpText: "1s to 5m.",
+		HelpText: "How long one request may take, its reply included, 1s to 5m.",
 	}, setDuration(func(c *Config) *time.Duration { return &c.RequestTimeout })},
 	{ingest.Field{
 		Name: "base_url", Type: ingest.FieldString, Label: "API address", Default: DefaultBaseURL,
-		HelpText: "https, or http to a loopback address.",
+		HelpText: "Another one than Cloudflare's is for gateways and tests: https, or http to a loopback address.",
 	}, func(c *Config, v any) error { return setString(&c.BaseURL, v) }},
 }
 

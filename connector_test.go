@@ -176,7 +176,7 @@ func TestPoll_ABacklogOfTensOfThousandsTakesFewRequests(t *testing.T) {
 			cursorMost = max(cursorMost, len(cursor))
 		}
 		require.Len(t, seen, 20_000)
-		// 10 pages of 100, 19 of 1000, and one that shows the end.
+		// 10 pages of 100, 19 or 20 of 1000, and those that show the ends.
 		require.LessOrEqual(t, len(server.Requests()), 32)
 		require.Less(t, cursorMost, 16<<10, "the cursor grows with the overlap, not with the backlog")
 	})
@@ -502,6 +502,41 @@ func TestPoll_LongWaitsAreTheHosts(t *testing.T) {
 		require.Equal(t, 1, len(server.Requests())-sent)
 		time.Sleep(140 * time.Second)
 		poll1(t, c, first.Cursor)
+	})
+}
+
+func TestPoll_CountsRequestsByStatusAndWhatTheyWaited(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := fixture(cfapi.Options{})
+		fill(server, 3, time.Second)
+		c := connect(t, cfg)
+		faults := []*cfapi.Fault{cfapi.Reset(), cfapi.HTML(502), nil}
+		server.Fault(func(n int, _ *http.Request) *cfapi.Fault { return faults[(n-1)%3] })
+		b := poll1(t, c, nil)
+		require.Equal(t, map[int]int{0: 1, 502: 1, 200: 1}, b.Coverage.Statuses)
+		require.Equal(t, 3, b.Coverage.Requests)
+		require.Zero(t, b.Coverage.Throttled)
+
+		// What a failed poll has sent counts as well.
+		server.Fault(func(int, *http.Request) *cfapi.Fault { return cfapi.Reply(200, nil, "<html>") })
+		failed, err := c.Poll(t.Context(), b.Cursor)
+		require.Error(t, err)
+		require.Equal(t, ingest.Batch{Coverage: ingest.Coverage{Requests: 3, Statuses: map[int]int{200: 3}}}, failed)
+
+		// Retry-After and the limiter's own pace hold requests back.
+		n := 0
+		server.Fault(func(int, *http.Request) *cfapi.Fault {
+			if n++; n == 1 {
+				return cfapi.Status(429, 971, "Please wait", http.Header{"Retry-After": {"3"}})
+			}
+			return nil
+		})
+		began := time.Now()
+		b = poll1(t, c, b.Cursor)
+		require.Equal(t, map[int]int{429: 1, 200: 1}, b.Coverage.Statuses)
+		require.InDelta(t, 3, b.Coverage.Throttled.Seconds(), 0.5, "the backoff between the two is not part of it")
+		require.LessOrEqual(t, b.Coverage.Throttled, time.Since(began))
 	})
 }
 

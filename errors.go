@@ -1,19 +1,19 @@
 package cloudflareaudit
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/aisoc/cloudflareaudit/ingest"
 )
 
-// ErrCursor is in the tree of every error about a cursor that cannot be used:
-// one of another account, of a newer version of this package, or a damaged one.
-// A host should stop polling this instance and ask a person: starting again
-// without the cursor repeats or skips events.
-var ErrCursor = errors.New("unusable cursor")
+// ErrCursor is [ingest.ErrCursor]: a cursor of another account, of a newer
+// version of this package, or a damaged one. A host stops polling the instance
+// and asks a person.
+var ErrCursor = ingest.ErrCursor
 
 // Kind says what a failed request means for the host.
 type Kind string
@@ -103,9 +103,10 @@ func (e *WaitError) RetryAfter() time.Duration { return e.Wait }
 const (
 	remedyPermission = "the API token lacks Account > Account Settings > Read (also shown as Account > Audit Logs > Read) " +
 		"for this account, or it is a user token whose owner has left the account: " +
-		"create an account-owned token with that permission and enter it as api_token"
+		"create an account-owned token with that permission (Manage Account > Account API Tokens) and enter it as api_token; " +
+		"a token made within the last minute may still be refused: try again"
 	remedyToken = "the API token is unknown, expired or revoked: " +
-		"create a new one with Account > Account Settings > Read and enter it as api_token"
+		"create a new one with Account > Account Settings > Read (Manage Account > Account API Tokens) and enter it as api_token"
 	remedyHeader = "api_token is not an API token: paste the token alone, " +
 		"without \"Bearer\", quotes, spaces or a line break, and not a Global API key"
 	remedyAccount = "account_id names no account of this API: copy the Account ID from the account's overview page; " +

@@ -59,9 +59,9 @@ func limiterFor(token Secret, perSpan int) *limiter {
 	return l
 }
 
-// wait returns when the next request may be sent, or a [WaitError] at once
-// when that is too long to wait for.
-func (l *limiter) wait(ctx context.Context) error {
+// wait returns when the next request may be sent, and how long that took, or a
+// [WaitError] at once when it is too long to wait for.
+func (l *limiter) wait(ctx context.Context) (time.Duration, error) {
 	l.mu.Lock()
 	now := time.Now()
 	delay := l.pause.Sub(now)
@@ -75,13 +75,13 @@ func (l *limiter) wait(ctx context.Context) error {
 	}
 	l.mu.Unlock()
 	if delay > longestSleep {
-		return &WaitError{Wait: delay}
+		return 0, &WaitError{Wait: delay}
 	}
 	if err := sleep(ctx, delay); err != nil {
 		reserved.Cancel()
-		return err
+		return 0, err
 	}
-	return nil
+	return max(0, delay), nil
 }
 
 // holdUntil lets no request pass for d, because Cloudflare said so.

@@ -110,7 +110,7 @@ func (c *Connector) Poll(ctx context.Context, cursor ingest.Cursor) (ingest.Batc
 	}
 	if err := p.run(ctx); err != nil {
 		if !p.progressed {
-			return ingest.Batch{}, failure(err)
+			return ingest.Batch{Coverage: p.batch.Coverage}, failure(err)
 		}
 		if ctx.Err() == nil && p.batch.Coverage.Read > 0 {
 			p.cfg.Logger.Warn("poll ended early; the next one goes on from there", "error", failure(err))
@@ -434,7 +434,7 @@ func (p *poll) fetch(ctx context.Context, w *window, number, size int) (reply, e
 		q.before = q.before.Add(edge / 2)
 	}
 	r, err := p.client.page(ctx, q, p.page)
-	p.batch.Coverage.Requests += r.requests
+	r.count(&p.batch.Coverage)
 	if !r.date.IsZero() {
 		p.clock.set(r.date, p.cfg.Clock())
 	}

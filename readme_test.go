@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -108,6 +109,9 @@ func TestReadme_TheConfigurationIsThatOfTheCatalog(t *testing.T) {
 			assert.Empty(t, code(initial), name)
 		default:
 			assert.Equal(t, fmt.Sprintf("`%v`", f.Default), initial, name)
+		}
+		if f.Type == ingest.FieldNumber {
+			assert.Equal(t, fmt.Sprintf("`%d` to `%d`", f.Minimum, f.Maximum), allowed, name)
 		}
 		bounds := span.FindStringSubmatch(allowed)
 		if bounds == nil {
@@ -213,3 +217,53 @@ func TestReadme_TheLayoutExists(t *testing.T) {
 		}
 	}
 }
+
+// document returns what a document says.
+func document(t *testing.T, name string) string {
+	t.Helper()
+	b, err := os.ReadFile(name)
+	require.NoError(t, err)
+	return string(b)
+}
+
+func TestDocs_TheCodeIsThatOfTheExamples(t *testing.T) {
+	t.Parallel()
+	shown := blocks(document(t, "docs/host-integration.md"), "go")
+	require.Len(t, shown, 3)
+	source := document(t, "host_example_test.go")
+	for _, block := range shown {
+		assert.Contains(t, source, "\n"+block, "the document shows what is not in the source")
+	}
+}
+
+func TestDocs_LinksLeadSomewhere(t *testing.T) {
+	t.Parallel()
+	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	heading := regexp.MustCompile(`(?m)^#+ (.+)$`)
+	documents, err := filepath.Glob("docs/*.md")
+	require.NoError(t, err)
+	for _, name := range append(documents, "README.md") {
+		for _, m := range link.FindAllStringSubmatch(document(t, name), -1) {
+			path, anchor, _ := strings.Cut(m[1], "#")
+			if strings.Contains(path, "://") {
+				continue
+			}
+			target := name
+			if path != "" {
+				target = filepath.Join(filepath.Dir(name), path)
+			}
+			_, err := os.Stat(target)
+			if !assert.NoError(t, err, name) || anchor == "" {
+				continue
+			}
+			var anchors []string
+			for _, h := range heading.FindAllStringSubmatch(document(t, target), -1) {
+				anchors = append(anchors, strings.ReplaceAll(notInAnchors.ReplaceAllString(strings.ToLower(h[1]), ""), " ", "-"))
+			}
+			assert.Contains(t, anchors, anchor, "%s: %s", name, m[1])
+		}
+	}
+}
+
+// notInAnchors is what the anchor of a heading leaves out.
+var notInAnchors = regexp.MustCompile(`[^a-z0-9 _-]`)

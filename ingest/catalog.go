@@ -31,6 +31,12 @@ type Field struct {
 	Placeholder string    `json:"placeholder,omitempty"`
 	HelpText    string    `json:"help_text,omitempty"`
 	Options     []Option  `json:"options,omitempty"`
+
+	// Minimum and Maximum bound a number, both included; when both are zero
+	// there are no bounds. The form of a host has no place for them, so
+	// HelpText names them as well.
+	Minimum int `json:"-"`
+	Maximum int `json:"-"`
 }
 
 // Option is one choice of a [FieldSelect].
@@ -89,6 +95,9 @@ func (d Descriptor) Validate() error {
 				faults = append(faults, fmt.Errorf("field %q: type is %q, but a field named like a secret must be of type secret", f.Name, f.Type))
 				break
 			}
+		}
+		if f.Minimum > f.Maximum {
+			faults = append(faults, fmt.Errorf("field %q: the minimum %d is above the maximum %d", f.Name, f.Minimum, f.Maximum))
 		}
 		if f.Type == FieldSelect && len(f.Options) == 0 {
 			faults = append(faults, fmt.Errorf("field %q: a select needs options", f.Name))

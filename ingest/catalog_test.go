@@ -49,6 +49,7 @@ func TestDescriptor_ValidateNamesEachFault(t *testing.T) {
 		"key in clear":     {func(d *ingest.Descriptor) { d.Fields[0].Name = "my_api_key" }, `field "my_api_key": type is "string"`},
 		"password":         {func(d *ingest.Descriptor) { d.Fields[3].Name = "password_2" }, `field "password_2": type is "textarea"`},
 		"secret":           {func(d *ingest.Descriptor) { d.Fields[3].Name = "client_secret" }, `field "client_secret": type is "textarea"`},
+		"bounds":           {func(d *ingest.Descriptor) { d.Fields[5].Minimum = 1 }, `field "overlap": the minimum 1 is above the maximum 0`},
 		"select: no value": {func(d *ingest.Descriptor) { d.Fields[2].Options = nil }, `field "region": a select needs options`},
 	}
 	for name, test := range tests {

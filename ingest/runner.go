@@ -29,7 +29,8 @@ const (
 // every pause, so that many runners do not act in step. A batch that was not
 // delivered stays in hand and is offered to the sink again, event for event,
 // before anything else is read; a cursor that was not saved is saved again
-// without a second delivery.
+// without a second delivery. An unusable cursor, see [ErrCursor], is not
+// retried.
 //
 // All exported fields are set before the first call and not changed after it.
 // A Runner starts no goroutine that outlives a call and must not be copied.
@@ -75,6 +76,9 @@ type Status struct {
 	// whether the trouble persists.
 	LastError   string    `json:"last_error,omitempty"`
 	LastErrorAt time.Time `json:"last_error_at,omitzero"`
+	// Err is the error that LastError shows, for errors.Is and errors.As. Who
+	// judges the health of a feed asks it whether a person has to act.
+	Err error `json:"-"`
 	// Failures counts the attempts of any kind that have failed since
 	// LastSuccess.
 	Failures int `json:"failures"`
@@ -88,8 +92,8 @@ type Status struct {
 	// loads and saves of the cursor that did.
 	SinkFailures  int `json:"sink_failures"`
 	StoreFailures int `json:"store_failures"`
-	// Totals adds up the batches that were delivered and saved. Its Backlog is
-	// that of the last one.
+	// Totals adds up the batches that were delivered and saved, and the
+	// requests of the polls that failed. Its Backlog is that of the last batch.
 	Totals Coverage `json:"totals"`
 	// Lag is how far Totals.Complete lies in the past. It is zero until the
 	// first batch has told.
@@ -103,8 +107,8 @@ type Status struct {
 //
 // Run returns nil once it has stopped because ctx ended. It returns an error,
 // which a repetition would only return again, when a required field is
-// missing, when the runner runs already, or when the source breaks the
-// contract of [Source].
+// missing, when the runner runs already, when the cursor cannot be used (see
+// [ErrCursor]), or when the source breaks the contract of [Source].
 func (r *Runner) Run(ctx context.Context) error {
 	_, err := r.run(ctx, false)
 	return err
@@ -125,6 +129,7 @@ func (r *Runner) Status() Status {
 	defer r.mu.Unlock()
 	s := r.status
 	s.Totals.Dropped = maps.Clone(s.Totals.Dropped)
+	s.Totals.Statuses = maps.Clone(s.Totals.Statuses)
 	if !s.Totals.Complete.IsZero() {
 		s.Lag = time.Since(s.Totals.Complete)
 	}
@@ -138,10 +143,10 @@ func (r *Runner) run(ctx context.Context, once bool) (total Coverage, err error)
 	}
 	defer r.end()
 
-	// The retries of Run give up only because ctx has ended, which is not an
-	// error of Run.
+	// The retries of Run give up because of an unusable cursor, or because ctx
+	// has ended, which is not an error of Run.
 	stop := func(err error) (Coverage, error) {
-		if once {
+		if once || errors.Is(err, ErrCursor) {
 			return total, err
 		}
 		return total, nil
@@ -245,7 +250,13 @@ func (r *Runner) poll(ctx context.Context, cursor Cursor) (Batch, error) {
 	r.status.Polls++
 	r.status.LastAttempt = time.Now().UTC()
 	r.mu.Unlock()
-	return r.Source.Poll(ctx, cursor)
+	batch, err := r.Source.Poll(ctx, cursor)
+	if err != nil {
+		r.mu.Lock()
+		r.status.Totals.addRequests(batch.Coverage)
+		r.mu.Unlock()
+	}
+	return batch, err
 }
 
 // check reports whether batch breaks the contract of Source. Delivering it
@@ -302,7 +313,8 @@ const (
 	saving     stage = "save the cursor"
 )
 
-// retry calls step until it succeeds, ctx ends or, with once, it has failed.
+// retry calls step until it succeeds, the cursor is unusable, ctx ends or, with
+// once, it has failed.
 // Once ctx has ended, a stage that works on a batch in hand gets one last
 // attempt, and the others none.
 func (r *Runner) retry(ctx context.Context, once bool, s stage, step func() error) error {
@@ -320,7 +332,7 @@ func (r *Runner) retry(ctx context.Context, once bool, s stage, step func() erro
 			return ctx.Err()
 		}
 		failures := r.failed(s, err)
-		if once {
+		if once || !inHand && errors.Is(err, ErrCursor) {
 			return fmt.Errorf("ingest: %s: %s: %w", r.Key, s, err)
 		}
 		if last {
@@ -366,6 +378,7 @@ func (r *Runner) failed(s stage, err error) int {
 	st.Failures++
 	st.LastError = string(s) + ": " + err.Error()
 	st.LastErrorAt = now
+	st.Err = err
 	switch s {
 	case polling:
 		st.PollFailures++

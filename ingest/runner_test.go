@@ -27,6 +27,9 @@ type host struct {
 	entries int // how many entries the source has
 	page    int // how many of them a poll returns
 
+	// failed is what a poll that fails accounts for.
+	failed ingest.Coverage
+
 	// What happens at the n-th call of each kind, counted from 1; an error
 	// fails it. Nil hooks let all calls succeed.
 	onLoad  func(ctx context.Context, n int) error
@@ -113,7 +116,7 @@ func (h *host) Poll(ctx context.Context, cursor ingest.Cursor) (ingest.Batch, er
 	}
 	h.note(err, "poll %d", from)
 	if err != nil {
-		return ingest.Batch{}, err
+		return ingest.Batch{Coverage: h.failed}, err
 	}
 	return batch, nil
 }
@@ -340,6 +343,57 @@ func TestRunner_RetriesTheSaveWithoutDeliveringAgain(t *testing.T) {
 		runFor(t, h.runner(), time.Minute)
 		assert.Equal(t, "load k, poll 0, write 1+2, save 2 fails, save 2 fails, save 2, "+
 			"poll 2, write 3, save 3", h.story())
+	})
+}
+
+func TestRunner_StopsAtAnUnusableCursor(t *testing.T) {
+	unusable := fmt.Errorf("%w: it is damaged", ingest.ErrCursor)
+	for name, test := range map[string]struct {
+		host  *host
+		story string
+		err   string
+	}{
+		"of the source": {
+			&host{entries: 2, page: 1, onPoll: func(_ context.Context, n int, _ *ingest.Batch) error {
+				if n > 1 {
+					return unusable
+				}
+				return nil
+			}},
+			"load k, poll 0, write 1, save 1, poll 1 fails",
+			"ingest: k: poll: unusable cursor: it is damaged",
+		},
+		"of the store": {
+			&host{entries: 1, onLoad: firstFail(1<<30, unusable)},
+			"load k fails",
+			"ingest: k: load the cursor: unusable cursor: it is damaged",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				var log bytes.Buffer
+				r := test.host.runner()
+				r.Logger = slog.New(slog.NewTextHandler(&log, nil))
+				err := r.Run(t.Context())
+				assert.ErrorIs(t, err, ingest.ErrCursor)
+				assert.EqualError(t, err, test.err)
+				assert.Equal(t, test.story, test.host.story())
+				assert.Empty(t, log.String(), "it is returned, so it is not logged")
+				s := r.Status()
+				assert.ErrorIs(t, s.Err, ingest.ErrCursor)
+				assert.Equal(t, 1, s.Failures)
+				assert.Zero(t, s.NextAttempt)
+			})
+		})
+	}
+}
+
+// What a sink says about a cursor is about another one.
+func TestRunner_RetriesADeliveryWhateverItsError(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := &host{entries: 1, onWrite: firstFail(1, ingest.ErrCursor), onSave: firstFail(1, ingest.ErrCursor)}
+		runFor(t, h.runner(), time.Minute)
+		assert.Equal(t, "load k, poll 0, write 1 fails, write 1, save 1 fails, save 1", h.story())
 	})
 }
 
@@ -818,13 +872,41 @@ func TestRunner_StatusCountsTheFailuresOfEachPart(t *testing.T) {
 	})
 }
 
+func TestRunner_StatusCountsTheRequestsOfFailedPolls(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := &host{entries: 1, failed: ingest.Coverage{
+			Requests: 3, Statuses: map[int]int{503: 3}, Throttled: time.Second, Read: 99,
+		}}
+		h.onPoll = func(_ context.Context, n int, batch *ingest.Batch) error {
+			if n == 1 {
+				return errDown
+			}
+			batch.Coverage.Statuses = map[int]int{200: 1}
+			return nil
+		}
+		r := h.runner()
+		runFor(t, r, time.Minute)
+		s := r.Status()
+		assert.Equal(t, map[int]int{503: 3, 200: 1}, s.Totals.Statuses)
+		assert.Equal(t, 4, s.Totals.Requests)
+		assert.Equal(t, time.Second, s.Totals.Throttled)
+		assert.Equal(t, s.Totals.Delivered+s.Totals.DroppedTotal(), s.Totals.Read, "a failed poll has read nothing")
+		assert.Equal(t, errDown, s.Err)
+	})
+}
+
 func TestRunner_StatusIsACopy(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		h := &host{entries: 1}
+		h := &host{entries: 1, onPoll: func(_ context.Context, _ int, batch *ingest.Batch) error {
+			batch.Coverage.Statuses = map[int]int{200: 1}
+			return nil
+		}}
 		r := h.runner()
 		runFor(t, r, time.Second)
 		r.Status().Totals.Dropped["reads"] = 99
+		r.Status().Totals.Statuses[200] = 99
 		assert.Equal(t, 1, r.Status().Totals.Dropped["reads"])
+		assert.Equal(t, 1, r.Status().Totals.Statuses[200])
 	})
 }
 

@@ -15,6 +15,7 @@ package ingest
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -25,6 +26,12 @@ const MaxEvents = 1000
 // them can read. It holds no secret. The nil cursor means that nothing has been
 // read yet.
 type Cursor []byte
+
+// ErrCursor is in the tree of every error about a cursor that cannot be used:
+// a damaged one, one of another instance, or one that a newer release wrote. A
+// host stops polling the instance and asks a person, because to try again fails
+// again, and to start without the cursor repeats or skips events.
+var ErrCursor = errors.New("unusable cursor")
 
 // Source is one configured connector instance, such as one account of a vendor.
 //
@@ -56,7 +63,10 @@ type Source interface {
 	// An error means that the poll made no progress and that the host keeps
 	// the cursor it has. A poll that got part of the way returns what it has
 	// as a batch and no error; if the trouble persists the next poll returns
-	// it. Errors that say when to come back implement [RetryAfterer].
+	// it. Errors that say when to come back implement [RetryAfterer], and those
+	// about a cursor that cannot be used wrap [ErrCursor]: the host stops
+	// polling this instance. Of the batch that comes with an error, Coverage
+	// may account for the requests that were sent; the rest is zero.
 	//
 	// Poll honours ctx at every wait and returns promptly when it ends.
 	Poll(ctx context.Context, cursor Cursor) (Batch, error)
@@ -83,6 +93,12 @@ type Coverage struct {
 	Windows []Window `json:"windows"`
 	// Requests counts the requests sent, retries included.
 	Requests int `json:"requests"`
+	// Statuses counts the requests by the HTTP status of their replies. Those
+	// that got no reply count under 0.
+	Statuses map[int]int `json:"statuses,omitempty"`
+	// Throttled is how long requests were held back, in order to stay within
+	// what the vendor allows.
+	Throttled time.Duration `json:"throttled_ns"`
 	// Read counts the entries received.
 	Read int `json:"read"`
 	// Delivered counts the entries that became an event of the batch.
@@ -119,7 +135,7 @@ type Window struct {
 // Add adds the counters of d, a later poll, to c and takes over its Complete and
 // Backlog, so that a host can keep totals. Windows are not kept.
 func (c *Coverage) Add(d Coverage) {
-	c.Requests += d.Requests
+	c.addRequests(d)
 	c.Read += d.Read
 	c.Delivered += d.Delivered
 	c.Repeated += d.Repeated
@@ -133,6 +149,18 @@ func (c *Coverage) Add(d Coverage) {
 	}
 	c.Complete = d.Complete
 	c.Backlog = d.Backlog
+}
+
+// addRequests adds what d says about its requests.
+func (c *Coverage) addRequests(d Coverage) {
+	c.Requests += d.Requests
+	c.Throttled += d.Throttled
+	for status, n := range d.Statuses {
+		if c.Statuses == nil {
+			c.Statuses = make(map[int]int)
+		}
+		c.Statuses[status] += n
+	}
 }
 
 // DroppedTotal is the sum of Dropped.
@@ -167,7 +195,8 @@ type Sink interface {
 type CursorStore interface {
 	// Load returns the cursor last saved under key, or nil and no error when
 	// there is none. A store that cannot tell the two apart, or finds its
-	// record damaged, returns an error.
+	// record damaged, returns an error. It wraps [ErrCursor] when only a person
+	// can mend the record.
 	Load(ctx context.Context, key string) (Cursor, error)
 
 	// Save replaces the cursor under key. When it returns nil the cursor is

@@ -93,7 +93,7 @@ func (d *Dir) Load(ctx context.Context, key string) (ingest.Cursor, error) {
 	case err != nil:
 		return nil, wrapLoad(key, fmt.Errorf("%w; make the file readable, or delete it to start anew", err))
 	case len(cursor) == 0:
-		return nil, wrapLoad(key, fmt.Errorf("%s is empty; restore the file from a backup, or delete it to start anew", path))
+		return nil, wrapLoad(key, fmt.Errorf("%w: %s is empty; restore the file from a backup, or delete it to start anew", ingest.ErrCursor, path))
 	}
 	return cursor, nil
 }

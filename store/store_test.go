@@ -158,6 +158,7 @@ func TestDir_AnEmptyFileIsAnErrorNotARestart(t *testing.T) {
 	require.NoError(t, os.WriteFile(path, nil, 0o600))
 	_, err := dir.Load(t.Context(), "k")
 	assert.ErrorContains(t, err, path+" is empty")
+	assert.ErrorIs(t, err, ingest.ErrCursor)
 	assert.ErrorContains(t, err, "delete it to start anew")
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -18,7 +19,11 @@ import (
 type host struct {
 	*settings
 	state, out string
+	listen     string // or "" for nowhere
 	verbose    bool
+
+	// accountID is the account that is read, once that is known.
+	accountID string
 }
 
 func newHost(w world, cmd *cobra.Command) *host {
@@ -79,23 +84,49 @@ func newRun(w world) *cobra.Command {
 		Long: `Run polls the audit log, again and again, and writes each new entry as an event,
 one JSON object a line. It survives failures of the API, of the output and of
 the network by trying again; each failure and each recovery is logged to
-standard error, and in normal running there is nothing there.
+standard error, and in normal running there is nothing there. A cursor that
+cannot be used ends it, because a person has to say where to go on.
 
 An interrupt or a request to terminate stops it once the batch in hand has been
 written and its cursor saved; a second one kills it. Even then nothing is lost:
-the next run writes at most one batch a second time, with the same external_id.`,
+the next run writes at most one batch a second time, with the same external_id.
+
+With --listen it says over HTTP how it fares: /healthz is 503 with the reason
+when the feed fails for long or a person has to act, /readyz is 200 once the log
+has been read, and /metrics is for Prometheus. An address without a host, such
+as :9090, is this machine alone.`,
 		Example: `  export CLOUDFLARE_ACCOUNT_ID=…
   cfaudit run --token-file /run/secrets/cloudflare --state state --out events.jsonl
-  cfaudit run --state state --interval 1m --production-zone example.com`,
+  cfaudit run --state state --interval 1m --production-zone example.com
+  cfaudit run --state state --out events.jsonl --listen 127.0.0.1:9090`,
 		Args: noArgs,
 	}
 	h := newHost(w, cmd)
+	cmd.Flags().StringVar(&h.listen, "listen", "", "`ADDRESS` for /healthz, /readyz and /metrics, such as 127.0.0.1:9090; port 0 chooses one")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		ctx, stop := untilStopped(cmd.Context())
 		defer stop()
-		return h.with(func(r *ingest.Runner) error { return r.Run(ctx) })
+		return h.with(func(r *ingest.Runner) error {
+			if h.listen != "" {
+				stop, err := h.serveHealth(r)
+				if err != nil {
+					return err
+				}
+				defer stop()
+			}
+			return r.Run(ctx)
+		})
 	}
 	return cmd
+}
+
+// serveHealth says over HTTP how r fares, until stop is called.
+func (h *host) serveHealth(r *ingest.Runner) (stop func(), err error) {
+	at, stop, err := watch(r, h.accountID).serve(h.listen, r.Logger)
+	if err == nil && strings.HasSuffix(h.listen, ":0") {
+		fmt.Fprintf(h.stderr, "cfaudit: listening on http://%s\n", at)
+	}
+	return stop, err
 }
 
 // with calls do with a runner, and closes what that uses afterwards.
@@ -107,10 +138,18 @@ func (h *host) with(do func(*ingest.Runner) error) (err error) {
 	if h.out == "" {
 		missing = append(missing, "--out: must be a file, or - for standard output")
 	}
+	if h.listen != "" {
+		address, err := listenAddress(h.listen)
+		if err != nil {
+			missing = append(missing, "--listen: "+err.Error())
+		}
+		h.listen = address
+	}
 	cfg, err := h.config(missing...)
 	if err != nil {
 		return err
 	}
+	h.accountID = cfg.AccountID
 	log := newLogger(h.world)
 	cfg.Logger = log
 	source, err := cloudflareaudit.New(cfg)
@@ -170,34 +209,4 @@ func newLogger(w world) *slog.Logger {
 			return a
 		},
 	}))
-}
-
-func newCheck(w world) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "check",
-		Short: "Test the token and the account id",
-		Long: `Check asks for the newest entry of the audit log. When that fails it says what is
-wrong and what to do about it. It takes the flags of poll and run that make up
-the configuration, and stores nothing.`,
-		Example: `  CLOUDFLARE_API_TOKEN=… cfaudit check --account-id 023e105f4ecef8ad9ca31a8372d0c353`,
-		Args:    noArgs,
-	}
-	s := addSettings(w, cmd.Flags())
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		cfg, err := s.config()
-		if err != nil {
-			return err
-		}
-		source, err := cloudflareaudit.New(cfg)
-		if err != nil {
-			return err
-		}
-		if err := source.TestConnection(cmd.Context()); err != nil {
-			return err
-		}
-		_, err = fmt.Fprintf(w.stdout, "The audit log of account %s can be read. It holds changes only, so a poll that\n"+
-			"finds nothing is normal: make a change, such as a DNS record, and poll again.\n", cfg.AccountID)
-		return err
-	}
-	return cmd
 }

@@ -155,45 +155,22 @@ func TestPoll_ADamagedCursorIsNotStartedOver(t *testing.T) {
 	t.Parallel()
 	a := newAccount(t, recent(3)...)
 	state := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(state, "cloudflare-"+cfapi.DefaultAccountID+".cursor"), []byte("{"), 0o600))
-	got := a.call("poll", "--state", state).run(t.Context())
-	assert.Equal(t, exitFailed, got.code)
-	assert.True(t, strings.HasPrefix(got.err, "cfaudit: unusable cursor: "), got.err)
-	assert.Contains(t, got.err, "--initial-lookback; it is the file")
-	assert.Empty(t, got.out)
-}
-
-func TestCheck_SaysThatAllIsWellOrWhatIsWrong(t *testing.T) {
-	t.Parallel()
-	a := newAccount(t)
-	got := a.call("check").run(t.Context())
-	assert.Equal(t, exitOK, got.code)
-	assert.Empty(t, got.err)
-	assert.Contains(t, got.out, "can be read")
-	assert.Contains(t, got.out, "finds nothing is normal")
-	require.Len(t, a.Requests(), 1)
-
-	wrong := a.call("check")
-	wrong.env[envToken] = "cfat_another"
-	got = wrong.run(t.Context())
-	assert.Equal(t, exitFailed, got.code)
-	assert.Empty(t, got.out)
-	assert.Contains(t, got.err, "cfaudit: cannot read the audit log: cloudflare answered HTTP 403, code 10000: Authentication error; "+
-		"the API token lacks Account > Account Settings > Read")
-	assert.Contains(t, got.err, "CLOUDFLARE_API_TOKEN or --token-file\n")
-
-	got = a.call("check", "--account-id", strings.Repeat("9", 32)).run(t.Context())
-	assert.Equal(t, exitFailed, got.code)
-	assert.Contains(t, got.err, "--account-id names no account of this API")
-
-	got = call{args: []string{"check", "--base-url", "http://127.0.0.1:1"}, env: a.call().env}.run(t.Context())
-	assert.Equal(t, exitFailed, got.code)
-	assert.True(t, strings.HasPrefix(got.err, "cfaudit: cannot read the audit log: "), got.err)
-
-	a.Fault(func(int, *http.Request) *cfapi.Fault { return cfapi.HTML(http.StatusOK) })
-	got = a.call("check").run(t.Context())
-	assert.Equal(t, exitFailed, got.code)
-	assert.Contains(t, got.err, "check --base-url and any proxy on the way")
+	for _, content := range []string{"{", ""} {
+		require.NoError(t, os.WriteFile(filepath.Join(state, "cloudflare-"+cfapi.DefaultAccountID+".cursor"), []byte(content), 0o600))
+		for _, name := range []string{"poll", "run"} {
+			got := a.call(name, "--state", state).run(t.Context())
+			assert.Equal(t, exitFailed, got.code, name)
+			assert.Contains(t, got.err, "unusable cursor: ", name)
+			assert.Contains(t, got.err, "; it is the file named after the account in the folder of --state\n", name)
+			assert.Equal(t, 1, strings.Count(got.err, "\n"), got.err)
+			assert.Empty(t, got.out, name)
+			if content != "" {
+				assert.True(t, strings.HasPrefix(got.err, "cfaudit: unusable cursor: "), got.err)
+				assert.Contains(t, got.err, "begin again at --initial-lookback", name)
+			}
+		}
+	}
+	assert.Empty(t, a.Requests(), "nothing is read")
 }
 
 func TestExecute_NeverShowsTheToken(t *testing.T) {
@@ -217,7 +194,7 @@ func TestExecute_NeverShowsTheToken(t *testing.T) {
 			t.Parallel()
 			a := newAccount(t, recent(3)...)
 			a.Fault(func(_ int, r *http.Request) *cfapi.Fault { return fault(r) })
-			for _, args := range [][]string{{"check"}, {"poll", "-v", "--state", t.TempDir()}} {
+			for _, args := range [][]string{{"check"}, {"check", "--json"}, {"poll", "-v", "--state", t.TempDir()}} {
 				got := a.call(args...).run(t.Context())
 				assert.NotContains(t, got.out+got.err, a.token, args)
 			}

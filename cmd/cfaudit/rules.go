@@ -169,17 +169,6 @@ func wrap(s string, width int) []string {
 	return append(lines, s)
 }
 
-func newSchema(w world) *cobra.Command {
-	return &cobra.Command{
-		Use:   "schema",
-		Short: "Print the catalog entry of the connector as JSON",
-		Long: `Schema prints what a host shows in its form for a new connector: the fields of
-the configuration with their types, defaults and help texts.`,
-		Args: noArgs,
-		RunE: func(*cobra.Command, []string) error { return writeJSON(w.stdout, descriptor()) },
-	}
-}
-
 // writeJSON writes v for people and programs alike.
 func writeJSON(w io.Writer, v any) error {
 	enc := json.NewEncoder(w)

@@ -39,6 +39,9 @@ const (
 	DefaultToken     = "cfat_0000000000000000000000000000000000example"
 )
 
+// tokenID is the id of the token, which is not the token.
+const tokenID = "ed17574386854bf78a67040be0a770b0"
+
 // TokenKind says who a token belongs to, which decides the endpoint that
 // verifies it.
 type TokenKind int
@@ -65,6 +68,11 @@ type Options struct {
 	TokenStatus string
 	// TokenExpires is when the token expires, or zero when it does not.
 	TokenExpires time.Time
+	// TokenPolicies is the JSON list of the token's policies. When it is empty,
+	// the token may not read its own description.
+	TokenPolicies string
+	// SeesAccounts are accounts that the token can list besides its own.
+	SeesAccounts []string
 
 	// Clock is the server's clock. It decides which entries are visible yet
 	// and fills the Date header. The default is time.Now.
@@ -296,8 +304,24 @@ func (s *Server) answer(r *http.Request) (*http.Response, int) {
 		return s.listMembers(r.URL.Query()), 0
 	case "accounts/{id}/tokens/verify":
 		return s.verify(), 0
+	case "accounts":
+		return s.listAccounts(), 0
+	case "accounts/{id}/tokens/" + tokenID, "user/tokens/" + tokenID:
+		if s.opts.TokenPolicies == "" || isAccount != (s.opts.TokenKind == AccountToken) {
+			return unauthorised(), 0
+		}
+		return s.success(fmt.Appendf(nil, `{"id":%q,"policies":%s}`, tokenID, s.opts.TokenPolicies), "", ""), 0
 	}
 	return noRoute(http.StatusBadRequest, r.URL.Path), 0
+}
+
+// listAccounts answers the accounts that the token can see.
+func (s *Server) listAccounts() *http.Response {
+	var accounts [][]byte
+	for i, id := range append([]string{s.opts.AccountID}, s.opts.SeesAccounts...) {
+		accounts = append(accounts, fmt.Appendf(nil, `{"id":%q,"name":"Example %d"}`, id, i+1))
+	}
+	return s.success(list(accounts), "", "")
 }
 
 // auditLogs answers a page of the audit log.
@@ -426,8 +450,8 @@ func (s *Server) verify() *http.Response {
 	if !s.opts.TokenExpires.IsZero() {
 		expires = s.opts.TokenExpires.UTC().Format(`,"expires_on":"2006-01-02T15:04:05Z"`)
 	}
-	result := fmt.Sprintf(`{"id":"ed17574386854bf78a67040be0a770b0","status":%q,"not_before":"2024-01-01T00:00:00Z"%s}`,
-		s.opts.TokenStatus, expires)
+	result := fmt.Sprintf(`{"id":%q,"status":%q,"not_before":"2024-01-01T00:00:00Z"%s}`,
+		tokenID, s.opts.TokenStatus, expires)
 	return s.success([]byte(result), `{"code":10000,"message":"This API Token is valid and active","type":null}`, "")
 }
 

@@ -278,6 +278,7 @@ func TestAuth_EveryRefusalHasItsStatusAndCode(t *testing.T) {
 		{"wrong token to verify", account + "/tokens/verify", "Bearer wrong", 0, 401, 1000},
 		{"account token on the user endpoint", "/user/tokens/verify", good, cfapi.AccountToken, 401, 1000},
 		{"user token on the account endpoint", account + "/tokens/verify", good, cfapi.UserToken, 401, 1000},
+		{"description of the token, which it may not read", account + "/tokens/ed17574386854bf78a67040be0a770b0", good, 0, 403, 10000},
 		{"account not ours", "/accounts/" + other + "/audit_logs", good, 0, 403, 10000},
 		{"account unknown", "/accounts/" + strings.Repeat("2", 32) + "/audit_logs", good, 0, 404, 7003},
 		{"account malformed", "/accounts/example/audit_logs", good, 0, 400, 7003},
@@ -427,5 +428,32 @@ func TestStore_TakesManyEntriesOneByOne(t *testing.T) {
 	for range 100 {
 		s.Add(time.Time{}, raw)
 		assert.Equal(t, "x", ids(t, s, "per_page=1"))
+	}
+}
+
+func TestServer_AccountsAndPoliciesOfTheToken(t *testing.T) {
+	t.Parallel()
+	const id, sees = "ed17574386854bf78a67040be0a770b0", "b1946ac92492d2347c6235b4d2611184"
+	for kind, paths := range map[cfapi.TokenKind][2]string{
+		cfapi.AccountToken: {"/accounts/" + cfapi.DefaultAccountID + "/tokens/" + id, "/user/tokens/" + id},
+		cfapi.UserToken:    {"/user/tokens/" + id, "/accounts/" + cfapi.DefaultAccountID + "/tokens/" + id},
+	} {
+		s := cfapi.NewServer(cfapi.Options{TokenKind: kind, TokenPolicies: `[{"effect":"allow"}]`, SeesAccounts: []string{sees}})
+		get := func(path string) (int, string) {
+			req := httptest.NewRequest(http.MethodGet, cfapi.Prefix+path, nil)
+			req.Header.Set("Authorization", "Bearer "+cfapi.DefaultToken)
+			rec := httptest.NewRecorder()
+			s.ServeHTTP(rec, req)
+			return rec.Code, rec.Body.String()
+		}
+		code, body := get(paths[0])
+		assert.Equal(t, 200, code)
+		assert.Contains(t, body, `"policies":[{"effect":"allow"}]`)
+		code, _ = get(paths[1])
+		assert.Equal(t, 403, code)
+		code, body = get("/accounts")
+		assert.Equal(t, 200, code)
+		assert.Contains(t, body, cfapi.DefaultAccountID)
+		assert.Contains(t, body, sees)
 	}
 }

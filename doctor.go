@@ -1,0 +1,517 @@
+package cloudflareaudit
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aisoc/cloudflareaudit/ingest"
+)
+
+// expirySoon is how long before its end a token is warned about.
+const expirySoon = 30 * 24 * time.Hour
+
+// Report is what [Connector.Check] found out. It holds no secret. What could
+// not be found out is zero.
+type Report struct {
+	AccountID string `json:"account_id"`
+	// Readable says that the audit log can be read, and Failure why not: the
+	// [Kind] of the reply, or empty when there was none.
+	Readable bool `json:"readable"`
+	Failure  Kind `json:"failure,omitempty"`
+	// Newest is the time of the newest entry. It is zero in an empty log, and
+	// when that entry has no readable time.
+	Newest time.Time `json:"newest_entry,omitzero"`
+	// Empty says that the log has no entry, which is no fault.
+	Empty bool        `json:"empty"`
+	Token TokenReport `json:"token"`
+	// ServerTime is Cloudflare's clock when it answered, in whole seconds, and
+	// ClockOffset how far the local one is ahead of it.
+	ServerTime  time.Time     `json:"server_time,omitzero"`
+	ClockOffset time.Duration `json:"clock_offset_ns"`
+	// Findings say all of this to a person, with what to do about it.
+	Findings []ingest.Finding `json:"findings"`
+}
+
+// TokenReport is what is known about an API token.
+type TokenReport struct {
+	// Owner is [OwnerAccount] or [OwnerUser], or empty when it is not known.
+	Owner string `json:"owner,omitempty"`
+	// Status is Cloudflare's word: "active", "disabled" or "expired".
+	Status string `json:"status,omitempty"`
+	// NotBefore and Expires bound the time in which the token is valid.
+	NotBefore time.Time `json:"not_before,omitzero"`
+	Expires   time.Time `json:"expires,omitzero"`
+	// Accounts are the ids of the accounts the token can list, at most 50.
+	Accounts []string `json:"accounts,omitempty"`
+	// Excess are the permissions it has beyond those that are needed. They are
+	// known only of a token that may read its own description.
+	Excess []string `json:"excess,omitempty"`
+}
+
+// The owners of a token.
+const (
+	// OwnerAccount: the token belongs to the account and stays when people
+	// leave.
+	OwnerAccount = "account"
+	// OwnerUser: the token belongs to a user and can do no more than the user.
+	OwnerUser = "user"
+)
+
+// Check tests the connection as [Connector.TestConnection] does, with the same
+// error, and finds out what else is worth knowing about the token, the clock
+// and the log. Only the request of TestConnection decides: the others may fail.
+func (c *Connector) Check(ctx context.Context) (Report, error) {
+	d := doctor{Connector: c, Report: Report{AccountID: c.cfg.AccountID}}
+	err := d.readLog(ctx)
+	if err != nil && ctx.Err() != nil {
+		return d.Report, failure(err)
+	}
+	api, _ := errors.AsType[*APIError](err)
+	if err == nil || api != nil && (api.Kind == KindCredentials && api.Code != 6003 || api.Kind == KindAccount) {
+		// What only adds to the answer must not hold it up.
+		soft, cancel := context.WithTimeout(ctx, c.cfg.RequestTimeout)
+		defer cancel()
+		d.verify(soft)
+		if !d.unknown {
+			d.listAccounts(soft)
+			d.describeToken(soft)
+		}
+	}
+	if err != nil {
+		d.explain(err)
+		err = failure(err)
+	} else {
+		d.reportLog()
+	}
+	d.reportToken()
+	d.reportClock()
+	return d.Report, err
+}
+
+// Diagnose implements [ingest.Diagnoser] with the findings of Check.
+func (c *Connector) Diagnose(ctx context.Context) ([]ingest.Finding, error) {
+	report, err := c.Check(ctx)
+	return report.Findings, err
+}
+
+var _ ingest.Diagnoser = (*Connector)(nil)
+
+// doctor is one check under way.
+type doctor struct {
+	*Connector
+	Report
+	// took is how long the request for the log did.
+	took time.Duration
+	// tokenID is the id of the token, which is no secret.
+	tokenID string
+	// unknown says that Cloudflare knows the token neither as one of the
+	// account nor as one of a user.
+	unknown bool
+	// names are those of the accounts the token can list, by id.
+	names map[string]string
+}
+
+// find adds a finding.
+func (d *doctor) find(level ingest.Level, text, remedy string) {
+	d.Findings = append(d.Findings, ingest.Finding{Level: level, Text: text, Remedy: remedy})
+}
+
+// readLog makes the request that decides.
+func (d *doctor) readLog(ctx context.Context) error {
+	p := pages.Get().(*page)
+	defer release(p)
+	r, err := d.client.page(ctx, query{perPage: 1}, p)
+	d.took = r.took
+	if !r.date.IsZero() {
+		d.ServerTime = r.date.UTC()
+		d.ClockOffset = d.cfg.Clock().Sub(r.date).Round(time.Second)
+	}
+	if err != nil {
+		if api, ok := errors.AsType[*APIError](err); ok {
+			d.Failure = api.Kind
+		}
+		return err
+	}
+	d.Readable, d.Empty = true, len(p.entries) == 0
+	if !d.Empty {
+		_, d.Newest = p.key(0)
+	}
+	return nil
+}
+
+// verify asks who the token belongs to and whether it is valid. A token of an
+// account is refused below /user; whether one of a user is refused below its
+// account nobody says. So of tokens that do not look like either, what /user
+// says counts.
+func (d *doctor) verify(ctx context.Context) {
+	form := ownerByForm(d.cfg.APIToken.Reveal())
+	d.Token.Owner = form
+	refused := 0
+	for _, at := range []struct{ owner, path string }{
+		{OwnerAccount, d.tokensPath(OwnerAccount) + "/verify"},
+		{OwnerUser, d.tokensPath(OwnerUser) + "/verify"},
+	} {
+		var token struct {
+			ID        string    `json:"id"`
+			Status    string    `json:"status"`
+			NotBefore time.Time `json:"not_before"`
+			ExpiresOn time.Time `json:"expires_on"`
+		}
+		err := d.ask(ctx, at.path, nil, &token)
+		if err == nil {
+			if form == "" {
+				d.Token.Owner = at.owner
+			}
+			d.Token.Status = d.said(token.Status)
+			d.Token.NotBefore, d.Token.Expires = token.NotBefore, token.ExpiresOn
+			d.tokenID = token.ID
+			if form != "" {
+				return
+			}
+		} else if api, ok := errors.AsType[*APIError](err); ok && api.Kind == KindCredentials {
+			refused++
+		}
+	}
+	d.unknown = refused == 2
+}
+
+// listAccounts asks which accounts the token can see.
+func (d *doctor) listAccounts(ctx context.Context) {
+	var accounts []struct {
+		ID   string `json:"id"`
+		Name string `json:"name"`
+	}
+	if d.ask(ctx, "/accounts", url.Values{"per_page": {"50"}}, &accounts) != nil {
+		return
+	}
+	d.names = make(map[string]string)
+	for _, a := range accounts {
+		if accountIDForm.MatchString(a.ID) {
+			d.Token.Accounts = append(d.Token.Accounts, a.ID)
+			d.names[a.ID] = d.said(a.Name)
+		}
+	}
+}
+
+// describeToken asks what the token may do. Most tokens may not ask that.
+func (d *doctor) describeToken(ctx context.Context) {
+	if !accountIDForm.MatchString(d.tokenID) {
+		return
+	}
+	var token struct {
+		Policies []struct {
+			Effect string `json:"effect"`
+			Groups []struct {
+				Name string `json:"name"`
+			} `json:"permission_groups"`
+		} `json:"policies"`
+	}
+	if d.ask(ctx, d.tokensPath(d.Token.Owner)+"/"+d.tokenID, nil, &token) != nil {
+		return
+	}
+	for _, policy := range token.Policies {
+		for _, group := range policy.Groups {
+			name := d.said(group.Name)
+			if policy.Effect == "allow" && !slices.Contains(neededGroups, name) && !slices.Contains(d.Token.Excess, name) {
+				d.Token.Excess = append(d.Token.Excess, name)
+			}
+		}
+	}
+}
+
+// neededGroups are the names of permissions that suffice to read the log, each
+// on its own.
+var neededGroups = []string{"Account Settings Read", "Audit Logs Read", "Account Audit Logs Read"}
+
+// tokensPath is where the tokens of an owner are.
+func (d *doctor) tokensPath(owner string) string {
+	if owner == OwnerUser {
+		return "/user/tokens"
+	}
+	return "/accounts/" + d.cfg.AccountID + "/tokens"
+}
+
+// ask reads the result of what stands at path into v.
+func (d *doctor) ask(ctx context.Context, path string, params url.Values, v any) error {
+	got, _, err := d.client.get(ctx, path, params)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(got.Result, v)
+}
+
+// said is a text of Cloudflare's that is fit to be shown.
+func (d *doctor) said(text string) string { return shorten(clean(d.client.scrub(text)), 80) }
+
+// ownerByForm tells the owner of a token by how it begins, or is "" for older
+// tokens.
+func ownerByForm(token string) string {
+	switch {
+	case strings.HasPrefix(token, "cfat_"):
+		return OwnerAccount
+	case strings.HasPrefix(token, "cfut_"):
+		return OwnerUser
+	}
+	return ""
+}
+
+// Where in the dashboard a person finds the tokens.
+const (
+	accountTokens = "Manage Account > Account API Tokens"
+	userTokens    = "My Profile > API Tokens"
+)
+
+// tokenPage is where in the dashboard the token is changed.
+func (d *doctor) tokenPage() string {
+	switch d.Token.Owner {
+	case OwnerAccount:
+		return accountTokens
+	case OwnerUser:
+		return userTokens
+	}
+	return accountTokens + ", or " + userTokens + " for a token of a user,"
+}
+
+// explain says why the log cannot be read and what to do about it.
+func (d *doctor) explain(err error) {
+	api, ok := errors.AsType[*APIError](err)
+	if !ok {
+		d.find(ingest.LevelError, sentence("the audit log cannot be read: "+reason(err)), d.remedyOf(err))
+		return
+	}
+	bare := *api
+	bare.Remedy = ""
+	text := sentence("the audit log cannot be read: " + bare.Error())
+	remedy := sentence(api.Remedy)
+	switch {
+	case api.Kind == KindCredentials && api.Code != 6003:
+		text, remedy = d.explainRefusal(text, remedy)
+	case api.Kind == KindServer:
+		remedy = "Cloudflare, or a proxy on the way, cannot answer now: try again later."
+	}
+	d.find(ingest.LevelError, text, remedy)
+	d.explainAccounts(api)
+}
+
+// explainRefusal is explain for a token that is refused.
+func (d *doctor) explainRefusal(text, remedy string) (string, string) {
+	const (
+		permission = "Account > Account Settings > Read"
+		patience   = " A token made or changed within the last minute may still be refused: then check again."
+		successor  = "create a new one under " + accountTokens + " with " + permission + " and enter it as api_token"
+	)
+	switch t := d.Token; {
+	case d.unknown:
+		return text + " Cloudflare knows the token neither as one of this account nor as one of a user: " +
+			"it was revoked, mistyped, or belongs to another account.", sentence(successor) + patience
+	case t.Status != "" && t.Status != "active":
+		return text + " The token is " + t.Status + ".",
+			"Change that under " + d.tokenPage() + ", or create a new one there and enter it as api_token."
+	case t.Status == "active" && t.Owner == OwnerAccount:
+		return text + " The token is active and belongs to this account, so it lacks the permission.",
+			accountTokens + " > the token > Edit: add " + permission + "." + patience
+	case t.Status == "active":
+		return text + " The token is active and belongs to a user. It lacks the permission, or does not " +
+				"include this account, or its user has left the account.",
+			userTokens + " > the token > Edit: add " + permission + ", and include this account under Account Resources. " +
+				"If both are there, the user is no longer a member: " + successor + "." + patience
+	}
+	return text, remedy
+}
+
+// explainAccounts says which account may have been meant.
+func (d *doctor) explainAccounts(api *APIError) {
+	if len(d.Token.Accounts) == 0 || slices.Contains(d.Token.Accounts, d.cfg.AccountID) {
+		return
+	}
+	remedy := "" // for a token that is refused there is one already
+	if api.Kind == KindAccount {
+		remedy = "Enter one of these as account_id, or a token of the account that was meant."
+	}
+	d.find(ingest.LevelNote, "The token can see "+d.listed()+", but not "+d.cfg.AccountID+".", remedy)
+}
+
+// listed are the accounts that the token can see, in words.
+func (d *doctor) listed() string {
+	const most = 5
+	var all []string
+	for i, id := range d.Token.Accounts {
+		if i == most {
+			all = append(all, fmt.Sprintf("%d more", len(d.Token.Accounts)-most))
+			break
+		}
+		if name := d.names[id]; name != "" {
+			id += " (" + name + ")"
+		}
+		all = append(all, id)
+	}
+	noun := "the account "
+	if len(d.Token.Accounts) > 1 {
+		noun = fmt.Sprintf("%d accounts: ", len(d.Token.Accounts))
+	}
+	return noun + strings.Join(all, ", ")
+}
+
+// reportLog says what is in the log.
+func (d *doctor) reportLog() {
+	d.find(ingest.LevelOK, "The audit log can be read.", "")
+	switch {
+	case d.Empty:
+		d.find(ingest.LevelNote, "The log has no entry. It holds changes, and hardly any reads or logins, so that is no fault.",
+			"To see one, make a change, such as a DNS record, and check again.")
+	case d.Newest.IsZero():
+		d.find(ingest.LevelNote, "The newest entry has no time that can be read. It is delivered all the same.", "")
+	default:
+		now := d.ServerTime
+		if now.IsZero() {
+			now = d.cfg.Clock()
+		}
+		text := fmt.Sprintf("The newest entry is from %s, %s ago.", d.Newest.UTC().Format(time.RFC3339), roughly(now.Sub(d.Newest)))
+		if now.Sub(d.Newest) > d.cfg.InitialLookback {
+			d.find(ingest.LevelNote, text+" The first poll does not reach back that far and finds nothing, which is no fault.",
+				"For older entries, raise initial_lookback.")
+			return
+		}
+		d.find(ingest.LevelOK, text, "")
+	}
+}
+
+// reportToken says what is known about the token.
+func (d *doctor) reportToken() {
+	t := d.Token
+	if t.Status == "" {
+		if d.Readable {
+			d.find(ingest.LevelNote, "Cloudflare did not say who the token belongs to and when it expires.", "")
+		}
+		return
+	}
+	if t.Status != "active" {
+		if d.Readable { // otherwise that is why
+			d.find(ingest.LevelWarning, "Cloudflare calls the token "+t.Status+", although it still works.", "See to it under "+d.tokenPage()+".")
+		}
+		return
+	}
+	now := d.ServerTime
+	if now.IsZero() {
+		now = d.cfg.Clock()
+	}
+	owner := map[string]string{OwnerAccount: "the account", OwnerUser: "a user"}[t.Owner]
+	expiry := "does not expire"
+	if !t.Expires.IsZero() {
+		expiry = "expires on " + t.Expires.UTC().Format(time.DateOnly)
+	}
+	if t.Owner == OwnerUser {
+		d.find(ingest.LevelWarning, "The token belongs to a user and stops working when that user leaves the account or loses access.",
+			"Create an account-owned one under "+accountTokens+" and enter it as api_token.")
+	}
+	switch left := t.Expires.Sub(now); {
+	case now.Before(t.NotBefore):
+		d.find(ingest.LevelWarning, "The token is valid only from "+t.NotBefore.UTC().Format(time.RFC3339)+" on.", "")
+	case t.Expires.IsZero() || left >= expirySoon:
+		d.find(ingest.LevelOK, "The token belongs to "+owner+", is active and "+expiry+".", "")
+	case left <= 0:
+		d.find(ingest.LevelWarning, "The token has expired, on "+t.Expires.UTC().Format(time.DateOnly)+".",
+			"Extend it under "+d.tokenPage()+", or create a new one and enter it as api_token.")
+	default:
+		d.find(ingest.LevelWarning, "The token "+expiry+", in "+roughly(left)+".",
+			"Extend it under "+d.tokenPage()+", or create its successor. Polls go on where they stopped, so nothing is lost in between.")
+	}
+	if len(t.Excess) > 0 {
+		names := t.Excess
+		if len(names) > 5 {
+			names = append(slices.Clone(names[:5]), fmt.Sprintf("%d more", len(t.Excess)-5))
+		}
+		d.find(ingest.LevelWarning, "The token may do more than is needed: "+strings.Join(names, ", ")+".",
+			"Account > Account Settings > Read is enough: take the others away under "+d.tokenPage()+".")
+	}
+	if len(t.Accounts) > 1 && slices.Contains(t.Accounts, d.cfg.AccountID) {
+		d.find(ingest.LevelWarning, "The token can see "+d.listed()+". One is needed.",
+			"Include this account alone under Account Resources: "+d.tokenPage()+".")
+	}
+}
+
+// reportClock compares the clocks.
+func (d *doctor) reportClock() {
+	if d.ServerTime.IsZero() {
+		return
+	}
+	off, whose := d.ClockOffset, "ahead of"
+	if off < 0 {
+		off, whose = -off, "behind"
+	}
+	// The Date of the reply is in whole seconds, and took a while to get here.
+	if off <= clockTolerance+d.took.Round(time.Second) {
+		d.find(ingest.LevelOK, "The local clock agrees with Cloudflare's.", "")
+		return
+	}
+	d.find(ingest.LevelWarning, fmt.Sprintf("The local clock is %s %s Cloudflare's. Polls follow Cloudflare's, so nothing is missed.", roughly(off), whose),
+		"Set the clock, for everything else that is kept on this machine.")
+}
+
+// reason is an error that is not a reply, without what repeats the request.
+func reason(err error) string {
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		err = u.Err
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return "there was no reply in time"
+	}
+	return err.Error()
+}
+
+// remedyOf says what to do about an error that is not a reply.
+func (d *doctor) remedyOf(err error) string {
+	if _, ok := errors.AsType[*WaitError](err); ok {
+		return "Wait that long, or give this connector a token of its own."
+	}
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return "The certificate is not one that this machine trusts. A proxy on the way may have put its own in place: " +
+			"let the connector pass it by, or make this machine trust it."
+	}
+	if _, ok := errors.AsType[*net.DNSError](err); ok {
+		return "Check the name in base_url and the DNS of this machine."
+	}
+	return "Check base_url, the network, and any firewall on the way. No proxy is taken from the environment."
+}
+
+// sentence makes a sentence of an error or a remedy. The name of a field stays
+// as it is.
+func sentence(s string) string {
+	if s == "" {
+		return ""
+	}
+	if first, _, _ := strings.Cut(s, " "); !strings.Contains(first, "_") {
+		s = strings.ToUpper(s[:1]) + s[1:]
+	}
+	if strings.ContainsAny(s[len(s)-1:], ".?!") {
+		return s
+	}
+	return s + "."
+}
+
+// roughly is a span of time as a person says it.
+func roughly(d time.Duration) string {
+	many := func(n int, unit string) string {
+		if n == 1 {
+			return "1 " + unit
+		}
+		return fmt.Sprintf("%d %ss", n, unit)
+	}
+	switch {
+	case d >= 48*time.Hour:
+		return many(int(d/(24*time.Hour)), "day")
+	case d >= 2*time.Hour:
+		return many(int(d/time.Hour), "hour")
+	case d >= 2*time.Minute:
+		return many(int(d/time.Minute), "minute")
+	}
+	return many(max(0, int(d/time.Second)), "second")
+}
