@@ -54,7 +54,10 @@ func New(cfg Config) (*Connector, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Connector{poller{cfg: cfg, client: newClient(cfg), normalizer: normalizer, maxSeen: maxSeen}}, nil
+	c := newClient(cfg)
+	return &Connector{poller{
+		cfg: cfg, client: c, normalizer: normalizer, maxSeen: maxSeen, resolver: newResolver(cfg, c),
+	}}, nil
 }
 
 // NewNormalizer builds the part of a connector that turns entries into events.

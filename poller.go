@@ -50,6 +50,8 @@ type poller struct {
 	// maxSeen bounds the ids in a cursor; see the constant of this name.
 	maxSeen int
 	clock   serverClock
+	// resolver is nil unless something is to be looked up.
+	resolver *resolver
 }
 
 // poll is one poll under way.
@@ -81,6 +83,8 @@ type poll struct {
 	// They are zero in a new window.
 	handledFrom time.Time
 	handledTo   int
+	// gaps are the events whose entries leave something out.
+	gaps []gap
 }
 
 // pages keeps page buffers for the next poll, of whichever connector.
@@ -121,6 +125,7 @@ func (c *Connector) Poll(ctx context.Context, cursor ingest.Cursor) (ingest.Batc
 			p.feed.Start = earlier(p.feed.Start, p.startBefore(p.clock.now(p.cfg.Clock())))
 		}
 	}
+	p.resolve(ctx)
 	p.feed.prune(p.maxSeen)
 	if p.batch.Cursor, err = pos.encode(); err != nil {
 		return ingest.Batch{}, err
@@ -579,6 +584,7 @@ func (p *poll) keep(w *window, i int, when time.Time) {
 	}
 	p.bytes += len(e.raw)
 	p.batch.Events = append(p.batch.Events, event)
+	p.noteGap(&e, when)
 }
 
 // keepUnreadable makes an event of the entry at which the page in hand cannot

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 )
@@ -125,6 +126,7 @@ func (r *Runner) Status() Status {
 	defer r.mu.Unlock()
 	s := r.status
 	s.Totals.Dropped = maps.Clone(s.Totals.Dropped)
+	s.Totals.Notices = slices.Clone(s.Totals.Notices)
 	if !s.Totals.Complete.IsZero() {
 		s.Lag = time.Since(s.Totals.Complete)
 	}
