@@ -99,6 +99,10 @@ func newModel(t *testing.T, seed uint64) *model {
 		Clock:           func() time.Time { return time.Now().Add(m.skew).Round(0) },
 		RateLimit:       1200,
 	}
+	if seed%3 == 0 {
+		m.cfg.ResolveMembers, m.cfg.ResolveScopes = true, true
+		m.server.SetMembers(carol())
+	}
 	m.maxSeen = pick(m.rng, []int{maxSeen, maxSeen, 400})
 	m.addHistory()
 	return m
@@ -137,8 +141,8 @@ func (m *model) addHistory() {
 			id := fmt.Sprintf("%d-%d", c, i)
 			m.entries[id] = modelEntry{when, visible}
 			m.server.Add(visible, json.RawMessage(fmt.Sprintf(
-				`{"id":%q,"when":%q,"action":{"type":"rec_add","result":true},"resource":{"type":"DNS_record"}}`,
-				id, when.UTC().Format("2006-01-02T15:04:05.999999Z"))))
+				`{"id":%q,"when":%q,"action":{"type":"rec_add","result":true},"actor":{"id":%q},"resource":{"type":"DNS_record"}}`,
+				id, when.UTC().Format("2006-01-02T15:04:05.999999Z"), []string{carolUser, nobody}[i%2])))
 		}
 	}
 }
