@@ -37,7 +37,8 @@ const ConnectorID = "cloudflare"
 const userAgent = "cloudflareaudit (+https://github.com/aisoc/cloudflareaudit)"
 
 // Connector reads the audit log of one account. It implements [ingest.Source]
-// and holds no position: that is in the cursors.
+// and holds no position: that is in the cursors. What it remembers is the
+// server's clock and, where Config.ResolveMembers asks for it, the members.
 type Connector struct {
 	poller
 }

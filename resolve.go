@@ -111,7 +111,8 @@ func (g *gate) passed(gap time.Duration) {
 // failed notes that the endpoint did not answer, or refused to.
 func (g *gate) failed(err error, log *slog.Logger) {
 	before := g.notice
-	if api, ok := errors.AsType[*APIError](err); ok && isRefusal(err) {
+	if isRefusal(err) {
+		api, _ := errors.AsType[*APIError](err)
 		refusal := *api
 		refusal.Remedy = or(g.remedy, api.Remedy)
 		g.closed, g.failures = time.Now().Add(refusedFor), 0
@@ -146,7 +147,7 @@ type directory struct {
 	persons map[string]*person
 	// readAt is when it was last read to its end, by the local clock.
 	readAt time.Time
-	// whole says that there are no more members than could be read.
+	// whole says that the list was read to its end.
 	whole bool
 }
 
@@ -379,7 +380,7 @@ func (r *resolver) askMembers(ctx context.Context, gaps []gap, f *findings) {
 	default:
 		r.members.passed(membersGap)
 		if !f.people.whole {
-			r.members.notice = fmt.Sprintf("resolve_members: the account has more than %d members; the others are not resolved",
+			r.members.notice = fmt.Sprintf("resolve_members: only the first %d members of the account are resolved",
 				maxMemberPages*memberPage)
 		}
 		if time.Since(old.readAt) >= membersFor || len(r.absent) > maxAbsent {
@@ -518,19 +519,16 @@ func (r *resolver) askTokens(ctx context.Context, gaps []gap, f *findings) {
 	}
 }
 
-// askToken asks for one API token. Whether it belongs to the account or to a
-// user is told by the owner of the entry, mostly.
+// askToken asks for one API token. The owner of the entry tells whose it is: an
+// API token of the account, or one of a user, mostly.
 func (r *resolver) askToken(ctx context.Context, g *gap, f *findings) token {
 	type place struct {
 		*gate
 		path string
 	}
-	places := []place{
-		{&r.accountTokens, "/accounts/" + r.accountID + "/tokens/"},
-		{&r.userTokens, "/user/tokens/"},
-	}
-	if owner := g.entry.ownerID; owner != "" && owner != r.accountID {
-		slices.Reverse(places)
+	places := []place{{&r.accountTokens, "/accounts/" + r.accountID + "/tokens/"}}
+	if owner := g.entry.ownerID; owner != r.accountID {
+		places = slices.Insert(places, 0, place{&r.userTokens, "/user/tokens/"})
 	}
 	for _, p := range places {
 		if !p.open() {

@@ -16,16 +16,16 @@ func TestCoverage_AddSumsCountersAndTakesOverTheLatestPosition(t *testing.T) {
 	total.Add(ingest.Coverage{
 		Windows: []ingest.Window{{Read: 1}}, Requests: 1, Read: 20, Delivered: 10,
 		Dropped: map[string]int{"reads": 3, "health": 1}, Repeated: 6, Late: 2,
-		Undecodable: 1, Complete: first, Backlog: 4,
+		Undecodable: 1, Complete: first, Backlog: 4, Notices: []string{"over"},
 	})
 	total.Add(ingest.Coverage{
 		Requests: 2, Read: 8, Delivered: 4, Dropped: map[string]int{"reads": 2},
-		Repeated: 2, Late: 1, Undecodable: 2, Complete: second, Backlog: 1,
+		Repeated: 2, Late: 1, Undecodable: 2, Complete: second, Backlog: 1, Notices: []string{"holds"},
 	})
 	assert.Equal(t, ingest.Coverage{
 		Requests: 3, Read: 28, Delivered: 14,
 		Dropped: map[string]int{"reads": 5, "health": 1}, Repeated: 8, Late: 3,
-		Undecodable: 3, Complete: second, Backlog: 1,
+		Undecodable: 3, Complete: second, Backlog: 1, Notices: []string{"holds"},
 	}, total)
 	assert.Equal(t, 6, total.DroppedTotal())
 	assert.Equal(t, total.Read, total.Delivered+total.DroppedTotal()+total.Repeated)
