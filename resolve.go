@@ -35,8 +35,9 @@ const (
 	maxMemberPages = 20
 	// maxTokens bounds the API tokens looked up in one poll.
 	maxTokens = 20
-	// maxAbsent bounds the ids remembered as those of no member.
-	maxAbsent = 1000
+	// maxRemembered bounds the ids remembered as those of no member, and those of
+	// members that entries were about.
+	maxRemembered = 1000
 	// persistent is how many failures in a row a person should know about.
 	persistent = 3
 )
@@ -52,8 +53,8 @@ type resolver struct {
 	// withMembers and withScopes say what is to be looked up.
 	withMembers, withScopes bool
 
-	// asking is held by the poll that sends requests, and guards the gates and
-	// absent. A poll that finds it taken goes on with what is known.
+	// asking is held by the poll that sends requests, and guards the gates,
+	// absent and latest. A poll that finds it taken goes on with what is known.
 	asking        sync.Mutex
 	members       gate
 	accountTokens gate
@@ -61,6 +62,8 @@ type resolver struct {
 	// absent are the actors that are not in the list of members. They are no
 	// reason to read it again before its time.
 	absent map[string]bool
+	// latest is that of the last findings, which is not changed any more.
+	latest map[string]time.Time
 
 	people atomic.Pointer[directory]
 	said   atomic.Pointer[[]string]
@@ -153,6 +156,7 @@ type directory struct {
 
 // person is a member of the account.
 type person struct {
+	keys        [3]string // the ids and the address; they may be empty
 	email, name string
 	role        string // roleSuper, roleOther or roleUnknown
 	roleName    string
@@ -168,7 +172,8 @@ type gap struct {
 
 	actor  bool   // the actor has an id alone
 	member string // the key of the member the entry is about, or ""
-	role   bool   // the entry does not say that member's role
+	moved  bool   // that member may have got another role
+	role   bool   // the entry does not say which
 	token  string // the API token whose scopes the entry does not say, or ""
 }
 
@@ -187,6 +192,7 @@ func (p *poll) noteGap(e *entry, when time.Time) {
 		g.actor = e.actorID != "" && e.actorEmail == "" && !f.systemActor && !f.staffActor
 		if strings.HasPrefix(f.name, "member.") && !failed {
 			g.member = memberKey(e, &f)
+			g.moved = g.member != "" && f.verb != verbAccept && f.role != roleUnchanged
 			g.role = g.member != "" && f.role == roleUnknown
 		}
 	}
@@ -278,14 +284,15 @@ type findings struct {
 	// since is the server's clock when this poll began to read the list of
 	// members, or zero when it did not.
 	since time.Time
-	// latest are the times of the newest entry of the batch about each member.
-	latest   map[*person]time.Time
-	tokens   map[string]token
+	// latest are the times of the newest entries that may have given members
+	// another role, by the members' keys.
+	latest   map[string]time.Time
+	tokens   map[string]apiToken
 	requests int
 }
 
-// token is what an API token may do.
-type token struct {
+// apiToken is what an API token may do.
+type apiToken struct {
 	scope    string    // scopeBroad or scopeNarrow
 	names    string    // of its permissions
 	modified time.Time // when it was last changed, or zero
@@ -305,8 +312,13 @@ func (f *findings) member(g *gap) *person {
 		return nil
 	}
 	m := f.people.persons[g.member]
-	if m == nil || !f.covers(m, g) || g.when.Before(f.latest[m]) {
+	if m == nil || !f.covers(m, g) {
 		return nil
+	}
+	for _, key := range m.keys {
+		if g.when.Before(f.latest[key]) {
+			return nil
+		}
 	}
 	return m
 }
@@ -321,10 +333,10 @@ func (f *findings) covers(m *person, g *gap) bool {
 
 // token is the API token whose scopes g leaves out, unless it has been changed
 // since.
-func (f *findings) token(g *gap) token {
+func (f *findings) token(g *gap) apiToken {
 	t := f.tokens[g.token]
 	if t.modified.After(g.when.Add(clockTolerance)) {
-		return token{}
+		return apiToken{}
 	}
 	return t
 }
@@ -332,7 +344,12 @@ func (f *findings) token(g *gap) token {
 // lookUp finds what gaps leave out, as far as that is known or can be asked for
 // now.
 func (r *resolver) lookUp(ctx context.Context, gaps []gap) findings {
-	f := findings{people: r.people.Load()}
+	f := findings{people: r.people.Load(), latest: make(map[string]time.Time)}
+	for i := range gaps {
+		if g := &gaps[i]; g.moved {
+			f.latest[g.member] = later(f.latest[g.member], g.when)
+		}
+	}
 	if r.asking.TryLock() {
 		defer r.asking.Unlock()
 		parent := ctx
@@ -343,11 +360,13 @@ func (r *resolver) lookUp(ctx context.Context, gaps []gap) findings {
 			r.askTokens(ctx, gaps, &f)
 		}
 		r.said.Store(r.notices())
-	}
-	f.latest = make(map[*person]time.Time)
-	for i := range gaps {
-		if m := f.people.persons[gaps[i].member]; m != nil {
-			f.latest[m] = later(f.latest[m], gaps[i].when)
+		// Older entries may follow in another batch.
+		for key, when := range r.latest {
+			f.latest[key] = later(f.latest[key], when)
+		}
+		r.latest = nil
+		if len(f.latest) <= maxRemembered {
+			r.latest = f.latest
 		}
 	}
 	return f
@@ -383,7 +402,7 @@ func (r *resolver) askMembers(ctx context.Context, gaps []gap, f *findings) {
 			r.members.notice = fmt.Sprintf("resolve_members: only the first %d members of the account are resolved",
 				maxMemberPages*memberPage)
 		}
-		if time.Since(old.readAt) >= membersFor || len(r.absent) > maxAbsent {
+		if time.Since(old.readAt) >= membersFor || len(r.absent) > maxRemembered {
 			r.absent = make(map[string]bool)
 		}
 		for i := range gaps {
@@ -462,9 +481,10 @@ func (d *directory) read(list value, asOf time.Time) (n int) {
 		m.email = kept(or(user.get("email").text(), member.get("email").text()))
 		m.name = kept(strings.TrimSpace(user.get("first_name").text() + " " + user.get("last_name").text()))
 		m.role, m.roleName = roleOf(member)
-		for _, key := range []string{user.get("id").text(), member.get("id").text(), strings.ToLower(m.email)} {
-			if key != "" && len(key) <= maxText {
-				d.put(strings.Clone(key), m)
+		m.keys = [...]string{kept(user.get("id").text()), kept(member.get("id").text()), strings.ToLower(m.email)}
+		for _, key := range m.keys {
+			if key != "" {
+				d.put(key, m)
 			}
 		}
 		return true
@@ -506,7 +526,7 @@ func roleOf(member value) (role, names string) {
 
 // askTokens asks what the API tokens in gaps may do.
 func (r *resolver) askTokens(ctx context.Context, gaps []gap, f *findings) {
-	f.tokens = make(map[string]token)
+	f.tokens = make(map[string]apiToken)
 	for i := range gaps {
 		g := &gaps[i]
 		if _, asked := f.tokens[g.token]; g.token == "" || asked {
@@ -521,7 +541,7 @@ func (r *resolver) askTokens(ctx context.Context, gaps []gap, f *findings) {
 
 // askToken asks for one API token. The owner of the entry tells whose it is: an
 // API token of the account, or one of a user, mostly.
-func (r *resolver) askToken(ctx context.Context, g *gap, f *findings) token {
+func (r *resolver) askToken(ctx context.Context, g *gap, f *findings) apiToken {
 	type place struct {
 		*gate
 		path string
@@ -538,7 +558,7 @@ func (r *resolver) askToken(ctx context.Context, g *gap, f *findings) token {
 		f.requests += reply.requests
 		switch {
 		case errors.Is(err, context.Canceled):
-			return token{}
+			return apiToken{}
 		case err == nil:
 			p.passed(0)
 			return tokenOf(value(got.Result), g.token)
@@ -548,15 +568,15 @@ func (r *resolver) askToken(ctx context.Context, g *gap, f *findings) token {
 			p.failed(err, r.log)
 		}
 	}
-	return token{}
+	return apiToken{}
 }
 
 // tokenOf reads the reply about the API token id.
-func tokenOf(v value, id string) token {
+func tokenOf(v value, id string) apiToken {
 	policies := v.get("policies")
-	t := token{scope: scopeOf(policies), modified: parseTime(v.get("modified_on").text())}
+	t := apiToken{scope: scopeOf(policies), modified: parseTime(v.get("modified_on").text())}
 	if t.scope == scopeUnknown || !strings.EqualFold(v.get("id").text(), id) {
-		return token{}
+		return apiToken{}
 	}
 	var names []string
 	policies.each(func(_ string, policy value) bool {

@@ -217,7 +217,7 @@ func TestResolve_ARoleReadBeforeItsChangeIsNotUsed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server, cfg := resolving(cfapi.Options{})
 		dave := aMember(daveMember, daveUser, "dave@example.com", "Dave", "", `,"roles":[`+readerRole+`]`)
-		server.SetMembers(dave)
+		server.SetMembers(dave, carol())
 		now := time.Now()
 		change := func(id string, at time.Time) {
 			server.Add(at, about(id, at, "account", "member_update", `,"metadata":{"user_email":"dave@example.com"}`))
@@ -242,7 +242,7 @@ func TestResolve_ARoleReadBeforeItsChangeIsNotUsed(t *testing.T) {
 
 		// An entry older than the list needs no other one.
 		late := now.Add(40 * time.Second)
-		server.Add(now.Add(91*time.Second), about("late", late, "account", "member_update", `,"metadata":{"user_email":"dave@example.com"}`))
+		server.Add(now.Add(91*time.Second), about("late", late, "account", "member_update", `,"metadata":{"user_email":"carol@example.com"}`))
 		time.Sleep(30 * time.Second)
 		b = poll1(t, c, b.Cursor)
 		require.Equal(t, "member-role-changed", onlyEvent(t, b).Audit.Rule)
@@ -264,6 +264,35 @@ func TestResolve_AMemberChangedAgainStaysUnknown(t *testing.T) {
 		require.Equal(t, []string{"changed", "added"}, ids(b))
 		require.Equal(t, "member-added-role-unknown", b.Events[1].Audit.Rule, "dave may have been Super Administrator for a minute")
 		require.Equal(t, ingest.High, b.Events[1].Severity)
+
+		// To accept the invitation changes no role.
+		accepted := about("accepted", now.Add(-30*time.Second), "invitation", "accepted", `,"metadata":{"user_email":"carol@example.com"}`)
+		server.SetMembers(carol())
+		server.Add(time.Time{}, accepted, about("invited", now.Add(-45*time.Second), "account", "member_add", `,"metadata":{"user_email":"carol@example.com"}`))
+		b = poll1(t, connect(t, cfg), nil)
+		require.Equal(t, "accepted", b.Events[0].ExternalID)
+		require.Equal(t, "invitation-answered", b.Events[0].Audit.Rule)
+		require.Equal(t, "invited", b.Events[1].ExternalID)
+		require.Equal(t, "member-added", b.Events[1].Audit.Rule)
+	})
+}
+
+func TestResolve_AMemberChangedAgainInABatchBeforeStaysUnknown(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := resolving(cfapi.Options{})
+		server.SetMembers(aMember(daveMember, daveUser, "dave@example.com", "Dave", "", `,"roles":[`+readerRole+`]`))
+		now := time.Now()
+		server.Add(time.Time{},
+			about("added", now.Add(-2*time.Minute), "account", "member_add", `,"metadata":{"user_email":"dave@example.com"}`),
+			about("changed", now.Add(-time.Minute), "account", "member_update", `,"metadata":{"user_email":"dave@example.com"},"newValueJson":{"roles":[`+readerRole+`]}`))
+		cfg.MaxEvents = 1
+		c := connect(t, cfg)
+		b := poll1(t, c, nil)
+		require.Equal(t, []string{"changed"}, ids(b))
+		b = poll1(t, c, b.Cursor)
+		require.Equal(t, []string{"added"}, ids(b))
+		require.Equal(t, "member-added-role-unknown", onlyEvent(t, b).Audit.Rule)
 	})
 }
 
