@@ -529,6 +529,8 @@ func TestResolve_OnlyALastingFailureIsACondition(t *testing.T) {
 			}
 			return cfapi.HTML(http.StatusBadGateway)
 		})
+		var logged bytes.Buffer
+		cfg.Logger = slog.New(slog.NewTextHandler(&logged, nil))
 		start := time.Now()
 		for i := range 40 {
 			at := start.Add(time.Duration(i)*time.Minute - time.Second)
@@ -548,6 +550,7 @@ func TestResolve_OnlyALastingFailureIsACondition(t *testing.T) {
 		}
 		// The waits double: 1, 2, 4 and 8 minutes.
 		assert.Equal(t, map[int]int{0: 0, 1: 0, 3: 1, 7: 1, 15: 0}, tried)
+		assert.Equal(t, 1, strings.Count(logged.String(), "level=WARN"), logged.String())
 	})
 }
 
@@ -569,7 +572,7 @@ func TestResolve_ALookUpHoldsAPollUpForABoundedTime(t *testing.T) {
 			assert.Equal(t, 1, asked(server, membersPath), "%s: once", name)
 			if name == "rate limited" {
 				assert.Zero(t, time.Since(began), "the wait is not waited for")
-				assert.Zero(t, asked(server, cfapi.Prefix+"/user"), "nor is anything else asked meanwhile")
+				assert.Len(t, server.Requests(), 2, "nor is anything else asked meanwhile")
 			} else {
 				assert.Equal(t, resolveTime, time.Since(began), name)
 			}
@@ -675,6 +678,9 @@ func TestResolve_ATokenIsGradedByItsScopes(t *testing.T) {
 			assert.Equal(t, c.rule, e.Audit.Rule, name)
 			assert.Equal(t, c.severity, e.Severity, name)
 			assert.Empty(t, b.Coverage.Notices, name)
+			if name == "an id that is none" {
+				assert.Len(t, server.Requests(), 1, name)
+			}
 			if c.note == "" {
 				assert.Empty(t, e.Audit.Notes, name)
 			} else {
@@ -685,6 +691,41 @@ func TestResolve_ATokenIsGradedByItsScopes(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestResolve_TheAnswerAboutAnotherTokenIsNotTaken(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := resolving(cfapi.Options{})
+		when := time.Now().Add(-time.Minute)
+		only(server, cfapi.Prefix+"/accounts/"+cfapi.DefaultAccountID+"/tokens/", func(int) *cfapi.Fault {
+			return cfapi.Reply(http.StatusOK, nil, `{"success":true,"result":`+string(aToken(nobody, narrowPolicies, when))+`}`)
+		})
+		server.Add(time.Time{}, about("a", when, "account", "token_create", `,"metadata":{"token_tag":"`+someToken+`"}`))
+		assert.Equal(t, "token-created", onlyEvent(t, poll1(t, connect(t, cfg), nil)).Audit.Rule)
+		assert.Len(t, server.Requests(), 2)
+	})
+}
+
+func TestResolve_AListThatMayNoLongerBeReadIsForgotten(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := resolving(cfapi.Options{})
+		server.SetMembers(carol())
+		start := time.Now()
+		for i := range 2 {
+			at := start.Add(time.Duration(i)*20*time.Minute - time.Second)
+			server.Add(at, byID(fmt.Sprint(i), carolUser, at))
+		}
+		c := connect(t, cfg)
+		b := poll1(t, c, nil)
+		require.Equal(t, "carol@example.com", onlyEvent(t, b).Actor)
+		server.Deny("members")
+		time.Sleep(20 * time.Minute)
+		b = poll1(t, c, b.Cursor)
+		require.Equal(t, carolUser, onlyEvent(t, b).Actor)
+		require.Len(t, b.Coverage.Notices, 1)
+	})
 }
 
 func TestResolve_ATokenOfAUserIsAskedForThere(t *testing.T) {
