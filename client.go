@@ -162,6 +162,23 @@ func (c *client) get(ctx context.Context, path string, params url.Values) (got r
 	return got, r, err
 }
 
+// glance is get for what may be left out: it makes one attempt, and none when
+// the budget of requests has little room.
+func (c *client) glance(ctx context.Context, path string, params url.Values) (got resource, r reply, err error) {
+	if err := c.limiter.spare(ctx); err != nil {
+		return got, r, err
+	}
+	r.requests = 1
+	err = c.within(ctx, &r, func(ctx context.Context, r *reply) (err error) {
+		got, err = c.fetchFrom(ctx, path, params, r)
+		return err
+	})
+	if wait := retryAfter(err); wait > 0 {
+		c.limiter.holdUntil(wait)
+	}
+	return got, r, err
+}
+
 // persist sends a request through the limiter, with attempt, and again after
 // passing failures.
 func (c *client) persist(ctx context.Context, attempt func(context.Context, *reply) error) (reply, error) {

@@ -64,6 +64,18 @@ type Config struct {
 	DropRoutine *bool
 	// Rules are put in front of the default rules, see [Rule].
 	Rules []Rule
+	// ResolveMembers reads the list of the account's members where an entry
+	// has only the id of its actor, or does not say which role a member got.
+	// It needs no other permission than the audit log. What it fills in is of
+	// the time of reading; the notes of an event say so. False by default.
+	ResolveMembers bool
+	// ResolveScopes asks what an API token may do where an entry about it does
+	// not say so, which needs Account > Account API Tokens > Read, and for
+	// tokens of users User > API Tokens > Read. False by default.
+	//
+	// Neither of the two changes which events there are. Without the
+	// permission events go on as they are, and Coverage.Notices says so.
+	ResolveScopes bool
 	// RateLimit is the most requests in five minutes, 1 to 1200, 900 by
 	// default. Cloudflare allows a token 1200, its owner's use of the
 	// dashboard included. Connectors of one process with the same token share
@@ -78,8 +90,9 @@ type Config struct {
 	// that takes no proxy from the environment.
 	HTTPClient *http.Client
 	// Logger gets a warning when a poll ended early but not for nothing, when
-	// the local clock is wrong, and when entries have to wait. In normal
-	// running there are none. Nil means no log.
+	// the local clock is wrong, when entries have to wait, and when an optional
+	// feature lacks its permission. In normal running there are none. Nil means
+	// no log.
 	Logger *slog.Logger
 	// Clock tells the time, time.Now by default. It only has to be roughly
 	// right: windows follow the clock of the server.
@@ -337,6 +350,16 @@ var configFields = []configField{
 		Name: "rules", Type: ingest.FieldTextarea, Label: "Severity rules",
 		HelpText: "A JSON list of rules, put in front of the default ones. Empty: the default ones alone.",
 	}, setRules},
+	{ingest.Field{
+		Name: "resolve_members", Type: ingest.FieldBoolean, Label: "Resolve members", Default: false,
+		HelpText: "Fills in actors known by id alone, and the roles of new members, from the account's list of members. " +
+			"The token needs no other permission for it.",
+	}, func(c *Config, v any) error { return setBool(&c.ResolveMembers, v) }},
+	{ingest.Field{
+		Name: "resolve_scopes", Type: ingest.FieldBoolean, Label: "Resolve scopes of API tokens", Default: false,
+		HelpText: "Asks what a new or changed API token may do, so that a limited one is graded lower. " +
+			"The token needs Account > Account API Tokens > Read for it.",
+	}, func(c *Config, v any) error { return setBool(&c.ResolveScopes, v) }},
 	{ingest.Field{
 		Name: "page_size", Type: ingest.FieldNumber, Label: "Page size", Default: 100,
 		Minimum: 1, Maximum: maxPageSize,

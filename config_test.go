@@ -50,6 +50,8 @@ func TestParseConfig_FillsInTheDefaults(t *testing.T) {
 	assert.Equal(t, 900, c.RateLimit)
 	assert.True(t, *c.DropRoutine)
 	assert.False(t, c.HideUserLogs)
+	assert.False(t, c.ResolveMembers)
+	assert.False(t, c.ResolveScopes)
 }
 
 func TestParseConfig_TakesWhatHostsAndFormsGive(t *testing.T) {
@@ -60,6 +62,7 @@ func TestParseConfig_TakesWhatHostsAndFormsGive(t *testing.T) {
 		"overlap": "5m", "initial_lookback": "7d", "request_timeout": 10,
 		"production_zones": "example.com, *.example.org\nexample.net", "verified_workers": []any{"a", " b "},
 		"drop_routine": "false", "hide_user_logs": true, "rate_limit": 600,
+		"resolve_members": "true", "resolve_scopes": true,
 		"base_url": "http://127.0.0.1:8080/client/v4",
 	})
 	require.NoError(t, err)
@@ -74,6 +77,8 @@ func TestParseConfig_TakesWhatHostsAndFormsGive(t *testing.T) {
 	assert.False(t, *c.DropRoutine)
 	assert.True(t, c.HideUserLogs)
 	assert.Equal(t, 600, c.RateLimit)
+	assert.True(t, c.ResolveMembers)
+	assert.True(t, c.ResolveScopes)
 }
 
 func TestParseConfig_ReportsAllFaultsAtOnce(t *testing.T) {

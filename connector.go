@@ -37,7 +37,8 @@ const ConnectorID = "cloudflare"
 const userAgent = "cloudflareaudit (+https://github.com/aisoc/cloudflareaudit)"
 
 // Connector reads the audit log of one account. It implements [ingest.Source]
-// and holds no position: that is in the cursors.
+// and holds no position: that is in the cursors. What it remembers is the
+// server's clock and, where Config.ResolveMembers asks for it, the members.
 type Connector struct {
 	poller
 }
@@ -54,7 +55,10 @@ func New(cfg Config) (*Connector, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Connector{poller{cfg: cfg, client: newClient(cfg), normalizer: normalizer, maxSeen: maxSeen}}, nil
+	c := newClient(cfg)
+	return &Connector{poller{
+		cfg: cfg, client: c, normalizer: normalizer, maxSeen: maxSeen, resolver: newResolver(cfg, c),
+	}}, nil
 }
 
 // NewNormalizer builds the part of a connector that turns entries into events.

@@ -21,6 +21,8 @@ const (
 	// longestSleep is the longest wait inside a poll. A longer one is handed
 	// to the host, which has better things to do than to hold a call open.
 	longestSleep = 5 * time.Second
+	// soon is the longest wait for a request that may be left out.
+	soon = time.Second
 )
 
 // limiter spaces the requests of one token, whichever connectors of this
@@ -82,6 +84,22 @@ func (l *limiter) wait(ctx context.Context) (time.Duration, error) {
 		return 0, err
 	}
 	return max(0, delay), nil
+}
+
+// spare is wait for a request that may be left out. It fails at once unless the
+// request could follow soon, and another one after it, which the audit log may
+// need.
+func (l *limiter) spare(ctx context.Context) error {
+	l.mu.Lock()
+	now := time.Now()
+	delay := max(0, l.pause.Sub(now)).Seconds()
+	delay = max(delay, (2-l.bucket.TokensAt(now))/float64(l.bucket.Limit()))
+	l.mu.Unlock()
+	if delay > soon.Seconds() {
+		return &WaitError{Wait: time.Duration(min(delay, budgetSpan.Seconds()) * float64(time.Second))}
+	}
+	_, err := l.wait(ctx)
+	return err
 }
 
 // holdUntil lets no request pass for d, because Cloudflare said so.

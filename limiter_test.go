@@ -1,6 +1,7 @@
 package cloudflareaudit
 
 import (
+	"fmt"
 	"net/http"
 	"testing"
 	"testing/synctest"
@@ -88,4 +89,37 @@ func TestParseRetryAfter_SecondsOrADateWithinReason(t *testing.T) {
 		got := parseRetryAfter(http.Header{"Retry-After": {header}}, now)
 		require.Equal(t, want, got, header)
 	}
+}
+
+func TestLimiter_LeavesARequestForTheAuditLog(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		for perSpan, want := range map[int]int{1: 0, 2: 0, 3: 1, 10: 4, 20: 9, 900: 30} {
+			l := limiterFor(NewSecret(fmt.Sprintf("spare-%d", perSpan)), perSpan)
+			passed := 0
+			for passed < 30 && l.spare(t.Context()) == nil {
+				passed++
+			}
+			require.Equal(t, want, passed, "with %d requests in five minutes", perSpan)
+			began := time.Now()
+			_, err := l.wait(t.Context())
+			require.NoError(t, err, perSpan)
+			require.LessOrEqual(t, time.Since(began), soon, perSpan)
+		}
+	})
+}
+
+func TestLimiter_NothingIsSpareInAPause(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := limiterFor(NewSecret("spare-pause"), 900)
+		l.holdUntil(2 * time.Second)
+		began := time.Now()
+		var wait *WaitError
+		require.ErrorAs(t, l.spare(t.Context()), &wait)
+		require.Equal(t, 2*time.Second, wait.Wait)
+		require.Zero(t, time.Since(began))
+		time.Sleep(2 * time.Second)
+		require.NoError(t, l.spare(t.Context()))
+	})
 }

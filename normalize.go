@@ -90,6 +90,11 @@ func nesting(raw []byte) int {
 func (n *Normalizer) event(e *entry, fallback time.Time) (ingest.Event, Verdict) {
 	f := factsOf(e)
 	v := n.classifier.classify(e, &f)
+	return n.eventOf(e, &f, v, fallback), v
+}
+
+// eventOf makes an event of an entry of which everything else is known.
+func (n *Normalizer) eventOf(e *entry, f *facts, v Verdict, fallback time.Time) ingest.Event {
 	created, notes := e.when, e.notes
 	if created.IsZero() {
 		created = fallback
@@ -97,7 +102,7 @@ func (n *Normalizer) event(e *entry, fallback time.Time) (ingest.Event, Verdict)
 			notes = append(notes[:len(notes):len(notes)], "created_at is that of the entry's place in the log")
 		}
 	}
-	event := ingest.Event{
+	return ingest.Event{
 		Source:          eventSource,
 		Category:        eventCategory,
 		ExternalID:      externalID(e),
@@ -105,7 +110,7 @@ func (n *Normalizer) event(e *entry, fallback time.Time) (ingest.Event, Verdict)
 		Severity:        v.Severity,
 		Action:          f.name,
 		Decision:        oneLine(f.decision, maxText),
-		Actor:           actorOf(e, &f),
+		Actor:           actorOf(e, f),
 		SrcIP:           addressText(e.actorIP),
 		Hostname:        hostname(f.zoneName),
 		CreatedAt:       created,
@@ -133,7 +138,6 @@ func (n *Normalizer) event(e *entry, fallback time.Time) (ingest.Event, Verdict)
 			Notes:          notes,
 		},
 	}
-	return event, v
 }
 
 // externalID is the id of the entry, or one derived from it where it is no

@@ -51,6 +51,8 @@ type poller struct {
 	// maxSeen bounds the ids in a cursor; see the constant of this name.
 	maxSeen int
 	clock   serverClock
+	// resolver is nil unless something is to be looked up.
+	resolver *resolver
 }
 
 // poll is one poll under way.
@@ -80,6 +82,8 @@ type poll struct {
 	// counts how often in a row it has come again.
 	ends    [2]fingerprint
 	returns int
+	// gaps are the events whose entries leave something out.
+	gaps []gap
 }
 
 // pages keeps page buffers for the next poll, of whichever connector.
@@ -120,6 +124,7 @@ func (c *Connector) Poll(ctx context.Context, cursor ingest.Cursor) (ingest.Batc
 			p.feed.Start = earlier(p.feed.Start, p.startBefore(p.clock.now(p.cfg.Clock())))
 		}
 	}
+	p.resolve(ctx)
 	p.feed.split()
 	p.feed.advance()
 	p.feed.prune()
@@ -281,7 +286,7 @@ func (p *poll) enough(w *window) bool {
 		return true
 	}
 	room := p.cfg.MaxEvents - len(p.batch.Events)
-	return len(p.batch.Events) > 0 && room < p.cfg.PageSize && p.deep(w)
+	return len(p.batch.Events) > 0 && room < min(p.cfg.PageSize, defaultPageSize) && p.deep(w)
 }
 
 // deep reports whether pages of w may be larger than the page size.
@@ -619,6 +624,7 @@ func (p *poll) keep(i int, when time.Time) {
 	}
 	p.bytes += len(e.raw)
 	p.batch.Events = append(p.batch.Events, event)
+	p.noteGap(&e, when)
 }
 
 // keepUnreadable makes an event of the entry at which the page in hand cannot

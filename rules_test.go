@@ -62,6 +62,7 @@ var examples = map[string]struct{ yes, no string }{
 	"token-created":          {logged("account", "token_create"), logged("account", "token_revoke")},
 	"token-updated-narrow":   {logged("account", "token_update", `"metadata":{"scopes":["zone.dns.read"]}`), logged("account", "token_update")},
 	"token-widened":          {logged("account", "token_update"), logged("account", "token_update", `"metadata":{"scopes":["zone.dns.read"]}`)},
+	"token-rolled-narrow":    {logged("account", "token_roll", `"metadata":{"scopes":["zone.dns.read"]}`), logged("account", "token_roll")},
 	"token-rolled":           {logged("account", "token_roll"), logged("account", "token_revoke")},
 	"token-revoked":          {logged("account", "token_revoke"), logged("account", "token_roll")},
 	"service-token-created":  {logged("access.service_token", "create"), logged("access.service_token", "delete")},

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 )
@@ -130,6 +131,7 @@ func (r *Runner) Status() Status {
 	s := r.status
 	s.Totals.Dropped = maps.Clone(s.Totals.Dropped)
 	s.Totals.Statuses = maps.Clone(s.Totals.Statuses)
+	s.Totals.Notices = slices.Clone(s.Totals.Notices)
 	if !s.Totals.Complete.IsZero() {
 		s.Lag = time.Since(s.Totals.Complete)
 	}

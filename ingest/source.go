@@ -119,6 +119,11 @@ type Coverage struct {
 	Complete time.Time `json:"complete"`
 	// Backlog counts the windows that remain open.
 	Backlog int `json:"backlog"`
+	// Notices are conditions a person should know about that cost no event,
+	// such as an optional feature that lacks its permission. Each is there
+	// from the first batch after it has arisen until it is over, in the same
+	// words, so a host that passes on what is new says it once.
+	Notices []string `json:"notices,omitempty"`
 }
 
 // Window is a span of time a poll read from.
@@ -132,8 +137,8 @@ type Window struct {
 	Exhausted bool `json:"exhausted"`
 }
 
-// Add adds the counters of d, a later poll, to c and takes over its Complete and
-// Backlog, so that a host can keep totals. Windows are not kept.
+// Add adds the counters of d, a later poll, to c and takes over its Complete,
+// Backlog and Notices, so that a host can keep totals. Windows are not kept.
 func (c *Coverage) Add(d Coverage) {
 	c.addRequests(d)
 	c.Read += d.Read
@@ -149,6 +154,7 @@ func (c *Coverage) Add(d Coverage) {
 	}
 	c.Complete = d.Complete
 	c.Backlog = d.Backlog
+	c.Notices = d.Notices
 }
 
 // addRequests adds what d says about its requests.

@@ -47,6 +47,8 @@ var options = []struct {
 	{"verified-worker", "verified_workers", list, "`WORKER` that routes may point to, also with *; repeatable (default none)"},
 	{"drop-routine", "drop_routine", toggle, "drop routine entries; with =false they are of severity info"},
 	{"hide-user-logs", "hide_user_logs", toggle, "leave out the entries of users, such as logins and API keys"},
+	{"resolve-members", "resolve_members", toggle, "look up actors known by id alone, and the roles of new members"},
+	{"resolve-scopes", "resolve_scopes", toggle, "look up what API tokens may do; needs Account > Account API Tokens > Read"},
 	{"interval", "poll_interval_seconds", seconds, "`TIME` between polls, 30s to 24h"},
 	{"initial-lookback", "initial_lookback", text, "`TIME` the first poll reaches back, 1m to 548d"},
 	{"overlap", "overlap", text, "`TIME` each poll reads again to find late entries, 10s to 24h"},

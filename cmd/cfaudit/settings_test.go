@@ -50,6 +50,7 @@ func TestSettings_FlagsReachTheirFields(t *testing.T) {
 		"--page-size", "7", "--max-events", "8", "--overlap", "11m", "--initial-lookback", "7d", "--hide-user-logs",
 		"--production-zone", "a.example,b.example", "--production-zone", "*.c.example", "--verified-worker", "checkout",
 		"--drop-routine=false", "--rate-limit", "9", "--request-timeout", "5s", "--interval", "2m",
+		"--resolve-members", "--resolve-scopes",
 		"--rules", write(t, `[{"id":"mine","match":{"action":"dns.*"},"severity":"high"}]`))
 	require.NoError(t, err)
 	assert.Equal(t, testID, cfg.AccountID)
@@ -60,6 +61,8 @@ func TestSettings_FlagsReachTheirFields(t *testing.T) {
 	assert.Equal(t, 11*time.Minute, cfg.Overlap)
 	assert.Equal(t, 7*24*time.Hour, cfg.InitialLookback)
 	assert.True(t, cfg.HideUserLogs)
+	assert.True(t, cfg.ResolveMembers)
+	assert.True(t, cfg.ResolveScopes)
 	assert.Equal(t, []string{"a.example", "b.example", "*.c.example"}, cfg.ProductionZones)
 	assert.Equal(t, []string{"checkout"}, cfg.VerifiedWorkers)
 	assert.False(t, *cfg.DropRoutine)

@@ -105,6 +105,9 @@ type Server struct {
 	mu       sync.Mutex
 	store    store
 	members  [][]byte
+	tokens   [][]byte // of the account
+	ofUsers  [][]byte // tokens of the user that owns the token
+	denied   []string
 	requests []Request
 	hook     func(n int, r *http.Request) *Fault
 
@@ -180,13 +183,49 @@ func (s *Server) Len() int {
 
 // SetMembers replaces the members of the account. They are served as they are.
 func (s *Server) SetMembers(members ...json.RawMessage) {
-	list := make([][]byte, len(members))
-	for i, m := range members {
-		list[i] = m
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.members = list
+	s.members = copies(members)
+}
+
+func copies(values []json.RawMessage) [][]byte {
+	list := make([][]byte, len(values))
+	for i, v := range values {
+		list[i] = v
+	}
+	return list
+}
+
+// SetTokens replaces the API tokens that belong to the account, and
+// SetUserTokens those of the user who owns a token of kind [UserToken]. Each is
+// found by its "id" and served as it is.
+func (s *Server) SetTokens(tokens ...json.RawMessage) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tokens = copies(tokens)
+}
+
+// SetUserTokens replaces the API tokens of the user, see [Server.SetTokens].
+func (s *Server) SetUserTokens(tokens ...json.RawMessage) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ofUsers = copies(tokens)
+}
+
+// Deny takes from the token the permission for endpoints: "audit_logs",
+// "members", "tokens" and "user/tokens". A request to one of them is answered
+// as the API does when a permission is missing. Every other permission is
+// granted, so without an argument all of them are.
+func (s *Server) Deny(endpoints ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.denied = slices.Clone(endpoints)
+}
+
+func (s *Server) isDenied(endpoint string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Contains(s.denied, endpoint)
 }
 
 // Fault installs a hook that is called for every request, before it is
@@ -297,7 +336,24 @@ func (s *Server) answer(r *http.Request) (*http.Response, int) {
 		}
 		return noRoute(http.StatusBadRequest, r.URL.Path), 0
 	}
+	if path == "accounts/{id}/tokens/"+tokenID || path == "user/tokens/"+tokenID {
+		if s.opts.TokenPolicies == "" || isAccount != (s.opts.TokenKind == AccountToken) {
+			return unauthorised(), 0
+		}
+		return s.success(fmt.Appendf(nil, `{"id":%q,"policies":%s}`, tokenID, s.opts.TokenPolicies), "", ""), 0
+	}
+	path, id := tokenPath(path)
+	if s.isDenied(strings.TrimPrefix(path, "accounts/{id}/")) {
+		return unauthorised(), 0
+	}
 	switch path {
+	case "accounts/{id}/tokens":
+		return s.token(func() [][]byte { return s.tokens }, id), 0
+	case "user/tokens":
+		if s.opts.TokenKind != UserToken {
+			return unauthorised(), 0
+		}
+		return s.token(func() [][]byte { return s.ofUsers }, id), 0
 	case "accounts/{id}/audit_logs":
 		return s.auditLogs(r.URL.Query())
 	case "accounts/{id}/members":
@@ -306,11 +362,6 @@ func (s *Server) answer(r *http.Request) (*http.Response, int) {
 		return s.verify(), 0
 	case "accounts":
 		return s.listAccounts(), 0
-	case "accounts/{id}/tokens/" + tokenID, "user/tokens/" + tokenID:
-		if s.opts.TokenPolicies == "" || isAccount != (s.opts.TokenKind == AccountToken) {
-			return unauthorised(), 0
-		}
-		return s.success(fmt.Appendf(nil, `{"id":%q,"policies":%s}`, tokenID, s.opts.TokenPolicies), "", ""), 0
 	}
 	return noRoute(http.StatusBadRequest, r.URL.Path), 0
 }
@@ -442,6 +493,29 @@ func (s *Server) listMembers(params url.Values) *http.Response {
 	info := fmt.Sprintf(`{"page":%d,"per_page":%d,"count":%d,"total_count":%d,"total_pages":%d}`,
 		page, perPage, len(part), total, (total+perPage-1)/perPage)
 	return s.success(list(part), "", info)
+}
+
+// tokenPath takes the id of an API token off a path.
+func tokenPath(path string) (rest, id string) {
+	for _, prefix := range []string{"accounts/{id}/tokens", "user/tokens"} {
+		if id, ok := strings.CutPrefix(path, prefix+"/"); ok && id != "verify" {
+			return prefix, id
+		}
+	}
+	return path, ""
+}
+
+// token answers for one API token of a list. How the API says that there is no
+// such token is not published.
+func (s *Server) token(from func() [][]byte, id string) *http.Response {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, t := range from() {
+		if text(t, "id") == id && id != "" {
+			return s.success(t, "", "")
+		}
+	}
+	return failure(http.StatusNotFound, apiError{Code: 1001, Message: "Token not found"})
 }
 
 // verify answers for a token that exists.

@@ -366,6 +366,57 @@ func TestMembers_ArePagedWithResultInfo(t *testing.T) {
 	assert.Equal(t, http.StatusBadRequest, resp.StatusCode)
 }
 
+func TestTokens_AreFoundByTheirIDAndTheirOwner(t *testing.T) {
+	t.Parallel()
+	const ofAccount, ofUser = "/accounts/" + cfapi.DefaultAccountID + "/tokens/", "/user/tokens/"
+	for _, kind := range []cfapi.TokenKind{cfapi.AccountToken, cfapi.UserToken} {
+		s := cfapi.NewServer(cfapi.Options{TokenKind: kind})
+		s.SetTokens(json.RawMessage(`{"id":"a","policies":[]}`), json.RawMessage(`{"id":"b"}`))
+		s.SetUserTokens(json.RawMessage(`{"id":"u"}`))
+		resp, body := get(t, s, ofAccount+"a")
+		assert.Equal(t, http.StatusOK, resp.StatusCode)
+		assert.Equal(t, `{"id":"a","policies":[]}`, string(decode(t, body).Result))
+		for path, status := range map[string]int{
+			ofAccount + "u": http.StatusNotFound,
+			ofAccount:       http.StatusNotFound,
+			ofUser + "u":    map[cfapi.TokenKind]int{cfapi.AccountToken: http.StatusForbidden, cfapi.UserToken: http.StatusOK}[kind],
+			ofUser + "a":    map[cfapi.TokenKind]int{cfapi.AccountToken: http.StatusForbidden, cfapi.UserToken: http.StatusNotFound}[kind],
+		} {
+			resp, _ := get(t, s, path)
+			assert.Equal(t, status, resp.StatusCode, path)
+		}
+	}
+}
+
+func TestDeny_TakesAPermissionAndGivesItBack(t *testing.T) {
+	t.Parallel()
+	const account = "/accounts/" + cfapi.DefaultAccountID
+	s := cfapi.NewServer(cfapi.Options{TokenKind: cfapi.UserToken})
+	s.SetTokens(json.RawMessage(`{"id":"a"}`))
+	s.SetUserTokens(json.RawMessage(`{"id":"u"}`))
+	paths := map[string]string{
+		"audit_logs": account + "/audit_logs", "members": account + "/members",
+		"tokens": account + "/tokens/a", "user/tokens": "/user/tokens/u",
+	}
+	for denied := range paths {
+		s.Deny(denied)
+		for endpoint, path := range paths {
+			resp, body := get(t, s, path)
+			if endpoint == denied {
+				assert.Equal(t, http.StatusForbidden, resp.StatusCode, path)
+				assert.Equal(t, 10000, decode(t, body).Errors[0].Code)
+			} else {
+				assert.Equal(t, http.StatusOK, resp.StatusCode, path)
+			}
+		}
+	}
+	s.Deny()
+	for _, path := range paths {
+		resp, _ := get(t, s, path)
+		assert.Equal(t, http.StatusOK, resp.StatusCode, path)
+	}
+}
+
 func TestRequests_RecordWhatWasAskedAndAnswered(t *testing.T) {
 	t.Parallel()
 	s := five(cfapi.Options{Clock: at(noon)})
