@@ -92,11 +92,13 @@ type window struct {
 	Offset int `json:"offset"`
 	// Anchor is the time down to which it has been read.
 	Anchor time.Time `json:"anchor,omitzero"`
-	// Last is the last entry read.
-	Last fingerprint `json:"last,string,omitempty"`
-	// Behind says that Offset does not count what stands in front of this
-	// entry and has been read, nor the entry itself.
-	Behind fingerprint `json:"behind,string,omitempty"`
+	// Last is the last entry read, which stands at LastAt.
+	Last   fingerprint `json:"last,string,omitempty"`
+	LastAt time.Time   `json:"last_at,omitzero"`
+	// Behind says that all up to this entry, which stands at BehindAt, has been
+	// read, although Offset does not count it.
+	Behind   fingerprint `json:"behind,string,omitempty"`
+	BehindAt time.Time   `json:"behind_at,omitzero"`
 	// HideUserLogs is whether the entries of users are left out, which decides
 	// what Offset counts.
 	HideUserLogs bool `json:"hide_user_logs,omitempty"`
@@ -154,7 +156,7 @@ func (f *feed) split() {
 	below := w.rest().Before(w.Settled)
 	if below {
 		// What has been read of it needs no ids to be recognised.
-		rest.Before, rest.Behind = w.rest(), w.Last
+		rest.Before, rest.Behind, rest.BehindAt = w.rest(), w.Last, w.LastAt
 	}
 	if len(f.Backlog) > 0 && f.Backlog[0].precedes(&rest) {
 		rest.Since, f.Backlog = f.Backlog[0].Since, f.Backlog[1:]

@@ -453,7 +453,8 @@ func (p *poll) fetch(ctx context.Context, w *window, number, size int) (reply, e
 // what is left, or answers with entries already read, or fails too.
 func (p *poll) checkEnd(ctx context.Context, w *window) (end bool, err error) {
 	if rest := w.rest(); rest.Before(w.Before) {
-		w.Before, w.Offset, w.Behind = rest, 0, w.Last
+		w.Before, w.Offset = rest, 0
+		w.Behind, w.BehindAt = w.Last, w.LastAt
 		return false, nil
 	}
 	// The window cannot be made smaller. A page that begins before its end and
@@ -532,7 +533,7 @@ func (p *poll) take(w *window, g got) (exhausted bool) {
 				p.feed.Seen.add(id, when)
 			}
 		}
-		w.passed(first+i, at, id)
+		w.passed(first+i, at, id, when)
 		p.batch.Coverage.Read++
 		cover.Read++
 	}
@@ -584,7 +585,7 @@ func (p *poll) reachedAt(i int) time.Time {
 // been handled. In a window that is not settled it does not: late entries push
 // others to places behind it, and come to stand in front of it.
 func (p *poll) handled(w *window, index int, id fingerprint, when time.Time) bool {
-	if w.Behind != 0 && when.Before(w.Before.Add(-edge-disorder)) {
+	if w.Behind != 0 && when.Before(w.BehindAt.Add(-disorder)) {
 		// It is gone from the log.
 		w.Behind = 0
 	}
@@ -658,7 +659,7 @@ func (p *poll) keepUnreadable(w *window, cause error) {
 	}
 	id := fingerprintOf([]byte(e.id))
 	handled := p.handled(w, w.Offset, id, when)
-	w.passed(w.Offset, when, id)
+	w.passed(w.Offset, when, id, when)
 	p.batch.Coverage.Read++
 	p.cover(w).Read++
 	if handled || p.feed.Seen.has(id) {
@@ -682,14 +683,14 @@ func (p *poll) cover(w *window) *ingest.Window {
 }
 
 // passed notes that the entry id at the position index, which stands at the time
-// when, has been handled. The position never moves back: a page may begin before
-// the first unread entry.
-func (w *window) passed(index int, when time.Time, id fingerprint) {
+// when, has been handled, and with it all down to the time reached. The position
+// never moves back: a page may begin before the first unread entry.
+func (w *window) passed(index int, reached time.Time, id fingerprint, when time.Time) {
 	if index >= w.Offset {
-		w.Offset, w.Last = index+1, id
+		w.Offset, w.Last, w.LastAt = index+1, id, when
 	}
-	if w.Anchor.IsZero() || when.Before(w.Anchor) {
-		w.Anchor = when
+	if w.Anchor.IsZero() || reached.Before(w.Anchor) {
+		w.Anchor = reached
 	}
 }
 
