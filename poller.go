@@ -361,11 +361,12 @@ func (p *poll) next(ctx context.Context, w *window) (got, error) {
 		case err == nil && len(p.page.entries) > size:
 			// The positions of all that follows would be wrong.
 			return got{}, malformed(http.StatusOK, "the page has more entries than were asked for")
-		case err == nil && p.maybeCapped(number, size) && number > 1:
-			// The page began elsewhere, if it is so.
-			p.most = defaultPageSize
-			p.biggest = p.most
 		case err == nil && p.maybeCapped(number, size):
+			if number > 1 {
+				p.most = defaultPageSize
+				p.biggest = p.most
+				continue
+			}
 			capped, err := p.checkCapped(ctx, w, number, size)
 			if !capped || err != nil {
 				return g, err
@@ -393,9 +394,16 @@ func (p *poll) next(ctx context.Context, w *window) (got, error) {
 // shows fewer entries at once than the size asked for, and does not say so. To
 // take it for the end of the window would lose the rest.
 func (p *poll) maybeCapped(number, size int) bool {
-	n := len(p.page.entries)
-	p.fullest = max(p.fullest, n)
-	return size > defaultPageSize && n < size && n == p.fullest && (n >= defaultPageSize || number > 1)
+	n, fullest := len(p.page.entries), p.fullest
+	p.fullest = max(fullest, n)
+	switch {
+	case size <= defaultPageSize || n == size:
+		return false
+	case number > 1:
+		// With a lower limit it also begins elsewhere.
+		return size > fullest
+	}
+	return n >= defaultPageSize && n >= fullest
 }
 
 // checkCapped finds out by the page that follows, of which there is none when
