@@ -27,12 +27,17 @@ const (
 // Normalizer turns audit-log entries into events. It holds no state and is safe
 // for concurrent use. [NewNormalizer] makes one.
 type Normalizer struct {
-	accountID  string
+	accountID string
+	// ownTokenID is the id of the token that the connector reads with, or "".
+	ownTokenID string
 	classifier *classifier
 }
 
-func newNormalizer(accountID string, c *classifier) *Normalizer {
-	return &Normalizer{accountID, c}
+// facts finds out what an entry did, and adds what the entry does not say.
+func (n *Normalizer) facts(e *entry) facts {
+	f := factsOf(e)
+	f.ownToken = f.tokenID != "" && strings.EqualFold(f.tokenID, n.ownTokenID)
+	return f
 }
 
 var singles = sync.Pool{New: func() any { return new(page) }}
@@ -88,7 +93,7 @@ func nesting(raw []byte) int {
 // event makes an event of an entry and grades it. An entry without a time of
 // its own gets fallback.
 func (n *Normalizer) event(e *entry, fallback time.Time) (ingest.Event, Verdict) {
-	f := factsOf(e)
+	f := n.facts(e)
 	v := n.classifier.classify(e, &f)
 	created, notes := e.when, e.notes
 	if created.IsZero() {

@@ -21,11 +21,15 @@ func classify(t testing.TB, cfg classifierConfig) *classifier {
 	return c
 }
 
+// ownToken is the id of the connector's own token.
+const ownToken = "ed17574386854bf78a67040be0a770b0"
+
 // grade grades one entry.
 func grade(t testing.TB, c *classifier, raw string) (Verdict, facts) {
 	t.Helper()
 	e := decode(t, raw)
-	f := factsOf(e)
+	n := Normalizer{classifier: c, ownTokenID: ownToken}
+	f := n.facts(e)
 	return c.classify(e, &f), f
 }
 
@@ -67,6 +71,12 @@ func TestClassify_TheProductPage(t *testing.T) {
 			logged("dns.record", "delete", production, before(`{"type":"A"}`)),
 			logged("DNS_record", "rec_del", production, before(`{"type":"MX"}`)),
 			logged("DNS_record", "rec_del", production),
+		}},
+		{"dns.record.update", medium, []string{
+			logged("DNS_record", "rec_set", production, before(`{"type":"A","content":"192.0.2.1"}`), after(`{"type":"A","content":"203.0.113.1"}`)),
+			logged("dns.record", "update", production, before(`{"type":"A","content":"192.0.2.1"}`), after(`{"type":"TXT","content":"x"}`)),
+			logged("dns.record", "update", production, before(`{"type":"TXT","content":"x"}`), after(`{"type":"MX","content":"mx.example.net"}`)),
+			logged("dns.record", "update", production, before(`{"type":"A","proxied":true}`), after(`{"type":"A","proxied":false}`)),
 		}},
 		{"worker.route.create", medium, []string{
 			logged("", "worker.route.create", `"metadata":{"pattern":"example.com/*","script":"proxy"}`),
@@ -140,6 +150,41 @@ func TestClassify_AFailedAttemptIsOneLevelLowerAndNeverDropped(t *testing.T) {
 	}
 	assert.Equal(t, []ingest.Severity{high, medium, low, info, info},
 		[]ingest.Severity{lowered(critical), lowered(high), lowered(medium), lowered(low), lowered(info)})
+}
+
+func TestClassify_WhatHappensToTheConnectorsOwnToken(t *testing.T) {
+	t.Parallel()
+	c := classify(t, classifierConfig{DropRoutine: true})
+	tag := func(id string) string { return `"metadata":{"token_name":"siem","token_tag":"` + id + `"}` }
+	for _, own := range []string{
+		logged("account", "token_roll", tag(ownToken)),
+		logged("account", "token_update", tag(ownToken)),
+		logged("account", "token_revoke", tag(strings.ToUpper(ownToken))),
+		logged("api_token", "delete", before(`{"name":"siem"}`), `"resource":{"type":"api_token","id":"`+ownToken+`"}`),
+		logged("api_token", "disabled", `"newValueJson":{"name":"siem"}`, tag(ownToken)),
+	} {
+		v, f := grade(t, c, own)
+		assert.True(t, f.ownToken, own)
+		assert.Equal(t, "own-token-changed", v.Rule, own)
+		assert.Equal(t, high, v.Severity)
+		assert.Contains(t, v.Title, "siem")
+	}
+	for _, other := range []string{
+		logged("account", "token_roll", tag("f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0")),
+		logged("account", "token_roll"),
+		logged("account", "token_create", tag(ownToken)),
+		logged("api_token", "view", tag(ownToken)),
+		logged("dns.record", "delete", tag(ownToken)),
+	} {
+		v, _ := grade(t, c, other)
+		assert.NotEqual(t, "own-token-changed", v.Rule, other)
+	}
+	// Without a configured id nothing is the connector's own, not even a token
+	// without one.
+	n := Normalizer{classifier: c}
+	for _, raw := range []string{logged("account", "token_roll", tag(ownToken)), logged("account", "token_roll"), logged("account", "token_roll", tag(""))} {
+		assert.False(t, n.facts(decode(t, raw)).ownToken, raw)
+	}
 }
 
 func TestClassify_ProductionZones(t *testing.T) {
@@ -305,6 +350,7 @@ func TestRule_Conditions(t *testing.T) {
 		`{"zone":"bücher.example"}`:                              logged("zone", "purge", `"metadata":{"zone_name":"xn--bcher-kva.example"}`),
 		`{"action":"*","production":true}`:                       logged("dns.record", "create", production),
 		`{"action":"*","account_wide":true}`:                     ruleset("root", "", `{}`, `{}`),
+		`{"own_token":true}`:                                     logged("account", "token_roll", `"metadata":{"token_tag":"`+ownToken+`"}`),
 		`{"target":"_dmarc.*"}`:                                  logged("dns.record", "create", after(`{"name":"_dmarc.example.com"}`)),
 		`{"record_type":["TXT","unknown"]}`:                      logged("dns.record", "create", after(`{"type":"txt"}`)),
 		`{"setting":"ssl"}`:                                      setting("example.com", "ssl", "x", "full", "off"),
@@ -490,49 +536,4 @@ func FuzzParseRules(f *testing.F) {
 		assert.True(t, v.Severity.Valid())
 		assert.False(t, v.Drop)
 	})
-}
-
-// corpus is one decoded entry of every published pair.
-func corpus(b *testing.B) (raws [][]byte, entries []entry) {
-	for _, p := range published {
-		raw := logged(p.resource, p.action, p.more...)
-		raws = append(raws, []byte(raw))
-		entries = append(entries, *decode(b, raw))
-	}
-	return raws, entries
-}
-
-// Grading an entry has to cost less than decoding it.
-func BenchmarkDecode(b *testing.B) {
-	raws, _ := corpus(b)
-	var p page
-	b.ReportAllocs()
-	for i := 0; b.Loop(); i++ {
-		p.body = raws[i%len(raws)]
-		if err := p.scanOne(); err != nil {
-			b.Fatal(err)
-		}
-		_ = p.entry(0)
-	}
-}
-
-func BenchmarkFacts(b *testing.B) {
-	_, entries := corpus(b)
-	b.ReportAllocs()
-	for i := 0; b.Loop(); i++ {
-		_ = factsOf(&entries[i%len(entries)])
-	}
-}
-
-func BenchmarkClassify(b *testing.B) {
-	_, entries := corpus(b)
-	c := classify(b, classifierConfig{DropRoutine: true, ProductionZones: []string{"example.com"}})
-	all := make([]facts, len(entries))
-	for i := range entries {
-		all[i] = factsOf(&entries[i])
-	}
-	b.ReportAllocs()
-	for i := 0; b.Loop(); i++ {
-		_ = c.classify(&entries[i%len(entries)], &all[i%len(entries)])
-	}
 }

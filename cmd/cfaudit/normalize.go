@@ -27,7 +27,7 @@ rules drop are left out and counted. A summary goes to standard error.`,
 		Example: `  cfaudit normalize saved.json > events.jsonl
   zcat archive/*.json.gz | cfaudit normalize --drop-routine=false`,
 	}
-	s := addSettings(w, cmd.Flags(), "account-id", "rules", "production-zone", "verified-worker", "drop-routine")
+	s := addSettings(w, cmd.Flags(), "account-id", "rules", "production-zone", "verified-worker", "own-token-id", "drop-routine")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		cfg, err := s.config()
 		if err != nil {

@@ -45,6 +45,7 @@ var options = []struct {
 	{"rules", "rules", content, "`FILE` with a JSON list of rules to put in front of the default ones"},
 	{"production-zone", "production_zones", list, "`ZONE` in production: a name or an id, also with *; repeatable (default every zone)"},
 	{"verified-worker", "verified_workers", list, "`WORKER` that routes may point to, also with *; repeatable (default none)"},
+	{"own-token-id", "own_token_id", text, "`ID` of the API token, not the token: changes to it are reported as such"},
 	{"drop-routine", "drop_routine", toggle, "drop routine entries; with =false they are of severity info"},
 	{"hide-user-logs", "hide_user_logs", toggle, "leave out the entries of users, such as logins and API keys"},
 	{"interval", "poll_interval_seconds", seconds, "`TIME` between polls, 30s to 24h"},
