@@ -419,7 +419,7 @@ func TestFactsOf_TargetZoneAndDetails(t *testing.T) {
 		},
 		"setting": {
 			logged("zone", "change_setting", `"metadata":{"name":"SSL","type":"ssl","value":"full","old_value":"strict","zone_name":"example.com"}`),
-			want{target: "ssl", setting: "ssl", settingGroup: "ssl", zoneName: "example.com", zoneID: "r1", direction: weaker},
+			want{target: "ssl", setting: "ssl", settingPath: "ssl/ssl", zoneName: "example.com", zoneID: "r1", direction: weaker},
 		},
 		"route": {
 			logged("route", "route_create", `"metadata":{"pattern":"example.com/*","script":"proxy"}`),

@@ -26,17 +26,17 @@ type facts struct {
 	// every zone.
 	accountWide bool
 
-	recordType   string // of a DNS record, in upper case
-	setting      string // the name of a zone setting
-	settingGroup string // what Cloudflare files it under, such as "firewall"
-	role         string // one of the role states, or "" when it is not about a member
-	roleName     string // the roles given, as text
-	scope        string // of an API token, or "" when it is not about one
-	tokenID      string // of an API token
-	ownToken     bool   // the token is the connector's own; see Normalizer.facts
-	decision     string // of an Access policy, in lower case
-	script       string // the Worker of a script or route
-	noScript     bool   // a route that says it has no script: it switches Workers off
+	recordType  string // of a DNS record, in upper case
+	setting     string // the name of a zone setting
+	settingPath string // with what Cloudflare files it under: "firewall/waf"
+	role        string // one of the role states, or "" when it is not about a member
+	roleName    string // the roles given, as text
+	scope       string // of an API token, or "" when it is not about one
+	tokenID     string // of an API token
+	ownToken    bool   // the token is the connector's own; see Normalizer.facts
+	decision    string // of an Access policy, in lower case
+	script      string // the Worker of a script or route
+	noScript    bool   // a route that says it has no script: it switches Workers off
 
 	// direction is weaker, safer or "" for a change that moved no protection.
 	direction string
@@ -523,7 +523,6 @@ func (r *review) refineSetting() {
 	if r.setting == "" {
 		r.setting = strings.ToLower(r.text("id", "name"))
 	}
-	r.settingGroup = strings.ToLower(r.meta.text("type"))
 	r.target = r.setting
 	now, before := r.meta.get("value", "new_value"), r.meta.get("old_value")
 	if now == "" {
@@ -537,6 +536,9 @@ func (r *review) refineSetting() {
 	}
 	if r.setting == "" {
 		return
+	}
+	if group := r.meta.text("type"); group != "" {
+		r.settingPath = strings.ToLower(group) + "/" + r.setting
 	}
 	r.note(r.setting, before, now)
 	r.direction = settingDirection(r.setting, before, now)

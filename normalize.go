@@ -49,23 +49,25 @@ var singles = sync.Pool{New: func() any { return new(page) }}
 // it in RawEvent, as a JSON string where it is not JSON. An entry without a
 // readable time has the zero time.
 func (n *Normalizer) Normalize(raw []byte) (ingest.Event, Verdict) {
+	e := decodeOne(raw)
+	return n.event(&e, time.Time{})
+}
+
+// decodeOne decodes one entry into memory of its own.
+func decodeOne(raw []byte) entry {
 	p := singles.Get().(*page)
 	defer func() {
 		p.body = nil
 		singles.Put(p)
 	}()
 	p.body = raw
-	var e entry
 	if err := p.scanOne(); err == nil && len(p.entries) == 1 && nesting(raw) < maxNesting {
-		e = p.entry(0)
-	} else {
-		e = entry{id: derivedID(string(raw)), undecodable: true, notes: []string{
-			"the entry is not JSON; raw_event holds it as text",
-		}}
-		quoted, _ := jsontext.AppendQuote(nil, raw)
-		e.raw = string(quoted)
+		return p.entry(0)
 	}
-	return n.event(&e, time.Time{})
+	quoted, _ := jsontext.AppendQuote(nil, raw)
+	return entry{raw: string(quoted), id: derivedID(string(raw)), undecodable: true, notes: []string{
+		"the entry is not JSON; raw_event holds it as text",
+	}}
 }
 
 // maxNesting bounds how deep an entry may nest to be part of an event:

@@ -27,20 +27,24 @@ var addressRecords = oneOf{"MX", "A", "AAAA", "CNAME", "NS", "unknown"}
 func DefaultRules() []Rule {
 	rules := slices.Clone(defaultRules)
 	for i := range rules {
-		r := &rules[i]
-		r.Techniques = slices.Clone(r.Techniques)
-		r.Match.Changed = slices.Clone(r.Match.Changed)
-		for _, c := range conditions {
-			of := c.list(&r.Match)
-			*of = slices.Clone(*of)
-		}
-		for _, f := range flags {
-			if flag := f.flag(&r.Match); *flag != nil {
-				*flag = new(**flag)
-			}
-		}
+		rules[i] = rules[i].clone()
 	}
 	return rules
+}
+
+func (r Rule) clone() Rule {
+	r.Techniques = slices.Clone(r.Techniques)
+	r.Match.Changed = slices.Clone(r.Match.Changed)
+	for _, c := range conditions {
+		of := c.list(&r.Match)
+		*of = slices.Clone(*of)
+	}
+	for _, f := range flags {
+		if flag := f.flag(&r.Match); *flag != nil {
+			*flag = new(**flag)
+		}
+	}
+	return r
 }
 
 // EffectiveRules returns the rules a connector grades with when user are those

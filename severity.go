@@ -1,6 +1,7 @@
 package cloudflareaudit
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -563,14 +564,13 @@ func (g *graded) holds(r *compiledRule, c *condition) bool {
 	}
 	text, other := g.said(c.kind)
 	for _, glob := range c.globs {
-		if text != "" && glob.match(text) || other != "" && glob.match(other) {
+		if text != "" && glob.match(text) {
 			return true
 		}
-	}
-	if c.kind == onSetting && g.f.settingGroup != "" && text != "" {
-		return slices.ContainsFunc(c.globs, func(glob glob) bool {
-			return strings.Contains(glob.text, "/") && glob.match(g.f.settingGroup+"/"+text)
-		})
+		// Only a pattern with a slash is about the group of a setting.
+		if other != "" && (c.kind != onSetting || strings.Contains(glob.text, "/")) && glob.match(other) {
+			return true
+		}
 	}
 	return false
 }
@@ -618,7 +618,7 @@ func (g *graded) said(kind conditionKind) (text, other string) {
 			return or(f.recordType, "unknown"), ""
 		}
 	case onSetting:
-		return f.setting, ""
+		return f.setting, f.settingPath
 	case onDirection:
 		return or(f.direction, "none"), ""
 	case onRole:
@@ -838,7 +838,11 @@ func (f *facts) placeholder(name string, e *entry) string {
 func ParseRules(b []byte) ([]Rule, error) {
 	var list []json.RawMessage
 	if err := json.Unmarshal(b, &list); err != nil {
-		return nil, fmt.Errorf("must be a JSON list of rules: %w", err)
+		at := ""
+		if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
+			at = fmt.Sprintf("line %d: ", 1+bytes.Count(b[:min(int(syntax.Offset), len(b))], []byte("\n")))
+		}
+		return nil, fmt.Errorf("must be a JSON list of rules: %s%w", at, err)
 	}
 	var p ruleParser
 	rules := make([]Rule, len(list))
@@ -880,9 +884,23 @@ func (p *ruleParser) fault(field, value, allowed string) {
 	p.faults = append(p.faults, &FieldError{p.place + field, value, allowed})
 }
 
+// members calls fn for the members of an object, of which each may be there
+// once.
+func (p *ruleParser) members(prefix string, v value, fn func(key string, val value)) {
+	seen := make(map[string]bool)
+	v.each(func(key string, val value) bool {
+		if seen[key] {
+			p.fault(prefix+key, "", "is there twice")
+		}
+		seen[key] = true
+		fn(key, val)
+		return true
+	})
+}
+
 func (p *ruleParser) rule(v value) Rule {
 	var r Rule
-	v.each(func(key string, val value) bool {
+	p.members("", v, func(key string, val value) {
 		switch key {
 		case "id":
 			r.ID = p.text(key, val)
@@ -907,14 +925,13 @@ func (p *ruleParser) rule(v value) Rule {
 		default:
 			p.fault(key, "", "there is no such field"+suggest(key, ruleKeys))
 		}
-		return true
 	})
 	return r
 }
 
 func (p *ruleParser) match(v value) Match {
 	var m Match
-	v.each(func(key string, val value) bool {
+	p.members("match.", v, func(key string, val value) {
 		field := "match." + key
 		for _, c := range conditions {
 			if c.name != key {
@@ -925,20 +942,19 @@ func (p *ruleParser) match(v value) Match {
 				p.fault(field, "[]", "is empty: leave it out, or name something to match")
 			}
 			*c.list(&m) = list
-			return true
+			return
 		}
 		for _, f := range flags {
 			if f.name == key {
 				*f.flag(&m) = new(p.flag(field, val))
-				return true
+				return
 			}
 		}
 		if key == "changed" {
 			m.Changed = p.changes(field, val)
-			return true
+			return
 		}
 		p.fault(field, "", "there is no such condition"+suggest(key, matchKeys))
-		return true
 	})
 	return m
 }
@@ -949,6 +965,16 @@ func (p *ruleParser) text(field string, v value) string {
 		return ""
 	}
 	return v.text()
+}
+
+// scalar reads a text, or a number or boolean as one: it is what a field may be
+// changed to.
+func (p *ruleParser) scalar(field string, v value) string {
+	switch v.kind() {
+	case '0', 't', 'f':
+		return v.text()
+	}
+	return p.text(field, v)
 }
 
 func (p *ruleParser) flag(field string, v value) bool {
@@ -982,18 +1008,17 @@ func (p *ruleParser) changes(field string, v value) []Change {
 			return true
 		}
 		var c Change
-		item.each(func(key string, val value) bool {
+		p.members(field+".", item, func(key string, val value) {
 			switch key {
 			case "field":
 				c.Field = p.text(field+".field", val)
 			case "old":
-				c.Old = p.text(field+".old", val)
+				c.Old = p.scalar(field+".old", val)
 			case "new":
-				c.New = p.text(field+".new", val)
+				c.New = p.scalar(field+".new", val)
 			default:
 				p.fault(field+"."+key, "", "there is no such field"+suggest(key, changeKeys))
 			}
-			return true
 		})
 		list = append(list, c)
 		return true
@@ -1023,6 +1048,7 @@ func checkRules(rules []Rule) []error {
 			first[r.ID] = i
 		}
 	}
+	p.checkReach(rules)
 	return p.faults
 }
 
