@@ -16,7 +16,7 @@ func (p *ruleParser) checkReach(rules []Rule) {
 		if r.Disabled || r.Match.isZero() {
 			continue
 		}
-		p.place = place(i, r.ID)
+		p.begin(i, r.ID)
 		compiled := compile(r)
 		p.checkTogether(compiled)
 		for j, earlier := range before {

@@ -369,7 +369,7 @@ func combine(user []Rule) (rules []Rule, faults []error) {
 		return nil, faults
 	}
 	defaults := DefaultRules()
-	for at, r := range user {
+	for _, r := range user {
 		i := slices.IndexFunc(defaults, func(d Rule) bool { return d.ID == r.ID })
 		if i < 0 {
 			rules = append(rules, r)
@@ -389,13 +389,8 @@ func combine(user []Rule) (rules []Rule, faults []error) {
 			d.Techniques = r.Techniques
 		}
 		d.Disabled = r.Disabled
-		if (d.Drop || d.Disabled) && i == len(defaults)-1 {
-			faults = append(faults, &FieldError{place(at, r.ID), "",
-				"the last rule takes all that no other one matches: it may be graded, but not dropped or switched off"})
-		}
 	}
-	rules = slices.DeleteFunc(append(rules, defaults...), func(r Rule) bool { return r.Disabled })
-	return rules, faults
+	return slices.DeleteFunc(append(rules, defaults...), func(r Rule) bool { return r.Disabled }), nil
 }
 
 func compile(r Rule) *compiledRule {
@@ -848,40 +843,64 @@ func ParseRules(b []byte) ([]Rule, error) {
 	rules := make([]Rule, len(list))
 	for i, raw := range list {
 		v := value(raw)
-		p.place = place(i, v.get("id").text())
+		p.begin(i, v.get("id").text())
 		if v.kind() != '{' {
-			p.fault("", string(v), "must be an object")
+			p.fault("", literal(v), "must be an object")
 			continue
 		}
 		rules[i] = p.rule(v)
 	}
-	p.faults = append(p.faults, checkRules(rules)...)
+	p.check(rules)
 	if len(p.faults) > 0 {
-		return nil, errors.Join(p.faults...)
+		return nil, errors.Join(p.errors()...)
 	}
 	return rules, nil
 }
 
-// place names a rule in an error.
-func place(i int, id string) string {
-	at := "rules[" + strconv.Itoa(i) + "]"
-	if id != "" {
-		at += " " + strconv.Quote(shorten(id, 80))
-	}
-	return at
-}
-
 // ruleParser collects the faults of rules.
 type ruleParser struct {
+	// at and place are the rule at hand: its position, and its name in errors.
+	at     int
 	place  string
-	faults []error
+	faults []ruleFault
+}
+
+// ruleFault is what is wrong with the rule at a position.
+type ruleFault struct {
+	at  int
+	err error
+}
+
+func (p *ruleParser) begin(at int, id string) {
+	p.at, p.place = at, "rules["+strconv.Itoa(at)+"]"
+	if id != "" {
+		p.place += " " + strconv.Quote(shorten(id, 80))
+	}
 }
 
 func (p *ruleParser) fault(field, value, allowed string) {
 	if field != "" {
 		field = ": " + field
 	}
-	p.faults = append(p.faults, &FieldError{p.place + field, value, allowed})
+	p.faults = append(p.faults, ruleFault{p.at, &FieldError{p.place + field, value, allowed}})
+}
+
+// errors are the faults in the order of the rules.
+func (p *ruleParser) errors() []error {
+	slices.SortStableFunc(p.faults, func(a, b ruleFault) int { return a.at - b.at })
+	errs := make([]error, len(p.faults))
+	for i, f := range p.faults {
+		errs[i] = f.err
+	}
+	return errs
+}
+
+// literal is a value as a person wrote it.
+func literal(v value) string {
+	if v.kind() == '"' {
+		return v.text()
+	}
+	return string(v)
 }
 
 // members calls fn for the members of an object, of which each may be there
@@ -918,7 +937,7 @@ func (p *ruleParser) rule(v value) Rule {
 			r.Techniques = p.list(key, val)
 		case "match":
 			if val.kind() != '{' {
-				p.fault(key, string(val), "must be an object")
+				p.fault(key, literal(val), "must be an object")
 				break
 			}
 			r.Match = p.match(val)
@@ -961,7 +980,7 @@ func (p *ruleParser) match(v value) Match {
 
 func (p *ruleParser) text(field string, v value) string {
 	if v.kind() != '"' {
-		p.fault(field, string(v), "must be text")
+		p.fault(field, literal(v), "must be text")
 		return ""
 	}
 	return v.text()
@@ -979,7 +998,7 @@ func (p *ruleParser) scalar(field string, v value) string {
 
 func (p *ruleParser) flag(field string, v value) bool {
 	if k := v.kind(); k != 't' && k != 'f' {
-		p.fault(field, string(v), "must be true or false")
+		p.fault(field, literal(v), "must be true or false")
 	}
 	return v.kind() == 't'
 }
@@ -995,7 +1014,7 @@ func (p *ruleParser) list(field string, v value) []string {
 			return true
 		})
 	default:
-		p.fault(field, string(v), "must be text or a list of texts")
+		p.fault(field, literal(v), "must be text or a list of texts")
 	}
 	return list
 }
@@ -1004,7 +1023,7 @@ func (p *ruleParser) changes(field string, v value) []Change {
 	var list []Change
 	read := func(_ string, item value) bool {
 		if item.kind() != '{' {
-			p.fault(field, string(item), `must be a list of objects such as {"field": "proxied", "new": "false"}`)
+			p.fault(field, literal(item), `must be a list of objects such as {"field": "proxied", "new": "false"}`)
 			return true
 		}
 		var c Change
@@ -1037,11 +1056,21 @@ func (p *ruleParser) changes(field string, v value) []Change {
 // checkRules finds the faults of a user's rules.
 func checkRules(rules []Rule) []error {
 	var p ruleParser
+	p.check(rules)
+	return p.errors()
+}
+
+// check finds the faults of rules, except of those that had one already for
+// which they could not be read.
+func (p *ruleParser) check(rules []Rule) {
 	first := make(map[string]int)
 	for i := range rules {
 		r := &rules[i]
-		p.place = place(i, r.ID)
-		p.check(r)
+		if slices.ContainsFunc(p.faults, func(f ruleFault) bool { return f.at == i }) && r.isZero() {
+			continue
+		}
+		p.begin(i, r.ID)
+		p.checkRule(r)
 		if at, taken := first[r.ID]; taken && r.ID != "" {
 			p.fault("id", r.ID, fmt.Sprintf("is taken by rules[%d] already", at))
 		} else {
@@ -1049,10 +1078,13 @@ func checkRules(rules []Rule) []error {
 		}
 	}
 	p.checkReach(rules)
-	return p.faults
 }
 
-func (p *ruleParser) check(r *Rule) {
+func (r *Rule) isZero() bool {
+	return r.ID == "" && r.Match.isZero() && r.Severity == "" && !r.Drop && !r.Disabled
+}
+
+func (p *ruleParser) checkRule(r *Rule) {
 	isDefault := slices.ContainsFunc(defaultRules, func(d Rule) bool { return d.ID == r.ID })
 	hasMatch := !r.Match.isZero()
 	switch {
@@ -1072,6 +1104,9 @@ func (p *ruleParser) check(r *Rule) {
 		p.fault("severity", string(r.Severity), "must be critical, high, medium, low or info")
 	case r.Severity == "" && !r.Drop && !r.Disabled && !isDefault:
 		p.fault("severity", "", "is required, unless the rule drops: critical, high, medium, low or info")
+	}
+	if r.ID == defaultRules[len(defaultRules)-1].ID && (r.Drop || r.Disabled) {
+		p.fault("", "", "the last rule takes all that no other one matches: it may be graded, but not dropped or switched off")
 	}
 	if _, fault := parseTemplate(r.Title); fault != "" {
 		p.fault("title", r.Title, fault)

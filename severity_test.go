@@ -480,8 +480,8 @@ func TestParseRules_ReportsEveryFaultWithItsPlace(t *testing.T) {
 		{`[{"id":"a","severity":"high","match":{"action":["x",7]}}]`, `match.action: "7": must be text`},
 		{`[{"id":"a","severity":"high","match":{"zone":"https://example.com"}}]`, `match.zone: "https://example.com": must be the name or the id of a zone`},
 		{`[{"id":"a","severity":"high","match":{"outcome":"bad"}}]`, `match.outcome: "bad": must be one of success, failure, unknown`},
-		{`[{"id":"a","severity":"high","match":{"production":"yes","action":"x"}}]`, `match.production: "\"yes\"": must be true or false`},
-		{`[{"id":"a","severity":"high","match":"dns"}]`, `match: "\"dns\"": must be an object`},
+		{`[{"id":"a","severity":"high","match":{"production":"yes","action":"x"}}]`, `match.production: "yes": must be true or false`},
+		{`[{"id":"a","severity":"high","match":"dns"}]`, `match: "dns": must be an object`},
 		{`[{"id":"a","severity":"high","match":{"action":"x"},"techniques":["T12"]}]`, `techniques: "T12": must be an ATT&CK id`},
 		{`[{"id":"a","severity":"high","match":{"action":"x"},"title":"{who}"}]`, `there is no placeholder {who}`},
 		{`[{"id":"a","severity":"high","match":{"action":"x"},"title":"a [b"}]`, `has a [ without a ]`},
@@ -490,7 +490,10 @@ func TestParseRules_ReportsEveryFaultWithItsPlace(t *testing.T) {
 		{`[{"id":"a","drop":true,"match":{"action":"*"}}]`, `drop: the rule would drop too much`},
 		{`[{"id":"a","drop":true,"match":{"actor_type":"user","production":true}}]`, `drop: the rule would drop too much`},
 		{`[{"id":"a","drop":true,"match":{"source_ip":"0.0.0.0/0"}}]`, `drop: the rule would drop too much`},
-		{`[{"id":"a","drop":"yes","match":{"action":"x"}}]`, `drop: "\"yes\"": must be true or false`},
+		{`[{"id":"a","drop":"yes","match":{"action":"x"}}]`, `drop: "yes": must be true or false`},
+		{`[{"id":"a","severity":"high","severity":"low","match":{"action":"x"}}]`, `rules[0] "a": severity: is there twice`},
+		{`[{"id":"a","severity":"high","match":{"action":"x","action":"y"}}]`, `match.action: is there twice`},
+		{`[{"id":"a","severity":"high","match":{"changed":{"field":"x","field":"y"}}}]`, `match.changed.field: is there twice`},
 		{`[7]`, `rules[0]: "7": must be an object`},
 		{`[{"id":7}]`, `rules[0] "7": id: "7": must be text`},
 	} {
@@ -508,15 +511,32 @@ func TestParseRules_ReportsEveryFaultWithItsPlace(t *testing.T) {
 		_, err := ParseRules([]byte(notAList))
 		assert.ErrorContains(t, err, "must be a JSON list of rules")
 	}
-	// What only shows next to the default rules.
+	_, err = ParseRules([]byte("[\n{\"id\": \"a\"},\n{\"id\" 1}]"))
+	assert.ErrorContains(t, err, "must be a JSON list of rules: line 3: invalid character")
+	_, err = ParseRules([]byte(`[{"id":"B"},7,{"id":"a","severity":"x","match":{"acton":1}},{"match":{"target":"x"}}]`))
+	require.Error(t, err)
+	var places []string
+	for _, fault := range err.(interface{ Unwrap() []error }).Unwrap() {
+		place, _, _ := strings.Cut(fault.Error(), ":")
+		places = append(places, place)
+	}
+	assert.Equal(t, []string{`rules[0] "B"`, `rules[1]`, `rules[2] "a"`, `rules[3]`}, slices.Compact(places), "in the order of the rules: %v", err)
 	for _, last := range []string{`[{"id":"other","drop":true}]`, `[{"id":"other","disabled":true}]`} {
-		rules, err := ParseRules([]byte(last))
-		require.NoError(t, err)
-		_, err = newClassifier(classifierConfig{Rules: rules})
+		_, err := ParseRules([]byte(last))
 		assert.ErrorContains(t, err, "the last rule takes all that no other one matches")
 	}
 	_, err = newClassifier(classifierConfig{Rules: []Rule{{ID: "a", Severity: "bad", Match: Match{Action: []string{"x"}}}}})
 	assert.True(t, errors.As(err, new(*FieldError)), "rules given as values are checked too")
+}
+
+func TestParseRules_AChangedValueMayBeANumberOrABoolean(t *testing.T) {
+	t.Parallel()
+	rules, err := ParseRules([]byte(`[{"id":"a","severity":"low","match":{"changed":[{"field":"x","old":1.0,"new":false},{"field":"y","new":"z"}]}}]`))
+	require.NoError(t, err)
+	assert.Equal(t, []Change{{"x", "1.0", "false"}, {"y", "", "z"}}, rules[0].Match.Changed)
+	_, err = ParseRules([]byte(`[{"id":"a","severity":"low","match":{"changed":{"field":1,"new":[2]}}}]`))
+	assert.ErrorContains(t, err, `match.changed.field: "1": must be text`)
+	assert.ErrorContains(t, err, `match.changed.new: "[2]": must be text`)
 }
 
 func FuzzParseRules(f *testing.F) {
