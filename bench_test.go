@@ -71,3 +71,48 @@ func BenchmarkPage(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkEntry holds the two halves of the work on an entry side by side:
+// grading it has to cost less than decoding it. An operation is an entry.
+func BenchmarkEntry(b *testing.B) {
+	n, err := NewNormalizer(Config{AccountID: cfapi.DefaultAccountID, ProductionZones: []string{"example.com"}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	p := page{body: benchPage()}
+	if _, err := p.scan(); err != nil {
+		b.Fatal(err)
+	}
+	entries := make([]entry, len(p.entries))
+	for i := range entries {
+		entries[i] = p.entry(i)
+	}
+	b.Run("decode", func(b *testing.B) {
+		b.ReportAllocs()
+		for n := 0; b.Loop(); n = (n + 1) % len(entries) {
+			if n == 0 {
+				if _, err := p.scan(); err != nil {
+					b.Fatal(err)
+				}
+			}
+			_ = p.entry(n)
+		}
+	})
+	b.Run("grade", func(b *testing.B) {
+		b.ReportAllocs()
+		for i := 0; b.Loop(); i = (i + 1) % len(entries) {
+			f := n.facts(&entries[i])
+			_ = n.classifier.classify(&entries[i], &f)
+		}
+	})
+}
+
+// corpus is one decoded entry of every published pair.
+func corpus(b *testing.B) (raws [][]byte, entries []entry) {
+	for _, p := range published {
+		raw := logged(p.resource, p.action, p.more...)
+		raws = append(raws, []byte(raw))
+		entries = append(entries, *decode(b, raw))
+	}
+	return raws, entries
+}

@@ -59,6 +59,12 @@ type Config struct {
 	// VerifiedWorkers are the Worker scripts that routes may point to without
 	// notice: names, also with *. Empty means that none is verified.
 	VerifiedWorkers []string
+	// OwnTokenID is the id of APIToken, 32 hexadecimal digits: what the
+	// dashboard shows in the address of the token's page, and the API as
+	// result.id of its verify endpoint. It cannot be derived from the token.
+	// With it, whoever rolls, changes or deletes the token is reported as
+	// blinding the connector. Empty means that this is not looked for.
+	OwnTokenID string
 	// DropRoutine drops what the rules call routine, such as reads of zone
 	// settings. Nil means true; false delivers it with severity info.
 	DropRoutine *bool
@@ -196,6 +202,13 @@ func (c Config) Validate() error {
 	within("initial_lookback", c.InitialLookback, time.Minute, maxLookback)
 	between("rate_limit", c.RateLimit, 1, 1200)
 	within("request_timeout", c.RequestTimeout, time.Second, 5*time.Minute)
+	if allowed := checkTokenID(c.OwnTokenID); allowed != "" {
+		shown := c.OwnTokenID
+		if tokenForm.MatchString(shown) {
+			shown, allowed = "", "looks like the token itself; "+allowed
+		}
+		fault("own_token_id", shown, allowed)
+	}
 	if _, err := c.classifier(); err != nil {
 		faults = append(faults, err)
 	}
@@ -236,6 +249,14 @@ func checkAccountID(id string) string {
 		return fmt.Sprintf("must be the id alone; did you mean %s?", strings.ToLower(part))
 	}
 	return form
+}
+
+// checkTokenID says what is wrong with the id of a token, or "".
+func checkTokenID(id string) string {
+	if id == "" || isHexID(id) {
+		return ""
+	}
+	return "must be the id of the token: 32 hexadecimal digits"
 }
 
 // checkToken says what is wrong with a token, without repeating any of it.
@@ -335,6 +356,13 @@ var configFields = []configField{
 		Name: "verified_workers", Type: ingest.FieldTextarea, Label: "Verified Workers",
 		HelpText: "Worker scripts that routes may point to, separated by commas or line breaks; * stands for any text. Empty: none.",
 	}, setList(func(c *Config) *[]string { return &c.VerifiedWorkers })},
+	{ingest.Field{
+		// A host wants every field named like a secret to be one.
+		Name: "own_token_id", Type: ingest.FieldSecret, Label: "Id of the API token",
+		Placeholder: "32 hexadecimal digits",
+		HelpText: "Not the token but its id, at the end of the address of its page in the dashboard. " +
+			"With it, changes to the connector's own token are reported as such.",
+	}, func(c *Config, v any) error { return setString(&c.OwnTokenID, v) }},
 	{ingest.Field{
 		Name: "drop_routine", Type: ingest.FieldBoolean, Label: "Drop routine reads", Default: true,
 		HelpText: "Drops what the rules call routine, such as reads of settings. Off: it is delivered with severity info.",
@@ -624,18 +652,22 @@ func setRules(c *Config, v any) error {
 	return err
 }
 
-// suggest is a hint at the name nearest to a mistyped one.
+// suggest is a hint at the name nearest to a mistyped one. Where none is near it
+// lists them, unless they are many.
 func suggest(name string, names []string) string {
-	best, distance := "", len(name)/2+1
+	best, distance := "", min(len(name)/2, 4)+1
 	for _, candidate := range names {
 		if d := editDistance(strings.ToLower(name), candidate); d < distance {
 			best, distance = candidate, d
 		}
 	}
-	if best == "" {
-		return "; the fields are " + strings.Join(names, ", ")
+	switch {
+	case best != "":
+		return fmt.Sprintf("; did you mean %q?", best)
+	case len(names) > 30:
+		return ""
 	}
-	return fmt.Sprintf("; did you mean %q?", best)
+	return "; there are " + strings.Join(names, ", ")
 }
 
 // editDistance is the number of characters to insert, delete or replace to

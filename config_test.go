@@ -220,10 +220,10 @@ func TestRegister_PutsTheConnectorIntoTheCatalog(t *testing.T) {
 		if f.Required {
 			required = append(required, f.Name)
 		} else if f.Default == nil {
-			require.Contains(t, []ingest.FieldType{ingest.FieldTextarea}, f.Type, f.Name)
+			require.Contains(t, []ingest.FieldType{ingest.FieldTextarea, ingest.FieldSecret}, f.Type, f.Name)
 		}
 		require.NotEmpty(t, f.HelpText, f.Name)
-		require.Equal(t, f.Name == "api_token", f.Type == ingest.FieldSecret)
+		require.Equal(t, f.Name == "api_token" || f.Name == "own_token_id", f.Type == ingest.FieldSecret)
 	}
 	require.Equal(t, []string{"account_id", "api_token"}, required)
 
@@ -251,4 +251,24 @@ func TestDescriptor_DefaultsAreThoseOfTheConfiguration(t *testing.T) {
 	def.Clock, def.Logger, def.APIToken = nil, nil, Secret{}
 	c.APIToken = Secret{}
 	require.Equal(t, def, c)
+}
+
+func TestValidate_TheIdOfTheTokenIsNotTheToken(t *testing.T) {
+	t.Parallel()
+	object := map[string]any{"account_id": someAccount, "api_token": "cfat_x"}
+	for _, id := range []string{"", ownToken, strings.ToUpper(ownToken)} {
+		object["own_token_id"] = id
+		c, err := ParseConfig(object)
+		require.NoError(t, err)
+		assert.Equal(t, id, c.OwnTokenID)
+	}
+	object["own_token_id"] = "siem"
+	_, err := ParseConfig(object)
+	assert.Equal(t, `own_token_id: "siem": must be the id of the token: 32 hexadecimal digits`, faultsOf(err)["own_token_id"])
+	for _, token := range []string{"cfat_0123456789", strings.Repeat("aB3_", 10)} {
+		object["own_token_id"] = token
+		_, err = ParseConfig(object)
+		assert.Contains(t, faultsOf(err)["own_token_id"], "looks like the token itself")
+		assert.NotContains(t, err.Error(), token)
+	}
 }

@@ -63,14 +63,14 @@ func New(cfg Config) (*Connector, error) {
 
 // NewNormalizer builds the part of a connector that turns entries into events.
 // Of cfg it uses AccountID, which may be empty, and what decides the severity:
-// ProductionZones, VerifiedWorkers, DropRoutine and Rules.
+// ProductionZones, VerifiedWorkers, OwnTokenID, DropRoutine and Rules.
 func NewNormalizer(cfg Config) (*Normalizer, error) {
 	cfg = cfg.withDefaults()
 	c, err := cfg.classifier()
 	if err != nil {
 		return nil, err
 	}
-	return newNormalizer(cfg.AccountID, c), nil
+	return &Normalizer{cfg.AccountID, cfg.OwnTokenID, c}, nil
 }
 
 // Register adds the connector to a host's catalog.

@@ -26,16 +26,17 @@ type facts struct {
 	// every zone.
 	accountWide bool
 
-	recordType   string // of a DNS record, in upper case
-	setting      string // the name of a zone setting
-	settingGroup string // what Cloudflare files it under, such as "firewall"
-	role         string // one of the role states, or "" when it is not about a member
-	roleName     string // the roles given, as text
-	scope        string // of an API token, or "" when it is not about one
-	tokenID      string // of an API token
-	decision     string // of an Access policy, in lower case
-	script       string // the Worker of a script or route
-	noScript     bool   // a route that says it has no script: it switches Workers off
+	recordType  string // of a DNS record, in upper case
+	setting     string // the name of a zone setting
+	settingPath string // with what Cloudflare files it under: "firewall/waf"
+	role        string // one of the role states, or "" when it is not about a member
+	roleName    string // the roles given, as text
+	scope       string // of an API token, or "" when it is not about one
+	tokenID     string // of an API token
+	ownToken    bool   // the token is the connector's own; see Normalizer.facts
+	decision    string // of an Access policy, in lower case
+	script      string // the Worker of a script or route
+	noScript    bool   // a route that says it has no script: it switches Workers off
 
 	// direction is weaker, safer or "" for a change that moved no protection.
 	direction string
@@ -132,6 +133,10 @@ type review struct {
 	meta, before, after object
 	changed             [maxChanges]ingest.FieldChange
 	n                   int
+	// rule is the members of a firewall rule, and was and is are the rules of
+	// a list: memory to be used again.
+	rule    object
+	was, is []value
 }
 
 // object is the members of a JSON object in their order.
@@ -145,83 +150,16 @@ type member struct {
 // maxMembers bounds how many members of an object are looked at.
 const maxMembers = 200
 
-// read fills o with the members of v, reusing its memory. It is value.each for
-// the hot path: an entry has been validated before its values get here, so it
-// is enough to find where each ends.
+// read fills o with the members of v, reusing its memory.
 func (o object) read(v value) object {
 	o = o[:0]
-	if v.kind() != '{' {
-		return o
-	}
-	s := string(v)
-	for i := skipSpace(s, 1); i < len(s) && s[i] == '"' && len(o) < maxMembers; {
-		end := skipString(s, i)
-		name := s[i:end]
-		start := skipSpace(s, skipSpace(s, end)+1)
-		i = skipValue(s, start)
-		if start >= i {
-			break
-		}
-		o = append(o, member{unquote(name), v[start:i]})
-		i = skipSpace(s, skipSpace(s, i)+1)
+	if v.kind() == '{' {
+		v.each(func(key string, val value) bool {
+			o = append(o, member{key, val})
+			return len(o) < maxMembers
+		})
 	}
 	return o
-}
-
-// skipSpace is where the white space at i ends.
-func skipSpace(s string, i int) int {
-	for i < len(s) && (s[i] == ' ' || s[i] == '\n' || s[i] == '\t' || s[i] == '\r') {
-		i++
-	}
-	return i
-}
-
-// skipString is where the string at i ends.
-func skipString(s string, i int) int {
-	for i++; i < len(s); i++ {
-		quote := strings.IndexByte(s[i:], '"')
-		if quote < 0 {
-			break
-		}
-		// An odd number of backslashes makes the quote a part of the string.
-		start := i
-		i += quote
-		escapes := 0
-		for escapes < i-start && s[i-1-escapes] == '\\' {
-			escapes++
-		}
-		if escapes%2 == 0 {
-			return i + 1
-		}
-	}
-	return len(s)
-}
-
-// skipValue is where the value at i ends.
-func skipValue(s string, i int) int {
-	for depth := 0; i < len(s); {
-		switch s[i] {
-		case '"':
-			i = skipString(s, i)
-			if depth == 0 {
-				return i
-			}
-			continue
-		case '{', '[':
-			depth++
-		case '}', ']':
-			depth--
-			if depth <= 0 {
-				return i + 1 + min(depth, 0)
-			}
-		case ',', ' ', '\n', '\t', '\r':
-			if depth == 0 {
-				return i
-			}
-		}
-		i++
-	}
-	return len(s)
 }
 
 // get is the value of the first of the keys that o has and that is not null.
@@ -585,7 +523,6 @@ func (r *review) refineSetting() {
 	if r.setting == "" {
 		r.setting = strings.ToLower(r.text("id", "name"))
 	}
-	r.settingGroup = strings.ToLower(r.meta.text("type"))
 	r.target = r.setting
 	now, before := r.meta.get("value", "new_value"), r.meta.get("old_value")
 	if now == "" {
@@ -599,6 +536,9 @@ func (r *review) refineSetting() {
 	}
 	if r.setting == "" {
 		return
+	}
+	if group := r.meta.text("type"); group != "" {
+		r.settingPath = strings.ToLower(group) + "/" + r.setting
 	}
 	r.note(r.setting, before, now)
 	r.direction = settingDirection(r.setting, before, now)
@@ -633,11 +573,13 @@ func settingRank(order string, v value) (rank, top int) {
 	switch {
 	case v.kind() == '{':
 		// HTTP strict transport security is an object.
-		on := v.get("enabled")
-		if on == "" {
-			on = v.get("strict_transport_security", "enabled")
+		if inner := v.get("strict_transport_security"); inner != "" {
+			v = inner
 		}
-		text = on.text()
+		text = v.get("enabled").text()
+		if v.get("max_age").text() == "0" {
+			text = "false" // browsers forget it at once
+		}
 		fallthrough
 	case text == "true", text == "false":
 		text = map[string]string{"true": "on", "false": "off"}[text]
@@ -654,6 +596,10 @@ func settingRank(order string, v value) (rank, top int) {
 
 func (r *review) refineDNS() {
 	r.recordType = strings.ToUpper(r.text("type", "record_type"))
+	// A record that becomes one of another type is lost as what it was.
+	if lost := strings.ToUpper(r.before.text("type")); slices.Contains(addressRecords, lost) {
+		r.recordType = lost
+	}
 	r.target = strings.TrimSuffix(r.text("name", "record_name"), ".")
 	was, is := r.before.text("proxied"), r.after.text("proxied")
 	switch {
@@ -1016,7 +962,8 @@ func (r *review) controls() controls {
 		for _, o := range []object{r.before, r.after} {
 			if v := o.get(key); v != "" {
 				isList = true
-				c.deleted = appendControls(c.deleted, v)
+				r.was = appendElements(r.was[:0], v)
+				c.deleted = r.appendControls(c.deleted, r.was)
 			}
 		}
 	}
@@ -1027,10 +974,13 @@ func (r *review) controls() controls {
 			continue
 		case before != "" && after != "":
 			// The same list on both sides can be compared as it is.
-			return controls{appendControls(nil, before), appendControls(nil, after), true, c.deleted}
+			r.was, r.is = appendElements(r.was[:0], before), appendElements(r.is[:0], after)
+			was, is := withoutCommon(r.was, r.is)
+			return controls{r.appendControls(nil, was), r.appendControls(nil, is), true, c.deleted}
 		}
 		isList = true
-		c.before, c.after = appendControls(c.before, before), appendControls(c.after, after)
+		r.was, r.is = appendElements(r.was[:0], before), appendElements(r.is[:0], after)
+		c.before, c.after = r.appendControls(c.before, r.was), r.appendControls(c.after, r.is)
 	}
 	if isList {
 		return c
@@ -1048,14 +998,34 @@ func (r *review) controls() controls {
 // maxControls bounds how many rules of a ruleset are compared.
 const maxControls = 200
 
-func appendControls(list []firewallControl, rules value) []firewallControl {
-	rules.each(func(_ string, rule value) bool {
-		if rule.kind() == '{' {
-			list = appendControl(list, "", object(nil).read(rule))
+func (r *review) appendControls(list []firewallControl, rules []value) []firewallControl {
+	for _, rule := range rules {
+		if rule.kind() == '{' && len(list) < maxControls {
+			r.rule = r.rule.read(rule)
+			list = appendControl(list, "", r.rule)
 		}
-		return len(list) < maxControls
+	}
+	return list
+}
+
+func appendElements(list []value, array value) []value {
+	array.each(func(key string, element value) bool {
+		list = append(list, element)
+		return key == ""
 	})
 	return list
+}
+
+// withoutCommon leaves out what both lists begin or end with: an update of a
+// ruleset repeats the rules that stay as they are.
+func withoutCommon(was, is []value) (_, _ []value) {
+	for len(was) > 0 && len(is) > 0 && was[0] == is[0] {
+		was, is = was[1:], is[1:]
+	}
+	for len(was) > 0 && len(is) > 0 && was[len(was)-1] == is[len(is)-1] {
+		was, is = was[:len(was)-1], is[:len(is)-1]
+	}
+	return was, is
 }
 
 func appendControl(list []firewallControl, id string, rule object) []firewallControl {
@@ -1270,12 +1240,15 @@ func (r *review) compare() {
 func (r *review) compareObjects(prefix string, before, after object, depth int) {
 	for i := range after {
 		m := &after[i]
+		if i < len(before) && before[i] == *m {
+			continue // most members are the same, and stand in the same order
+		}
 		if old := before.get(m.key); old != m.val {
 			r.compareValues(prefix, m.key, old, m.val, depth)
 		}
 	}
 	for i := range before {
-		if m := &before[i]; !after.has(m.key) {
+		if m := &before[i]; (i >= len(after) || after[i].key != m.key) && !after.has(m.key) {
 			r.compareValues(prefix, m.key, m.val, "", depth)
 		}
 	}

@@ -27,12 +27,17 @@ const (
 // Normalizer turns audit-log entries into events. It holds no state and is safe
 // for concurrent use. [NewNormalizer] makes one.
 type Normalizer struct {
-	accountID  string
+	accountID string
+	// ownTokenID is the id of the token that the connector reads with, or "".
+	ownTokenID string
 	classifier *classifier
 }
 
-func newNormalizer(accountID string, c *classifier) *Normalizer {
-	return &Normalizer{accountID, c}
+// facts finds out what an entry did, and adds what the entry does not say.
+func (n *Normalizer) facts(e *entry) facts {
+	f := factsOf(e)
+	f.ownToken = f.tokenID != "" && strings.EqualFold(f.tokenID, n.ownTokenID)
+	return f
 }
 
 var singles = sync.Pool{New: func() any { return new(page) }}
@@ -44,23 +49,25 @@ var singles = sync.Pool{New: func() any { return new(page) }}
 // it in RawEvent, as a JSON string where it is not JSON. An entry without a
 // readable time has the zero time.
 func (n *Normalizer) Normalize(raw []byte) (ingest.Event, Verdict) {
+	e := decodeOne(raw)
+	return n.event(&e, time.Time{})
+}
+
+// decodeOne decodes one entry into memory of its own.
+func decodeOne(raw []byte) entry {
 	p := singles.Get().(*page)
 	defer func() {
 		p.body = nil
 		singles.Put(p)
 	}()
 	p.body = raw
-	var e entry
 	if err := p.scanOne(); err == nil && len(p.entries) == 1 && nesting(raw) < maxNesting {
-		e = p.entry(0)
-	} else {
-		e = entry{id: derivedID(string(raw)), undecodable: true, notes: []string{
-			"the entry is not JSON; raw_event holds it as text",
-		}}
-		quoted, _ := jsontext.AppendQuote(nil, raw)
-		e.raw = string(quoted)
+		return p.entry(0)
 	}
-	return n.event(&e, time.Time{})
+	quoted, _ := jsontext.AppendQuote(nil, raw)
+	return entry{raw: string(quoted), id: derivedID(string(raw)), undecodable: true, notes: []string{
+		"the entry is not JSON; raw_event holds it as text",
+	}}
 }
 
 // maxNesting bounds how deep an entry may nest to be part of an event:
@@ -88,7 +95,7 @@ func nesting(raw []byte) int {
 // event makes an event of an entry and grades it. An entry without a time of
 // its own gets fallback.
 func (n *Normalizer) event(e *entry, fallback time.Time) (ingest.Event, Verdict) {
-	f := factsOf(e)
+	f := n.facts(e)
 	v := n.classifier.classify(e, &f)
 	return n.eventOf(e, &f, v, fallback), v
 }

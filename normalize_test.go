@@ -19,7 +19,7 @@ import (
 const account = "023e105f4ecef8ad9ca31a8372d0c353"
 
 func normalizer(t testing.TB, cfg classifierConfig) *Normalizer {
-	return newNormalizer(account, classify(t, cfg))
+	return &Normalizer{accountID: account, classifier: classify(t, cfg)}
 }
 
 func TestNormalize_OneEventInFull(t *testing.T) {

@@ -27,20 +27,24 @@ var addressRecords = oneOf{"MX", "A", "AAAA", "CNAME", "NS", "unknown"}
 func DefaultRules() []Rule {
 	rules := slices.Clone(defaultRules)
 	for i := range rules {
-		r := &rules[i]
-		r.Techniques = slices.Clone(r.Techniques)
-		r.Match.Changed = slices.Clone(r.Match.Changed)
-		for _, c := range conditions {
-			of := c.list(&r.Match)
-			*of = slices.Clone(*of)
-		}
-		for _, flag := range []**bool{&r.Match.Production, &r.Match.AccountWide} {
-			if *flag != nil {
-				*flag = new(**flag)
-			}
-		}
+		rules[i] = rules[i].clone()
 	}
 	return rules
+}
+
+func (r Rule) clone() Rule {
+	r.Techniques = slices.Clone(r.Techniques)
+	r.Match.Changed = slices.Clone(r.Match.Changed)
+	for _, c := range conditions {
+		of := c.list(&r.Match)
+		*of = slices.Clone(*of)
+	}
+	for _, f := range flags {
+		if flag := f.flag(&r.Match); *flag != nil {
+			*flag = new(**flag)
+		}
+	}
+	return r
 }
 
 // EffectiveRules returns the rules a connector grades with when user are those
@@ -154,6 +158,10 @@ var defaultRules = []Rule{
 		Match: Match{Action: oneOf{"api_key.*"}},
 		Title: "Global API key created[: {target}]",
 		Why:   "A key of this kind can do all that its user can, does not expire and asks for no second factor."},
+	{ID: "own-token-changed", Severity: high, Techniques: oneOf{"T1562.008", "T1531"},
+		Match: Match{Action: oneOf{"api_token.*"}, Verb: oneOf{"update", "delete", "roll", "enable", "disable", "reset"}, OwnToken: new(true)},
+		Title: "The connector's own API token changed: {action}[: {target}]",
+		Why:   "Whoever does it may be about to blind you: without its token the connector reads nothing more."},
 	{ID: "token-created-broad", Severity: high, Techniques: oneOf{"T1098.001"},
 		Match: Match{Action: oneOf{"api_token.create"}, Scope: oneOf{"broad"}},
 		Title: "API token with broad scopes created[: {target}]",

@@ -57,6 +57,7 @@ var examples = map[string]struct{ yes, no string }{
 	"global-key-deactivated": {logged("api_key", "API_key_deactivated"), logged("api_key", "API_key_created")},
 	"global-key-rotated":     {logged("account", "rotate_API_key"), logged("account", "token_roll")},
 	"global-key-created":     {logged("api_key", "API_key_created"), logged("api_key", "API_key_view")},
+	"own-token-changed":      {logged("account", "token_roll", `"metadata":{"token_name":"siem","token_tag":"`+ownToken+`"}`), logged("account", "token_roll", `"metadata":{"token_name":"ci","token_tag":"t1"}`)},
 	"token-created-broad":    {logged("account", "token_create", `"metadata":{"scopes":["Account.*"]}`), logged("account", "token_create", `"metadata":{"scopes":["zone.dns.read"]}`)},
 	"token-created-narrow":   {logged("account", "token_create", `"metadata":{"scopes":["zone.dns.read"]}`), logged("account", "token_create")},
 	"token-created":          {logged("account", "token_create"), logged("account", "token_revoke")},
@@ -172,15 +173,12 @@ func TestDefaultRules_EachDecidesItsExampleAndNotItsTwin(t *testing.T) {
 		if !assert.True(t, ok, "the rule %s has no example", r.ID) {
 			continue
 		}
-		e := decode(t, example.yes)
-		f := factsOf(e)
-		v := c.classify(e, &f)
+		v, f := grade(t, c, example.yes)
 		if assert.Equal(t, r.ID, v.Rule, "%s %s", f.name, example.yes) {
 			assert.Equal(t, r.Drop, v.Drop)
 		}
-		e = decode(t, example.no)
-		f = factsOf(e)
-		assert.NotEqual(t, r.ID, c.classify(e, &f).Rule, "%s %s", f.name, example.no)
+		v, f = grade(t, c, example.no)
+		assert.NotEqual(t, r.ID, v.Rule, "%s %s", f.name, example.no)
 	}
 	for id := range examples {
 		assert.True(t, rules[id], "there is no rule %s", id)

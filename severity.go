@@ -1,6 +1,7 @@
 package cloudflareaudit
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -53,7 +54,7 @@ type Rule struct {
 
 // Match is the conditions of a [Rule]. All that are stated must hold; of a list
 // one element is enough. Where patterns are allowed * stands for any text, and
-// case does not matter.
+// case does not matter. What an entry does not say fits no pattern.
 type Match struct {
 	// Action is the canonical action, such as "dns.record.delete" or "dns.*".
 	Action []string `json:"action,omitempty"`
@@ -83,6 +84,9 @@ type Match struct {
 	Production *bool `json:"production,omitempty"`
 	// AccountWide is whether a ruleset belongs to the account as a whole.
 	AccountWide *bool `json:"account_wide,omitempty"`
+	// OwnToken is whether the entry is about the API token that the connector
+	// itself reads with, as far as the configuration names it.
+	OwnToken *bool `json:"own_token,omitempty"`
 	// Target is the thing acted upon as events name it, as a pattern.
 	Target []string `json:"target,omitempty"`
 
@@ -157,6 +161,10 @@ const (
 	onScope
 	onWorker
 	onDecision
+
+	onProduction
+	onAccountWide
+	onOwnToken
 )
 
 // conditions are the lists of a [Match]: their names, where they are and what
@@ -189,10 +197,21 @@ var conditions = []struct {
 	{onDecision, "decision", func(m *Match) *[]string { return &m.Decision }, "", true},
 }
 
+// flags are the conditions of a [Match] that are true or false.
+var flags = []struct {
+	kind conditionKind
+	name string
+	flag func(*Match) **bool
+}{
+	{onProduction, "production", func(m *Match) **bool { return &m.Production }},
+	{onAccountWide, "account_wide", func(m *Match) **bool { return &m.AccountWide }},
+	{onOwnToken, "own_token", func(m *Match) **bool { return &m.OwnToken }},
+}
+
 // The names of the members of a rule and of its match.
 var (
 	ruleKeys   = []string{"id", "title", "why", "match", "severity", "drop", "disabled", "techniques"}
-	matchKeys  = append(conditionNames(), "production", "account_wide", "changed")
+	matchKeys  = append(conditionNames(), "changed")
 	changeKeys = []string{"field", "old", "new"}
 )
 
@@ -200,6 +219,9 @@ func conditionNames() []string {
 	var names []string
 	for _, c := range conditions {
 		names = append(names, c.name)
+	}
+	for _, f := range flags {
+		names = append(names, f.name)
 	}
 	return names
 }
@@ -259,9 +281,17 @@ func matchAny(globs []glob, s string) bool {
 type compiledRule struct {
 	Rule
 	conditions []condition
+	flags      []flagCondition
 	prefixes   []netip.Prefix
 	changed    []changeGlobs
 	title      template
+}
+
+// flagCondition is a condition that is true or false, ready for use.
+type flagCondition struct {
+	kind conditionKind
+	name string
+	want bool
 }
 
 // changeGlobs is a [Change] ready for use.
@@ -283,12 +313,15 @@ type classifier struct {
 	rules          *ruleTable
 }
 
-// ruleTable holds compiled rules in their order: those that can match an action
-// that begins with a certain segment, and those for all other actions. Trying
-// all hundred of them on every entry would cost more than decoding it.
+// ruleTable holds compiled rules in their order. Trying all hundred of them on
+// every entry would cost more than decoding it, so for each action that is known
+// or that a rule names there is a list of those that are about it.
 type ruleTable struct {
-	bySegment map[string][]*compiledRule
-	rest      []*compiledRule
+	all      []*compiledRule
+	byAction map[string][]*compiledRule
+	// others are the rules for all other actions: those with a pattern, or
+	// without a condition on the action.
+	others []*compiledRule
 }
 
 // defaultTable is shared by all connectors without rules of their own.
@@ -336,7 +369,7 @@ func combine(user []Rule) (rules []Rule, faults []error) {
 		return nil, faults
 	}
 	defaults := DefaultRules()
-	for at, r := range user {
+	for _, r := range user {
 		i := slices.IndexFunc(defaults, func(d Rule) bool { return d.ID == r.ID })
 		if i < 0 {
 			rules = append(rules, r)
@@ -356,13 +389,8 @@ func combine(user []Rule) (rules []Rule, faults []error) {
 			d.Techniques = r.Techniques
 		}
 		d.Disabled = r.Disabled
-		if (d.Drop || d.Disabled) && i == len(defaults)-1 {
-			faults = append(faults, &FieldError{place(at, r.ID), "",
-				"the last rule takes all that no other one matches: it may be graded, but not dropped or switched off"})
-		}
 	}
-	rules = slices.DeleteFunc(append(rules, defaults...), func(r Rule) bool { return r.Disabled })
-	return rules, faults
+	return slices.DeleteFunc(append(rules, defaults...), func(r Rule) bool { return r.Disabled }), nil
 }
 
 func compile(r Rule) *compiledRule {
@@ -390,6 +418,11 @@ func compile(r Rule) *compiledRule {
 		}
 		c.conditions = append(c.conditions, cond)
 	}
+	for _, of := range flags {
+		if want := *of.flag(&c.Match); want != nil {
+			c.flags = append(c.flags, flagCondition{of.kind, of.name, *want})
+		}
+	}
 	for _, change := range r.Match.Changed {
 		c.changed = append(c.changed, changeGlobs{newGlob(change.Field), newGlob(change.Old), newGlob(change.New)})
 	}
@@ -401,34 +434,52 @@ func compile(r Rule) *compiledRule {
 	return c
 }
 
-// newRuleTable compiles rules and sorts them by the first segment of the
-// actions they can match.
+// newRuleTable compiles rules and sorts them by the actions they are about.
 func newRuleTable(rules []Rule) *ruleTable {
-	t := &ruleTable{bySegment: make(map[string][]*compiledRule)}
-	segments := make([][]string, len(rules))
-	for i, r := range rules {
-		for _, action := range r.Match.Action {
-			segment, _, _ := strings.Cut(strings.ToLower(action), ".")
-			if strings.Contains(segment, "*") {
-				segments[i] = nil
-				break
+	t := &ruleTable{byAction: make(map[string][]*compiledRule)}
+	for name := range namings {
+		t.byAction[name] = nil
+	}
+	for _, r := range rules {
+		compiled := compile(r)
+		t.all = append(t.all, compiled)
+		wide := len(r.Match.Action) == 0
+		for _, action := range compiled.globs(onAction) {
+			wide = wide || action.wild
+			if !action.wild {
+				t.byAction[action.text] = nil
 			}
-			segments[i] = append(segments[i], segment)
-			t.bySegment[segment] = nil
+		}
+		if wide {
+			t.others = append(t.others, compiled)
 		}
 	}
-	for i, r := range rules {
-		compiled := compile(r)
-		if segments[i] == nil {
-			t.rest = append(t.rest, compiled)
-		}
-		for segment := range t.bySegment {
-			if segments[i] == nil || slices.Contains(segments[i], segment) {
-				t.bySegment[segment] = append(t.bySegment[segment], compiled)
+	for name := range t.byAction {
+		for _, r := range t.all {
+			if len(r.Match.Action) == 0 || matchAny(r.globs(onAction), name) {
+				t.byAction[name] = append(t.byAction[name], r)
 			}
 		}
 	}
 	return t
+}
+
+// of are the rules that may be about an action.
+func (t *ruleTable) of(action string) []*compiledRule {
+	if rules, ok := t.byAction[action]; ok {
+		return rules
+	}
+	return t.others
+}
+
+// globs are the patterns of one condition.
+func (r *compiledRule) globs(kind conditionKind) []glob {
+	for i := range r.conditions {
+		if r.conditions[i].kind == kind {
+			return r.conditions[i].globs
+		}
+	}
+	return nil
 }
 
 // graded is an entry in the course of being graded.
@@ -442,14 +493,9 @@ type graded struct {
 
 // classify grades an entry.
 func (c *classifier) classify(e *entry, f *facts) Verdict {
-	segment, _, _ := strings.Cut(f.name, ".")
-	rules, ok := c.rules.bySegment[segment]
-	if !ok {
-		rules = c.rules.rest
-	}
 	g := graded{c: c, e: e, f: f}
-	for _, r := range rules {
-		if g.fits(r) {
+	for _, r := range c.rules.of(f.name) {
+		if g.failing(r) == "" {
 			return c.verdict(r, e, f)
 		}
 	}
@@ -488,70 +534,98 @@ func lowered(s ingest.Severity) ingest.Severity {
 	return ingest.Info
 }
 
-func (g *graded) fits(r *compiledRule) bool {
+// failing is the name of the first condition of r that does not hold, or "" when
+// r matches.
+func (g *graded) failing(r *compiledRule) string {
 	for i := range r.conditions {
-		if !g.holds(r, &r.conditions[i]) {
-			return false
+		if c := &r.conditions[i]; !g.holds(r, c) {
+			return conditions[c.kind].name
 		}
 	}
-	if want := r.Match.Production; want != nil && *want != g.inProduction() {
-		return false
+	for i := range r.flags {
+		if f := &r.flags[i]; g.is(f.kind) != f.want {
+			return f.name
+		}
 	}
-	if want := r.Match.AccountWide; want != nil && *want != g.f.accountWide {
-		return false
+	if len(r.changed) > 0 && !g.changed(r.changed) {
+		return "changed"
 	}
-	return len(r.changed) == 0 || g.changed(r.changed)
+	return ""
 }
 
 func (g *graded) holds(r *compiledRule, c *condition) bool {
-	e, f := g.e, g.f
-	switch c.kind {
-	case onAction:
-		return matchAny(c.globs, f.name)
-	case onResourceType:
-		return matchAny(c.globs, e.resourceType)
-	case onActionType:
-		return matchAny(c.globs, e.actionType)
-	case onVerb:
-		return matchAny(c.globs, f.verb)
-	case onOutcome:
-		return matchAny(c.globs, or(e.outcome, "unknown"))
-	case onActor:
-		return e.actorEmail != "" && matchAny(c.globs, e.actorEmail) || e.actorID != "" && matchAny(c.globs, e.actorID)
-	case onActorType:
-		return matchAny(c.globs, f.actorKind(e)) || matchAny(c.globs, e.actorType)
-	case onSourceIP:
-		return slices.ContainsFunc(r.prefixes, func(p netip.Prefix) bool { return p.Contains(e.actorIP) })
-	case onInterface:
-		return matchAny(c.globs, e.iface)
-	case onZone:
-		return f.zoneName != "" && matchAny(c.globs, asciiZone(f.zoneName)) || f.zoneID != "" && matchAny(c.globs, f.zoneID)
-	case onTarget:
-		return matchAny(c.globs, f.target)
-	case onRecordType:
-		return f.family == familyDNS && matchAny(c.globs, or(f.recordType, "unknown"))
-	case onSetting:
-		if f.setting == "" {
-			return false
+	if c.kind == onSourceIP {
+		return slices.ContainsFunc(r.prefixes, func(p netip.Prefix) bool { return p.Contains(g.e.actorIP) })
+	}
+	text, other := g.said(c.kind)
+	for _, glob := range c.globs {
+		if text != "" && glob.match(text) {
+			return true
 		}
-		for _, glob := range c.globs {
-			if glob.match(f.setting) || strings.Contains(glob.text, "/") && glob.match(f.settingGroup+"/"+f.setting) {
-				return true
-			}
+		// Only a pattern with a slash is about the group of a setting.
+		if other != "" && (c.kind != onSetting || strings.Contains(glob.text, "/")) && glob.match(other) {
+			return true
 		}
-		return false
-	case onDirection:
-		return matchAny(c.globs, or(f.direction, "none"))
-	case onRole:
-		return matchAny(c.globs, f.role)
-	case onScope:
-		return matchAny(c.globs, f.scope)
-	case onWorker:
-		return matchAny(c.globs, g.c.worker(f))
-	case onDecision:
-		return f.decision != "" && matchAny(c.globs, f.decision)
 	}
 	return false
+}
+
+// is answers a condition that is true or false.
+func (g *graded) is(kind conditionKind) bool {
+	switch kind {
+	case onProduction:
+		return g.inProduction()
+	case onAccountWide:
+		return g.f.accountWide
+	}
+	return g.f.ownToken
+}
+
+// said is what the entry says about a condition, in one or two forms. It is
+// empty where the entry says nothing.
+func (g *graded) said(kind conditionKind) (text, other string) {
+	e, f := g.e, g.f
+	switch kind {
+	case onAction:
+		return f.name, ""
+	case onResourceType:
+		return e.resourceType, ""
+	case onActionType:
+		return e.actionType, ""
+	case onVerb:
+		return f.verb, ""
+	case onOutcome:
+		return or(e.outcome, "unknown"), ""
+	case onActor:
+		return e.actorEmail, e.actorID
+	case onActorType:
+		return f.actorKind(e), e.actorType
+	case onSourceIP:
+		return addressText(e.actorIP), ""
+	case onInterface:
+		return e.iface, ""
+	case onZone:
+		return asciiZone(f.zoneName), f.zoneID
+	case onTarget:
+		return f.target, ""
+	case onRecordType:
+		if f.family == familyDNS {
+			return or(f.recordType, "unknown"), ""
+		}
+	case onSetting:
+		return f.setting, f.settingPath
+	case onDirection:
+		return or(f.direction, "none"), ""
+	case onRole:
+		return f.role, ""
+	case onScope:
+		return f.scope, ""
+	case onWorker:
+		return g.c.worker(f), ""
+	case onDecision:
+		return f.decision, ""
+	}
+	return "", ""
 }
 
 func or(s, otherwise string) string {
@@ -589,7 +663,7 @@ func (g *graded) changed(patterns []changeGlobs) bool {
 func (g *graded) inProduction() bool {
 	if g.production == 0 {
 		g.production = -1
-		if g.c.isProduction(g.f.zoneName, g.f.zoneID) {
+		if g.f.accountWide || g.c.isProduction(g.f.zoneName, g.f.zoneID) {
 			g.production = 1
 		}
 	}
@@ -759,51 +833,93 @@ func (f *facts) placeholder(name string, e *entry) string {
 func ParseRules(b []byte) ([]Rule, error) {
 	var list []json.RawMessage
 	if err := json.Unmarshal(b, &list); err != nil {
-		return nil, fmt.Errorf("must be a JSON list of rules: %w", err)
+		at := ""
+		if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
+			at = fmt.Sprintf("line %d: ", 1+bytes.Count(b[:min(int(syntax.Offset), len(b))], []byte("\n")))
+		}
+		return nil, fmt.Errorf("must be a JSON list of rules: %s%w", at, err)
 	}
 	var p ruleParser
 	rules := make([]Rule, len(list))
 	for i, raw := range list {
 		v := value(raw)
-		p.place = place(i, v.get("id").text())
+		p.begin(i, v.get("id").text())
 		if v.kind() != '{' {
-			p.fault("", string(v), "must be an object")
+			p.fault("", literal(v), "must be an object")
 			continue
 		}
 		rules[i] = p.rule(v)
 	}
-	p.faults = append(p.faults, checkRules(rules)...)
+	p.check(rules)
 	if len(p.faults) > 0 {
-		return nil, errors.Join(p.faults...)
+		return nil, errors.Join(p.errors()...)
 	}
 	return rules, nil
 }
 
-// place names a rule in an error.
-func place(i int, id string) string {
-	at := "rules[" + strconv.Itoa(i) + "]"
-	if id != "" {
-		at += " " + strconv.Quote(shorten(id, 80))
-	}
-	return at
-}
-
 // ruleParser collects the faults of rules.
 type ruleParser struct {
+	// at and place are the rule at hand: its position, and its name in errors.
+	at     int
 	place  string
-	faults []error
+	faults []ruleFault
+}
+
+// ruleFault is what is wrong with the rule at a position.
+type ruleFault struct {
+	at  int
+	err error
+}
+
+func (p *ruleParser) begin(at int, id string) {
+	p.at, p.place = at, "rules["+strconv.Itoa(at)+"]"
+	if id != "" {
+		p.place += " " + strconv.Quote(shorten(id, 80))
+	}
 }
 
 func (p *ruleParser) fault(field, value, allowed string) {
 	if field != "" {
 		field = ": " + field
 	}
-	p.faults = append(p.faults, &FieldError{p.place + field, value, allowed})
+	p.faults = append(p.faults, ruleFault{p.at, &FieldError{p.place + field, value, allowed}})
+}
+
+// errors are the faults in the order of the rules.
+func (p *ruleParser) errors() []error {
+	slices.SortStableFunc(p.faults, func(a, b ruleFault) int { return a.at - b.at })
+	errs := make([]error, len(p.faults))
+	for i, f := range p.faults {
+		errs[i] = f.err
+	}
+	return errs
+}
+
+// literal is a value as a person wrote it.
+func literal(v value) string {
+	if v.kind() == '"' {
+		return v.text()
+	}
+	return string(v)
+}
+
+// members calls fn for the members of an object, of which each may be there
+// once.
+func (p *ruleParser) members(prefix string, v value, fn func(key string, val value)) {
+	seen := make(map[string]bool)
+	v.each(func(key string, val value) bool {
+		if seen[key] {
+			p.fault(prefix+key, "", "is there twice")
+		}
+		seen[key] = true
+		fn(key, val)
+		return true
+	})
 }
 
 func (p *ruleParser) rule(v value) Rule {
 	var r Rule
-	v.each(func(key string, val value) bool {
+	p.members("", v, func(key string, val value) {
 		switch key {
 		case "id":
 			r.ID = p.text(key, val)
@@ -821,21 +937,20 @@ func (p *ruleParser) rule(v value) Rule {
 			r.Techniques = p.list(key, val)
 		case "match":
 			if val.kind() != '{' {
-				p.fault(key, string(val), "must be an object")
+				p.fault(key, literal(val), "must be an object")
 				break
 			}
 			r.Match = p.match(val)
 		default:
 			p.fault(key, "", "there is no such field"+suggest(key, ruleKeys))
 		}
-		return true
 	})
 	return r
 }
 
 func (p *ruleParser) match(v value) Match {
 	var m Match
-	v.each(func(key string, val value) bool {
+	p.members("match.", v, func(key string, val value) {
 		field := "match." + key
 		for _, c := range conditions {
 			if c.name != key {
@@ -846,34 +961,44 @@ func (p *ruleParser) match(v value) Match {
 				p.fault(field, "[]", "is empty: leave it out, or name something to match")
 			}
 			*c.list(&m) = list
-			return true
+			return
 		}
-		switch key {
-		case "production":
-			m.Production = new(p.flag(field, val))
-		case "account_wide":
-			m.AccountWide = new(p.flag(field, val))
-		case "changed":
+		for _, f := range flags {
+			if f.name == key {
+				*f.flag(&m) = new(p.flag(field, val))
+				return
+			}
+		}
+		if key == "changed" {
 			m.Changed = p.changes(field, val)
-		default:
-			p.fault(field, "", "there is no such condition"+suggest(key, matchKeys))
+			return
 		}
-		return true
+		p.fault(field, "", "there is no such condition"+suggest(key, matchKeys))
 	})
 	return m
 }
 
 func (p *ruleParser) text(field string, v value) string {
 	if v.kind() != '"' {
-		p.fault(field, string(v), "must be text")
+		p.fault(field, literal(v), "must be text")
 		return ""
 	}
 	return v.text()
 }
 
+// scalar reads a text, or a number or boolean as one: it is what a field may be
+// changed to.
+func (p *ruleParser) scalar(field string, v value) string {
+	switch v.kind() {
+	case '0', 't', 'f':
+		return v.text()
+	}
+	return p.text(field, v)
+}
+
 func (p *ruleParser) flag(field string, v value) bool {
 	if k := v.kind(); k != 't' && k != 'f' {
-		p.fault(field, string(v), "must be true or false")
+		p.fault(field, literal(v), "must be true or false")
 	}
 	return v.kind() == 't'
 }
@@ -889,7 +1014,7 @@ func (p *ruleParser) list(field string, v value) []string {
 			return true
 		})
 	default:
-		p.fault(field, string(v), "must be text or a list of texts")
+		p.fault(field, literal(v), "must be text or a list of texts")
 	}
 	return list
 }
@@ -898,22 +1023,21 @@ func (p *ruleParser) changes(field string, v value) []Change {
 	var list []Change
 	read := func(_ string, item value) bool {
 		if item.kind() != '{' {
-			p.fault(field, string(item), `must be a list of objects such as {"field": "proxied", "new": "false"}`)
+			p.fault(field, literal(item), `must be a list of objects such as {"field": "proxied", "new": "false"}`)
 			return true
 		}
 		var c Change
-		item.each(func(key string, val value) bool {
+		p.members(field+".", item, func(key string, val value) {
 			switch key {
 			case "field":
 				c.Field = p.text(field+".field", val)
 			case "old":
-				c.Old = p.text(field+".old", val)
+				c.Old = p.scalar(field+".old", val)
 			case "new":
-				c.New = p.text(field+".new", val)
+				c.New = p.scalar(field+".new", val)
 			default:
 				p.fault(field+"."+key, "", "there is no such field"+suggest(key, changeKeys))
 			}
-			return true
 		})
 		list = append(list, c)
 		return true
@@ -932,21 +1056,35 @@ func (p *ruleParser) changes(field string, v value) []Change {
 // checkRules finds the faults of a user's rules.
 func checkRules(rules []Rule) []error {
 	var p ruleParser
+	p.check(rules)
+	return p.errors()
+}
+
+// check finds the faults of rules, except of those that had one already for
+// which they could not be read.
+func (p *ruleParser) check(rules []Rule) {
 	first := make(map[string]int)
 	for i := range rules {
 		r := &rules[i]
-		p.place = place(i, r.ID)
-		p.check(r)
+		if slices.ContainsFunc(p.faults, func(f ruleFault) bool { return f.at == i }) && r.isZero() {
+			continue
+		}
+		p.begin(i, r.ID)
+		p.checkRule(r)
 		if at, taken := first[r.ID]; taken && r.ID != "" {
 			p.fault("id", r.ID, fmt.Sprintf("is taken by rules[%d] already", at))
 		} else {
 			first[r.ID] = i
 		}
 	}
-	return p.faults
+	p.checkReach(rules)
 }
 
-func (p *ruleParser) check(r *Rule) {
+func (r *Rule) isZero() bool {
+	return r.ID == "" && r.Match.isZero() && r.Severity == "" && !r.Drop && !r.Disabled
+}
+
+func (p *ruleParser) checkRule(r *Rule) {
 	isDefault := slices.ContainsFunc(defaultRules, func(d Rule) bool { return d.ID == r.ID })
 	hasMatch := !r.Match.isZero()
 	switch {
@@ -957,7 +1095,7 @@ func (p *ruleParser) check(r *Rule) {
 	case isDefault && hasMatch:
 		p.fault("match", "", "the id is that of a default rule: leave out match to change that rule, or choose another id")
 	case !isDefault && !hasMatch:
-		p.fault("match", "", "is required, because no default rule has this id"+nearest(r.ID, ruleIDs()))
+		p.fault("match", "", "is required, because no default rule has this id"+suggest(r.ID, ruleIDs()))
 	}
 	switch {
 	case r.Severity != "" && r.Drop:
@@ -966,6 +1104,9 @@ func (p *ruleParser) check(r *Rule) {
 		p.fault("severity", string(r.Severity), "must be critical, high, medium, low or info")
 	case r.Severity == "" && !r.Drop && !r.Disabled && !isDefault:
 		p.fault("severity", "", "is required, unless the rule drops: critical, high, medium, low or info")
+	}
+	if r.ID == defaultRules[len(defaultRules)-1].ID && (r.Drop || r.Disabled) {
+		p.fault("", "", "the last rule takes all that no other one matches: it may be graded, but not dropped or switched off")
 	}
 	if _, fault := parseTemplate(r.Title); fault != "" {
 		p.fault("title", r.Title, fault)
@@ -1023,7 +1164,12 @@ func (m *Match) isZero() bool {
 			return false
 		}
 	}
-	return m.Production == nil && m.AccountWide == nil && len(m.Changed) == 0
+	for _, f := range flags {
+		if *f.flag(m) != nil {
+			return false
+		}
+	}
+	return len(m.Changed) == 0
 }
 
 // isNarrow reports whether m leaves out enough for what it matches to be
@@ -1037,21 +1183,6 @@ func (m *Match) isNarrow() bool {
 		}
 	}
 	return false
-}
-
-// nearest is a hint at the name that differs from a mistyped one in at most
-// three letters, or "".
-func nearest(name string, names []string) string {
-	best, distance := "", 4
-	for _, candidate := range names {
-		if d := editDistance(name, candidate); d < distance {
-			best, distance = candidate, d
-		}
-	}
-	if best == "" {
-		return ""
-	}
-	return fmt.Sprintf("; did you mean %q?", best)
 }
 
 func ruleIDs() []string {

@@ -21,11 +21,15 @@ func classify(t testing.TB, cfg classifierConfig) *classifier {
 	return c
 }
 
+// ownToken is the id of the connector's own token.
+const ownToken = "ed17574386854bf78a67040be0a770b0"
+
 // grade grades one entry.
 func grade(t testing.TB, c *classifier, raw string) (Verdict, facts) {
 	t.Helper()
 	e := decode(t, raw)
-	f := factsOf(e)
+	n := Normalizer{classifier: c, ownTokenID: ownToken}
+	f := n.facts(e)
 	return c.classify(e, &f), f
 }
 
@@ -67,6 +71,12 @@ func TestClassify_TheProductPage(t *testing.T) {
 			logged("dns.record", "delete", production, before(`{"type":"A"}`)),
 			logged("DNS_record", "rec_del", production, before(`{"type":"MX"}`)),
 			logged("DNS_record", "rec_del", production),
+		}},
+		{"dns.record.update", medium, []string{
+			logged("DNS_record", "rec_set", production, before(`{"type":"A","content":"192.0.2.1"}`), after(`{"type":"A","content":"203.0.113.1"}`)),
+			logged("dns.record", "update", production, before(`{"type":"A","content":"192.0.2.1"}`), after(`{"type":"TXT","content":"x"}`)),
+			logged("dns.record", "update", production, before(`{"type":"TXT","content":"x"}`), after(`{"type":"MX","content":"mx.example.net"}`)),
+			logged("dns.record", "update", production, before(`{"type":"A","proxied":true}`), after(`{"type":"A","proxied":false}`)),
 		}},
 		{"worker.route.create", medium, []string{
 			logged("", "worker.route.create", `"metadata":{"pattern":"example.com/*","script":"proxy"}`),
@@ -140,6 +150,41 @@ func TestClassify_AFailedAttemptIsOneLevelLowerAndNeverDropped(t *testing.T) {
 	}
 	assert.Equal(t, []ingest.Severity{high, medium, low, info, info},
 		[]ingest.Severity{lowered(critical), lowered(high), lowered(medium), lowered(low), lowered(info)})
+}
+
+func TestClassify_WhatHappensToTheConnectorsOwnToken(t *testing.T) {
+	t.Parallel()
+	c := classify(t, classifierConfig{DropRoutine: true})
+	tag := func(id string) string { return `"metadata":{"token_name":"siem","token_tag":"` + id + `"}` }
+	for _, own := range []string{
+		logged("account", "token_roll", tag(ownToken)),
+		logged("account", "token_update", tag(ownToken)),
+		logged("account", "token_revoke", tag(strings.ToUpper(ownToken))),
+		logged("api_token", "delete", before(`{"name":"siem"}`), `"resource":{"type":"api_token","id":"`+ownToken+`"}`),
+		logged("api_token", "disabled", `"newValueJson":{"name":"siem"}`, tag(ownToken)),
+	} {
+		v, f := grade(t, c, own)
+		assert.True(t, f.ownToken, own)
+		assert.Equal(t, "own-token-changed", v.Rule, own)
+		assert.Equal(t, high, v.Severity)
+		assert.Contains(t, v.Title, "siem")
+	}
+	for _, other := range []string{
+		logged("account", "token_roll", tag("f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0")),
+		logged("account", "token_roll"),
+		logged("account", "token_create", tag(ownToken)),
+		logged("api_token", "view", tag(ownToken)),
+		logged("dns.record", "delete", tag(ownToken)),
+	} {
+		v, _ := grade(t, c, other)
+		assert.NotEqual(t, "own-token-changed", v.Rule, other)
+	}
+	// Without a configured id nothing is the connector's own, not even a token
+	// without one.
+	n := Normalizer{classifier: c}
+	for _, raw := range []string{logged("account", "token_roll", tag(ownToken)), logged("account", "token_roll"), logged("account", "token_roll", tag(""))} {
+		assert.False(t, n.facts(decode(t, raw)).ownToken, raw)
+	}
 }
 
 func TestClassify_ProductionZones(t *testing.T) {
@@ -305,6 +350,7 @@ func TestRule_Conditions(t *testing.T) {
 		`{"zone":"bücher.example"}`:                              logged("zone", "purge", `"metadata":{"zone_name":"xn--bcher-kva.example"}`),
 		`{"action":"*","production":true}`:                       logged("dns.record", "create", production),
 		`{"action":"*","account_wide":true}`:                     ruleset("root", "", `{}`, `{}`),
+		`{"own_token":true}`:                                     logged("account", "token_roll", `"metadata":{"token_tag":"`+ownToken+`"}`),
 		`{"target":"_dmarc.*"}`:                                  logged("dns.record", "create", after(`{"name":"_dmarc.example.com"}`)),
 		`{"record_type":["TXT","unknown"]}`:                      logged("dns.record", "create", after(`{"type":"txt"}`)),
 		`{"setting":"ssl"}`:                                      setting("example.com", "ssl", "x", "full", "off"),
@@ -434,8 +480,8 @@ func TestParseRules_ReportsEveryFaultWithItsPlace(t *testing.T) {
 		{`[{"id":"a","severity":"high","match":{"action":["x",7]}}]`, `match.action: "7": must be text`},
 		{`[{"id":"a","severity":"high","match":{"zone":"https://example.com"}}]`, `match.zone: "https://example.com": must be the name or the id of a zone`},
 		{`[{"id":"a","severity":"high","match":{"outcome":"bad"}}]`, `match.outcome: "bad": must be one of success, failure, unknown`},
-		{`[{"id":"a","severity":"high","match":{"production":"yes","action":"x"}}]`, `match.production: "\"yes\"": must be true or false`},
-		{`[{"id":"a","severity":"high","match":"dns"}]`, `match: "\"dns\"": must be an object`},
+		{`[{"id":"a","severity":"high","match":{"production":"yes","action":"x"}}]`, `match.production: "yes": must be true or false`},
+		{`[{"id":"a","severity":"high","match":"dns"}]`, `match: "dns": must be an object`},
 		{`[{"id":"a","severity":"high","match":{"action":"x"},"techniques":["T12"]}]`, `techniques: "T12": must be an ATT&CK id`},
 		{`[{"id":"a","severity":"high","match":{"action":"x"},"title":"{who}"}]`, `there is no placeholder {who}`},
 		{`[{"id":"a","severity":"high","match":{"action":"x"},"title":"a [b"}]`, `has a [ without a ]`},
@@ -444,7 +490,10 @@ func TestParseRules_ReportsEveryFaultWithItsPlace(t *testing.T) {
 		{`[{"id":"a","drop":true,"match":{"action":"*"}}]`, `drop: the rule would drop too much`},
 		{`[{"id":"a","drop":true,"match":{"actor_type":"user","production":true}}]`, `drop: the rule would drop too much`},
 		{`[{"id":"a","drop":true,"match":{"source_ip":"0.0.0.0/0"}}]`, `drop: the rule would drop too much`},
-		{`[{"id":"a","drop":"yes","match":{"action":"x"}}]`, `drop: "\"yes\"": must be true or false`},
+		{`[{"id":"a","drop":"yes","match":{"action":"x"}}]`, `drop: "yes": must be true or false`},
+		{`[{"id":"a","severity":"high","severity":"low","match":{"action":"x"}}]`, `rules[0] "a": severity: is there twice`},
+		{`[{"id":"a","severity":"high","match":{"action":"x","action":"y"}}]`, `match.action: is there twice`},
+		{`[{"id":"a","severity":"high","match":{"changed":{"field":"x","field":"y"}}}]`, `match.changed.field: is there twice`},
 		{`[7]`, `rules[0]: "7": must be an object`},
 		{`[{"id":7}]`, `rules[0] "7": id: "7": must be text`},
 	} {
@@ -462,15 +511,32 @@ func TestParseRules_ReportsEveryFaultWithItsPlace(t *testing.T) {
 		_, err := ParseRules([]byte(notAList))
 		assert.ErrorContains(t, err, "must be a JSON list of rules")
 	}
-	// What only shows next to the default rules.
+	_, err = ParseRules([]byte("[\n{\"id\": \"a\"},\n{\"id\" 1}]"))
+	assert.ErrorContains(t, err, "must be a JSON list of rules: line 3: invalid character")
+	_, err = ParseRules([]byte(`[{"id":"B"},7,{"id":"a","severity":"x","match":{"acton":1}},{"match":{"target":"x"}}]`))
+	require.Error(t, err)
+	var places []string
+	for _, fault := range err.(interface{ Unwrap() []error }).Unwrap() {
+		place, _, _ := strings.Cut(fault.Error(), ":")
+		places = append(places, place)
+	}
+	assert.Equal(t, []string{`rules[0] "B"`, `rules[1]`, `rules[2] "a"`, `rules[3]`}, slices.Compact(places), "in the order of the rules: %v", err)
 	for _, last := range []string{`[{"id":"other","drop":true}]`, `[{"id":"other","disabled":true}]`} {
-		rules, err := ParseRules([]byte(last))
-		require.NoError(t, err)
-		_, err = newClassifier(classifierConfig{Rules: rules})
+		_, err := ParseRules([]byte(last))
 		assert.ErrorContains(t, err, "the last rule takes all that no other one matches")
 	}
 	_, err = newClassifier(classifierConfig{Rules: []Rule{{ID: "a", Severity: "bad", Match: Match{Action: []string{"x"}}}}})
 	assert.True(t, errors.As(err, new(*FieldError)), "rules given as values are checked too")
+}
+
+func TestParseRules_AChangedValueMayBeANumberOrABoolean(t *testing.T) {
+	t.Parallel()
+	rules, err := ParseRules([]byte(`[{"id":"a","severity":"low","match":{"changed":[{"field":"x","old":1.0,"new":false},{"field":"y","new":"z"}]}}]`))
+	require.NoError(t, err)
+	assert.Equal(t, []Change{{"x", "1.0", "false"}, {"y", "", "z"}}, rules[0].Match.Changed)
+	_, err = ParseRules([]byte(`[{"id":"a","severity":"low","match":{"changed":{"field":1,"new":[2]}}}]`))
+	assert.ErrorContains(t, err, `match.changed.field: "1": must be text`)
+	assert.ErrorContains(t, err, `match.changed.new: "[2]": must be text`)
 }
 
 func FuzzParseRules(f *testing.F) {
@@ -490,49 +556,4 @@ func FuzzParseRules(f *testing.F) {
 		assert.True(t, v.Severity.Valid())
 		assert.False(t, v.Drop)
 	})
-}
-
-// corpus is one decoded entry of every published pair.
-func corpus(b *testing.B) (raws [][]byte, entries []entry) {
-	for _, p := range published {
-		raw := logged(p.resource, p.action, p.more...)
-		raws = append(raws, []byte(raw))
-		entries = append(entries, *decode(b, raw))
-	}
-	return raws, entries
-}
-
-// Grading an entry has to cost less than decoding it.
-func BenchmarkDecode(b *testing.B) {
-	raws, _ := corpus(b)
-	var p page
-	b.ReportAllocs()
-	for i := 0; b.Loop(); i++ {
-		p.body = raws[i%len(raws)]
-		if err := p.scanOne(); err != nil {
-			b.Fatal(err)
-		}
-		_ = p.entry(0)
-	}
-}
-
-func BenchmarkFacts(b *testing.B) {
-	_, entries := corpus(b)
-	b.ReportAllocs()
-	for i := 0; b.Loop(); i++ {
-		_ = factsOf(&entries[i%len(entries)])
-	}
-}
-
-func BenchmarkClassify(b *testing.B) {
-	_, entries := corpus(b)
-	c := classify(b, classifierConfig{DropRoutine: true, ProductionZones: []string{"example.com"}})
-	all := make([]facts, len(entries))
-	for i := range entries {
-		all[i] = factsOf(&entries[i])
-	}
-	b.ReportAllocs()
-	for i := 0; b.Loop(); i++ {
-		_ = c.classify(&entries[i%len(entries)], &all[i%len(entries)])
-	}
 }

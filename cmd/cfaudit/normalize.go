@@ -27,7 +27,7 @@ rules drop are left out and counted. A summary goes to standard error.`,
 		Example: `  cfaudit normalize saved.json > events.jsonl
   zcat archive/*.json.gz | cfaudit normalize --drop-routine=false`,
 	}
-	s := addSettings(w, cmd.Flags(), "account-id", "rules", "production-zone", "verified-worker", "drop-routine")
+	s := addSettings(w, cmd.Flags(), "account-id", "rules", "production-zone", "verified-worker", "own-token-id", "drop-routine")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		cfg, err := s.config()
 		if err != nil {
@@ -38,7 +38,7 @@ rules drop are left out and counted. A summary goes to standard error.`,
 			return err
 		}
 		n := normalization{Normalizer: normalizer, sink: sink.NewWriter(w.stdout), events: make(severities)}
-		err = n.readAll(cmd.Context(), w.stdin, args)
+		err = readFiles(w.stdin, args, func(raw []byte, cut bool) error { return n.write(cmd.Context(), raw, cut) })
 		fmt.Fprintln(w.stderr, summary(n.total, n.events))
 		return err
 	}
@@ -51,55 +51,6 @@ type normalization struct {
 	sink   *sink.Writer
 	total  ingest.Coverage
 	events severities
-}
-
-// readAll reads the files, or stdin when there are none. It goes on behind a
-// file that has something wrong with it.
-func (n *normalization) readAll(ctx context.Context, stdin io.Reader, files []string) error {
-	if len(files) == 0 {
-		files = []string{"-"}
-	}
-	var all error
-	for _, name := range files {
-		err := n.readFile(ctx, stdin, name)
-		if errors.Is(err, errOutput) {
-			return err
-		}
-		all = errors.Join(all, err)
-	}
-	return all
-}
-
-func (n *normalization) readFile(ctx context.Context, stdin io.Reader, name string) error {
-	from := stdin
-	if name == "-" {
-		name = "standard input"
-	} else {
-		file, err := os.Open(name)
-		if err != nil {
-			return err
-		}
-		defer file.Close()
-		from = file
-	}
-	in := entries{
-		each: func(raw []byte) error {
-			return n.write(ctx, raw, false)
-		},
-		broken: func(beginning []byte, cut bool) error {
-			return n.write(ctx, beginning, cut)
-		},
-	}
-	if err := in.read(from); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
-	}
-	if in.empty > 0 {
-		return fmt.Errorf("%s: %s without a list of entries: the request has failed", name, count(in.empty, "reply", "replies"))
-	}
-	if in.unfinished {
-		return fmt.Errorf("%s: it ends in the middle of a list: something is missing", name)
-	}
-	return nil
 }
 
 // errOutput is in the tree of the errors of the output.
@@ -129,5 +80,48 @@ func (n *normalization) write(ctx context.Context, raw []byte, cut bool) error {
 	}
 	n.total.Delivered++
 	n.events.add(events)
+	return nil
+}
+
+// readFiles reads entries from the files, or from stdin when there are none, and
+// hands out each one, and the beginning of each text that cannot be read, which
+// may have been cut. It goes on behind a file that has something wrong with it.
+func readFiles(stdin io.Reader, files []string, each func(raw []byte, cut bool) error) error {
+	if len(files) == 0 {
+		files = []string{"-"}
+	}
+	var all error
+	for _, name := range files {
+		err := readFile(stdin, name, each)
+		if errors.Is(err, errOutput) {
+			return err
+		}
+		all = errors.Join(all, err)
+	}
+	return all
+}
+
+func readFile(stdin io.Reader, name string, each func(raw []byte, cut bool) error) error {
+	from := stdin
+	if name == "-" {
+		name = "standard input"
+	} else {
+		file, err := os.Open(name)
+		if err != nil {
+			return err
+		}
+		defer file.Close()
+		from = file
+	}
+	in := entries{each: func(raw []byte) error { return each(raw, false) }, broken: each}
+	if err := in.read(from); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	if in.empty > 0 {
+		return fmt.Errorf("%s: %s without a list of entries: the request has failed", name, count(in.empty, "reply", "replies"))
+	}
+	if in.unfinished {
+		return fmt.Errorf("%s: it ends in the middle of a list: something is missing", name)
+	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -17,21 +18,53 @@ import (
 
 func newRules(w world) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "rules",
-		Short: "Print the severity rules",
+		Use:   "rules [flags] [--explain [FILE…]]",
+		Short: "Print the severity rules, or explain how they grade entries",
 		Long: `Rules prints the rules that decide about the severity of entries, in their order:
 the first one that matches an entry counts. The rules of --rules stand in front
-of the default ones.`,
+of the default ones.
+
+With --explain it reads entries, in the forms that normalize takes, and tells for
+each one what it comes down to, the rule that matched, and the rules that did
+not, each with the condition that failed.`,
 		Example: `  cfaudit rules
-  cfaudit rules --rules mine.json | head
-  cfaudit rules --json | jq '.[] | select(.severity == "high")'`,
-		Args: noArgs,
+  cfaudit rules --rules mine.yaml | head
+  cfaudit rules --json | jq '.[] | select(.severity == "high")'
+  cfaudit rules --rules mine.yaml --explain saved.json`,
 	}
 	asJSON := cmd.Flags().Bool("json", false, "print JSON")
-	s := addSettings(w, cmd.Flags(), "rules", "drop-routine")
-	cmd.RunE = func(*cobra.Command, []string) error {
+	explain := cmd.Flags().Bool("explain", false, "explain how the entries of files, or of standard input, are graded")
+	all := cmd.Flags().Bool("all", false, "with --explain: show all rules that were tried")
+	s := addSettings(w, cmd.Flags(), "rules", "production-zone", "verified-worker", "own-token-id", "drop-routine")
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		switch {
+		case *explain && *asJSON:
+			return errors.New("--explain has no JSON form: leave out --json")
+		case *explain:
+			return nil
+		case *all:
+			return errors.New("--all goes together with --explain")
+		}
+		return noArgs(cmd, args)
+	}
+	cmd.RunE = func(_ *cobra.Command, args []string) error {
 		cfg, err := s.config()
 		if err != nil {
+			return err
+		}
+		if *explain {
+			normalizer, err := cloudflareaudit.NewNormalizer(cfg)
+			if err != nil {
+				return err
+			}
+			x := explainer{Normalizer: normalizer, to: w.stdout, all: *all}
+			for _, r := range cfg.Rules {
+				x.own = append(x.own, r.ID)
+			}
+			err = readFiles(w.stdin, args, x.write)
+			if x.n == 0 && err == nil {
+				err = errors.New("there are no entries to explain")
+			}
 			return err
 		}
 		effective, err := cloudflareaudit.EffectiveRules(cfg.Rules)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -84,7 +85,7 @@ func TestSchema_TheManifestHasTheFormOfTheHost(t *testing.T) {
 	for name, p := range m.ConfigSchema.Properties {
 		assert.Contains(t, []string{"string", "integer", "boolean"}, p.Type, name)
 		assert.NotEmpty(t, p.Description, name)
-		assert.Equal(t, name == "api_token", p.Secret, name)
+		assert.Equal(t, strings.Contains(name, "token"), p.Secret, name)
 		assert.Equal(t, p.Type == "integer", p.Minimum != nil && p.Maximum != nil, name)
 		if p.Default != nil {
 			defaults[name] = p.Default

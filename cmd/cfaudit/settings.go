@@ -30,8 +30,8 @@ const (
 	toggle
 	list    // repeatable, or separated by commas
 	seconds // a duration, for a field in seconds
-	content // the name of a file that holds the value
-	line    // the same, for a value of one line
+	rules   // the name of a file that holds rules
+	line    // the name of a file that holds a value of one line
 )
 
 // options are the flags that make up the configuration of the connector.
@@ -42,9 +42,10 @@ var options = []struct {
 }{
 	{"account-id", "account_id", text, "`ID` of the account (environment: " + envAccountID + ")"},
 	{"token-file", "api_token", line, "`FILE` with the API token (environment: " + envToken + ")"},
-	{"rules", "rules", content, "`FILE` with a JSON list of rules to put in front of the default ones"},
+	{"rules", "rules", rules, "`FILE` with a list of rules, in JSON or YAML, to put in front of the default ones"},
 	{"production-zone", "production_zones", list, "`ZONE` in production: a name or an id, also with *; repeatable (default every zone)"},
 	{"verified-worker", "verified_workers", list, "`WORKER` that routes may point to, also with *; repeatable (default none)"},
+	{"own-token-id", "own_token_id", text, "`ID` of the API token, not the token: changes to it are reported as such"},
 	{"drop-routine", "drop_routine", toggle, "drop routine entries; with =false they are of severity info"},
 	{"hide-user-logs", "hide_user_logs", toggle, "leave out the entries of users, such as logins and API keys"},
 	{"resolve-members", "resolve_members", toggle, "look up actors known by id alone, and the roles of new members"},
@@ -65,6 +66,8 @@ type settings struct {
 	flags *pflag.FlagSet
 	// connects says that the command needs an account and a token.
 	connects bool
+	// rules is the file of rules, once it has been read.
+	rules ruleFile
 }
 
 // addSettings adds the flags of the configuration to flags. A command that
@@ -97,7 +100,7 @@ func addSettings(w world, flags *pflag.FlagSet, named ...string) *settings {
 			flags.String(o.flag, "", usage)
 		}
 	}
-	return &settings{w, flags, connects}
+	return &settings{world: w, flags: flags, connects: connects}
 }
 
 // descriptor is the catalog entry of the connector.
@@ -152,7 +155,7 @@ func (s *settings) config(found ...string) (cloudflareaudit.Config, error) {
 		}
 		switch {
 		case inside != "":
-			shown.Field += ": " + e.Field
+			shown.Field += ": " + s.rules.place(e.Field)
 		case field == "rules":
 			// The value is the file, which says less than its name.
 			shown.Value = s.flags.Lookup("rules").Value.String()
@@ -190,7 +193,7 @@ func (s *settings) value(flag string, k kind) (any, error) {
 			return nil, fmt.Errorf("%q: %w", v, err)
 		}
 		return float64(d / time.Second), nil
-	case content, line:
+	case rules, line:
 		b, err := os.ReadFile(v)
 		if err != nil {
 			// The name may be a token, given in place of a file that holds it.
@@ -204,6 +207,10 @@ func (s *settings) value(flag string, k kind) (any, error) {
 		}
 		if len(b) == 0 {
 			return nil, errors.New("the file is empty")
+		}
+		if k == rules {
+			s.rules, err = parseRuleFile(v, b)
+			return s.rules.json, err
 		}
 		return string(b), nil
 	}

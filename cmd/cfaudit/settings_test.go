@@ -137,7 +137,7 @@ func TestSettings_AllFaultsAreReportedAtOnceInTermsOfFlags(t *testing.T) {
 		`--request-timeout: "1h0m0s": must be between`,
 		`--interval: "5s": must be between 30 and 86400 seconds`,
 		`--token-file: cannot read the file: no such file or directory`,
-		`--rules: rules[0] "mine": severity: "urgent": must be critical, high, medium, low or info`,
+		`--rules: line 1: rules[0] "mine": severity: "urgent": must be critical, high, medium, low or info`,
 	} {
 		found := 0
 		for _, line := range lines {

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/aisoc/cloudflareaudit"
+)
+
+// explainer writes how the rules grade entries and why.
+type explainer struct {
+	*cloudflareaudit.Normalizer
+	to io.Writer
+	// own are the ids of the user's rules, of which all are shown.
+	own []string
+	// all has all other rules shown that were tried, and not only those that
+	// came near.
+	all bool
+	n   int
+}
+
+// write explains one entry.
+func (x *explainer) write(raw []byte, _ bool) error {
+	e := x.Explain(raw)
+	last := len(e.Trials) - 1
+	rule, severity := e.Trials[last].Rule, string(e.Verdict.Severity)
+	if e.Verdict.Drop {
+		severity = "drop"
+	}
+	matched, err := describe(rule.Match)
+	if err != nil {
+		return err
+	}
+	var b strings.Builder
+	if x.n++; x.n > 1 {
+		b.WriteString("\n")
+	}
+	fmt.Fprintf(&b, "%s\n", e.Event.ExternalID)
+	section(&b, "graded", severity+" by rule "+rule.ID)
+	section(&b, "title", cmp.Or(e.Event.Title, rule.Title))
+	section(&b, "why", wrap(rule.Why, textWidth)...)
+	section(&b, "matched", wrap(matched, textWidth)...)
+	section(&b, "facts", facts(e.Facts)...)
+	section(&b, "failed", x.failed(e.Trials[:last], e.Facts)...)
+	if _, err := io.WriteString(x.to, b.String()); err != nil {
+		return fmt.Errorf("%w: %w", errOutput, err)
+	}
+	return nil
+}
+
+// textWidth is how wide the lines of a section may be.
+const textWidth = 88
+
+// section writes lines with a heading beside the first one.
+func section(b *strings.Builder, heading string, lines ...string) {
+	for _, line := range lines {
+		fmt.Fprintf(b, "  %-8s %s\n", heading, line)
+		heading = ""
+	}
+}
+
+// facts are what the entry says, one condition a line.
+func facts(all []cloudflareaudit.Fact) (lines []string) {
+	for _, f := range all {
+		for i, v := range f.Values {
+			name := f.Name
+			if i > 0 {
+				name = ""
+			}
+			lines = append(lines, fmt.Sprintf("%-13s %s", name, v))
+		}
+	}
+	return lines
+}
+
+// failed are the rules that did not match, with the condition that failed. Of
+// those that failed by their action alone, rules about related actions are only
+// named, and the others counted.
+func (x *explainer) failed(trials []cloudflareaudit.Trial, said []cloudflareaudit.Fact) (lines []string) {
+	value := func(condition string) string {
+		i := slices.IndexFunc(said, func(f cloudflareaudit.Fact) bool { return f.Name == condition })
+		return cmp.Or(strings.Join(said[i].Values, " or "), "not said")
+	}
+	action := value("action")
+	family := action[:strings.LastIndexByte(action, '.')+1]
+	var related []string
+	others := 0
+	for _, t := range trials {
+		switch {
+		case x.all || t.Failed != "action" || slices.Contains(x.own, t.Rule.ID):
+			lines = append(lines, fmt.Sprintf("%s: %s is %s; wanted %s", t.Rule.ID, t.Failed, value(t.Failed), wanted(t.Rule.Match, t.Failed)))
+		case family != "" && slices.ContainsFunc(t.Rule.Match.Action, func(pattern string) bool { return strings.HasPrefix(pattern, family) }):
+			related = append(related, t.Rule.ID)
+		default:
+			others++
+		}
+	}
+	if len(related) > 0 {
+		lines = append(lines, wrap("for other actions: "+strings.Join(related, ", "), textWidth)...)
+	}
+	if others > 0 {
+		lines = append(lines, count(others, "rule", "rules")+" about something else; --all shows them")
+	}
+	return lines
+}
+
+// wanted is what a condition of a match asks for.
+func wanted(m cloudflareaudit.Match, condition string) string {
+	b, err := json.Marshal(m)
+	if err != nil {
+		return err.Error()
+	}
+	var conditions map[string]any
+	if err := json.Unmarshal(b, &conditions); err != nil {
+		return err.Error()
+	}
+	return describeValue(conditions[condition])
+}

@@ -1,0 +1,245 @@
+package cloudflareaudit
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+var update = flag.Bool("update", false, "write docs/severity.md")
+
+// docsIntro is the part of docs/severity.md that is not made from the rules.
+const docsIntro = `# Severity
+
+<!-- Made from the code. Do not edit: go test . -run TestDocs -update -->
+
+Each entry first gets a canonical action. Of the rules below, in their order,
+the first one that matches it decides. ` + "`cfaudit rules --explain FILE`" + ` tells for
+entries in a file which one that is and why; the examples here can be fed to it.
+
+## Tuning
+
+Rules of one's own stand in front of these: the configuration field ` + "`rules`" + `, or a
+file in JSON or YAML for ` + "`cfaudit --rules`" + `. All conditions of ` + "`match`" + ` must hold; of a
+list one element is enough, ` + "`*`" + ` stands for any text, and case does not matter.
+
+` + "```yaml" + `
+# A default rule, graded otherwise.
+- id: dns-record-created
+  severity: medium
+
+# A default rule, switched off: the next one that matches decides.
+- id: worker-scheduled
+  disabled: true
+
+# An exception, in front of all default rules.
+- id: terraform-dns
+  match:
+    action: dns.record.*
+    actor: terraform@example.com
+    source_ip: 192.0.2.0/24
+  severity: info
+
+# A change of one field to one value.
+- id: old-tls
+  title: "Old TLS allowed[ for {zone}]"
+  match:
+    action: zone.settings.update
+    changed: {field: min_tls_version, new: 1.0}
+  severity: high
+  techniques: [T1562.007]
+
+# Routine that makes no event; failed attempts do all the same.
+- id: office-logins
+  match: {action: account.login, source_ip: 192.0.2.0/24}
+  drop: true
+` + "```" + `
+
+| Condition | What it is compared with |
+|---|---|
+`
+
+// docsConditions says what each condition is compared with.
+var docsConditions = map[string]string{
+	"action":        "The canonical action.",
+	"resource_type": "Cloudflare's own name of the resource.",
+	"action_type":   "Cloudflare's own name of the action.",
+	"verb":          "What the action comes down to.",
+	"outcome":       "How it went.",
+	"actor":         "The e-mail address or the id of who did it.",
+	"actor_type":    "`user`, `system`, `staff` (of Cloudflare) or `unknown`, or Cloudflare's own name.",
+	"source_ip":     "Addresses or CIDR prefixes.",
+	"interface":     "How it was done: `UI` or `API`.",
+	"zone":          "The name or the id of the zone.",
+	"target":        "The thing acted upon: a record, a member, a script.",
+	"record_type":   "The type of a DNS record, or `unknown`.",
+	"setting":       "The name of a zone setting, or `group/name`.",
+	"direction":     "Which way a protection was moved.",
+	"role":          "The role given to a member.",
+	"scope":         "How much an API token may do.",
+	"worker":        "The script of a route or deployment, by `verified_workers`.",
+	"decision":      "What an Access policy decides.",
+	"production":    "Whether the zone is in production, by `production_zones`. What cannot be told is.",
+	"account_wide":  "Whether a ruleset belongs to the account, and with it to every zone.",
+	"own_token":     "Whether it is about the token of the connector itself, by `own_token_id`.",
+	"changed":       "Fields that changed: `field`, and as far as it matters `old` and `new`.",
+}
+
+// docsTuning names, by condition, the configuration that a rule depends on.
+var docsTuning = map[string]string{
+	"production": "`production_zones`", "worker": "`verified_workers`", "own_token": "`own_token_id`",
+}
+
+func docs(t *testing.T) string {
+	var b strings.Builder
+	b.WriteString(docsIntro)
+	for _, name := range matchKeys {
+		require.NotEmpty(t, docsConditions[name], "the condition %s is not described", name)
+		text := docsConditions[name]
+		for _, c := range conditions {
+			if c.name == name && c.values != "" {
+				text += " One of `" + strings.ReplaceAll(c.values, " ", "`, `") + "`."
+			}
+		}
+		if name == "production" || name == "account_wide" || name == "own_token" {
+			text += " `true` or `false`."
+		}
+		fmt.Fprintf(&b, "| `%s` | %s |\n", name, text)
+	}
+	b.WriteString("\n## Names\n\nThese pairs of Cloudflare's are known, without regard to case and separators; `*`\n" +
+		"is any resource. Others get their name by the words in them, or by putting the\n" +
+		"two together, and nothing that is not known is dropped.\n\n| Resource | Action | Canonical action |\n|---|---|---|\n")
+	for _, p := range pairs {
+		fmt.Fprintf(&b, "| `%s` | `%s` | `%s` |\n", p.resource, p.action, p.name)
+	}
+	b.WriteString("\n## Rules\n")
+	c := classify(t, classifierConfig{ProductionZones: []string{"example.com"}, VerifiedWorkers: []string{"checkout*"}})
+	for _, r := range DefaultRules() {
+		severity := string(r.Severity)
+		if r.Drop {
+			severity = "drop"
+		}
+		fmt.Fprintf(&b, "\n### %s\n\n**%s** — %s\n\n", r.ID, severity, r.Why)
+		fmt.Fprintf(&b, "* Matches: %s\n", docsMatch(t, r.Match))
+		var techniques []string
+		for _, id := range r.Techniques {
+			techniques = append(techniques, fmt.Sprintf("[%s](https://attack.mitre.org/techniques/%s/)", id, strings.ReplaceAll(id, ".", "/")))
+		}
+		if len(techniques) > 0 {
+			fmt.Fprintf(&b, "* ATT&CK: %s\n", strings.Join(techniques, ", "))
+		}
+		fmt.Fprintf(&b, "* Tune: %s\n", docsTune(r))
+		v, _ := grade(t, c, examples[r.ID].yes)
+		fmt.Fprintf(&b, "* Example: “%s”\n\n```json\n%s\n```\n", v.Title, examples[r.ID].yes)
+	}
+	return b.String()
+}
+
+// docsMatch is a match as text.
+func docsMatch(t *testing.T, m Match) string {
+	b, err := json.Marshal(m)
+	require.NoError(t, err)
+	var parts []string
+	value(b).each(func(name string, v value) bool {
+		part := "`" + name + "`"
+		switch {
+		case name == "changed":
+			var fields []string
+			v.each(func(_ string, change value) bool {
+				field := "`" + change.get("field").text() + "`"
+				if now := change.get("new").text(); now != "" {
+					field += " to `" + now + "`"
+				}
+				fields = append(fields, field)
+				return true
+			})
+			part += " " + strings.Join(fields, ", ")
+		case v.kind() == '[':
+			var list []string
+			v.each(func(_ string, item value) bool {
+				list = append(list, "`"+item.text()+"`")
+				return true
+			})
+			part += " " + strings.Join(list, ", ")
+		default:
+			part += " `" + string(v) + "`"
+		}
+		parts = append(parts, part)
+		return true
+	})
+	return or(strings.Join(parts, "; "), "everything else")
+}
+
+// docsTune says what changes the outcome of a rule.
+func docsTune(r Rule) string {
+	var parts []string
+	for _, name := range matchKeys {
+		setting := docsTuning[name]
+		for _, f := range flags {
+			if f.name == name && *f.flag(&r.Match) == nil {
+				setting = ""
+			}
+		}
+		if setting != "" && (name != "worker" || len(r.Match.Worker) > 0 || strings.HasPrefix(r.ID, "worker-route-unverified") || r.ID == "worker-exposed") {
+			parts = append(parts, setting)
+		}
+	}
+	switch {
+	case r.Drop:
+		parts = append(parts, "`drop_routine: false` delivers it with severity info", "`{id: "+r.ID+", severity: low}` grades it")
+	case r.Severity == low || r.Severity == info:
+		parts = append(parts, "`{id: "+r.ID+", severity: medium}` raises it")
+	default:
+		parts = append(parts, "`{id: "+r.ID+", severity: "+string(lowered(r.Severity))+"}` lowers it", "a rule in front with `actor` or `source_ip` excepts your own tools")
+	}
+	return strings.Join(parts, "; ")
+}
+
+func TestDocs_SeverityIsCurrent(t *testing.T) {
+	t.Parallel()
+	const name = "docs/severity.md"
+	want := docs(t)
+	if *update {
+		require.NoError(t, os.MkdirAll("docs", 0o755))
+		require.NoError(t, os.WriteFile(name, []byte(want), 0o644))
+	}
+	got, err := os.ReadFile(name)
+	require.NoError(t, err)
+	if string(got) != want {
+		was, is := strings.Split(string(got), "\n"), strings.Split(want, "\n")
+		i := 0
+		for i < min(len(was), len(is)) && was[i] == is[i] {
+			i++
+		}
+		t.Fatalf("%s is not what the rules make of it, from line %d on: run go test . -run TestDocs -update", name, i+1)
+	}
+}
+
+// The examples of the page can be fed back, and what it says about tuning can
+// be done.
+func TestDocs_WhatIsSaidAboutTuningWorks(t *testing.T) {
+	t.Parallel()
+	for _, r := range DefaultRules() {
+		_, fields, found := strings.Cut(docsTune(r), "{id: ")
+		require.True(t, found, r.ID)
+		fields, _, _ = strings.Cut(fields, "}")
+		id, severity, _ := strings.Cut(fields, ", severity: ")
+		rules, err := ParseRules([]byte(`[{"id":"` + id + `","severity":"` + severity + `"}]`))
+		require.NoError(t, err)
+		c := classify(t, classifierConfig{Rules: rules, ProductionZones: []string{"example.com"}, VerifiedWorkers: []string{"checkout*"}, DropRoutine: true})
+		v, _ := grade(t, c, examples[r.ID].yes)
+		assert.Equal(t, r.ID, v.Rule)
+		assert.False(t, v.Drop)
+		assert.NotEqual(t, r.Severity, v.Severity, r.ID)
+	}
+	for name := range docsTuning {
+		assert.True(t, slices.Contains(matchKeys, name), name)
+	}
+}
