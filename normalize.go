@@ -2,9 +2,11 @@ package cloudflareaudit
 
 import (
 	"net/netip"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -23,6 +25,10 @@ const (
 	maxText = 512
 	maxID   = 256
 )
+
+// failedSuffix ends the action of an attempt that failed. Detections of hosts
+// compare the action alone, and must not report what has not happened.
+const failedSuffix = ".failed"
 
 // Normalizer turns audit-log entries into events. It holds no state and is safe
 // for concurrent use. [NewNormalizer] makes one.
@@ -102,12 +108,20 @@ func (n *Normalizer) event(e *entry, fallback time.Time) (ingest.Event, Verdict)
 
 // eventOf makes an event of an entry of which everything else is known.
 func (n *Normalizer) eventOf(e *entry, f *facts, v Verdict, fallback time.Time) ingest.Event {
-	created, notes := e.when, e.notes
-	if created.IsZero() {
+	created := e.when
+	raw, replaced := rawEvent(e.raw)
+	// The notes of the entry are appended to without changing them.
+	notes := e.notes[:len(e.notes):len(e.notes)]
+	if created.IsZero() && !fallback.IsZero() {
 		created = fallback
-		if !fallback.IsZero() {
-			notes = append(notes[:len(notes):len(notes)], "created_at is that of the entry's place in the log")
-		}
+		notes = append(notes, "created_at is that of the entry's place in the log")
+	}
+	if replaced {
+		notes = append(notes, `NUL characters and lone surrogates in the entry are replaced by \ufffd`)
+	}
+	action, decision := f.name, oneLine(f.decision, maxText)
+	if e.outcome == outcomeFailure && action != actionUnknown {
+		action, decision = action+failedSuffix, ""
 	}
 	return ingest.Event{
 		Source:          eventSource,
@@ -115,14 +129,14 @@ func (n *Normalizer) eventOf(e *entry, f *facts, v Verdict, fallback time.Time) 
 		ExternalID:      externalID(e),
 		Title:           v.Title,
 		Severity:        v.Severity,
-		Action:          f.name,
-		Decision:        oneLine(f.decision, maxText),
+		Action:          action,
+		Decision:        decision,
 		Actor:           actorOf(e, f),
 		SrcIP:           addressText(e.actorIP),
 		Hostname:        hostname(f.zoneName),
 		CreatedAt:       created,
 		MITRETechniques: v.Techniques,
-		RawEvent:        rawEvent(e.raw),
+		RawEvent:        raw,
 		Audit: ingest.Audit{
 			Outcome:        e.outcome,
 			ActionType:     oneLine(e.actionType, maxText),
@@ -199,8 +213,9 @@ func hostname(zone string) string {
 }
 
 // rawEvent is the entry as received, except for what one line of JSON cannot
-// hold: white space with line breaks in it, and invalid UTF-8.
-func rawEvent(raw string) ingest.RawJSON {
+// hold, which is white space with line breaks in it and invalid UTF-8, and for
+// the escapes that replaceEscapes replaces.
+func rawEvent(raw string) (event ingest.RawJSON, replaced bool) {
 	if strings.IndexByte(raw, '\n') >= 0 || strings.IndexByte(raw, '\r') >= 0 {
 		v := jsontext.Value(raw)
 		if err := v.Compact(readOptions...); err == nil {
@@ -210,5 +225,50 @@ func rawEvent(raw string) ingest.RawJSON {
 	if !utf8.ValidString(raw) {
 		raw = strings.ToValidUTF8(raw, "\uFFFD")
 	}
-	return ingest.RawJSON(raw)
+	raw, replaced = replaceEscapes(raw)
+	return ingest.RawJSON(raw), replaced
+}
+
+// replaceEscapes replaces the escapes of NUL and of lone surrogates in a JSON
+// text by the one of U+FFFD. Databases refuse the first, and some readers stop
+// at the second.
+func replaceEscapes(s string) (out string, replaced bool) {
+	if !strings.Contains(s, `\u`) {
+		return s, false
+	}
+	var b []byte
+	for i := strings.IndexByte(s, '\\'); ; {
+		skip := 2
+		if code, ok := escaped(s[i:]); ok {
+			skip = len(`\u0000`)
+			low, paired := escaped(s[i+skip:])
+			switch {
+			case utf16.IsSurrogate(code) && paired && utf16.DecodeRune(code, low) != utf8.RuneError:
+				skip *= 2
+			case utf16.IsSurrogate(code) || code == 0:
+				if b == nil {
+					b = []byte(s)
+				}
+				copy(b[i:], `\ufffd`)
+			}
+		}
+		next := strings.IndexByte(s[i+skip:], '\\')
+		if next < 0 {
+			break
+		}
+		i += skip + next
+	}
+	if b == nil {
+		return s, false
+	}
+	return string(b), true
+}
+
+// escaped is the code unit that s begins with as an escape of the form \u0000.
+func escaped(s string) (rune, bool) {
+	if len(s) < len(`\u0000`) || s[0] != '\\' || s[1] != 'u' {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(s[2:6], 16, 16)
+	return rune(n), err == nil
 }

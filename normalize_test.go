@@ -120,6 +120,67 @@ func TestNormalize_KeepsTheEntryByteForByte(t *testing.T) {
 	assert.Contains(t, strings.Join(got.Audit.Notes, ";"), "UTF-8")
 }
 
+func TestNormalize_ReplacesEscapesThatHarmReaders(t *testing.T) {
+	t.Parallel()
+	n := normalizer(t, classifierConfig{})
+	const note = `NUL characters and lone surrogates in the entry are replaced by \ufffd`
+	for text, want := range map[string]string{
+		`\u0000`:                    `\ufffd`,
+		`a\u0000b\u0000`:            `a\ufffdb\ufffd`,
+		`\ud83d`:                    `\ufffd`,
+		`\uD83D!`:                   `\ufffd!`,
+		`\ude00\ud83d`:              `\ufffd\ufffd`,
+		`\ud83d\ud83d\ude00`:        `\ufffd\ud83d\ude00`,
+		`\ud83d\\ude00`:             `\ufffd\\ude00`,
+		`\ud83d\n\ude00`:            `\ufffd\n\ufffd`,
+		`\\\u0000`:                  `\\\ufffd`,
+		`\ud83d\ude00`:              "",
+		`\\u0000 \\ud83d \u00e9 \n`: "",
+		`\\\\u0000\/\u0001`:         "",
+		`\"u0000`:                   "",
+		`u0000`:                     "",
+	} {
+		for _, entry := range []string{
+			logged("zone", "purge", `"x":"`+text+`"`),
+			logged("zone", "purge", `"`+text+`":1`),
+		} {
+			got, _ := n.Normalize([]byte(entry))
+			if want == "" {
+				assert.Equal(t, entry, string(got.RawEvent))
+				assert.Empty(t, got.Audit.Notes, entry)
+				continue
+			}
+			assert.Equal(t, strings.Replace(entry, text, want, 1), string(got.RawEvent))
+			assert.Equal(t, []string{note}, got.Audit.Notes, entry)
+			assert.False(t, got.RawTruncated)
+		}
+	}
+}
+
+func TestNormalize_AFailedAttemptDoesNotLookLikeTheDeed(t *testing.T) {
+	t.Parallel()
+	n := normalizer(t, classifierConfig{})
+	for raw, action := range map[string]string{
+		logged("zone", "transfer_out", production):                                       "zone.transfer_out",
+		logged("firewallrules", "update", production, after(`{"id":"1","paused":true}`)): "firewall_rule.disable",
+		logged("wafrule", "disable", production):                                         "waf_rule.disable",
+		logged("access.policy", "create", after(`{"decision":"bypass"}`)):                "access_policy.create",
+		logged("account", "login"):                                                       "account.login",
+	} {
+		done, _ := n.Normalize([]byte(raw))
+		assert.Equal(t, action, done.Action, raw)
+		failed, _ := n.Normalize([]byte(strings.Replace(raw, `"result":true`, `"result":false`, 1)))
+		assert.Equal(t, "failure", failed.Audit.Outcome, raw)
+		assert.Equal(t, action+".failed", failed.Action, raw)
+		assert.Empty(t, failed.Decision, raw)
+		if done.Decision != "" {
+			assert.Contains(t, failed.Audit.Changes, ingest.FieldChange{Field: "decision", New: done.Decision})
+		}
+	}
+	unreadable, _ := n.Normalize([]byte(`{"id":"x","action":{"result":false}}`))
+	assert.Equal(t, "unknown", unreadable.Action)
+}
+
 func TestNormalize_WhatCannotBeReadIsAnEventAllTheSame(t *testing.T) {
 	t.Parallel()
 	n := normalizer(t, classifierConfig{DropRoutine: true})
@@ -127,7 +188,7 @@ func TestNormalize_WhatCannotBeReadIsAnEventAllTheSame(t *testing.T) {
 		``:                 `""`,
 		`{`:                `"{"`,
 		`{"id":"x"} extra`: `"{\"id\":\"x\"} extra"`,
-		"\xff\x00":         `"` + "\uFFFD" + `\u0000"`,
+		"\xff\x00":         `"` + "\uFFFD" + `\ufffd"`,
 		`null`:             `null`,
 		`42`:               `42`,
 		`"text"`:           `"text"`,
@@ -203,18 +264,28 @@ func TestNormalize_DistinctIncidentsAreDistinctAlertsAndRoutineIsOne(t *testing.
 		a, b string
 		same bool
 	}{
-		"two records":      {record("a.example.com"), record("b.example.com"), false},
-		"two record types": {record("a.example.com"), strings.Replace(record("a.example.com"), "MX", "NS", 1), false},
-		"two members":      {logged("member", "add", `"metadata":{"user_email":"a@example.com"}`), logged("member", "add", `"metadata":{"user_email":"b@example.com"}`), false},
-		"two tokens":       {logged("account", "token_create", `"metadata":{"token_name":"a"}`), logged("account", "token_create", `"metadata":{"token_name":"b"}`), false},
-		"two zones":        {logged("zone", "delete", `"metadata":{"zone_name":"a.example"}`), logged("zone", "delete", `"metadata":{"zone_name":"b.example"}`), false},
-		"two scripts":      {logged("script", "script_deploy", `"resource":{"type":"script","id":"a"}`), logged("script", "script_deploy", `"resource":{"type":"script","id":"b"}`), false},
-		"two settings":     {setting("example.com", "ssl", "ssl", "full", "off"), setting("example.com", "min_tls_version", "ssl", "1.2", "1.0"), false},
-		"two values":       {setting("example.com", "ssl", "ssl", "full", "off"), setting("example.com", "ssl", "ssl", "full", "flexible"), false},
-		"two policies":     {logged("access.policy", "create", after(`{"decision":"bypass","name":"a"}`)), logged("access.policy", "create", after(`{"decision":"bypass","name":"b"}`)), false},
-		"two rules":        {logged("firewallrules", "delete", production, before(`{"description":"a"}`)), logged("firewallrules", "delete", production, before(`{"description":"b"}`)), false},
-		"tried and done":   {logged("zone", "delete", production), logged("zone", "delete", production, `"action":{"type":"delete","result":false}`), false},
-		"the same again":   {record("a.example.com"), strings.Replace(record("a.example.com"), "09:00:00", "10:00:00", 1), true},
+		"two records":       {record("a.example.com"), record("b.example.com"), false},
+		"two record types":  {record("a.example.com"), strings.Replace(record("a.example.com"), "MX", "NS", 1), false},
+		"two members":       {logged("member", "add", `"metadata":{"user_email":"a@example.com"}`), logged("member", "add", `"metadata":{"user_email":"b@example.com"}`), false},
+		"two tokens":        {logged("account", "token_create", `"metadata":{"token_name":"a"}`), logged("account", "token_create", `"metadata":{"token_name":"b"}`), false},
+		"two zones":         {logged("zone", "delete", `"metadata":{"zone_name":"a.example"}`), logged("zone", "delete", `"metadata":{"zone_name":"b.example"}`), false},
+		"two scripts":       {logged("script", "script_deploy", `"resource":{"type":"script","id":"a"}`), logged("script", "script_deploy", `"resource":{"type":"script","id":"b"}`), false},
+		"two settings":      {setting("example.com", "ssl", "ssl", "full", "off"), setting("example.com", "min_tls_version", "ssl", "1.2", "1.0"), false},
+		"two values":        {setting("example.com", "ssl", "ssl", "full", "off"), setting("example.com", "ssl", "ssl", "full", "flexible"), false},
+		"two policies":      {logged("access.policy", "create", after(`{"decision":"bypass","name":"a"}`)), logged("access.policy", "create", after(`{"decision":"bypass","name":"b"}`)), false},
+		"two rules":         {logged("firewallrules", "delete", production, before(`{"description":"a"}`)), logged("firewallrules", "delete", production, before(`{"description":"b"}`)), false},
+		"two removed":       {logged("member", "remove", `"metadata":{"user_email":"a@example.com"}`), logged("member", "remove", `"metadata":{"user_email":"b@example.com"}`), false},
+		"two routes":        {logged("route", "route_create", `"metadata":{"pattern":"a.example.com/*","script":"x"}`), logged("route", "route_create", `"metadata":{"pattern":"b.example.com/*","script":"x"}`), false},
+		"two route scripts": {logged("route", "route_create", `"metadata":{"pattern":"a.example.com/*","script":"x"}`), logged("route", "route_create", `"metadata":{"pattern":"a.example.com/*","script":"y"}`), false},
+		"two buckets":       {logged("r2.bucket", "ChangeBucketVisibility", `"metadata":{"bucket":"a"}`, after(`{"public":true}`)), logged("r2.bucket", "ChangeBucketVisibility", `"metadata":{"bucket":"b"}`, after(`{"public":true}`)), false},
+		"two jobs":          {logged("logpush job", "job_delete", `"resource":{"type":"logpush job","id":"1"}`), logged("logpush job", "job_delete", `"resource":{"type":"logpush job","id":"2"}`), false},
+		"two providers":     {logged("access.identity_provider", "delete", before(`{"name":"a"}`)), logged("access.identity_provider", "delete", before(`{"name":"b"}`)), false},
+		"two disabled":      {logged("firewallrules", "update", production, before(`{"description":"a","paused":false}`), after(`{"description":"a","paused":true}`)), logged("firewallrules", "update", production, before(`{"description":"b","paused":false}`), after(`{"description":"b","paused":true}`)), false},
+		"two transfers":     {logged("zone", "transfer_out", `"metadata":{"zone_name":"a.example"}`), logged("zone", "transfer_out", `"metadata":{"zone_name":"b.example"}`), false},
+		"two tunnels":       {logged("cfd_tunnel", "create", after(`{"name":"a"}`)), logged("cfd_tunnel", "create", after(`{"name":"b"}`)), false},
+		"two people":        {record("a.example.com"), strings.Replace(record("a.example.com"), "alice@example.com", "bob@example.com", 1), false},
+		"tried and done":    {logged("zone", "delete", production), logged("zone", "delete", production, `"action":{"type":"delete","result":false}`), false},
+		"the same again":    {record("a.example.com"), strings.Replace(record("a.example.com"), "09:00:00", "10:00:00", 1), true},
 
 		"two created records":           {logged("dns.record", "create", production, after(`{"type":"A","name":"a.example.com"}`)), logged("dns.record", "create", production, after(`{"type":"TXT","name":"b.example.com"}`)), true},
 		"two sign-ins":                  {logged("account", "login"), strings.Replace(logged("account", "login"), "09:00:00", "10:00:00", 1), true},
@@ -230,6 +301,25 @@ func TestNormalize_DistinctIncidentsAreDistinctAlertsAndRoutineIsOne(t *testing.
 			assert.Equal(t, identity(a), identity(b), name)
 		} else {
 			assert.NotEqual(t, identity(a), identity(b), name)
+		}
+	}
+}
+
+func TestNormalize_TitlesOfHighAndMediumEventsNameTheThing(t *testing.T) {
+	t.Parallel()
+	n := normalizer(t, classifierConfig{ProductionZones: []string{"example.com"}, VerifiedWorkers: []string{"checkout*"}})
+	for rule, example := range examples {
+		got, v := n.Normalize([]byte(example.yes))
+		switch v.Severity {
+		case critical, high, medium:
+		default:
+			continue
+		}
+		if rule == "2fa-enforcement-removed" || rule == "2fa-enforced" {
+			continue // there is one for each account
+		}
+		if assert.NotEmpty(t, got.Audit.Target, rule) {
+			assert.Contains(t, got.Title, got.Audit.Target, rule)
 		}
 	}
 }

@@ -49,9 +49,10 @@ type Event struct {
 	// Severity grades the event.
 	Severity Severity `json:"severity"`
 	// Action is the canonical dotted name of what was done, such as
-	// "dns.record.delete".
+	// "dns.record.delete". That of an attempt that failed ends in ".failed".
 	Action string `json:"action"`
-	// Decision is what an access policy decides, such as "bypass". Nullable.
+	// Decision is what an access policy decides from now on, such as "bypass".
+	// Nullable.
 	Decision string `json:"decision"`
 	// Actor is who did it: an e-mail address, else a name, else an id.
 	// Nullable.
@@ -69,7 +70,8 @@ type Event struct {
 	MITRETechniques []string `json:"mitre_techniques"`
 	// Audit holds all that has no place in the flat envelope.
 	Audit Audit `json:"audit"`
-	// RawEvent is the vendor's entry as received, byte for byte.
+	// RawEvent is the vendor's entry as received, byte for byte except for what
+	// Audit.Notes say.
 	RawEvent RawJSON `json:"raw_event"`
 	// RawTruncated says that RawEvent is not the entire entry.
 	RawTruncated bool `json:"raw_truncated"`

@@ -1,0 +1,262 @@
+// Package aisoc delivers events to the ingestion service of AiSOC, as
+// POST /v1/ingest/batch.
+//
+// A [Sink] takes the service's word for what it has accepted and repeats what
+// it has no word for, under the same ids. What the service can never take, it
+// keeps in a dead-letter file, so that one event does not stop the feed.
+package aisoc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+	"unicode"
+
+	"github.com/aisoc/cloudflareaudit/ingest"
+)
+
+// path is where the service takes batches.
+const path = "/v1/ingest/batch"
+
+// defaultTimeout bounds one POST. The service gives up by itself after 30 s,
+// and its word is better than none.
+const defaultTimeout = 45 * time.Second
+
+// Config configures a [Sink]. URL, TenantID, ConnectorID and ConnectorType are
+// required.
+type Config struct {
+	// URL is the address of the ingestion service, to which /v1/ingest/batch
+	// is added. It must be https, or http to a loopback address; see PlainHTTP.
+	URL string
+	// TenantID is the UUID of the tenant whose events these are.
+	TenantID string
+	// ConnectorID names the connector instance in AiSOC. The id of an event
+	// there is made of it, the tenant and the external id, so it must stay the
+	// same.
+	ConnectorID string
+	// ConnectorType is the type of the connector, which chooses how AiSOC reads
+	// its events.
+	ConnectorType string
+	// Token, if there is one, is sent as a bearer token, for a gateway in front
+	// of the service: the service itself asks for none. A
+	// cloudflareaudit.Secret is one that no format prints.
+	Token interface{ Reveal() string }
+	// PlainHTTP allows http to other addresses than loopback ones, as inside a
+	// cluster. It excludes a Token, which anybody on the way could read.
+	PlainHTTP bool
+	// DeadLetter is the file to which events are appended that the service
+	// refuses for good: one JSON object a line, with the members time, reason
+	// and event. Without one, Write fails for as long as a batch holds such an
+	// event.
+	DeadLetter string
+	// Timeout bounds one POST with its reply; 45 s by default.
+	Timeout time.Duration
+	// HTTPClient sends the requests. Redirects are not followed. Nil means a
+	// client of its own that takes no proxy from the environment.
+	HTTPClient *http.Client
+	// Logger gets a warning for each event that goes to the dead-letter file.
+	// Nil means no log.
+	Logger *slog.Logger
+}
+
+// A FieldError says what is wrong with one field of a [Config].
+type FieldError struct {
+	// Field is the name of the field.
+	Field string
+	// Value is what was given.
+	Value string
+	// Allowed says what is wrong with it and what is allowed.
+	Allowed string
+}
+
+// Error implements error.
+func (e *FieldError) Error() string {
+	if e.Value == "" {
+		return e.Field + ": " + e.Allowed
+	}
+	return e.Field + ": " + strconv.Quote(e.Value) + ": " + e.Allowed
+}
+
+// Stats counts what a [Sink] has done since it was made.
+type Stats struct {
+	// Posts counts the requests, and Retries those of them that repeat one
+	// which failed.
+	Posts   int `json:"posts"`
+	Retries int `json:"retries"`
+	// Accepted counts the events that the service has accepted, and Truncated
+	// those of them whose raw event was cut down to what the service can take.
+	Accepted  int `json:"accepted"`
+	Truncated int `json:"truncated"`
+	// Rejected counts the events that the service has rejected in its reply,
+	// and DeadLettered the events written to the dead-letter file, for that or
+	// for another reason.
+	Rejected     int `json:"rejected"`
+	DeadLettered int `json:"dead_lettered"`
+	// Bisections counts how often a batch was halved to find such an event or
+	// because it was too large.
+	Bisections int `json:"bisections"`
+}
+
+// Sink is an [ingest.Sink] that delivers to AiSOC. It is safe for concurrent
+// use. [New] makes one.
+type Sink struct {
+	cfg  Config
+	url  string
+	http *http.Client
+	log  *slog.Logger
+
+	mu    sync.Mutex
+	stats Stats
+	// good is an event that the service has accepted. To send it once more
+	// changes nothing there, and tells whether the service works.
+	good []byte
+}
+
+// New returns a sink. It joins a [FieldError] for every fault of cfg, and fails
+// if the dead-letter file cannot be written. It does not connect.
+func New(cfg Config) (*Sink, error) {
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	client := http.Client{}
+	if cfg.HTTPClient != nil {
+		client = *cfg.HTTPClient
+	}
+	if client.Transport == nil {
+		transport := http.DefaultTransport.(*http.Transport).Clone()
+		transport.Proxy = nil
+		client.Transport = transport
+	}
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	if cfg.Timeout == 0 {
+		cfg.Timeout = defaultTimeout
+	}
+	log := cfg.Logger
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.DeadLetter != "" {
+		if err := appendDurably(cfg.DeadLetter, nil); err != nil {
+			return nil, fmt.Errorf("aisoc: cannot write the dead-letter file: %w", err)
+		}
+	}
+	return &Sink{cfg: cfg, url: strings.TrimRight(cfg.URL, "/") + path, http: &client, log: log}, nil
+}
+
+// Stats returns the counters. It may be called at any time.
+func (s *Sink) Stats() Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stats
+}
+
+// Write implements [ingest.Sink]: it returns nil once the service has accepted
+// every event or the dead-letter file holds it. A batch is one POST, unless it
+// is larger than 1000 events or about 8 MiB.
+//
+// Failures that pass, such as HTTP 5xx, 429 and lost replies, are tried again a
+// few times; what the service asks to wait beyond that is in the error, which
+// is an [ingest.RetryAfterer]. With a dead-letter file, a batch that keeps
+// failing with HTTP 500 is halved down to the event that is to blame. An event
+// is blamed only when the service accepts others before and after it, so that
+// an outage fails the Write and dead-letters nothing.
+func (s *Sink) Write(ctx context.Context, events []ingest.Event) error {
+	d := &delivery{Sink: s}
+	for batch := range batches(encode(events)) {
+		if err := d.deliver(ctx, batch); err != nil {
+			return err
+		}
+	}
+	return d.finish(ctx)
+}
+
+// uuid is the form of a tenant id.
+var uuid = regexp.MustCompile(`^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$`)
+
+func (c Config) validate() error {
+	var faults []error
+	fault := func(field, value, allowed string) {
+		faults = append(faults, &FieldError{field, value, allowed})
+	}
+	if shown, allowed := c.checkURL(); allowed != "" {
+		fault("URL", shown, allowed)
+	}
+	switch {
+	case c.TenantID == "":
+		fault("TenantID", "", "is required: the UUID of the tenant")
+	case !uuid.MatchString(c.TenantID):
+		fault("TenantID", c.TenantID, "must be a UUID such as 00000000-0000-4000-8000-000000000001")
+	}
+	name := func(field, value, what string) {
+		switch {
+		case strings.TrimSpace(value) == "":
+			fault(field, "", "is required: "+what)
+		case strings.ContainsFunc(value, unicode.IsControl):
+			fault(field, value, "must not have control characters in it")
+		}
+	}
+	name("ConnectorID", c.ConnectorID, "the id of the connector instance in AiSOC")
+	name("ConnectorType", c.ConnectorType, "the type of the connector in AiSOC")
+	if strings.ContainsFunc(c.token(), func(r rune) bool { return r <= ' ' || r > '~' }) {
+		fault("Token", "", "has a character in it that no token has: enter the token alone")
+	}
+	if c.Timeout < 0 {
+		fault("Timeout", c.Timeout.String(), "must not be negative")
+	}
+	return errors.Join(faults...)
+}
+
+// checkURL says what is wrong with the URL, or "", and shows it without a
+// password.
+func (c Config) checkURL() (shown, allowed string) {
+	const form = "must be an https URL such as https://aisoc.example.com"
+	if c.URL == "" {
+		return "", "is required: the address of the ingestion service"
+	}
+	u, err := url.Parse(c.URL)
+	if err != nil {
+		return "", form
+	}
+	shown = u.Redacted()
+	switch {
+	case u.Host == "" || u.Opaque != "" || u.Scheme != "https" && u.Scheme != "http":
+		return shown, form
+	case u.User != nil:
+		return shown, "must not hold credentials"
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.HasSuffix(c.URL, "#"):
+		return shown, "must not have a query or a fragment"
+	case strings.HasSuffix(strings.TrimRight(u.Path, "/"), path):
+		return shown, "must end before " + path + ", which is added"
+	case u.Scheme == "https" || isLoopback(u.Hostname()):
+		return "", ""
+	case !c.PlainHTTP:
+		return shown, "would send the events unencrypted; plain http is for loopback addresses, unless it is explicitly allowed"
+	case c.token() != "":
+		return shown, "would send the token unencrypted; use https, or no token"
+	}
+	return "", ""
+}
+
+func isLoopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.Unmap().IsLoopback()
+}
+
+func (c Config) token() string {
+	if c.Token == nil {
+		return ""
+	}
+	return c.Token.Reveal()
+}

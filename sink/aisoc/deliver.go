@@ -1,0 +1,225 @@
+package aisoc
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"math/rand/v2"
+	"slices"
+)
+
+const (
+	// maxEvents is the most events the service takes in one POST, and maxBytes
+	// the size at which a POST is full: the service reads for 15 s only.
+	maxEvents = 1000
+	maxBytes  = 8 << 20
+
+	// maxProbes is how many events are sent alone to see whether the service
+	// accepts anything at all.
+	maxProbes = 3
+	// maxBlamed is the most events of one Write that are held to be the cause
+	// of failures. When it seems to be more, the cause is another.
+	maxBlamed = 10
+	// maxGood bounds the size of the event that is kept to test the service.
+	maxGood = 64 << 10
+)
+
+// batches cuts items into what one POST holds.
+func batches(items []item) iter.Seq[[]item] {
+	return func(yield func([]item) bool) {
+		for len(items) > 0 {
+			n, size := 0, 0
+			for n < len(items) && n < maxEvents && (n == 0 || size+len(items[n].line) <= maxBytes) {
+				size += len(items[n].line)
+				n++
+			}
+			if !yield(items[:n]) {
+				return
+			}
+			items = items[n:]
+		}
+	}
+}
+
+// delivery is one Write.
+type delivery struct {
+	*Sink
+	refused []refusal
+	blamed  int
+	// proven says that the service has accepted an event after the last one
+	// was refused.
+	proven bool
+	// isolating says that one event is sought that makes its batch fail.
+	isolating bool
+}
+
+// refusal is an event that the service does not take, and why.
+type refusal struct {
+	item
+	reason string
+	// rejected says that the service said so in a reply to the whole batch.
+	rejected bool
+}
+
+// deliver has items accepted or notes them as refused.
+func (d *delivery) deliver(ctx context.Context, items []item) error {
+	if len(items) == 0 {
+		return nil
+	}
+	patience := maxAttempts
+	if d.isolating && len(items) > 1 {
+		// Its halves are tried anyway.
+		patience = 1
+	}
+	reply, err := d.send(ctx, items, patience)
+	f := failureOf(err)
+	switch {
+	case err == nil:
+		return d.settle(ctx, items, reply)
+	case f == nil || !f.byEvents():
+		return err
+	case d.cfg.DeadLetter == "" && (len(items) == 1 || !f.tooLarge()):
+		return fmt.Errorf("%w; if only this batch fails, one of its events is the cause: name a dead-letter file to go on without it", err)
+	case len(items) == 1:
+		if d.blamed++; d.blamed > maxBlamed {
+			return fmt.Errorf("%w; it refuses so many events that they are not the cause", err)
+		}
+		d.refuse(refusal{item: items[0], reason: f.Error()})
+		return nil
+	case f.tooLarge() || d.isolating:
+		return d.halve(ctx, items)
+	}
+	return d.isolate(ctx, items, err)
+}
+
+// settle reads the reply to items. It says how many were rejected, but not
+// which, so the halves are sent again.
+func (d *delivery) settle(ctx context.Context, items []item, r reply) error {
+	switch {
+	case r.Rejected == 0:
+		d.accept(items)
+		return nil
+	case d.cfg.DeadLetter == "":
+		return fmt.Errorf("aisoc: the service rejects %d of %d events: %s; name a dead-letter file to go on without them",
+			r.Rejected, len(items), r.reason(0))
+	case r.Rejected < len(items):
+		return d.halve(ctx, items)
+	}
+	for i, it := range items {
+		d.refuse(refusal{item: it, reason: "rejected: " + r.reason(i), rejected: true})
+	}
+	return nil
+}
+
+func (d *delivery) halve(ctx context.Context, items []item) error {
+	d.count(func(s *Stats) { s.Bisections++ })
+	half := len(items) / 2
+	if err := d.deliver(ctx, items[:half]); err != nil {
+		return err
+	}
+	return d.deliver(ctx, items[half:])
+}
+
+// isolate finds the events of items that make them fail, unless it is the
+// service that fails, with cause. The order is random, so that the next Write
+// succeeds where this one had no luck with the events it tried first or last.
+func (d *delivery) isolate(ctx context.Context, items []item, cause error) error {
+	items = slices.Clone(items)
+	rand.Shuffle(len(items), func(i, j int) { items[i], items[j] = items[j], items[i] })
+	for i := range min(maxProbes, len(items)) {
+		ok, err := d.probe(ctx, items[i])
+		if err != nil {
+			return err
+		}
+		if ok {
+			d.isolating = true
+			return d.deliver(ctx, slices.Delete(items, i, i+1))
+		}
+	}
+	// The only events there are may be the cause.
+	if len(items) <= maxProbes && d.prove(ctx) == nil {
+		d.isolating = true
+		return d.deliver(ctx, items)
+	}
+	return cause
+}
+
+// probe reports whether the service accepts it.
+func (d *delivery) probe(ctx context.Context, it item) (bool, error) {
+	reply, err := d.send(ctx, []item{it}, 1)
+	if f := failureOf(err); f != nil && f.byEvents() {
+		return false, nil
+	}
+	if err != nil || reply.Rejected > 0 {
+		return false, err
+	}
+	d.accept([]item{it})
+	return true, nil
+}
+
+// finish keeps the refused events in the dead-letter file, once the service
+// has proved that it is not to blame.
+func (d *delivery) finish(ctx context.Context) error {
+	if len(d.refused) == 0 {
+		return nil
+	}
+	if !d.proven {
+		if err := d.prove(ctx); err != nil {
+			return err
+		}
+	}
+	return d.bury(d.refused)
+}
+
+// prove has the service accept an event that it has accepted before.
+func (d *delivery) prove(ctx context.Context) error {
+	d.mu.Lock()
+	good := d.good
+	d.mu.Unlock()
+	if good == nil {
+		return fmt.Errorf("aisoc: the service has accepted nothing yet, so it may be at fault and not the events that it refuses (%s)",
+			d.firstReason())
+	}
+	reply, err := d.send(ctx, []item{{line: good}}, maxAttempts)
+	if err != nil {
+		return err
+	}
+	if reply.Rejected > 0 {
+		return fmt.Errorf("aisoc: the service rejects what it has accepted before: %s; check the tenant and the connector there", reply.reason(0))
+	}
+	d.proven = true
+	return nil
+}
+
+func (d *delivery) firstReason() string {
+	if len(d.refused) == 0 {
+		return "a whole batch"
+	}
+	return d.refused[0].reason
+}
+
+func (d *delivery) refuse(r refusal) {
+	d.refused = append(d.refused, r)
+	d.proven = false
+}
+
+func (d *delivery) accept(items []item) {
+	d.proven = true
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.stats.Accepted += len(items)
+	for _, it := range items {
+		if it.truncated {
+			d.stats.Truncated++
+		}
+	}
+	if it := items[0]; len(it.line) <= maxGood {
+		d.good = slices.Clone(it.line)
+	}
+}
+
+func (s *Sink) count(add func(*Stats)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	add(&s.stats)
+}

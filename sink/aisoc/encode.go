@@ -1,0 +1,242 @@
+package aisoc
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/aisoc/cloudflareaudit/ingest"
+)
+
+const (
+	// maxMessage bounds the size of an event in the service's queue. The queue
+	// takes 1,048,576 bytes; the rest is for what the service adds to it.
+	maxMessage = 1_000_000
+	// noteRoom is kept for the notes on what has been changed.
+	noteRoom = 512
+	// markRoom is enough for a mark that stands for what was cut off.
+	markRoom = 64
+	// maxDepth is how deep inside a raw event its largest parts are sought.
+	maxDepth = 16
+)
+
+// readOptions are those with which raw events are read elsewhere too.
+var readOptions = []jsontext.Options{jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true)}
+
+// item is an event and how it is sent.
+type item struct {
+	event     *ingest.Event
+	line      []byte
+	truncated bool
+}
+
+func encode(events []ingest.Event) []item {
+	items := make([]item, len(events))
+	for i := range events {
+		items[i] = encodeOne(&events[i])
+	}
+	return items
+}
+
+// encodeOne encodes an event so that the service can take it. It reads numbers
+// as float64 and refuses a whole batch for one that does not fit; and its queue
+// does so for one event that is too large.
+func encodeOne(event *ingest.Event) item {
+	it := item{event: event}
+	fit := *event
+	note := func(format string, args ...any) {
+		fit.Audit.Notes = append(slices.Clip(fit.Audit.Notes), fmt.Sprintf(format, args...))
+	}
+	raw := string(event.RawEvent)
+	if quoted, n := quoteNumbers(raw); n > 0 {
+		raw = quoted
+		note("%d numbers in raw_event are too large to be read as numbers and stand in quotes", n)
+	}
+	fit.RawEvent = ingest.RawJSON(raw)
+	it.line = fit.AppendJSON(make([]byte, 0, len(raw)+1536))
+	if size := queuedSize(it.line); size > maxMessage {
+		room := maxMessage - noteRoom - (size - queuedSize([]byte(raw)))
+		compact := jsontext.Value(raw)
+		_ = compact.Compact(readOptions...) // white space is nothing to lose
+		if queuedSize(compact) <= room {
+			fit.RawEvent = ingest.RawJSON(compact)
+			it.line = fit.AppendJSON(nil)
+			return it
+		}
+		short := shrink(compact, room, maxDepth)
+		note("raw_event is cut down from %d to %d bytes, because the host takes no more than about 1 MiB", len(raw), len(short))
+		fit.RawEvent, fit.RawTruncated = ingest.RawJSON(short), true
+		it.line, it.truncated = fit.AppendJSON(nil), true
+	}
+	return it
+}
+
+// quoteNumbers puts the numbers that no float64 holds into quotes.
+func quoteNumbers(raw string) (quoted string, n int) {
+	dec := jsontext.NewDecoder(strings.NewReader(raw), readOptions...)
+	var b []byte
+	done := 0
+	for {
+		tok, err := dec.ReadToken()
+		if err != nil {
+			break
+		}
+		if tok.Kind() != '0' {
+			continue
+		}
+		number := tok.String()
+		if _, err := strconv.ParseFloat(number, 64); err == nil {
+			continue
+		}
+		end := int(dec.InputOffset())
+		b = append(b, raw[done:end-len(number)]...)
+		b = append(b, '"')
+		b = append(b, number...)
+		b = append(b, '"')
+		done = end
+		n++
+	}
+	if n == 0 {
+		return raw, 0
+	}
+	return string(append(b, raw[done:]...)), n
+}
+
+// queuedSize bounds the size of a JSON text in the queue of the service, where
+// it is a string in JSON and <, > and & have become escapes.
+func queuedSize(text []byte) int {
+	size := 0
+	for i, c := range text {
+		switch c {
+		case '"', '\\', '\n', '\r', '\t':
+			size += 2
+		case '<', '>', '&':
+			size += len(`\\u003c`)
+		case 0xE2: // the first byte of the line separators, which are escaped too
+			size++
+			if bytes.HasPrefix(text[i:], []byte("\u2028")) || bytes.HasPrefix(text[i:], []byte("\u2029")) {
+				size += len(`\\u2028`)
+			}
+		default:
+			size++
+		}
+	}
+	return size
+}
+
+// shrink makes v a value whose queuedSize is at most limit, or markRoom if that
+// is more. It keeps what is small and cuts what is large, marking each place;
+// deeper than depth it cuts without looking.
+func shrink(v jsontext.Value, limit, depth int) jsontext.Value {
+	if queuedSize(v) <= limit {
+		return v
+	}
+	if depth > 0 && limit > 4*markRoom {
+		switch v.Kind() {
+		case '{':
+			return shrinkObject(v, limit, depth)
+		case '[':
+			return shrinkArray(v, limit, depth)
+		}
+	}
+	return cut(v, limit)
+}
+
+// shrinkObject gives each of the members an equal share of the room. What the
+// small ones do not need is for the large ones.
+func shrinkObject(v jsontext.Value, limit, depth int) jsontext.Value {
+	parts := read(v)
+	room := limit - markRoom
+	kept := 0
+	for kept < len(parts)/2 {
+		need := queuedSize(parts[2*kept]) + len(":,") + markRoom
+		if need > room {
+			break
+		}
+		room -= need
+		kept++
+	}
+	sizes := make([]int, kept)
+	for i := range kept {
+		sizes[i] = queuedSize(parts[2*i+1])
+		room += markRoom
+	}
+	slices.Sort(sizes)
+	share := 0
+	for i, size := range sizes {
+		if share = room / (kept - i); size > share {
+			break
+		}
+		room -= size
+	}
+	var members [][]byte
+	for i := range kept {
+		value := shrink(parts[2*i+1], max(share, markRoom), depth-1)
+		members = append(members, slices.Concat(parts[2*i], []byte{':'}, value))
+	}
+	if dropped := len(parts)/2 - kept; dropped > 0 {
+		members = append(members, fmt.Appendf(nil, `"[truncated]":"%d members"`, dropped))
+	}
+	return slices.Concat([]byte{'{'}, bytes.Join(members, []byte{','}), []byte{'}'})
+}
+
+// shrinkArray keeps the first elements.
+func shrinkArray(v jsontext.Value, limit, depth int) jsontext.Value {
+	parts := read(v)
+	room := limit - markRoom
+	var kept [][]byte
+	for i, part := range parts {
+		if i == 0 {
+			part = shrink(part, room, depth-1)
+		}
+		if room -= queuedSize(part) + 1; room < 0 && i > 0 {
+			kept = append(kept, fmt.Appendf(nil, `"[%d elements truncated]"`, len(parts)-i))
+			break
+		}
+		kept = append(kept, part)
+	}
+	return slices.Concat([]byte{'['}, bytes.Join(kept, []byte{','}), []byte{']'})
+}
+
+// read returns the members of an object, names and values in turn, or the
+// elements of an array.
+func read(v jsontext.Value) []jsontext.Value {
+	dec := jsontext.NewDecoder(bytes.NewReader(v), readOptions...)
+	var parts []jsontext.Value
+	if _, err := dec.ReadToken(); err != nil {
+		return nil
+	}
+	for k := dec.PeekKind(); k != '}' && k != ']' && k != 0; k = dec.PeekKind() {
+		part, err := dec.ReadValue()
+		if err != nil {
+			break
+		}
+		parts = append(parts, part.Clone())
+	}
+	return parts
+}
+
+// cut makes v a string: its beginning and how much is missing.
+func cut(v jsontext.Value, limit int) jsontext.Value {
+	text := []byte(v)
+	if v.Kind() == '"' {
+		text, _ = jsontext.AppendUnquote(nil, v) // which replaces invalid UTF-8
+	}
+	n := len(text)
+	for {
+		for n > 0 && n < len(text) && !utf8.RuneStart(text[n]) {
+			n--
+		}
+		b, _ := jsontext.AppendQuote(nil, fmt.Appendf(slices.Clip(text[:n]), "… [%d bytes truncated]", len(text)-n))
+		size := queuedSize(b)
+		if size <= limit || n == 0 {
+			return b
+		}
+		n = min(n-1, int(int64(n)*int64(max(0, limit-markRoom))/int64(size)))
+	}
+}

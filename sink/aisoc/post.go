@@ -1,0 +1,285 @@
+package aisoc
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+)
+
+const (
+	// maxAttempts is how often a POST is sent in one Write.
+	maxAttempts = 4
+	// firstBackoff is the pause after the first failure; it doubles.
+	firstBackoff = 500 * time.Millisecond
+	// longestWait is the longest pause within a Write. If the service asks for
+	// more, the host is told.
+	longestWait = 30 * time.Second
+	// longestAsked bounds what the service may ask for.
+	longestAsked = time.Hour
+	// maxReply bounds what is read of a reply.
+	maxReply = 4 << 20
+)
+
+// reply is what the service says about a batch it has read.
+type reply struct {
+	Accepted int     `json:"accepted"`
+	Rejected int     `json:"rejected"`
+	Errors   reasons `json:"errors"`
+}
+
+// reasons are texts, one for each rejected event, in the order of the events.
+type reasons []string
+
+// UnmarshalJSON implements [json.Unmarshaler]. It does not fail, since the
+// reasons are of use to people only.
+func (r *reasons) UnmarshalJSON(b []byte) error {
+	var texts []string
+	var list []json.RawMessage
+	switch {
+	case json.Unmarshal(b, &texts) == nil:
+		*r = texts
+	case json.Unmarshal(b, &list) == nil:
+		for _, reason := range list {
+			*r = append(*r, string(reason))
+		}
+	default:
+		*r = reasons{string(b)}
+	}
+	return nil
+}
+
+// reason is why the i-th of the rejected events was rejected.
+func (r reply) reason(i int) string {
+	if i < len(r.Errors) {
+		return clean(r.Errors[i])
+	}
+	return "the service does not say why"
+}
+
+// failure is a POST without success.
+type failure struct {
+	status int // of the reply, or 0 when there was none
+	text   string
+	wait   time.Duration // as the service asks, or zero
+	cause  error         // why there was no reply, or nil
+}
+
+func failureOf(err error) *failure {
+	f, _ := errors.AsType[*failure](err)
+	return f
+}
+
+// Error implements error.
+func (f *failure) Error() string {
+	if f.status == 0 {
+		return "aisoc: no reply from the service: " + f.text
+	}
+	text := fmt.Sprintf("aisoc: the service answered HTTP %d", f.status)
+	if f.text != "" {
+		text += ": " + f.text
+	}
+	switch {
+	case f.status == http.StatusBadRequest:
+		text += "; it refuses the batch as a whole: check the tenant, the connector id and the address"
+	case f.status == http.StatusUnauthorized || f.status == http.StatusForbidden:
+		text += "; check the token and what it allows"
+	case f.status == http.StatusNotFound || f.status == http.StatusMethodNotAllowed:
+		text += "; check the address: there is no ingestion service at it"
+	case f.status >= 300 && f.status < 400:
+		text += "; redirects are not followed: enter the address to which it leads, if that is right"
+	}
+	if f.wait > 0 {
+		text += "; it asks to wait " + f.wait.Round(time.Second).String()
+	}
+	return text
+}
+
+func (f *failure) Unwrap() error { return f.cause }
+
+// RetryAfter implements ingest.RetryAfterer.
+func (f *failure) RetryAfter() time.Duration { return f.wait }
+
+// tooLarge says that fewer events at once may do.
+func (f *failure) tooLarge() bool { return f.status == http.StatusRequestEntityTooLarge }
+
+// byEvents says that the events may be the cause: too large together, or one of
+// them so that it cannot be published. What a gateway answers for the service,
+// 502 to 504, is no such thing.
+func (f *failure) byEvents() bool {
+	return f.tooLarge() || f.status == http.StatusInternalServerError
+}
+
+// passes says that the next attempt may succeed.
+func (f *failure) passes() bool {
+	switch f.status {
+	case http.StatusRequestTimeout, http.StatusTooManyRequests:
+		return true
+	}
+	return f.status < 300 || f.status >= 500
+}
+
+// send posts items until there is a reply to be relied on, at most maxAttempts
+// times. An HTTP 500 is borne as often as patience says.
+func (s *Sink) send(ctx context.Context, items []item, patience int) (reply, error) {
+	body := s.body(items)
+	for n := 1; ; n++ {
+		if err := ctx.Err(); err != nil {
+			return reply{}, fmt.Errorf("aisoc: %w", context.Cause(ctx))
+		}
+		r, err := s.post(ctx, body, len(items))
+		if err == nil {
+			return r, nil
+		}
+		f := failureOf(err)
+		if f == nil || !f.passes() || n == maxAttempts || f.byEvents() && n >= patience || f.wait > longestWait {
+			return r, err
+		}
+		pause := firstBackoff << (n - 1)
+		pause = max(pause, f.wait) + rand.N(pause/2)
+		timer := time.NewTimer(pause)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return r, err
+		}
+		s.count(func(s *Stats) { s.Retries++ })
+	}
+}
+
+// body is the request for items.
+func (s *Sink) body(items []item) []byte {
+	head, _ := json.Marshal(struct {
+		ConnectorID   string `json:"connector_id"`
+		ConnectorType string `json:"connector_type"`
+		SourceFormat  string `json:"source_format"`
+	}{s.cfg.ConnectorID, s.cfg.ConnectorType, "raw_json"}) // strings can be encoded
+	size := len(head) + 32
+	for _, it := range items {
+		size += len(it.line) + 1
+	}
+	b := append(make([]byte, 0, size), head[:len(head)-1]...)
+	b = append(b, `,"events":[`...)
+	for i, it := range items {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, it.line...)
+	}
+	return append(b, "]}"...)
+}
+
+// post sends one request about n events.
+func (s *Sink) post(ctx context.Context, body []byte, n int) (reply, error) {
+	within, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(within, http.MethodPost, s.url, bytes.NewReader(body))
+	if err != nil {
+		return reply{}, fmt.Errorf("aisoc: %w", err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("X-Tenant-ID", s.cfg.TenantID)
+	if token := s.cfg.token(); token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	s.count(func(s *Stats) { s.Posts++ })
+	resp, err := s.http.Do(req)
+	if err != nil {
+		return reply{}, s.noReply(ctx, err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxReply))
+	if err != nil {
+		return reply{}, s.noReply(ctx, err)
+	}
+	if resp.StatusCode < 200 || resp.StatusCode > 299 {
+		return reply{}, &failure{
+			status: resp.StatusCode,
+			text:   s.message(text),
+			wait:   retryAfter(resp.Header, time.Now()),
+		}
+	}
+	var r struct {
+		Accepted *int `json:"accepted"`
+		reply
+	}
+	if err := json.Unmarshal(text, &r); err != nil || r.Accepted == nil {
+		return reply{}, &failure{status: resp.StatusCode,
+			text: "something else than a reply of the ingestion service, check the address: " + s.scrub(clean(string(text)))}
+	}
+	r.reply.Accepted = *r.Accepted
+	if *r.Accepted < 0 || r.Rejected < 0 || *r.Accepted+r.Rejected != n {
+		return reply{}, &failure{status: resp.StatusCode,
+			text: fmt.Sprintf("%d accepted and %d rejected of %d events, which does not add up", *r.Accepted, r.Rejected, n)}
+	}
+	for i := range r.Errors {
+		r.Errors[i] = s.scrub(r.Errors[i])
+	}
+	return r.reply, nil
+}
+
+// noReply is the failure of a request without a reply, unless ctx has ended.
+func (s *Sink) noReply(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("aisoc: %w", context.Cause(ctx))
+	}
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		err = u.Err
+	}
+	text := err.Error()
+	if errors.Is(err, context.DeadlineExceeded) {
+		text = "none within " + s.cfg.Timeout.String()
+	}
+	return &failure{text: s.scrub(text), cause: err}
+}
+
+// message is what a body says went wrong.
+func (s *Sink) message(body []byte) string {
+	var r struct{ Error string }
+	if json.Unmarshal(body, &r) == nil && r.Error != "" {
+		return s.scrub(clean(r.Error))
+	}
+	return s.scrub(clean(string(body)))
+}
+
+// scrub takes the token out of a text that came from outside.
+func (s *Sink) scrub(text string) string {
+	if token := s.cfg.token(); token != "" {
+		return strings.ReplaceAll(text, token, "[redacted]")
+	}
+	return text
+}
+
+// retryAfter reads Retry-After, which is seconds or a date.
+func retryAfter(h http.Header, now time.Time) time.Duration {
+	v := h.Get("Retry-After")
+	if seconds, err := strconv.Atoi(v); err == nil {
+		return min(max(0, time.Duration(min(seconds, int(longestAsked/time.Second)))*time.Second), longestAsked)
+	}
+	if t, err := http.ParseTime(v); err == nil {
+		return min(max(0, t.Sub(now)), longestAsked)
+	}
+	return 0
+}
+
+// clean makes a text from outside fit for a log line.
+func clean(s string) string {
+	const most = 200
+	s = strings.ToValidUTF8(s[:min(len(s), 4*most)], "\uFFFD")
+	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }), " ")
+	if runes := []rune(s); len(runes) > most {
+		return string(runes[:most]) + "…"
+	}
+	return s
+}

@@ -1,0 +1,57 @@
+package aisoc
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+// queued is how large a text is in the queue of the service, in fact.
+func queued(t require.TestingT, text []byte) int {
+	var v any
+	require.NoError(t, json.Unmarshal(text, &v))
+	again, err := json.Marshal(v)
+	require.NoError(t, err)
+	quoted, err := json.Marshal(string(again))
+	require.NoError(t, err)
+	return len(quoted) - len(`""`)
+}
+
+func TestShrink_LeavesValidJSONWithinTheLimit(t *testing.T) {
+	t.Parallel()
+	text := rapid.OneOf(rapid.String(), rapid.Map(rapid.IntRange(0, 400), func(n int) string { return strings.Repeat(`<"\`+"\u2028é", n) }))
+	var value func(depth int) *rapid.Generator[any]
+	value = func(depth int) *rapid.Generator[any] {
+		leaf := rapid.OneOf(rapid.Map(text, func(s string) any { return s }),
+			rapid.Map(rapid.Int32(), func(n int32) any { return n }), rapid.Just[any](nil), rapid.Just[any](true))
+		if depth == 0 {
+			return leaf
+		}
+		inner := value(depth - 1)
+		return rapid.OneOf(leaf,
+			rapid.Map(rapid.SliceOfN(inner, 0, 12), func(l []any) any { return l }),
+			rapid.Map(rapid.MapOfN(text, inner, 0, 12), func(m map[string]any) any { return m }))
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		v, err := json.Marshal(value(3).Draw(t, "value"))
+		require.NoError(t, err)
+		limit := rapid.IntRange(0, 3000).Draw(t, "limit")
+		depth := rapid.IntRange(0, 4).Draw(t, "depth")
+		short := shrink(v, limit, depth)
+		require.True(t, json.Valid(short), "%s", short)
+		require.LessOrEqual(t, queuedSize(short), max(limit, markRoom), "%s", short)
+		require.LessOrEqual(t, queued(t, short), queuedSize(short), "the size is a bound")
+		if queuedSize(v) <= limit {
+			require.Equal(t, v, []byte(short))
+		} else {
+			require.Contains(t, string(short), "truncated]")
+		}
+		if depth > 0 && limit > 4*markRoom {
+			require.Equal(t, jsontext.Value(v).Kind(), short.Kind(), "an object stays one")
+		}
+	})
+}
