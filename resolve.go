@@ -228,8 +228,7 @@ func (p *poll) resolve(ctx context.Context) {
 		return
 	}
 	if len(p.gaps) > 0 {
-		found := r.lookUp(ctx, p.gaps)
-		p.batch.Coverage.Requests += found.requests
+		found := r.lookUp(ctx, p.gaps, &p.batch.Coverage)
 		for i := range p.gaps {
 			if event, ok := p.normalizer.resolved(&p.gaps[i], &found); ok {
 				p.batch.Events[p.gaps[i].index] = event
@@ -250,7 +249,7 @@ func (n *Normalizer) resolved(g *gap, found *findings) (event ingest.Event, ok b
 		e.actorEmail = actor.email
 		e.notes = append(e.notes, "the actor's e-mail address is resolved from the list of members")
 	}
-	f := factsOf(&e)
+	f := n.facts(&e)
 	if actor != nil && actor.name != "" && f.actorName == "" {
 		f.actorName = actor.name
 		e.notes = append(e.notes, "the actor's name is resolved from the list of members")
@@ -272,7 +271,7 @@ func (n *Normalizer) resolved(g *gap, found *findings) (event ingest.Event, ok b
 	v := n.classifier.classify(&e, &f)
 	if v.Drop {
 		// Whether there is an event is decided by what the entry says alone.
-		said := factsOf(&g.entry)
+		said := n.facts(&g.entry)
 		v = n.classifier.classify(&g.entry, &said)
 	}
 	return n.eventOf(&e, &f, v, g.when), true
@@ -286,9 +285,10 @@ type findings struct {
 	since time.Time
 	// latest are the times of the newest entries that may have given members
 	// another role, by the members' keys.
-	latest   map[string]time.Time
-	tokens   map[string]apiToken
-	requests int
+	latest map[string]time.Time
+	tokens map[string]apiToken
+	// coverage is where the requests are counted.
+	coverage *ingest.Coverage
 }
 
 // apiToken is what an API token may do.
@@ -342,9 +342,9 @@ func (f *findings) token(g *gap) apiToken {
 }
 
 // lookUp finds what gaps leave out, as far as that is known or can be asked for
-// now.
-func (r *resolver) lookUp(ctx context.Context, gaps []gap) findings {
-	f := findings{people: r.people.Load(), latest: make(map[string]time.Time)}
+// now. It counts its requests in coverage.
+func (r *resolver) lookUp(ctx context.Context, gaps []gap, coverage *ingest.Coverage) findings {
+	f := findings{people: r.people.Load(), latest: make(map[string]time.Time), coverage: coverage}
 	for i := range gaps {
 		if g := &gaps[i]; g.moved {
 			f.latest[g.member] = later(f.latest[g.member], g.when)
@@ -441,7 +441,7 @@ func (r *resolver) readMembers(ctx context.Context, f *findings) error {
 		got, reply, err := r.client.glance(ctx, "/accounts/"+r.accountID+"/members", url.Values{
 			"page": {strconv.Itoa(number)}, "per_page": {strconv.Itoa(memberPage)},
 		})
-		f.requests += reply.requests
+		reply.count(f.coverage)
 		list := value(got.Result)
 		if err == nil && list.kind() != '[' {
 			err = malformed(http.StatusOK, "the reply has no list of members")
@@ -555,7 +555,7 @@ func (r *resolver) askToken(ctx context.Context, g *gap, f *findings) apiToken {
 			continue
 		}
 		got, reply, err := r.client.glance(ctx, p.path+g.token, nil)
-		f.requests += reply.requests
+		reply.count(f.coverage)
 		switch {
 		case errors.Is(err, context.Canceled):
 			return apiToken{}

@@ -892,6 +892,17 @@ func requireSameEvents(t *testing.T, want, got ingest.Batch, place ...any) {
 	require.Equal(t, ids(want), ids(got), place...)
 	require.Equal(t, string(want.Cursor), string(got.Cursor), place...)
 	require.Equal(t, want.More, got.More, place...)
+	for _, c := range []ingest.Coverage{want.Coverage, got.Coverage} {
+		counted := 0
+		for _, n := range c.Statuses {
+			counted += n
+		}
+		require.Equal(t, c.Requests, counted, place...)
+	}
+	for status, n := range want.Coverage.Statuses {
+		require.GreaterOrEqual(t, got.Coverage.Statuses[status], n, place...)
+	}
+	want.Coverage.Statuses = got.Coverage.Statuses
 	want.Coverage.Requests, want.Coverage.Notices = got.Coverage.Requests, got.Coverage.Notices
 	require.Equal(t, want.Coverage, got.Coverage, place...)
 	for i := range want.Events {
@@ -972,4 +983,32 @@ func sameWorld(t *testing.T, seed uint64, on bool) (batches []ingest.Batch) {
 		time.Sleep(time.Until(start.Add(time.Duration(i+1) * 30 * time.Second)))
 	}
 	return batches
+}
+
+func TestResolve_TheConnectorsOwnTokenStaysItsOwn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := resolving(cfapi.Options{})
+		cfg.OwnTokenID = someToken
+		server.SetMembers(carol())
+		server.Add(time.Time{}, json.RawMessage(fmt.Sprintf(`{"id":"own","when":%q,"actor":{"id":%q,"type":"user"},`+
+			`"action":{"type":"token_roll","result":true},"resource":{"type":"account"},"metadata":{"token_tag":%q}}`,
+			time.Now().Add(-time.Second).UTC().Format(time.RFC3339), carolUser, someToken)))
+		e := onlyEvent(t, poll1(t, connect(t, cfg), nil))
+		assert.Equal(t, "carol@example.com", e.Actor)
+		assert.Equal(t, "own-token-changed", e.Audit.Rule)
+	})
+}
+
+func TestResolve_ItsRequestsAreCountedByStatusToo(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := resolving(cfapi.Options{})
+		server.Deny("members")
+		at := time.Now().Add(-time.Second)
+		server.Add(time.Time{}, byID("1", carolUser, at))
+		c := poll1(t, connect(t, cfg), nil).Coverage
+		assert.Equal(t, 2, c.Requests)
+		assert.Equal(t, map[int]int{200: 1, 403: 1}, c.Statuses)
+	})
 }
