@@ -88,13 +88,6 @@ func (r *reply) count(c *ingest.Coverage) {
 	c.Throttled += r.throttled
 }
 
-// answered notes that the request under way has a reply.
-func (r *reply) answered(resp *http.Response, sent time.Time) {
-	r.took = time.Since(sent)
-	r.date, _ = http.ParseTime(resp.Header.Get("Date"))
-	r.statuses[r.requests-1] = resp.StatusCode
-}
-
 func newClient(cfg Config) *client {
 	httpClient := http.Client{Transport: sharedTransport()}
 	if cfg.HTTPClient != nil {
@@ -239,11 +232,7 @@ func (c *client) fetch(ctx context.Context, q query, p *page, r *reply) error {
 	if err != nil {
 		return err
 	}
-	defer resp.Body.Close()
-	r.answered(resp, sent)
-	c.limiter.observe(resp.Header)
-
-	if err := p.read(resp.Body, c.maxBody); err != nil {
+	if err := c.receive(resp, sent, p, r); err != nil {
 		return err
 	}
 	env, err := p.scan()
@@ -251,7 +240,7 @@ func (c *client) fetch(ctx context.Context, q query, p *page, r *reply) error {
 	case errors.Is(err, errTooMany):
 		return malformed(resp.StatusCode, errTooMany.Error())
 	case err != nil && !entire(p.body):
-		return malformed(resp.StatusCode, "not JSON, or only a part of it: "+excerpt(c.scrubbed(p.body[:min(len(p.body), 4096)])))
+		return c.noJSON(resp.StatusCode, p.body)
 	case err != nil:
 		// The reader's own words can repeat parts of the body.
 		return errNotJSON
@@ -261,6 +250,21 @@ func (c *client) fetch(ctx context.Context, q query, p *page, r *reply) error {
 		return malformed(resp.StatusCode, "the reply reports success but has no list as its result")
 	}
 	return nil
+}
+
+// receive notes a reply and reads its body into p.
+func (c *client) receive(resp *http.Response, sent time.Time, p *page, r *reply) error {
+	defer resp.Body.Close()
+	r.took = time.Since(sent)
+	r.date, _ = http.ParseTime(resp.Header.Get("Date"))
+	r.statuses[r.requests-1] = resp.StatusCode
+	c.limiter.observe(resp.Header)
+	return p.read(resp.Body, c.maxBody)
+}
+
+// noJSON is the error of a reply that is something else, or torn.
+func (c *client) noJSON(status int, body []byte) error {
+	return malformed(status, "not JSON, or only a part of it: "+excerpt(c.scrubbed(body[:min(len(body), 4096)])))
 }
 
 // noSuccess is the error of a reply with a status of success that reports none.
@@ -301,17 +305,13 @@ func (c *client) fetchFrom(ctx context.Context, path string, params url.Values, 
 	if err != nil {
 		return out, err
 	}
-	defer resp.Body.Close()
-	r.answered(resp, sent)
-	c.limiter.observe(resp.Header)
-
 	var p page
-	if err := p.read(resp.Body, c.maxBody); err != nil {
+	if err := c.receive(resp, sent, &p, r); err != nil {
 		return out, err
 	}
 	body := value(bytes.TrimSpace(p.body))
 	if !jsontext.Value(p.body).IsValid(readOptions...) || body.kind() != '{' {
-		return out, malformed(resp.StatusCode, "not JSON, or only a part of it: "+excerpt(c.scrubbed(p.body[:min(len(p.body), 4096)])))
+		return out, c.noJSON(resp.StatusCode, p.body)
 	}
 	if body.get("success").kind() != 't' {
 		return out, c.noSuccess(resp.StatusCode, readMessages(body.get("errors")))
