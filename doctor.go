@@ -360,6 +360,14 @@ func (d *doctor) listed() string {
 	return noun + strings.Join(all, ", ")
 }
 
+// now is Cloudflare's time, or the local one where it did not show that.
+func (d *doctor) now() time.Time {
+	if d.ServerTime.IsZero() {
+		return d.cfg.Clock()
+	}
+	return d.ServerTime
+}
+
 // reportLog says what is in the log.
 func (d *doctor) reportLog() {
 	d.find(ingest.LevelOK, "The audit log can be read.", "")
@@ -370,10 +378,7 @@ func (d *doctor) reportLog() {
 	case d.Newest.IsZero():
 		d.find(ingest.LevelNote, "The newest entry has no time that can be read. It is delivered all the same.", "")
 	default:
-		now := d.ServerTime
-		if now.IsZero() {
-			now = d.cfg.Clock()
-		}
+		now := d.now()
 		text := fmt.Sprintf("The newest entry is from %s, %s ago.", d.Newest.UTC().Format(time.RFC3339), roughly(now.Sub(d.Newest)))
 		if now.Sub(d.Newest) > d.cfg.InitialLookback {
 			d.find(ingest.LevelNote, text+" The first poll does not reach back that far and finds nothing, which is no fault.",
@@ -399,10 +404,7 @@ func (d *doctor) reportToken() {
 		}
 		return
 	}
-	now := d.ServerTime
-	if now.IsZero() {
-		now = d.cfg.Clock()
-	}
+	now := d.now()
 	owner := map[string]string{OwnerAccount: "the account", OwnerUser: "a user"}[t.Owner]
 	expiry := "does not expire"
 	if !t.Expires.IsZero() {
