@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"io"
 	"math/rand/v2"
 	"net/http"
@@ -199,10 +200,18 @@ func (c *client) persist(ctx context.Context, attempt func(context.Context, *rep
 		// Half fixed, half random, so that connectors that failed together do
 		// not come back together.
 		backoff := firstBackoff << (r.requests - 1)
-		if err := sleep(ctx, backoff/2+rand.N(backoff/2)); err != nil {
+		if err := sleep(ctx, backoff/2+c.jitter(backoff/2)); err != nil {
 			return r, err
 		}
 	}
+}
+
+// jitter is a pause below d. It comes from the account and the time rather than
+// from a source of its own, so that a run on a fake clock can be repeated.
+func (c *client) jitter(d time.Duration) time.Duration {
+	h := fnv.New64a()
+	_, _ = io.WriteString(h, c.accountID)
+	return time.Duration(rand.New(rand.NewPCG(h.Sum64(), uint64(time.Now().UnixNano()))).Int64N(int64(d)))
 }
 
 // within makes one attempt, in the time it may take.

@@ -16,13 +16,17 @@ const (
 	// cursorVersion is written into every cursor. A higher one was written by
 	// a newer version of this package and is refused.
 	cursorVersion = 1
-	// maxWindows bounds the open windows of a cursor.
-	maxWindows = 16
-	// maxSeen bounds the ids of a cursor: 8 bytes each, 1.4 MB as JSON. From
-	// half of it on, newer entries wait until the overlap is settled.
+	// maxBacklog bounds the settled windows of a cursor.
+	maxBacklog = 16
+	// maxSeen bounds the ids of a cursor: 8 bytes each, 1.4 MB as JSON. While
+	// there are so many, newer entries wait until they are settled.
 	maxSeen = 1 << 17
+	// edge is how far a request reaches beyond both ends of a window, because
+	// servers differ in whether they show the second that since and before
+	// name. What is beyond is left to the neighbouring window.
+	edge = 2 * time.Second
 	// disorder is how far entries may stand from their place in time on the
-	// pages of the API without being lost or repeated.
+	// pages of the API.
 	disorder = time.Minute
 )
 
@@ -33,11 +37,13 @@ const (
 //	 "account_id": "…",
 //	 "audit_logs": {
 //	  "start": "2026-03-01T00:00:00Z",
+//	  "complete": "2026-03-02T10:00:00Z",
 //	  "through": "2026-03-02T10:00:00Z",
 //	  "settled": "2026-03-02T09:50:00Z",
 //	  "read_at": "2026-03-02T10:00:00Z",
-//	  "windows": [{"since": …, "before": …, "offset": 1000, …}],
-//	  "seen": {"2026-03-02T09:58:00Z": "q83vEjRWeJA…"}
+//	  "newest": {"since": …, "before": …, "offset": 1000, …},
+//	  "backlog": [{"since": …, "before": …, "offset": 2000, …}],
+//	  "seen": {"2026-03-02T09:58:00Z": "q83vEjRWeJA="}
 //	 }
 //	}
 //
@@ -49,46 +55,64 @@ type position struct {
 }
 
 // feed is the position in one endpoint's log. All times are the server's.
+//
+// An entry may appear in the log up to an overlap after its own time. So what
+// is older than that, measured from the moment of the first look, is settled:
+// nothing can come in any more, and a position in it is exact for ever. What is
+// newer is read too, for the sake of speed, and its ids are remembered until it
+// is read for a second time, settled.
 type feed struct {
 	// Start is where the feed begins: the time of the first poll less the
 	// initial lookback.
 	Start time.Time `json:"start"`
-	// Through is the end of the newest window, or zero before the first.
+	// Complete is the time up to which all that had been shown is handled.
+	Complete time.Time `json:"complete,omitzero"`
+	// Through is the end of the last unsettled window that was read to its end.
 	Through time.Time `json:"through,omitzero"`
-	// ReadAt is when the newest window was first asked for.
-	ReadAt time.Time `json:"read_at,omitzero"`
-	// Settled is ReadAt less the overlap: an entry older than this has been
-	// handled or stands in the unread part of an open window. The next window
-	// begins here.
+	// Settled is the time before which every entry has been handled or stands
+	// in the unread part of Backlog. It is zero before the first reply.
 	Settled time.Time `json:"settled,omitzero"`
-	// Windows are the open windows, newest first. Their unread parts do not
-	// overlap, and each is older than what the window before it begins with.
-	Windows []window `json:"windows,omitempty"`
-	// Seen are the entries already handled that another read may show again.
+	// ReadAt is when newer entries were last looked for.
+	ReadAt time.Time `json:"read_at,omitzero"`
+	// Newest is what is not settled, while it is read in part.
+	Newest *window `json:"newest,omitempty"`
+	// Backlog are settled windows, newest first. They do not overlap.
+	Backlog []window `json:"backlog,omitempty"`
+	// Seen are the entries already handled that another read will show again.
 	Seen seen `json:"seen,omitempty"`
 }
 
-// window is a span of time that has been read in part. Since and Before stay
-// as they are until it is exhausted, so its pages only ever move towards later
-// ones.
+// window is a span of time, from Since to before Before, that is read newest
+// first. Both ends stay as they are until it is exhausted, so its pages only
+// ever move towards later ones.
 type window struct {
 	Since  time.Time `json:"since"`
 	Before time.Time `json:"before"`
 	// Offset counts the entries read, newest first.
 	Offset int `json:"offset"`
-	// Anchor is the time of the last entry read, or of a newer one beside it.
-	// All newer ones in this window have been handled.
+	// Anchor is the time down to which it has been read.
 	Anchor time.Time `json:"anchor,omitzero"`
+	// Last is the last entry read, which stands at LastAt.
+	Last   fingerprint `json:"last,string,omitempty"`
+	LastAt time.Time   `json:"last_at,omitzero"`
+	// Behind says that all up to this entry, which stands at BehindAt, has been
+	// read, although Offset does not count it.
+	Behind   fingerprint `json:"behind,string,omitempty"`
+	BehindAt time.Time   `json:"behind_at,omitzero"`
 	// HideUserLogs is whether the entries of users are left out, which decides
 	// what Offset counts.
 	HideUserLogs bool `json:"hide_user_logs,omitempty"`
-	// Absorbed counts the unfinished windows it took the place of, each in the
-	// place of the one before.
-	Absorbed int `json:"absorbed,omitempty"`
-	// RereadFrom and RereadTo bound the part that an earlier window has read:
-	// what is new in it is late.
-	RereadFrom time.Time `json:"reread_from,omitzero"`
-	RereadTo   time.Time `json:"reread_to,omitzero"`
+	// Settled is, in the newest window, the time before which nothing could
+	// come in any more when it was first asked for.
+	Settled time.Time `json:"settled,omitzero"`
+	// Waits says that the backlog goes first.
+	Waits bool `json:"waits,omitempty"`
+}
+
+// precedes reports whether the window, of which nothing has been read, and next
+// can be read as one.
+func (w *window) precedes(next *window) bool {
+	return w.Offset == 0 && w.Behind == 0 && w.HideUserLogs == next.HideUserLogs && w.Before.Equal(next.Since)
 }
 
 // reached is the time down to which the window has been read.
@@ -100,47 +124,69 @@ func (w *window) reached() time.Time {
 }
 
 // rest is where the unread part of the window ends, in whole seconds.
-func (w *window) rest() time.Time { return w.Anchor.Truncate(time.Second).Add(disorder) }
-
-// unreadFrom is the time from which on the window has entries that no window
-// has read yet, late ones aside.
-func (w *window) unreadFrom() time.Time {
-	if !w.RereadTo.IsZero() && !w.RereadFrom.After(w.Since) {
-		return w.RereadTo
-	}
-	return w.Since
+func (w *window) rest() time.Time {
+	return earlier(w.Before, w.reached().Truncate(time.Second).Add(edge))
 }
 
-// prune forgets the entries that no read to come can show again. When most or
-// more are left, it also forgets those that are remembered only in case the
-// server's order is not exact, and those that an open window has passed: where
-// everything is settled its position alone tells them from the unread ones.
-func (f *feed) prune(most int) {
+// prune forgets the entries that no read to come will show again.
+func (f *feed) prune() {
 	f.Seen.forget(func(first, last time.Time) bool {
 		return !last.After(f.Settled.Add(-disorder)) &&
-			!slices.ContainsFunc(f.Windows, func(w window) bool {
-				return last.After(w.Since.Add(-disorder)) && !first.After(w.reached().Add(disorder))
-			})
-	})
-	if len(f.Seen) < most {
-		return
-	}
-	f.Seen.forget(func(first, last time.Time) bool {
-		return !last.After(f.Settled) &&
-			!slices.ContainsFunc(f.Windows, func(w window) bool {
-				return last.After(w.Since) && last.Before(w.reached())
+			!slices.ContainsFunc(f.Backlog, func(w window) bool {
+				return last.After(w.Since.Add(-disorder)) && first.Before(w.reached().Add(disorder))
 			})
 	})
 }
 
-// complete is the time up to which everything shown has been handled, or zero
-// before the first window.
-func (f *feed) complete() time.Time {
-	done := f.Through
-	for _, w := range f.Windows {
-		done = earlier(done, w.unreadFrom())
+// finishNewest notes that the newest window has been read to its end.
+func (f *feed) finishNewest() {
+	f.Through = later(f.Through, earlier(f.Newest.Before, f.ReadAt))
+	f.Settled = later(f.Settled, f.Newest.Settled)
+	f.Newest = nil
+}
+
+// split makes a window of the backlog of what is settled in the newest window
+// and has not been read, unless the backlog has as many windows as it may.
+func (f *feed) split() {
+	w := f.Newest
+	if w == nil || !w.Settled.After(f.Settled) {
+		return
 	}
-	return done
+	rest := window{Since: f.Settled, Before: w.Settled, HideUserLogs: w.HideUserLogs}
+	below := w.rest().Before(w.Settled)
+	if below {
+		// What has been read of it needs no ids to be recognised.
+		rest.Before, rest.Behind, rest.BehindAt = w.rest(), w.Last, w.LastAt
+	}
+	if len(f.Backlog) > 0 && f.Backlog[0].precedes(&rest) {
+		rest.Since, f.Backlog = f.Backlog[0].Since, f.Backlog[1:]
+	}
+	if len(f.Backlog) >= maxBacklog {
+		return
+	}
+	f.Backlog = slices.Insert(f.Backlog, 0, rest)
+	f.Settled, w.Since = w.Settled, w.Settled
+	if below {
+		f.finishNewest()
+	}
+}
+
+// advance moves Complete on, as far as no backlog is in the way.
+func (f *feed) advance() {
+	done := later(f.Settled, f.Through)
+	for _, w := range f.Backlog {
+		done = earlier(done, w.Since)
+	}
+	f.Complete = later(f.Complete, done)
+}
+
+// open counts the windows with something left to read.
+func (f *feed) open() int {
+	n := len(f.Backlog)
+	if f.Newest != nil {
+		n++
+	}
+	return n
 }
 
 // fingerprint stands for an entry in the set of those already handled: 64 bits
@@ -292,28 +338,34 @@ func (f *feed) check() error {
 	if f.Start.IsZero() {
 		return fmt.Errorf("audit_logs.start is missing")
 	}
-	if f.Through.IsZero() != f.Settled.IsZero() || f.Through.IsZero() != f.ReadAt.IsZero() {
-		return fmt.Errorf("audit_logs.through, settled and read_at come together")
+	if f.Settled.IsZero() && (f.open() > 0 || len(f.Seen) > 0 || !f.ReadAt.IsZero() || !f.Through.IsZero() || !f.Complete.IsZero()) {
+		return fmt.Errorf("audit_logs.settled is missing")
 	}
-	if f.Through.IsZero() && len(f.Windows) > 0 {
-		return fmt.Errorf("audit_logs.windows without audit_logs.through")
+	if len(f.Backlog) > maxBacklog {
+		return fmt.Errorf("audit_logs.backlog has %d windows, at most %d can be", len(f.Backlog), maxBacklog)
 	}
-	if len(f.Windows) > maxWindows {
-		return fmt.Errorf("%d windows are open, at most %d can be", len(f.Windows), maxWindows)
+	if n := len(f.Seen); n > maxSeen {
+		return fmt.Errorf("audit_logs.seen has %d ids, at most %d can be", n, maxSeen)
 	}
-	// A batch more than the bound may have been added by the last poll.
-	if n := len(f.Seen); n > 2*maxSeen {
-		return fmt.Errorf("%d ids are remembered, at most %d can be", n, 2*maxSeen)
-	}
-	for i, w := range f.Windows {
-		switch {
-		case w.Since.IsZero() || w.Before.IsZero() || w.Before.Before(w.Since):
-			return fmt.Errorf("windows[%d] is from %s to %s", i, w.Since, w.Before)
-		case w.Absorbed < 0:
-			return fmt.Errorf("windows[%d].absorbed is %d", i, w.Absorbed)
-		case w.Offset < 0 || w.Offset > maxOffset:
-			return fmt.Errorf("windows[%d].offset is %d", i, w.Offset)
+	if f.Newest != nil {
+		if err := f.Newest.check(); err != nil {
+			return fmt.Errorf("audit_logs.newest: %w", err)
 		}
+	}
+	for i := range f.Backlog {
+		if err := f.Backlog[i].check(); err != nil {
+			return fmt.Errorf("audit_logs.backlog[%d]: %w", i, err)
+		}
+	}
+	return nil
+}
+
+func (w *window) check() error {
+	switch {
+	case w.Since.IsZero() || w.Before.Before(w.Since):
+		return fmt.Errorf("it is from %s to %s", w.Since.Format(time.RFC3339), w.Before.Format(time.RFC3339))
+	case w.Offset < 0 || w.Offset > maxOffset:
+		return fmt.Errorf("offset is %d", w.Offset)
 	}
 	return nil
 }

@@ -16,8 +16,9 @@ const (
 	// backlogPage is the page size for the depth of a window: the most the
 	// API allows.
 	backlogPage = maxPageSize
-	// depth is the offset at which the depth of a window begins. A batch that
-	// was filled by pages of 100 ends there, so the pages of both sizes meet.
+	// depth is the offset at which the depth of the newest window begins. A
+	// batch that was filled by pages of 100 ends there, so the pages of both
+	// sizes meet.
 	depth = 1000
 	// maxRequests bounds the pages of one poll, and with them its time.
 	maxRequests = 100
@@ -61,28 +62,26 @@ type poll struct {
 	batch ingest.Batch
 	// page is the reply in hand.
 	page *page
-	// biggest is the largest page that can be read: it shrinks when a reply
-	// is too large or damaged.
-	biggest int
+	// biggest is the largest page to ask for: it shrinks when a reply is too
+	// large or damaged, and grows again up to most.
+	biggest, most int
+	// fullest is the most entries that a page has shown.
+	fullest int
 	// bytes is the size of the entries in the batch.
 	bytes int
 	// places are the times at which the entries of the page in hand stand.
 	places []time.Time
 	// progressed says that the position has moved.
 	progressed bool
-	// seenFull says that the poll ended because feed.Seen is full.
+	// seenFull says that there is no room for the ids of newer entries.
 	seenFull bool
-	// seenSince is the time from which feed.Seen is complete.
-	seenSince time.Time
+	// complete is the time up to which all that had been shown was handled
+	// before this poll. What comes in before it is late.
+	complete time.Time
 	// ends are the first and the last entry of the page read last, and returns
 	// counts how often in a row it has come again.
 	ends    [2]fingerprint
 	returns int
-	// handledFrom and handledTo say, in a window left open by an earlier poll,
-	// from which time on and up to which position everything has been handled.
-	// They are zero in a new window.
-	handledFrom time.Time
-	handledTo   int
 	// gaps are the events whose entries leave something out.
 	gaps []gap
 }
@@ -105,10 +104,10 @@ func (c *Connector) Poll(ctx context.Context, cursor ingest.Cursor) (ingest.Batc
 	if err != nil {
 		return ingest.Batch{}, err
 	}
-	p := &poll{poller: &c.poller, feed: &pos.AuditLogs, biggest: maxPageSize}
+	p := &poll{poller: &c.poller, feed: &pos.AuditLogs, biggest: maxPageSize, most: maxPageSize}
 	p.page = pages.Get().(*page)
 	defer func() { release(p.page) }()
-	p.seenSince = p.feed.Settled.Add(-disorder)
+	p.complete = p.feed.Complete
 	if cursor == nil {
 		p.feed.Start = p.startBefore(p.clock.now(p.cfg.Clock()))
 		p.progressed = true
@@ -126,175 +125,132 @@ func (c *Connector) Poll(ctx context.Context, cursor ingest.Cursor) (ingest.Batc
 		}
 	}
 	p.resolve(ctx)
-	p.feed.prune(p.maxSeen)
+	p.feed.split()
+	p.feed.advance()
+	p.feed.prune()
 	if p.batch.Cursor, err = pos.encode(); err != nil {
 		return ingest.Batch{}, err
 	}
-	p.batch.More = !p.seenFull && (len(p.feed.Windows) > 0 || p.feed.Through.IsZero())
+	p.batch.More = p.feed.open() > 0 || p.feed.Settled.IsZero()
 	p.batch.Coverage.Delivered = len(p.batch.Events)
-	p.batch.Coverage.Complete = p.feed.complete()
-	p.batch.Coverage.Backlog = len(p.feed.Windows)
+	p.batch.Coverage.Complete = p.feed.Complete
+	p.batch.Coverage.Backlog = p.feed.open()
 	return p.batch, nil
 }
 
-// run reads the newest entries first: a new window when one is due, then what
-// is left of the older ones, until the batch is full.
+// run reads the newest entries first: from a new window when that is due, then
+// what is left of the older ones, until the batch is full.
 func (p *poll) run(ctx context.Context) error {
-	resumed := true
-	if p.windowDue() {
-		done, err := p.openWindow(ctx)
-		if err != nil {
+	f := p.feed
+	if p.due() {
+		if w := f.Newest; w != nil && !w.Waits && len(f.Backlog) > 0 {
+			// To read what is newest takes longer than until there is more of
+			// it. The two take turns, so that the backlog shrinks too.
+			w.Waits, f.ReadAt = true, p.now()
+		} else if err := p.look(ctx); err != nil {
 			return err
 		}
-		resumed = done
 	}
-	for len(p.feed.Windows) > 0 {
-		w := &p.feed.Windows[0]
-		if resumed {
-			p.resume(w)
+	for {
+		if p.seenFull {
+			// Once it is settled, it can be read without remembering ids.
+			f.split()
+			f.Newest = nil
+		}
+		w := f.Newest
+		if w == nil || w.Waits && len(f.Backlog) > 0 {
+			if len(f.Backlog) == 0 {
+				return nil
+			}
+			w = &f.Backlog[0]
 		}
 		exhausted, err := p.readWindow(ctx, w)
-		if err != nil || !exhausted {
+		switch {
+		case err != nil:
 			return err
+		case exhausted && w == f.Newest:
+			f.finishNewest()
+		case exhausted:
+			f.Backlog = f.Backlog[1:]
+		case !p.seenFull || w != f.Newest:
+			return nil
 		}
-		p.feed.Windows, resumed = p.feed.Windows[1:], true
-	}
-	return nil
-}
-
-// resume notes what has been handled in a window left open by an earlier poll,
-// whether or not the ids are still remembered.
-func (p *poll) resume(w *window) {
-	p.handledFrom, p.handledTo = time.Time{}, 0
-	if w.Anchor.IsZero() {
-		return
-	}
-	p.handledFrom = w.Anchor.Add(disorder)
-	if w.HideUserLogs != p.cfg.HideUserLogs {
-		// The position counts entries of another list, so the rest begins at
-		// the time that was reached.
-		w.HideUserLogs, w.Offset = p.cfg.HideUserLogs, 0
-		w.Before = earlier(w.Before, w.rest())
-	}
-	if w.Anchor.Before(p.seenSince) {
-		// Nothing can come in between any more, so the position is exact.
-		p.handledTo = w.Offset
 	}
 }
 
-// windowDue reports whether to look for newer entries first. A backlog gives
-// way to them once in every poll interval, so that it does not delay today's
-// alerts, and not more often, so that it shrinks. A window that takes the place
-// of an unfinished one reads some of it again, so it gets twice the time: even
-// where reading is slower than that, one of them comes to its end.
-func (p *poll) windowDue() bool {
-	switch {
-	case len(p.feed.Windows) == 0:
-		return true
-	case len(p.feed.Windows) >= maxWindows:
-		return false
-	case p.crowded():
+// due reports whether to look for newer entries first. A backlog gives way to
+// them once in every poll interval, so that it does not delay today's alerts,
+// and not more often, so that it shrinks.
+func (p *poll) due() bool {
+	if p.feed.open() == 0 {
 		return true
 	}
-	age := p.clock.now(p.cfg.Clock()).Sub(p.feed.ReadAt)
-	patience := p.cfg.PollInterval << min(p.feed.Windows[0].Absorbed, 10)
+	age := p.now().Sub(p.feed.ReadAt)
 	// An age below zero means that a clock was ahead for a while.
-	return age >= patience || age < -clockTolerance
+	return age >= p.cfg.PollInterval || age < -clockTolerance
 }
 
-// openWindow asks for the newest window and puts it in front of the open ones.
-// The window must not end after the server's clock, or entries between the two
-// would count as read before they exist; nor much before, or they would wait
-// for the next poll. When the reply shows another time than was assumed, the
-// window is asked for once more, if it is due by that time at all.
-//
-// Done says that there is nothing more to read in a window just opened.
-func (p *poll) openWindow(ctx context.Context) (done bool, err error) {
-	now := p.clock.now(p.cfg.Clock())
+// now is the server's time, to the second, as far as it is known.
+func (p *poll) now() time.Time {
+	return p.clock.now(p.cfg.Clock()).Truncate(time.Second)
+}
+
+// look asks for what is not settled yet. The window must not end after the
+// server's clock, or entries between the two would count as read before they
+// exist; nor much before, or they would wait for the next poll. When the reply
+// shows another time than was assumed, the window is asked for once more, if it
+// is due by that time at all.
+func (p *poll) look(ctx context.Context) error {
+	f := p.feed
 	for corrected := false; ; corrected = true {
-		w, absorbed := p.nextWindow(now)
+		now := p.now()
+		w := window{Since: f.Settled, HideUserLogs: p.cfg.HideUserLogs}
+		if f.Settled.IsZero() {
+			f.Start = earlier(f.Start, p.startBefore(now))
+			w.Since = f.Start
+		}
+		w.Before = later(now, w.Since)
 		got, err := p.next(ctx, &w)
 		if err != nil {
-			return false, err
+			return err
 		}
 		readAt := now
 		if !got.date.IsZero() {
 			off := now.Sub(got.date)
 			if !corrected && (off > clockTolerance || off < -clockTolerance-got.took) {
-				if !p.windowDue() {
-					return true, nil
+				if !p.due() {
+					return nil
 				}
-				if p.feed.Through.IsZero() && off > 0 {
+				if f.Settled.IsZero() && off > 0 {
 					// The start was told by a clock that is ahead.
-					p.feed.Start = p.feed.Start.Add(-off)
+					f.Start = f.Start.Add(-off)
 				}
 				p.cfg.Logger.Warn("the local clock is wrong; windows follow the server's", "off_by", off.Round(time.Second))
-				now = p.clock.now(p.cfg.Clock())
 				continue
 			}
 			// The server answered in the second that begins at date, and
 			// looked at most took earlier.
 			readAt = earlier(now, got.date.Add(-got.took))
 		}
-		p.adopt(w, absorbed, readAt.Truncate(time.Second))
-		if done = p.take(&p.feed.Windows[0], got); done {
-			p.feed.Windows = p.feed.Windows[1:]
-		}
-		return done, nil
+		p.adopt(&w, got, readAt.Truncate(time.Second))
+		return nil
 	}
-}
-
-// nextWindow is the window to open at the server's time now, and how many of
-// the open windows it takes the place of.
-//
-// It begins where everything is settled. An open window that has not been read
-// down to there is absorbed: the new one covers the same span again from its
-// newest entry, and what has been handled is recognised by id. So the unread
-// parts of the windows stay apart, and every entry of the overlap is read
-// again at a time when the latest of them can be seen.
-func (p *poll) nextWindow(now time.Time) (w window, absorbed int) {
-	f := p.feed
-	if f.Through.IsZero() {
-		f.Start = earlier(f.Start, p.startBefore(now))
-		return window{Since: f.Start, Before: later(now.Truncate(time.Second), f.Start)}, 0
-	}
-	w = window{Since: f.Settled, Before: later(now.Truncate(time.Second), f.Through)}
-	if p.crowded() {
-		// Newer entries have to wait. Reading the overlap once more settles
-		// it, so that the ids in it can be forgotten.
-		w.Before = f.Through
-	}
-	w.RereadFrom, w.RereadTo = f.Settled, f.Through
-	for _, open := range f.Windows {
-		if open.reached().Before(w.Since) {
-			break
-		}
-		w.RereadFrom = open.reached()
-		w.Since, w.Before = open.Since, later(w.Before, open.Before)
-		w.Absorbed = open.Absorbed + 1
-		absorbed++
-	}
-	return w, absorbed
-}
-
-// crowded reports whether there are so many ids to remember that newer entries
-// should wait, and whether waiting helps.
-func (p *poll) crowded() bool {
-	return len(p.feed.Seen) >= p.maxSeen/2 && p.feed.Settled.Before(p.feed.Through)
 }
 
 // adopt makes w, whose first page was read at the server's time readAt, the
-// newest window.
-func (p *poll) adopt(w window, absorbed int, readAt time.Time) {
+// newest window, in place of the one there may be: what that has left to read
+// is in w as well.
+func (p *poll) adopt(w *window, g got, readAt time.Time) {
 	f := p.feed
-	w.HideUserLogs = p.cfg.HideUserLogs
-	f.Windows = append([]window{w}, f.Windows[absorbed:]...)
-	f.ReadAt = readAt
-	f.Through = later(f.Through, earlier(w.Before, readAt))
-	// A second more, because some servers leave out the second named by
-	// since.
-	f.Settled = later(f.Settled, earlier(readAt.Add(-p.cfg.Overlap-time.Second), f.Through))
+	if f.Settled.IsZero() {
+		f.Settled = f.Start
+	}
+	w.Settled = readAt.Add(-p.cfg.Overlap).Truncate(time.Second)
+	f.ReadAt, f.Newest = readAt, w
 	p.progressed = true
+	if p.take(w, g) {
+		f.finishNewest()
+	}
 }
 
 // startBefore is where a feed begins whose first poll is at now.
@@ -326,11 +282,19 @@ func (p *poll) readWindow(ctx context.Context, w *window) (exhausted bool, err e
 // read. In the depth of a window, what would not fit into the batch would have
 // to be read twice.
 func (p *poll) enough(w *window) bool {
-	room := p.cfg.MaxEvents - len(p.batch.Events)
-	if p.full() || p.seenFull {
+	if p.full() || p.seenFull && w == p.feed.Newest {
 		return true
 	}
-	return len(p.batch.Events) > 0 && w.Offset >= depth && room < p.cfg.PageSize
+	room := p.cfg.MaxEvents - len(p.batch.Events)
+	return len(p.batch.Events) > 0 && room < min(p.cfg.PageSize, defaultPageSize) && p.deep(w)
+}
+
+// deep reports whether pages of w may be larger than the page size.
+func (p *poll) deep(w *window) bool { return p.settled(w) || w.Offset >= depth }
+
+// settled reports whether nothing can come into w any more.
+func (p *poll) settled(w *window) bool {
+	return len(p.feed.Backlog) > 0 && w == &p.feed.Backlog[0]
 }
 
 // full reports whether the batch has all it may hold.
@@ -341,7 +305,7 @@ func (p *poll) full() bool {
 // pageSize is the size of the next page of w.
 func (p *poll) pageSize(w *window) int {
 	size := p.cfg.PageSize
-	if w.Offset >= depth {
+	if p.deep(w) {
 		size = max(size, min(backlogPage, p.cfg.MaxEvents-len(p.batch.Events)))
 	}
 	return min(size, p.biggest)
@@ -397,10 +361,18 @@ func (p *poll) next(ctx context.Context, w *window) (got, error) {
 		case err == nil && len(p.page.entries) > size:
 			// The positions of all that follows would be wrong.
 			return got{}, malformed(http.StatusOK, "the page has more entries than were asked for")
-		case err == nil && size > defaultPageSize && capped(len(p.page.entries), size):
-			p.biggest = len(p.page.entries)
+		case err == nil && p.maybeCapped(number, size):
+			if number > 1 {
+				p.most = defaultPageSize
+				p.biggest = p.most
+				continue
+			}
+			capped, err := p.checkCapped(ctx, w, number, size)
+			if !capped || err != nil {
+				return g, err
+			}
 		case err == nil:
-			p.biggest = min(2*p.biggest, maxPageSize)
+			p.biggest = min(2*p.biggest, p.most)
 			return g, nil
 		case unreadable(err) && size > 1:
 			p.biggest = size / 2
@@ -418,11 +390,39 @@ func (p *poll) next(ctx context.Context, w *window) (got, error) {
 	}
 }
 
-// capped reports whether a page of so many entries looks like one of a server
-// that has a lower limit than the size asked for and does not say so. To take
-// it for the end of the window would lose the rest.
-func capped(entries, size int) bool {
-	return 0 < entries && entries < size && entries%50 == 0
+// maybeCapped reports whether the page in hand may be short because the server
+// shows fewer entries at once than the size asked for, and does not say so. To
+// take it for the end of the window would lose the rest.
+func (p *poll) maybeCapped(number, size int) bool {
+	n, fullest := len(p.page.entries), p.fullest
+	p.fullest = max(fullest, n)
+	switch {
+	case size <= defaultPageSize || n == size:
+		return false
+	case number > 1:
+		// With a lower limit it also begins elsewhere.
+		return size > fullest
+	}
+	return n >= defaultPageSize && n >= fullest
+}
+
+// checkCapped finds out by the page that follows, of which there is none when
+// the one in hand, with this number, is the last. From then on no page is asked
+// for that is larger than what the server shows.
+func (p *poll) checkCapped(ctx context.Context, w *window, number, size int) (capped bool, err error) {
+	short := p.page
+	p.page = new(page)
+	defer func() { p.page = short }()
+	_, err = p.fetch(ctx, w, number+1, size)
+	switch {
+	case statusOf(err) == http.StatusBadRequest || err == nil && len(p.page.entries) == 0:
+		return false, nil
+	case err != nil && !unreadable(err):
+		return false, err
+	}
+	p.most = len(short.entries)
+	p.biggest = p.most
+	return true, nil
 }
 
 // pageAt is the page that holds the entry at offset and shows the most entries
@@ -438,11 +438,15 @@ func pageAt(offset, most int) (number, size int) {
 }
 
 func (p *poll) fetch(ctx context.Context, w *window, number, size int) (reply, error) {
-	r, err := p.client.page(ctx, query{
-		since: w.Since, before: w.Before,
+	q := query{
+		since: w.Since.Add(-edge / 2), before: w.Before,
 		page: number, perPage: size,
-		hideUserLogs: p.cfg.HideUserLogs,
-	}, p.page)
+		hideUserLogs: w.HideUserLogs,
+	}
+	if p.settled(w) {
+		q.before = q.before.Add(edge / 2)
+	}
+	r, err := p.client.page(ctx, q, p.page)
 	r.count(&p.batch.Coverage)
 	if !r.date.IsZero() {
 		p.clock.set(r.date, p.cfg.Clock())
@@ -456,8 +460,9 @@ func (p *poll) fetch(ctx context.Context, w *window, number, size int) (reply, e
 // window of its own, which ends a little after the last entry read: it shows
 // what is left, or answers with entries already read, or fails too.
 func (p *poll) checkEnd(ctx context.Context, w *window) (end bool, err error) {
-	if rest := w.rest(); !w.Anchor.IsZero() && rest.Before(w.Before) {
-		w.Before, w.Offset, p.handledTo = rest, 0, 0
+	if rest := w.rest(); rest.Before(w.Before) {
+		w.Before, w.Offset = rest, 0
+		w.Behind, w.BehindAt = w.Last, w.LastAt
 		return false, nil
 	}
 	// The window cannot be made smaller. A page that begins before its end and
@@ -467,6 +472,10 @@ func (p *poll) checkEnd(ctx context.Context, w *window) (end bool, err error) {
 		size++
 	}
 	_, err = p.fetch(ctx, w, (w.Offset-1)/size+1, size)
+	if unreadable(err) {
+		// The last entry is one that cannot be read, and has been passed.
+		return true, nil
+	}
 	if err == nil && len(p.page.entries) == size || statusOf(err) == http.StatusBadRequest {
 		return false, malformed(http.StatusBadRequest, "the server does not show all entries of one minute")
 	}
@@ -482,7 +491,7 @@ func (p *poll) checkIsolated(ctx context.Context, w *window, cause error) error 
 	defer func() { p.page = broken }()
 	for step := 1; step <= 64; step *= 2 {
 		_, err := p.fetch(ctx, w, w.Offset+1+step, 1)
-		if err == nil || statusOf(err) == http.StatusBadRequest && w.Offset > 0 {
+		if err == nil || statusOf(err) == http.StatusBadRequest {
 			return nil
 		}
 		if !unreadable(err) {
@@ -505,26 +514,34 @@ func (p *poll) take(w *window, g got) (exhausted bool) {
 	}
 	cover := p.cover(w)
 	first := (g.number - 1) * g.size
-	p.place(w)
+	p.place(w, first)
 	for i := range p.page.entries {
+		at := p.reachedAt(i)
+		if at.Before(w.Since) {
+			cover.Exhausted = true
+			return true
+		}
 		if p.full() {
 			return false
 		}
-		key, _ := p.page.key(i)
-		when := p.places[i]
-		id := fingerprintOf(key)
+		key, stated := p.page.key(i)
+		id, when := fingerprintOf(key), p.places[i]
 		switch {
-		case p.handled(id, when), first+i < p.handledTo:
+		case p.handled(w, first+i, id, when), p.elsewhere(w, when), p.feed.Seen.has(id):
 			p.batch.Coverage.Repeated++
-		case len(p.feed.Seen) >= p.maxSeen:
-			p.cfg.Logger.Warn("too many entries within the overlap to remember; what follows waits until they are settled", "ids", len(p.feed.Seen))
+		case !p.settled(w) && len(p.feed.Seen) >= p.maxSeen:
+			p.cfg.Logger.Warn("too many entries within the overlap to remember; newer ones wait until they are settled", "ids", len(p.feed.Seen))
 			p.seenFull = true
 			return false
 		default:
-			p.keep(w, i, when)
-			p.feed.Seen.add(id, when)
+			p.keep(i, when)
+			// In a settled window the position tells, except for an entry that
+			// a neighbouring window may place differently.
+			if !p.settled(w) || !when.Equal(stated) && len(p.feed.Seen) < p.maxSeen {
+				p.feed.Seen.add(id, when)
+			}
 		}
-		w.passed(first+i, p.reachedAt(i))
+		w.passed(first+i, at, id, when)
 		p.batch.Coverage.Read++
 		cover.Read++
 	}
@@ -532,15 +549,32 @@ func (p *poll) take(w *window, g got) (exhausted bool) {
 	return cover.Exhausted
 }
 
-// place notes where the entries of the page in hand stand.
-func (p *poll) place(w *window) {
+// place notes where the entries of the page in hand stand, the first of them at
+// the position first. The server sorts by time, so an entry that has none, or
+// one that cannot be right, is where the entry before it is, or the one after.
+func (p *poll) place(w *window, first int) {
 	p.places = p.places[:0]
-	at := w.reached()
+	var at time.Time
+	if first > 0 {
+		at = w.Anchor
+	}
+	unplaced := 0
 	for i := range p.page.entries {
 		if _, stated := p.page.key(i); w.plausible(stated) {
 			at = stated
 		}
 		p.places = append(p.places, at)
+		if at.IsZero() {
+			unplaced++
+		}
+	}
+	if unplaced == len(p.places) {
+		at = w.reached().Add(-1)
+	} else {
+		at = p.places[unplaced]
+	}
+	for i := range unplaced {
+		p.places[i] = at
 	}
 }
 
@@ -555,17 +589,32 @@ func (p *poll) reachedAt(i int) time.Time {
 	return at
 }
 
-// handled reports whether an entry has been handled before. Those that a
-// window left open by an earlier poll has passed count even when their ids are
-// no longer remembered: late entries push them to the pages that follow.
-func (p *poll) handled(id fingerprint, when time.Time) bool {
-	return p.feed.Seen.has(id) ||
-		!p.handledFrom.IsZero() && when.After(p.handledFrom) && when.Before(p.seenSince)
+// handled reports whether the position tells that the entry of w at index has
+// been handled. In a window that is not settled it does not: late entries push
+// others to places behind it, and come to stand in front of it.
+func (p *poll) handled(w *window, index int, id fingerprint, when time.Time) bool {
+	if w.Behind != 0 && when.Before(w.BehindAt.Add(-disorder)) {
+		// It is gone from the log.
+		w.Behind = 0
+	}
+	if w.Behind != 0 {
+		if id == w.Behind {
+			w.Behind = 0
+		}
+		return p.settled(w)
+	}
+	return p.settled(w) && index < w.Offset
+}
+
+// elsewhere reports whether an entry is left to the window beside w. Requests
+// reach beyond the ends of a window, so each entry must belong to one only.
+func (p *poll) elsewhere(w *window, when time.Time) bool {
+	return when.Before(w.Since) || p.settled(w) && !when.Before(w.Before)
 }
 
 // keep makes an event of the i-th entry of the page in hand, unless a rule
 // drops it.
-func (p *poll) keep(w *window, i int, when time.Time) {
+func (p *poll) keep(i int, when time.Time) {
 	e := p.page.entry(i)
 	event, verdict := p.normalizer.event(&e, when)
 	c := &p.batch.Coverage
@@ -579,7 +628,7 @@ func (p *poll) keep(w *window, i int, when time.Time) {
 	if e.undecodable {
 		c.Undecodable++
 	}
-	if !when.Before(w.RereadFrom) && !when.After(w.RereadTo) {
+	if when.Before(p.complete) {
 		c.Late++
 	}
 	p.bytes += len(e.raw)
@@ -616,11 +665,12 @@ func (p *poll) keepUnreadable(w *window, cause error) {
 	if w.plausible(e.when) {
 		when = e.when
 	}
-	w.passed(w.Offset, when)
+	id := fingerprintOf([]byte(e.id))
+	handled := p.handled(w, w.Offset, id, when)
+	w.passed(w.Offset, when, id, when)
 	p.batch.Coverage.Read++
 	p.cover(w).Read++
-	id := fingerprintOf([]byte(e.id))
-	if p.handled(id, when) {
+	if handled || p.feed.Seen.has(id) {
 		p.batch.Coverage.Repeated++
 		return
 	}
@@ -640,22 +690,22 @@ func (p *poll) cover(w *window) *ingest.Window {
 	return &(*list)[len(*list)-1]
 }
 
-// passed notes that the entry at the position index, which stands at the time
-// when, has been handled. The position never moves back: late entries push
-// handled ones to places that have not been read yet, and a page may begin
-// before the first unread entry.
-func (w *window) passed(index int, when time.Time) {
-	w.Offset = max(w.Offset, index+1)
-	if w.Anchor.IsZero() || when.Before(w.Anchor) {
-		w.Anchor = when
+// passed notes that the entry id at the position index, which stands at the time
+// when, has been handled, and with it all down to the time reached. The position
+// never moves back: a page may begin before the first unread entry.
+func (w *window) passed(index int, reached time.Time, id fingerprint, when time.Time) {
+	if index >= w.Offset {
+		w.Offset, w.Last, w.LastAt = index+1, id, when
+	}
+	if w.Anchor.IsZero() || reached.Before(w.Anchor) {
+		w.Anchor = reached
 	}
 }
 
-// plausible reports whether an entry with the time when can stand in the window.
-// The server sorts by time, so an entry that has none, or one that cannot be
-// right, is where the entry before it is.
+// plausible reports whether a request for the window can show an entry of the
+// time when.
 func (w *window) plausible(when time.Time) bool {
-	return !when.IsZero() && !when.Before(w.Since.Add(-disorder)) && !when.After(w.Before.Add(disorder))
+	return !when.IsZero() && !when.Before(w.Since.Add(-edge)) && !when.After(w.Before.Add(edge))
 }
 
 // unreadable reports whether err is about the content of a reply that arrived

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
+	"io"
 	"log/slog"
 	"maps"
 	"math/rand/v2"
@@ -185,7 +187,7 @@ func (r *Runner) run(ctx context.Context, once bool) (total Coverage, err error)
 		switch {
 		case batch.More && moved:
 		case !once:
-			r.wait(ctx, jitter(r.interval()))
+			r.wait(ctx, r.jitter(r.interval()))
 		case batch.More:
 			return total, fmt.Errorf("ingest: %s: the source reports a backlog but its cursor does not move", r.Key)
 		default:
@@ -342,7 +344,7 @@ func (r *Runner) retry(ctx context.Context, once bool, s stage, step func() erro
 				"key", r.Key, "step", string(s), "error", err)
 			return err
 		}
-		pause := jitter(max(r.backoff(n), retryAfter(err)))
+		pause := r.jitter(max(r.backoff(n), retryAfter(err)))
 		r.logger().Warn("ingest failed", "key", r.Key, "step", string(s),
 			"error", err, "failures", failures, "retry_in", pause)
 		r.wait(ctx, pause)
@@ -431,11 +433,16 @@ func retryAfter(err error) time.Duration {
 	return 0
 }
 
-// jitter adds up to 10 % to d, which is not negative.
-func jitter(d time.Duration) time.Duration {
+// jitter adds up to 10 % to d, which is not negative. How much comes from the
+// key and the time rather than from a source of its own, so that a run on a
+// fake clock can be repeated.
+func (r *Runner) jitter(d time.Duration) time.Duration {
+	h := fnv.New64a()
+	_, _ = io.WriteString(h, r.Key)
+	rng := rand.New(rand.NewPCG(h.Sum64(), uint64(time.Now().UnixNano())))
 	// A vendor can ask for any pause: the sum must not wrap to a negative one,
 	// which would end at once.
-	return max(d, d+rand.N(d/10+1))
+	return max(d, d+time.Duration(rng.Int64N(int64(d/10+1))))
 }
 
 // linger returns a context that ends grace after ctx does, so that the end of
