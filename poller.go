@@ -526,20 +526,14 @@ func (p *poll) take(w *window, g got) (exhausted bool) {
 		}
 		key, stated := p.page.key(i)
 		id, when := fingerprintOf(key), p.places[i]
+		timed := when.Equal(stated)
 		switch {
-		case p.handled(w, first+i, id, when), p.elsewhere(w, when), p.feed.Seen.has(id):
+		case p.handled(w, first+i, id, when), timed && p.elsewhere(w, when), p.feed.Seen.has(id):
 			p.batch.Coverage.Repeated++
-		case !p.settled(w) && len(p.feed.Seen) >= p.maxSeen:
-			p.cfg.Logger.Warn("too many entries within the overlap to remember; newer ones wait until they are settled", "ids", len(p.feed.Seen))
-			p.seenFull = true
+		case !p.remember(w, id, when, timed):
 			return false
 		default:
 			p.keep(i, when)
-			// In a settled window the position tells, except for an entry that
-			// a neighbouring window may place differently.
-			if !p.settled(w) || !when.Equal(stated) && len(p.feed.Seen) < p.maxSeen {
-				p.feed.Seen.add(id, when)
-			}
 		}
 		w.passed(first+i, at, id, when)
 		p.batch.Coverage.Read++
@@ -547,6 +541,23 @@ func (p *poll) take(w *window, g got) (exhausted bool) {
 	}
 	cover.Exhausted = len(p.page.entries) < g.size
 	return cover.Exhausted
+}
+
+// remember takes the entry id of w, which stands at when, for handled. It
+// reports false when there is no room for it, and it has to wait until it is
+// settled: from then on the position tells, except for an entry without a time
+// of its own, which may belong to either of two windows.
+func (p *poll) remember(w *window, id fingerprint, when time.Time, timed bool) bool {
+	switch settled := p.settled(w); {
+	case settled && timed:
+	case len(p.feed.Seen) < p.maxSeen:
+		p.feed.Seen.add(id, when)
+	case !settled:
+		p.cfg.Logger.Warn("too many entries within the overlap to remember; newer ones wait until they are settled", "ids", len(p.feed.Seen))
+		p.seenFull = true
+		return false
+	}
+	return true
 }
 
 // place notes where the entries of the page in hand stand, the first of them at
@@ -666,19 +677,20 @@ func (p *poll) keepUnreadable(w *window, cause error) {
 		when = e.when
 	}
 	id := fingerprintOf([]byte(e.id))
-	handled := p.handled(w, w.Offset, id, when)
+	switch {
+	case p.handled(w, w.Offset, id, when), p.feed.Seen.has(id):
+		p.batch.Coverage.Repeated++
+	case !p.remember(w, id, when, false):
+		return
+	default:
+		event, _ := p.normalizer.event(&e, when)
+		event.RawTruncated = true
+		p.batch.Coverage.Undecodable++
+		p.batch.Events = append(p.batch.Events, event)
+	}
 	w.passed(w.Offset, when, id, when)
 	p.batch.Coverage.Read++
 	p.cover(w).Read++
-	if handled || p.feed.Seen.has(id) {
-		p.batch.Coverage.Repeated++
-		return
-	}
-	p.feed.Seen.add(id, when)
-	event, _ := p.normalizer.event(&e, when)
-	event.RawTruncated = true
-	p.batch.Coverage.Undecodable++
-	p.batch.Events = append(p.batch.Events, event)
 }
 
 // cover is the account of the window w in this poll.
