@@ -152,12 +152,8 @@ func (f *feed) split() {
 	if w == nil || !w.Settled.After(f.Settled) {
 		return
 	}
-	rest := window{Since: f.Settled, Before: w.Settled, HideUserLogs: w.HideUserLogs}
-	below := w.rest().Before(w.Settled)
-	if below {
-		// What has been read of it needs no ids to be recognised.
-		rest.Before, rest.Behind, rest.BehindAt = w.rest(), w.Last, w.LastAt
-	}
+	rest := window{Since: f.Settled, Before: earlier(w.Settled, w.rest()), HideUserLogs: w.HideUserLogs}
+	below := rest.Before.Before(w.Settled)
 	if len(f.Backlog) > 0 && f.Backlog[0].precedes(&rest) {
 		rest.Since, f.Backlog = f.Backlog[0].Since, f.Backlog[1:]
 	}

@@ -138,6 +138,8 @@ type worldEntry struct {
 	stamp, visible time.Time
 	// routine says that a rule drops it.
 	routine bool
+	// timeless says that it does not tell its time.
+	timeless bool
 	raw     string
 }
 
@@ -277,6 +279,7 @@ func (w *world) addEntry(id string, when, visible time.Time) {
 		// No time of its own: the server files it beside its neighbour.
 		neighbour := fmt.Sprintf(`{"id":"%s-neighbour","when":%q,"action":null,"actor":[],"metadata":7}`, id, stated)
 		w.entries[id+"-neighbour"] = e
+		e.timeless = true
 		w.entries[id] = e
 		w.server.Add(visible, json.RawMessage(neighbour), json.RawMessage(
 			fmt.Sprintf(`{"id":%q,"when":%s,"action":{"type":"rec_add"}}`, id, pick(w.rng, []string{`""`, "null", `"yesterday"`, "1"}))))
@@ -683,6 +686,11 @@ func (w *world) check() {
 		if w.hosts > 1 {
 			// Each process goes on from a cursor of its own.
 			once = w.processes
+		}
+		if e.timeless && w.maxSeen < maxSeen {
+			// At the edge of two windows it may belong to either, and there may
+			// be no room to remember that it has been read in one.
+			once++
 		}
 		require.LessOrEqual(w, n, once+w.excused[id], "%s at %s seen %s was delivered again without a crash or a failure",
 			id, e.stamp.Sub(w.began), e.visible.Sub(w.began))

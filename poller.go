@@ -456,30 +456,30 @@ func (p *poll) fetch(ctx context.Context, w *window, number, size int) (reply, e
 
 // checkEnd is called when the page behind a full one is answered with HTTP 400.
 // That is how some servers say that there is no such page, but it could also be
-// a limit on how deep a window may be paged. So the rest is asked for as a
-// window of its own, which ends a little after the last entry read: it shows
-// what is left, or answers with entries already read, or fails too.
+// a limit on how deep a window may be paged. A page that begins before the end
+// and has room for an entry behind it tells. When it cannot, the rest is read as
+// a window of its own, which ends a little after the last entry read.
 func (p *poll) checkEnd(ctx context.Context, w *window) (end bool, err error) {
-	if rest := w.rest(); rest.Before(w.Before) {
-		w.Before, w.Offset = rest, 0
-		w.Behind, w.BehindAt = w.Last, w.LastAt
-		return false, nil
-	}
-	// The window cannot be made smaller. A page that begins before its end and
-	// has room for an entry behind it tells.
 	size := 2
 	for w.Offset%size == 0 {
 		size++
 	}
 	_, err = p.fetch(ctx, w, (w.Offset-1)/size+1, size)
-	if unreadable(err) {
+	rest := w.rest()
+	switch full := len(p.page.entries) == size; {
+	case err == nil && !full:
+		return true, nil
+	case err != nil && !unreadable(err) && statusOf(err) != http.StatusBadRequest:
+		return false, err
+	case rest.Before(w.Before):
+		w.Before, w.Offset = rest, 0
+		w.Behind, w.BehindAt = w.Last, w.LastAt
+		return false, nil
+	case unreadable(err):
 		// The last entry is one that cannot be read, and has been passed.
 		return true, nil
 	}
-	if err == nil && len(p.page.entries) == size || statusOf(err) == http.StatusBadRequest {
-		return false, malformed(http.StatusBadRequest, "the server does not show all entries of one minute")
-	}
-	return err == nil, err
+	return false, malformed(http.StatusBadRequest, "the server does not show all entries of one minute")
 }
 
 // checkIsolated is called when a page of a single entry cannot be read. An entry
