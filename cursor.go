@@ -154,6 +154,10 @@ func (f *feed) split() {
 	}
 	rest := window{Since: f.Settled, Before: earlier(w.Settled, w.rest()), HideUserLogs: w.HideUserLogs}
 	below := rest.Before.Before(w.Settled)
+	if below {
+		// What has been read of it needs no ids to be recognised.
+		rest.Behind, rest.BehindAt = w.Last, w.LastAt
+	}
 	if len(f.Backlog) > 0 && f.Backlog[0].precedes(&rest) {
 		rest.Since, f.Backlog = f.Backlog[0].Since, f.Backlog[1:]
 	}

@@ -140,7 +140,7 @@ type worldEntry struct {
 	routine bool
 	// timeless says that it does not tell its time.
 	timeless bool
-	raw     string
+	raw      string
 }
 
 func newWorld(t *testing.T, seed uint64) *world {
@@ -151,16 +151,26 @@ func newWorld(t *testing.T, seed uint64) *world {
 	w.faults = w.chance(1, 2)
 	w.forgetful = w.chance(1, 2)
 	w.skew = time.Duration(pick(w.rng, []int{0, 0, 2, -3, 600, -600, 90000})) * time.Second
+	crowd := 60
+	if w.chance(1, 6) {
+		crowd = 4000
+	}
 	opts := cfapi.Options{
 		BeforeExclusive: w.chance(1, 2),
 		SinceExclusive:  w.chance(1, 2),
 		PastEnd400:      w.chance(1, 2),
 		ErrorsNull:      w.chance(1, 2),
 		MostPerPage:     pick(w.rng, []int{0, 0, 0, 0, 100, 250, 999}),
+		// Deeper than the entries of any two seconds.
+		MostDepth: pick(w.rng, []int{0, 0, 0, 0, 3*crowd + 10, 5000 + 2*crowd}),
 		// Without the server's clock, only a local one that is right will do.
 		NoDate: w.skew == 0 && w.chance(1, 5),
 		// The limiter of a token lives as long as the process.
 		Token: "model" + strconv.FormatUint(worlds.Add(1), 10),
+	}
+	if opts.MostPerPage > 0 {
+		// The page that would tell must not be refused for another reason.
+		opts.MostDepth = 0
 	}
 	w.opts = opts
 	w.server = cfapi.NewServer(opts)
@@ -182,9 +192,8 @@ func newWorld(t *testing.T, seed uint64) *world {
 		w.server.SetMembers(carol())
 	}
 	w.maxSeen = pick(w.rng, []int{maxSeen, maxSeen, maxSeen, 400})
-	crowd := 60
-	if w.cfg.PageSize >= 100 && w.cfg.MaxEvents >= 50 && w.chance(1, 4) {
-		crowd = 4000
+	if crowd > 60 {
+		w.cfg.PageSize, w.cfg.MaxEvents = max(w.cfg.PageSize, 100), max(w.cfg.MaxEvents, 50)
 	}
 	w.unreadable = w.chance(1, 4)
 	w.addHistory(crowd)

@@ -526,13 +526,12 @@ func (p *poll) take(w *window, g got) (exhausted bool) {
 		}
 		key, stated := p.page.key(i)
 		id, when := fingerprintOf(key), p.places[i]
-		timed := when.Equal(stated)
-		switch {
-		case p.handled(w, first+i, id, when), timed && p.elsewhere(w, when), p.feed.Seen.has(id):
-			p.batch.Coverage.Repeated++
-		case !p.remember(w, id, when, timed):
+		switch p.claim(w, first+i, id, when, when.Equal(stated)) {
+		case noRoom:
 			return false
-		default:
+		case another:
+			p.batch.Coverage.Repeated++
+		case fresh:
 			p.keep(i, when)
 		}
 		w.passed(first+i, at, id, when)
@@ -541,23 +540,6 @@ func (p *poll) take(w *window, g got) (exhausted bool) {
 	}
 	cover.Exhausted = len(p.page.entries) < g.size
 	return cover.Exhausted
-}
-
-// remember takes the entry id of w, which stands at when, for handled. It
-// reports false when there is no room for it, and it has to wait until it is
-// settled: from then on the position tells, except for an entry without a time
-// of its own, which may belong to either of two windows.
-func (p *poll) remember(w *window, id fingerprint, when time.Time, timed bool) bool {
-	switch settled := p.settled(w); {
-	case settled && timed:
-	case len(p.feed.Seen) < p.maxSeen:
-		p.feed.Seen.add(id, when)
-	case !settled:
-		p.cfg.Logger.Warn("too many entries within the overlap to remember; newer ones wait until they are settled", "ids", len(p.feed.Seen))
-		p.seenFull = true
-		return false
-	}
-	return true
 }
 
 // place notes where the entries of the page in hand stand, the first of them at
@@ -598,6 +580,35 @@ func (p *poll) reachedAt(i int) time.Time {
 		at = later(at, near)
 	}
 	return at
+}
+
+// claim is what is to become of an entry.
+type claim int
+
+const (
+	fresh   claim = iota // it is for this poll, and from now on counts as handled
+	another              // another poll or another window has it
+	noRoom               // its id cannot be remembered: it waits until it is settled
+)
+
+// claim decides about the entry id of w at index, which stands at when. timed
+// says that this is its own time.
+func (p *poll) claim(w *window, index int, id fingerprint, when time.Time, timed bool) claim {
+	settled := p.settled(w)
+	switch {
+	case p.handled(w, index, id, when), timed && p.elsewhere(w, when), p.feed.Seen.has(id):
+		return another
+	case settled && timed:
+		// From here on the position tells.
+	case len(p.feed.Seen) < p.maxSeen:
+		// A settled entry without a time may stand in two windows.
+		p.feed.Seen.add(id, when)
+	case !settled:
+		p.cfg.Logger.Warn("too many entries within the overlap to remember; newer ones wait until they are settled", "ids", len(p.feed.Seen))
+		p.seenFull = true
+		return noRoom
+	}
+	return fresh
 }
 
 // handled reports whether the position tells that the entry of w at index has
@@ -672,17 +683,17 @@ func (p *poll) keepUnreadable(w *window, cause error) {
 	}
 	quoted, _ := jsontext.AppendQuote(nil, kept)
 	e.raw = string(quoted)
-	when := w.reached()
-	if w.plausible(e.when) {
+	when, timed := w.reached(), w.plausible(e.when)
+	if timed {
 		when = e.when
 	}
 	id := fingerprintOf([]byte(e.id))
-	switch {
-	case p.handled(w, w.Offset, id, when), p.feed.Seen.has(id):
-		p.batch.Coverage.Repeated++
-	case !p.remember(w, id, when, false):
+	switch p.claim(w, w.Offset, id, when, timed) {
+	case noRoom:
 		return
-	default:
+	case another:
+		p.batch.Coverage.Repeated++
+	case fresh:
 		event, _ := p.normalizer.event(&e, when)
 		event.RawTruncated = true
 		p.batch.Coverage.Undecodable++

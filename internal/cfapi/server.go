@@ -90,6 +90,9 @@ type Options struct {
 	// MostPerPage is the most entries shown at once, whatever per_page asks
 	// for and without a word about it. Zero stands for 1000.
 	MostPerPage int
+	// MostDepth answers a page that begins behind so many entries with 400.
+	// Zero is no limit.
+	MostDepth int
 	// ErrorsNull makes the errors of a success null. By default they are an
 	// empty list.
 	ErrorsNull bool
@@ -380,6 +383,9 @@ func (s *Server) auditLogs(params url.Values) (*http.Response, int) {
 	q, err := s.opts.query(params)
 	if err != nil {
 		return badRequest(err), 0
+	}
+	if s.opts.MostDepth > 0 && q.page-1 > s.opts.MostDepth/q.perPage {
+		return badRequest(fmt.Errorf("page %d of %d entries each is too deep", q.page, q.perPage)), 0
 	}
 	now := s.opts.Clock()
 	s.mu.Lock()

@@ -129,6 +129,7 @@ func TestAuditLogs_ParametersSelectEntries(t *testing.T) {
 		{"a page far past the end is empty", cfapi.Options{}, "per_page=1000&page=9223372036854775807", ""},
 		{"a page past the end that would be short is empty", cfapi.Options{PastEnd400: true}, "per_page=3&page=3", ""},
 		{"the first page of nothing is empty", cfapi.Options{PastEnd400: true}, "before=2026-05-12", ""},
+		{"a page may begin at the greatest depth", cfapi.Options{MostDepth: 2}, "per_page=2&page=2", "c b"},
 		{"a page is cut to what the server shows at most", cfapi.Options{MostPerPage: 2}, "per_page=5&page=2", "c b"},
 		{"pages are cut after filtering", cfapi.Options{}, "id=a&per_page=1&page=1", "a"},
 		{"unknown parameters are ignored", cfapi.Options{}, "cursor=x", "e d c b a"},
@@ -157,6 +158,12 @@ func TestAuditLogs_BadParameterIs400(t *testing.T) {
 			assert.Len(t, env.Errors, 1)
 		})
 	}
+}
+
+func TestAuditLogs_PageTooDeepIs400(t *testing.T) {
+	t.Parallel()
+	resp, _ := get(t, five(cfapi.Options{MostDepth: 2}), logs+"?per_page=2&page=3")
+	assert.Equal(t, http.StatusBadRequest, resp.StatusCode)
 }
 
 func TestAuditLogs_PageSizeIsAHundredUnlessAsked(t *testing.T) {
