@@ -131,28 +131,32 @@ func TestPoll_NewestFirstUpTo1000AndTheRestStaysInTheCursor(t *testing.T) {
 		c := connect(t, cfg)
 
 		b := poll1(t, c, nil)
-		require.Len(t, b.Events, 1000)
 		require.True(t, b.More)
-		require.Equal(t, "id-0", b.Events[0].ExternalID)
-		require.Equal(t, "id-999", b.Events[999].ExternalID)
-		require.Equal(t, 10, b.Coverage.Requests)
+		got := ids(b)
+		require.Greater(t, len(got), 800)
+		require.LessOrEqual(t, len(got), 1000)
+		// Six pages of what is not settled, one on which that ends, one of the rest.
+		require.Equal(t, 8, b.Coverage.Requests)
 		w := feedOf(t, b.Cursor).Backlog
 		require.Len(t, w, 1)
-		require.Equal(t, 0, w[0].Offset)
 
 		// Another instance goes on where this one was, within the same window.
-		second := poll1(t, connect(t, cfg), b.Cursor)
-		require.Greater(t, len(second.Events), 1000-cfg.PageSize-100)
-		require.Equal(t, "id-1000", second.Events[0].ExternalID)
+		b = poll1(t, connect(t, cfg), b.Cursor)
+		got = append(got, ids(b)...)
 		last := server.Requests()[len(server.Requests())-1]
 		first := server.Requests()[0]
 		require.Equal(t, first.Query["since"], last.Query["since"])
-		require.LessOrEqual(t, second.Coverage.Requests, 3)
+		require.Equal(t, 1, b.Coverage.Requests)
 
-		third := poll1(t, c, second.Cursor)
-		require.Len(t, third.Events, 1500-len(second.Events))
-		require.False(t, third.More)
-		require.Zero(t, feedOf(t, third.Cursor).open())
+		for b.More {
+			b = poll1(t, c, b.Cursor)
+			got = append(got, ids(b)...)
+		}
+		require.Len(t, got, 2500)
+		for i, id := range got {
+			require.Equal(t, fmt.Sprintf("id-%d", i), id)
+		}
+		require.Zero(t, feedOf(t, b.Cursor).open())
 	})
 }
 
@@ -175,8 +179,9 @@ func TestPoll_ABacklogOfTensOfThousandsTakesFewRequests(t *testing.T) {
 			cursorMost = max(cursorMost, len(cursor))
 		}
 		require.Len(t, seen, 20_000)
-		// 10 pages of 100, 19 or 20 of 1000, and those that show the ends.
-		require.LessOrEqual(t, len(server.Requests()), 32)
+		// Some pages of 100, 20 or 21 of 1000, and those that show the ends and
+		// what is newer.
+		require.LessOrEqual(t, len(server.Requests()), 34)
 		require.Less(t, cursorMost, 16<<10, "the cursor grows with the overlap, not with the backlog")
 	})
 }
@@ -238,14 +243,15 @@ func TestPoll_NewerEntriesComeBeforeAnOldBacklog(t *testing.T) {
 		c := connect(t, cfg)
 		b := poll1(t, c, nil)
 		require.True(t, b.More)
+		old := len(b.Events)
 		server.Add(time.Time{}, cfapi.Entry("today", time.Now().Add(time.Minute), 0))
 		time.Sleep(5 * time.Minute)
 		b = poll1(t, c, b.Cursor)
 		require.Equal(t, "today", b.Events[0].ExternalID)
 		require.True(t, b.More)
-		require.Greater(t, len(b.Events), 900, "the backlog fills the rest of the batch")
+		require.Greater(t, len(b.Events), 50, "the backlog follows in the same batch")
 		rest, _, _ := drain(t, c, b.Cursor)
-		require.Equal(t, 2001, len(b.Events)+len(rest))
+		require.Equal(t, 3001, old+len(b.Events)+len(rest))
 	})
 }
 
@@ -878,7 +884,7 @@ func TestPoll_EveryFixtureEntryBecomesOneEvent(t *testing.T) {
 		b := poll1(t, connect(t, cfg), nil)
 		require.Len(t, b.Events, len(unique(ids(b))))
 		require.Equal(t, len(b.Events), b.Coverage.Delivered)
-		require.Equal(t, len(entries), b.Coverage.Read)
+		require.Equal(t, len(entries), b.Coverage.Read-b.Coverage.Repeated)
 		for _, e := range b.Events {
 			require.True(t, e.Severity.Valid())
 			require.NotEmpty(t, e.Title)

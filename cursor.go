@@ -138,37 +138,54 @@ func (f *feed) prune() {
 	})
 }
 
-// finishNewest notes that the newest window has been read to its end.
-func (f *feed) finishNewest() {
+// windowState says what is left to read in a window.
+type windowState int
+
+const (
+	unfinished  windowState = iota
+	settledLeft             // what is settled, in the newest window
+	finished
+)
+
+// finishNewest notes that there is no more to read in the newest window, unless
+// it be what is settled.
+func (f *feed) finishNewest(state windowState) {
+	if state == settledLeft {
+		f.split()
+	} else {
+		f.Settled = later(f.Settled, f.Newest.Settled)
+	}
 	f.Through = later(f.Through, earlier(f.Newest.Before, f.ReadAt))
-	f.Settled = later(f.Settled, f.Newest.Settled)
 	f.Newest = nil
 }
 
-// split makes a window of the backlog of what is settled in the newest window
-// and has not been read, unless the backlog has as many windows as it may.
+// settle leaves what is settled in the newest window to the backlog, and ends
+// the window if nothing else is left in it.
+func (f *feed) settle() {
+	if w := f.Newest; w != nil && w.reached().Before(w.Settled) {
+		f.finishNewest(settledLeft)
+		return
+	}
+	f.split()
+}
+
+// split makes what is settled in the newest window a window of the backlog,
+// unless the backlog has as many as it may. The ids of what has been read of it
+// are known.
 func (f *feed) split() {
 	w := f.Newest
 	if w == nil || !w.Settled.After(f.Settled) {
 		return
 	}
-	rest := window{Since: f.Settled, Before: earlier(w.Settled, w.rest()), HideUserLogs: w.HideUserLogs}
-	below := rest.Before.Before(w.Settled)
-	if below {
-		// What has been read of it needs no ids to be recognised.
-		rest.Behind, rest.BehindAt = w.Last, w.LastAt
-	}
-	if len(f.Backlog) > 0 && f.Backlog[0].precedes(&rest) {
-		rest.Since, f.Backlog = f.Backlog[0].Since, f.Backlog[1:]
+	settled := window{Since: f.Settled, Before: w.Settled, HideUserLogs: w.HideUserLogs}
+	if len(f.Backlog) > 0 && f.Backlog[0].precedes(&settled) {
+		settled.Since, f.Backlog = f.Backlog[0].Since, f.Backlog[1:]
 	}
 	if len(f.Backlog) >= maxBacklog {
 		return
 	}
-	f.Backlog = slices.Insert(f.Backlog, 0, rest)
+	f.Backlog = slices.Insert(f.Backlog, 0, settled)
 	f.Settled, w.Since = w.Settled, w.Settled
-	if below {
-		f.finishNewest()
-	}
 }
 
 // advance moves Complete on, as far as no backlog is in the way.

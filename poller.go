@@ -125,7 +125,7 @@ func (c *Connector) Poll(ctx context.Context, cursor ingest.Cursor) (ingest.Batc
 		}
 	}
 	p.resolve(ctx)
-	p.feed.split()
+	p.feed.settle()
 	p.feed.advance()
 	p.feed.prune()
 	if p.batch.Cursor, err = pos.encode(); err != nil {
@@ -164,13 +164,13 @@ func (p *poll) run(ctx context.Context) error {
 			}
 			w = &f.Backlog[0]
 		}
-		exhausted, err := p.readWindow(ctx, w)
+		state, err := p.readWindow(ctx, w)
 		switch {
 		case err != nil:
 			return err
-		case exhausted && w == f.Newest:
-			f.finishNewest()
-		case exhausted:
+		case state != unfinished && w == f.Newest:
+			f.finishNewest(state)
+		case state == finished:
 			f.Backlog = f.Backlog[1:]
 		case !p.seenFull || w != f.Newest:
 			return nil
@@ -248,8 +248,8 @@ func (p *poll) adopt(w *window, g got, readAt time.Time) {
 	w.Settled = readAt.Add(-p.cfg.Overlap).Truncate(time.Second)
 	f.ReadAt, f.Newest = readAt, w
 	p.progressed = true
-	if p.take(w, g) {
-		f.finishNewest()
+	if state := p.take(w, g); state != unfinished {
+		f.finishNewest(state)
 	}
 }
 
@@ -258,35 +258,38 @@ func (p *poll) startBefore(now time.Time) time.Time {
 	return now.Add(-p.cfg.InitialLookback).UTC().Truncate(time.Second)
 }
 
-// readWindow reads on in an open window until it is exhausted or the poll has
-// all it may hold.
-func (p *poll) readWindow(ctx context.Context, w *window) (exhausted bool, err error) {
-	for !exhausted {
+// readWindow reads on in an open window until there is no more to read in it or
+// the poll has all it may hold.
+func (p *poll) readWindow(ctx context.Context, w *window) (windowState, error) {
+	for {
 		if p.enough(w) || p.batch.Coverage.Requests >= maxRequests {
-			return false, nil
+			return unfinished, nil
 		}
 		got, err := p.next(ctx, w)
 		if err != nil {
-			return false, err
+			return unfinished, err
 		}
 		if err := p.checkAdvance(); err != nil {
-			return false, err
+			return unfinished, err
 		}
-		exhausted = p.take(w, got)
+		state := p.take(w, got)
 		p.progressed = true
+		if state != unfinished {
+			return state, nil
+		}
 	}
-	return true, nil
 }
 
 // enough reports whether the batch should be delivered before more of w is
-// read. In the depth of a window, what would not fit into the batch would have
-// to be read twice.
+// read. Of the large pages in the depth of a window, what would not fit into
+// the batch would have to be read twice.
 func (p *poll) enough(w *window) bool {
 	if p.full() || p.seenFull && w == p.feed.Newest {
 		return true
 	}
+	number, size := pageAt(w.Offset, p.pageSize(w))
 	room := p.cfg.MaxEvents - len(p.batch.Events)
-	return len(p.batch.Events) > 0 && room < min(p.cfg.PageSize, defaultPageSize) && p.deep(w)
+	return p.deep(w) && len(p.batch.Events) > 0 && number*size-w.Offset > room
 }
 
 // deep reports whether pages of w may be larger than the page size.
@@ -302,11 +305,15 @@ func (p *poll) full() bool {
 	return len(p.batch.Events) >= p.cfg.MaxEvents || p.bytes >= maxBatchBytes
 }
 
-// pageSize is the size of the next page of w.
+// pageSize is the size of the next page of w. In its depth pages are as large as
+// they can be, except for the first, which may be the only one.
 func (p *poll) pageSize(w *window) int {
 	size := p.cfg.PageSize
-	if p.deep(w) {
+	switch {
+	case p.deep(w) && w.Offset == 0:
 		size = max(size, min(backlogPage, p.cfg.MaxEvents-len(p.batch.Events)))
+	case p.deep(w):
+		size = max(size, min(backlogPage, p.cfg.MaxEvents))
 	}
 	return min(size, p.biggest)
 }
@@ -501,34 +508,39 @@ func (p *poll) checkIsolated(ctx context.Context, w *window, cause error) error 
 	return malformed(http.StatusOK, cause.Error())
 }
 
-// take handles the entries of the page in hand and reports whether the window
-// is exhausted. It stops early when the batch is full.
-func (p *poll) take(w *window, g got) (exhausted bool) {
-	if g.end {
-		p.cover(w).Exhausted = true
-		return true
-	}
-	if g.unreadable != nil {
+// take handles the entries of the page in hand. It stops early when the batch is
+// full.
+func (p *poll) take(w *window, g got) windowState {
+	switch {
+	case g.unreadable != nil:
 		p.keepUnreadable(w, g.unreadable)
-		return false
+		return unfinished
+	case g.end && p.settled(w):
+		p.cover(w).Exhausted = true
+		return finished
+	case g.end:
+		return p.leaveSettled(w)
 	}
-	cover := p.cover(w)
 	first := (g.number - 1) * g.size
 	p.place(w, first)
+	if !p.settled(w) && g.number > 1 && (len(p.places) == 0 || p.places[0].Before(w.Settled)) {
+		return p.leaveSettled(w)
+	}
+	cover := p.cover(w)
 	for i := range p.page.entries {
 		at := p.reachedAt(i)
 		if at.Before(w.Since) {
 			cover.Exhausted = true
-			return true
+			return finished
 		}
 		if p.full() {
-			return false
+			return unfinished
 		}
 		key, stated := p.page.key(i)
 		id, when := fingerprintOf(key), p.places[i]
 		switch p.claim(w, first+i, id, when, when.Equal(stated)) {
 		case noRoom:
-			return false
+			return unfinished
 		case another:
 			p.batch.Coverage.Repeated++
 		case fresh:
@@ -538,8 +550,24 @@ func (p *poll) take(w *window, g got) (exhausted bool) {
 		p.batch.Coverage.Read++
 		cover.Read++
 	}
-	cover.Exhausted = len(p.page.entries) < g.size
-	return cover.Exhausted
+	switch {
+	case len(p.page.entries) < g.size:
+		cover.Exhausted = true
+		return finished
+	case !p.settled(w) && w.reached().Before(w.Settled):
+		return p.leaveSettled(w)
+	}
+	return unfinished
+}
+
+// leaveSettled ends the newest window w where it comes to what is settled. That
+// is read as a window of the backlog, unless one reply has shown all of it: in
+// this one the positions depend on entries that are not settled, and by which
+// of Cloudflare's replicas the next reply comes, they may be there or not.
+func (p *poll) leaveSettled(w *window) windowState {
+	cover := p.cover(w)
+	cover.Since, cover.Exhausted = w.Settled, true
+	return settledLeft
 }
 
 // place notes where the entries of the page in hand stand, the first of them at
