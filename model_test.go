@@ -112,9 +112,11 @@ type world struct {
 	forgetful bool
 	// unreadable says that some entries are no JSON.
 	unreadable bool
-	began      time.Time
-	end        time.Time // when the last entry appears
-	entries    map[string]worldEntry
+	// lag is how far behind at most a reply may be.
+	lag     time.Duration
+	began   time.Time
+	end     time.Time // when the last entry appears
+	entries map[string]worldEntry
 
 	mu       sync.Mutex
 	rng      *rand.Rand
@@ -149,6 +151,7 @@ func newWorld(t *testing.T, seed uint64) *world {
 		entries: map[string]worldEntry{}, got: map[string]int{}, excused: map[string]int{}, dropped: map[string]int{},
 	}
 	w.faults = w.chance(1, 2)
+	w.lag = time.Duration(pick(w.rng, []int{0, 0, 2, 9})) * time.Second
 	w.forgetful = w.chance(1, 2)
 	w.skew = time.Duration(pick(w.rng, []int{0, 0, 2, -3, 600, -600, 90000})) * time.Second
 	crowd := 60
@@ -163,6 +166,7 @@ func newWorld(t *testing.T, seed uint64) *world {
 		MostPerPage:     pick(w.rng, []int{0, 0, 0, 0, 100, 250, 999}),
 		// Deeper than the entries of any two seconds.
 		MostDepth: pick(w.rng, []int{0, 0, 0, 0, 3*crowd + 10, 5000 + 2*crowd}),
+		Lag:       func() time.Duration { return w.span(w.lag) },
 		// Without the server's clock, only a local one that is right will do.
 		NoDate: w.skew == 0 && w.chance(1, 5),
 		// The limiter of a token lives as long as the process.
@@ -258,7 +262,7 @@ func (w *world) addHistory(crowd int) {
 			visible := when
 			switch {
 			case w.between(0, 9) < late:
-				visible = when.Add(w.span(w.cfg.Overlap))
+				visible = when.Add(w.span(w.cfg.Overlap - w.lag))
 			case visible.Before(at):
 				visible = at
 			}
@@ -640,7 +644,7 @@ func (w *world) checkCursor(cursor ingest.Cursor) {
 		return
 	}
 	for id, e := range w.entries {
-		if w.got[id] > 0 || e.routine || e.visible.After(now) || !e.stamp.After(w.start) || w.start.IsZero() {
+		if w.got[id] > 0 || e.routine || e.visible.Add(w.lag).After(now) || !e.stamp.After(w.start) || w.start.IsZero() {
 			continue
 		}
 		unread := slices.ContainsFunc(f.Backlog, func(o window) bool {
@@ -651,7 +655,7 @@ func (w *world) checkCursor(cursor ingest.Cursor) {
 			return
 		}
 		// Late entries aside: nobody can tell that there are none.
-		late := e.visible.Sub(e.stamp) > time.Second
+		late := e.visible.Add(w.lag).Sub(e.stamp) > time.Second
 		if !late && e.stamp.Before(f.Complete) && e.stamp.Before(f.ReadAt.Add(-3*time.Second)) {
 			w.broken = fmt.Sprintf("%s at %s, seen %s, is counted as complete: %s", id, e.stamp, e.visible, cursor)
 			return

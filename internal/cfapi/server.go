@@ -93,6 +93,9 @@ type Options struct {
 	// MostDepth answers a page that begins behind so many entries with 400.
 	// Zero is no limit.
 	MostDepth int
+	// Lag is how far behind the log is that a request is answered from, as if
+	// by a replica that has not caught up. It is called for each request.
+	Lag func() time.Duration
 	// ErrorsNull makes the errors of a success null. By default they are an
 	// empty list.
 	ErrorsNull bool
@@ -388,6 +391,9 @@ func (s *Server) auditLogs(params url.Values) (*http.Response, int) {
 		return badRequest(fmt.Errorf("page %d of %d entries each is too deep", q.page, q.perPage)), 0
 	}
 	now := s.opts.Clock()
+	if s.opts.Lag != nil {
+		now = now.Add(-s.opts.Lag())
+	}
 	s.mu.Lock()
 	entries, total := s.store.page(q, now)
 	s.mu.Unlock()

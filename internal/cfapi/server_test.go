@@ -166,6 +166,20 @@ func TestAuditLogs_PageTooDeepIs400(t *testing.T) {
 	assert.Equal(t, http.StatusBadRequest, resp.StatusCode)
 }
 
+func TestAuditLogs_AReplicaLags(t *testing.T) {
+	t.Parallel()
+	lag := time.Duration(0)
+	s := cfapi.NewServer(cfapi.Options{
+		Clock: func() time.Time { return noon.Add(time.Minute) },
+		Lag:   func() time.Duration { return lag },
+	})
+	s.Add(noon, cfapi.Entry("a", noon, 0))
+	s.Add(noon.Add(time.Minute), cfapi.Entry("b", noon, 0))
+	assert.Equal(t, "b a", ids(t, s, ""))
+	lag = time.Second
+	assert.Equal(t, "a", ids(t, s, ""))
+}
+
 func TestAuditLogs_PageSizeIsAHundredUnlessAsked(t *testing.T) {
 	t.Parallel()
 	s := cfapi.NewServer(cfapi.Options{})
