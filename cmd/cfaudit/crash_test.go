@@ -128,13 +128,7 @@ func TestCrash_KilledAtAnyMomentLosesNothing(t *testing.T) {
 	require.Equal(t, exitOK, again.code, again.err)
 	assert.Contains(t, again.err, " 0 events, ")
 	assert.Len(t, ids(t, read(t, out)), len(lines), "a further poll writes something")
-	left, err := os.ReadDir(state)
-	require.NoError(t, err)
-	var names []string
-	for _, f := range left {
-		names = append(names, f.Name())
-	}
-	assert.Equal(t, []string{".lock", cursorName}, names)
+	assert.Equal(t, []string{".lock", cursorName}, names(t, state))
 }
 
 // cursorName is the file of the cursor in a folder of state.
