@@ -10,15 +10,12 @@ import (
 	"math"
 	"net/http"
 	"net/http/httptest"
-	"runtime"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/time/rate"
 
@@ -129,7 +126,7 @@ func (s *script) fault(r *http.Request, page string) *cfapi.Fault {
 	case 17:
 		return cfapi.Reply(200, nil, string(s.take(int(one(s, 1, 10, 100, 1000)))))
 	case 18:
-		return cfapi.Reply(100+int(one(s, s.take(1)...)), nil, string(s.take(20)))
+		return cfapi.Reply(100*one(s, 2, 1, 3, 4, 5, 9)+one(s, 0, 4, 8, 22, 99), nil, string(s.take(20)))
 	case 19:
 		return one(s, cfapi.Hang(), cfapi.Stall(10), cfapi.Truncate(50), cfapi.Reset(), cfapi.Delay(time.Hour))
 	case 20:
@@ -287,8 +284,218 @@ func FuzzPoll_HostileServer(f *testing.F) {
 	})
 }
 
-var _ = gzip.NoCompression
-var _ = httptest.NewServer
-var _ = runtime.GC
-var _ atomic.Bool
-var _ = assert.Equal
+// sound is a server with a hundred entries, and a connector and its cursor once
+// they have been read.
+func sound(t *testing.T) (*cfapi.Server, *Connector, ingest.Cursor) {
+	server, cfg := fixture(cfapi.Options{})
+	cfg.BaseURL = "https://api.example.com" + cfapi.Prefix
+	fill(server, 100, time.Second)
+	c := connect(t, cfg)
+	b := poll1(t, c, nil)
+	require.Len(t, b.Events, 100)
+	return server, c, b.Cursor
+}
+
+// With a reply that is of no use, a poll fails, says why, keeps the token to
+// itself, and the same cursor serves when the server is sound again.
+func TestPoll_AUselessReplyIsAnErrorAndCostsNothing(t *testing.T) {
+	t.Parallel()
+	ok := func(result string) *cfapi.Fault {
+		return cfapi.Reply(200, nil, `{"success":true,"errors":[],"result":`+result+`}`)
+	}
+	again := cfapi.Custom(func(r *http.Request, _ func() *http.Response) (*http.Response, error) {
+		return &http.Response{StatusCode: 307, Header: http.Header{"Location": {r.URL.String()}}, Body: http.NoBody, Request: r}, nil
+	})
+	status := func(status int, name, value string) *cfapi.Fault {
+		return cfapi.Status(status, 0, "", http.Header{name: {value}})
+	}
+	for name, tt := range map[string]struct {
+		fault    *cfapi.Fault
+		want     string
+		requests int // with redirects and repetitions
+	}{
+		"endless body":               {cfapi.Endless(), "too large", 20},
+		"endless redirects":          {again, "refused the fifth redirect in a row", 15},
+		"another host":               {cfapi.Redirect("https://elsewhere.example.net/"), "refused a redirect to another host (elsewhere.example.net)", 3},
+		"another port":               {cfapi.Redirect("https://api.example.com:8443/"), "refused a redirect to another host (api.example.com:8443)", 3},
+		"without encryption":         {cfapi.Redirect("http://api.example.com/"), "refused a redirect to another host", 3},
+		"a redirect to nowhere":      {cfapi.Reply(302, nil, ""), "HTTP 302", 3},
+		"deep nesting":               {cfapi.Reply(200, nil, strings.Repeat(`{"result":[`, 50_000)), "not JSON, or only a part of it", 3},
+		"a deep result":              {ok(strings.Repeat("[", 50_000) + strings.Repeat("]", 50_000)), "not the JSON of an API reply", 45},
+		"a page for people":          {cfapi.HTML(200), "not JSON, or only a part of it: <!DOCTYPE html>", 3},
+		"another kind of content":    {cfapi.Reply(200, http.Header{"Content-Type": {"image/png"}}, "\x89PNG\r\n\x1a\n"), "not JSON", 3},
+		"an encoding not asked for":  {cfapi.Reply(200, http.Header{"Content-Encoding": {"br"}}, "\x0b\x02\x80"), "not JSON", 3},
+		"no result":                  {cfapi.NullResult(), "no list as its result", 3},
+		"an object as the result":    {ok(`{"id":"a"}`), "no list as its result", 3},
+		"success as text":            {cfapi.Reply(200, nil, `{"success":"true","result":[]}`), "does not report success", 3},
+		"success taken back":         {cfapi.Reply(200, nil, `{"success":true,"success":false,"result":[]}`), "does not report success", 3},
+		"too many entries":           {ok("[" + strings.Repeat("0,", 100) + "0]"), "more entries than were asked for", 1},
+		"far too many entries":       {ok("[" + strings.Repeat("0,", 1_000_000) + "0]"), "more entries than a page can have", 3},
+		"a wait of ages":             {status(429, "Retry-After", "99999999999999999999"), "try again in 1h0m0s", 1},
+		"a wait until the year 9999": {status(503, "Retry-After", "Fri, 31 Dec 9999 23:59:59 GMT"), "try again in 1h0m0s", 1},
+		"a wait below zero":          {status(503, "Retry-After", "-99999999999999999999"), "HTTP 503", 3},
+		"a wait that is no number":   {status(503, "Retry-After", "NaN"), "HTTP 503", 3},
+		"a huge error code":          {cfapi.Reply(403, nil, `{"success":false,"errors":[{"code":1e999,"message":["`+strings.Repeat("x", 1<<20)+`"]}]}`), "HTTP 403", 1},
+		"an endless error":           {cfapi.Reply(403, nil, `{"success":false,"errors":[`+strings.Repeat(`{"code":10000,"message":"no"},`, 100_000)), "HTTP 403", 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				server, c, cursor := sound(t)
+				time.Sleep(5 * time.Minute)
+				before := len(server.Requests())
+				server.Fault(func(int, *http.Request) *cfapi.Fault { return tt.fault })
+				_, err := c.Poll(t.Context(), cursor)
+				require.ErrorContains(t, err, tt.want)
+				require.LessOrEqual(t, len(err.Error()), 1000)
+				require.NotContains(t, err.Error(), c.cfg.APIToken.Reveal())
+				seen := server.Requests()[before:]
+				require.LessOrEqual(t, len(seen), tt.requests)
+				for _, r := range seen {
+					require.Equal(t, "api.example.com", r.Host)
+				}
+				wait := time.Minute
+				if r, ok := errors.AsType[ingest.RetryAfterer](err); ok {
+					require.LessOrEqual(t, r.RetryAfter(), longestWait)
+					wait += r.RetryAfter()
+				}
+
+				time.Sleep(wait)
+				server.Fault(nil)
+				server.Add(time.Time{}, cfapi.Entry("new", time.Now().Add(-time.Second), 0))
+				require.Equal(t, []string{"new"}, ids(poll1(t, c, cursor)))
+			})
+		})
+	}
+}
+
+// What the headers of a reply say about time and budget is not believed beyond
+// reason, and the entries that came with them are taken.
+func TestPoll_AbsurdHeadersMoveNoWindowAndStopNoFeed(t *testing.T) {
+	t.Parallel()
+	headers := []http.Header{}
+	for _, date := range []string{absurdDates[0], absurdDates[1], absurdDates[2], "", "yesterday"} {
+		headers = append(headers, http.Header{"Date": {date}})
+	}
+	for _, limit := range absurdLimits {
+		headers = append(headers, http.Header{"Ratelimit": {limit}})
+	}
+	for _, first := range []bool{true, false} {
+		for _, header := range headers {
+			synctest.Test(t, func(t *testing.T) {
+				server, cfg := fixture(cfapi.Options{})
+				fill(server, 10, time.Second)
+				c := connect(t, cfg)
+				server.Fault(func(n int, _ *http.Request) *cfapi.Fault {
+					if (n == 1) == first {
+						return cfapi.Header(header)
+					}
+					return nil
+				})
+				b := poll1(t, c, nil)
+				got := ids(b)
+				for i := range 3 {
+					id := fmt.Sprintf("new-%d", i)
+					time.Sleep(2 * time.Hour)
+					server.Add(time.Time{}, cfapi.Entry(id, time.Now().Add(-time.Second), 0))
+					b = poll1(t, c, b.Cursor)
+					require.False(t, b.More, header)
+					require.LessOrEqual(t, b.Coverage.Requests, 2, header)
+					require.WithinDuration(t, time.Now(), b.Coverage.Complete, time.Minute, header)
+					got = append(got, ids(b)...)
+				}
+				require.Len(t, got, 13, header)
+				require.Len(t, unique(got), 13, header)
+			})
+		}
+	}
+}
+
+// Entries with something absurd in them are events as all others are, and the
+// sound ones around them are neither lost nor repeated.
+func TestPoll_OddEntriesCostNoOther(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := fixture(cfapi.Options{})
+		cfg.PageSize, cfg.MaxEvents = 7, 20
+		now := time.Now().Add(-time.Minute)
+		id := func(i int) string { return fmt.Sprintf("odd-%d", i) }
+		odd := []string{}
+		for _, when := range absurdTimes {
+			odd = append(odd, `{"id":"`+id(len(odd))+`","when":`+when+`,"action":{"type":"rec_add"}}`)
+		}
+		for _, more := range []string{
+			`"metadata":{"n":` + strings.Repeat("9", 100_000) + `}`,
+			`"metadata":{"n":1e999999999}`,
+			`"metadata":` + strings.Repeat(`{"a":`, 1000) + "1" + strings.Repeat("}", 1000),
+			`"metadata":` + strings.Repeat(`[`, 9000) + strings.Repeat("]", 9000),
+			`"actor":{"email":"a@example.com","email":"b@example.com"},"actor":{}`,
+			"\"actor\":{\"email\":\"\xff\xfe\"},\"\xc3\x28\":1",
+			`"actor":{"email":"\ud800"},"resource":[],"action":7`,
+			`"newValueJson":"` + strings.Repeat("x", 200_000) + `"`,
+		} {
+			odd = append(odd, `{"id":"`+id(len(odd))+`","when":"1999-12-31T23:58:30Z",`+more+`}`)
+		}
+		for i, raw := range odd {
+			at := now.Add(-time.Duration(i) * time.Minute)
+			// Without a time of its own an entry stands where the one before it does.
+			server.Add(time.Time{}, cfapi.Entry(fmt.Sprintf("sound-%d", i), at, 0))
+			server.Add(at, json.RawMessage(raw))
+		}
+		want := []string{}
+		for i, raw := range odd {
+			want = append(want, fmt.Sprintf("sound-%d", i))
+			var e struct{ When string }
+			_ = json.Unmarshal([]byte(raw), &e)
+			// The server shows what has a time in the last day or none, and once
+			// it has come what lies ahead.
+			when, err := time.Parse(time.RFC3339, e.When)
+			if err != nil || when.Sub(now).Abs() < 23*time.Hour {
+				want = append(want, id(i))
+			}
+		}
+		c := connect(t, cfg)
+		got, cursor, _ := drain(t, c, nil)
+		for range 3 {
+			time.Sleep(time.Minute)
+			var more []string
+			more, cursor, _ = drain(t, c, cursor)
+			got = append(got, more...)
+		}
+		require.ElementsMatch(t, want, got)
+	})
+}
+
+// bomb is a gzip file that inflates without an end to a thousand times its size.
+func bomb(w io.Writer) {
+	var member bytes.Buffer
+	z := gzip.NewWriter(&member)
+	_, _ = z.Write(bytes.Repeat([]byte(" "), 16<<20))
+	_ = z.Close()
+	for {
+		if _, err := w.Write(member.Bytes()); err != nil {
+			return
+		}
+	}
+}
+
+func TestPoll_ACompressedReplyIsBoundedByWhatItInflatesTo(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+			w.WriteHeader(http.StatusNotAcceptable)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Content-Encoding", "gzip")
+		bomb(w)
+	}))
+	defer server.Close()
+	transport := &http.Transport{}
+	defer transport.CloseIdleConnections()
+	c := connect(t, Config{
+		AccountID: cfapi.DefaultAccountID, APIToken: NewSecret("cfat_bomb"), BaseURL: server.URL,
+		HTTPClient: &http.Client{Transport: transport},
+	})
+	require.ErrorContains(t, c.TestConnection(t.Context()), fmt.Sprintf("the reply is too large: more than %d bytes", maxBody))
+}
