@@ -244,6 +244,25 @@ func hostileWorld(t *testing.T, s script, cursor ingest.Cursor) {
 	}
 }
 
+// seedCursors are cursors for a fuzzer to change: one of a quiet feed and one of
+// a backlog. They are from the time at which a bubble begins.
+func seedCursors(f *testing.F) (cursors [][]byte) {
+	now := func() time.Time { return time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC) }
+	for _, most := range []int{1000, 7} {
+		server, cfg := fixture(cfapi.Options{Clock: now})
+		for i := range 50 {
+			server.Add(time.Time{}, cfapi.Entry(fmt.Sprintf("id-%d", i), now().Add(-time.Duration(i+1)*10*time.Second), 6))
+		}
+		cfg.MaxEvents, cfg.Clock = most, now
+		c, err := New(cfg)
+		require.NoError(f, err)
+		b, err := c.Poll(f.Context(), nil)
+		require.NoError(f, err)
+		cursors = append(cursors, b.Cursor)
+	}
+	return cursors
+}
+
 // FuzzPoll_HostileServer polls a server that answers by a script, from any
 // cursor: whatever either says, a poll comes to an end within its bounds, and
 // the next one can go on from there.
@@ -258,20 +277,8 @@ func FuzzPoll_HostileServer(f *testing.F) {
 	f.Add([]byte{0, 0, 17, 3, '{', '"', 's'}, []byte(`{"version":1}`))
 	f.Add([]byte{}, []byte("{"))
 	f.Add([]byte{}, []byte{})
-	// Cursors for the fuzzer to change: one of a quiet feed, one of a backlog.
-	// They are from the time at which a bubble begins.
-	now := func() time.Time { return time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC) }
-	for _, most := range []int{1000, 7} {
-		server, cfg := fixture(cfapi.Options{Clock: now})
-		for i := range 50 {
-			server.Add(time.Time{}, cfapi.Entry(fmt.Sprintf("id-%d", i), now().Add(-time.Duration(i+1)*10*time.Second), 6))
-		}
-		cfg.MaxEvents, cfg.Clock = most, now
-		c, err := New(cfg)
-		require.NoError(f, err)
-		b, err := c.Poll(f.Context(), nil)
-		require.NoError(f, err)
-		f.Add([]byte{0, 0, 4, 3, 9, 8, 7}, []byte(b.Cursor))
+	for _, cursor := range seedCursors(f) {
+		f.Add([]byte{0, 0, 4, 3, 9, 8, 7}, cursor)
 	}
 	f.Fuzz(func(t *testing.T, s, cursor []byte) {
 		if len(s) > 4<<10 || len(cursor) > 64<<10 {
@@ -281,6 +288,58 @@ func FuzzPoll_HostileServer(f *testing.F) {
 			cursor = nil
 		}
 		synctest.Test(t, func(t *testing.T) { hostileWorld(t, bytes.Clone(s), cursor) })
+	})
+}
+
+// FuzzPoll_Cursor polls a sound server from any cursor: one that no poll made is
+// refused before a request is sent, and any other is gone on from.
+func FuzzPoll_Cursor(f *testing.F) {
+	for _, text := range []string{
+		"", "null", "{", "[]", `{"version":2}`, `{"version":1,"account_id":"` + cfapi.DefaultAccountID + `"}`,
+		`{"version":1,"account_id":"` + cfapi.DefaultAccountID + `","audit_logs":{"start":"9999-12-31T23:59:59Z"}}`,
+		`{"version":1e999}`, strings.Repeat("[", 20_000), "\xff\xfe\x00",
+	} {
+		f.Add([]byte(text))
+	}
+	for _, cursor := range seedCursors(f) {
+		for _, change := range [][2]string{
+			{"", ""}, {"2000-", "9999-"}, {"1999-", "0001-"}, {"1999-", "-999-"}, {`"offset": `, `"offset": 9`}, {`"offset": `, `"offset": -1`},
+			{"Z", "+23:59"}, {"{", "{{"}, {"A", "_"}, {`"start"`, `"Start"`}, {"\n", ""},
+		} {
+			f.Add(bytes.ReplaceAll(cursor, []byte(change[0]), []byte(change[1])))
+		}
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if len(text) > 64<<10 {
+			t.Skip("long inputs show nothing that short ones do not")
+		}
+		// An empty cursor is none, but not nil, which is where a feed begins.
+		cursor := append(ingest.Cursor{}, text...)
+		synctest.Test(t, func(t *testing.T) {
+			server := cfapi.NewServer(cfapi.Options{})
+			fill(server, 20, 30*time.Second)
+			conn := connect(t, Config{
+				AccountID: cfapi.DefaultAccountID, APIToken: NewSecret(cfapi.DefaultToken),
+				MaxEvents: 5, HTTPClient: &http.Client{Transport: server.Transport()},
+			})
+			conn.client.limiter = &limiter{bucket: rate.NewLimiter(4, burst), limit: 4}
+			b, err := conn.Poll(t.Context(), cursor)
+			if err != nil {
+				require.ErrorIs(t, err, ErrCursor)
+				require.ErrorContains(t, err, "restore the last good cursor, or remove it")
+				require.LessOrEqual(t, len(err.Error()), 2000)
+				require.Empty(t, server.Requests())
+				return
+			}
+			polls := 0
+			for ; b.More; polls++ {
+				require.Less(t, polls, 50, "the backlog does not end: %s", b.Cursor)
+				b = poll1(t, conn, b.Cursor)
+			}
+			time.Sleep(time.Hour)
+			next := poll1(t, conn, b.Cursor)
+			require.LessOrEqual(t, len(next.Cursor), 2*len(cursor)+64<<10)
+		})
 	})
 }
 
