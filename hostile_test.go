@@ -350,6 +350,8 @@ func sound(t *testing.T) (*cfapi.Server, *Connector, ingest.Cursor) {
 	cfg.BaseURL = "https://api.example.com" + cfapi.Prefix
 	fill(server, 100, time.Second)
 	c := connect(t, cfg)
+	require.EqualValues(t, maxBody, c.client.maxBody)
+	c.client.maxBody = 2 << 20 // which is quicker to reach
 	b := poll1(t, c, nil)
 	require.Len(t, b.Events, 100)
 	return server, c, b.Cursor
@@ -529,7 +531,7 @@ func TestPoll_OddEntriesCostNoOther(t *testing.T) {
 func bomb(w io.Writer) {
 	var member bytes.Buffer
 	z := gzip.NewWriter(&member)
-	_, _ = z.Write(bytes.Repeat([]byte(" "), 16<<20))
+	_, _ = z.Write(bytes.Repeat([]byte(" "), 1<<20))
 	_ = z.Close()
 	for {
 		if _, err := w.Write(member.Bytes()); err != nil {
@@ -556,5 +558,6 @@ func TestPoll_ACompressedReplyIsBoundedByWhatItInflatesTo(t *testing.T) {
 		AccountID: cfapi.DefaultAccountID, APIToken: NewSecret("cfat_bomb"), BaseURL: server.URL,
 		HTTPClient: &http.Client{Transport: transport},
 	})
-	require.ErrorContains(t, c.TestConnection(t.Context()), fmt.Sprintf("the reply is too large: more than %d bytes", maxBody))
+	c.client.maxBody = 3 << 20
+	require.ErrorContains(t, c.TestConnection(t.Context()), "the reply is too large: more than 3145728 bytes")
 }
