@@ -107,9 +107,9 @@ func BenchmarkEntry(b *testing.B) {
 	})
 }
 
-// corpus is one decoded entry of every published pair.
+// corpus is one decoded entry of every pair of the taxonomy.
 func corpus(b *testing.B) (raws [][]byte, entries []entry) {
-	for _, p := range published {
+	for _, p := range taxonomy {
 		raw := logged(p.resource, p.action, p.more...)
 		raws = append(raws, []byte(raw))
 		entries = append(entries, *decode(b, raw))

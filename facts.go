@@ -253,8 +253,11 @@ func (r *review) refine() {
 	case familyAccess:
 		r.decision = strings.ToLower(r.text("decision"))
 		r.target = r.text("name", "app_name")
-		if r.decision == "bypass" && !strings.EqualFold(r.before.text("decision"), "bypass") {
+		switch bypassed := strings.EqualFold(r.before.text("decision"), "bypass"); {
+		case r.decision == "bypass" && !bypassed:
 			r.direction = weaker
+		case r.decision != "" && r.decision != "bypass" && bypassed:
+			r.direction = safer
 		}
 	case familyWorkers:
 		r.refineWorker()
@@ -303,6 +306,10 @@ func (r *review) refineAccount() {
 		if r.enforcement() == "false" {
 			r.rename("account.2fa.disable")
 		}
+	case "user.update":
+		if now := r.after.text("email"); now != "" && !strings.EqualFold(now, r.before.text("email")) {
+			r.rename("account.email.change")
+		}
 	case "account.staff_login":
 		r.target = r.actorName
 	}
@@ -323,7 +330,7 @@ func (r *review) refineAccount() {
 // actor is the target where the entry names no other.
 func (r *review) isAboutOneself() bool {
 	switch r.name {
-	case "account.login", "account.logout", "account.password.change", "account.email.change":
+	case "account.login", "account.logout", "account.password.change", "account.email.change", "user.update":
 		return true
 	case "account.2fa.enable", "account.2fa.disable", "account.2fa.update":
 		return !r.isEnforcement()
@@ -595,12 +602,19 @@ func settingRank(order string, v value) (rank, top int) {
 }
 
 func (r *review) refineDNS() {
+	others := 0
+	if !r.after.has("type") {
+		others = r.refineBatch()
+	}
 	r.recordType = strings.ToUpper(r.text("type", "record_type"))
 	// A record that becomes one of another type is lost as what it was.
 	if lost := strings.ToUpper(r.before.text("type")); slices.Contains(addressRecords, lost) {
 		r.recordType = lost
 	}
 	r.target = strings.TrimSuffix(r.text("name", "record_name"), ".")
+	if others > 0 && r.target != "" {
+		r.target += " and " + strconv.Itoa(others) + " more"
+	}
 	was, is := r.before.text("proxied"), r.after.text("proxied")
 	switch {
 	case was == "true" && is == "false":
@@ -608,6 +622,41 @@ func (r *review) refineDNS() {
 	case was == "false" && is == "true":
 		r.direction = safer
 	}
+}
+
+// batches are the members of a batch of DNS records, the gravest change first.
+var batches = []struct{ key, name string }{
+	{"deletes", "dns.record.delete"},
+	{"puts", "dns.record.update"},
+	{"patches", "dns.record.update"},
+	{"posts", "dns.record.create"},
+}
+
+// refineBatch takes a batch for its gravest change: the first one of a record
+// that led traffic or mail, or else the first. It returns how many more records
+// the batch treats like that one.
+func (r *review) refineBatch() (others int) {
+	var gravest value
+	led := false
+	for i := 0; i < len(batches) && !led; i++ {
+		r.is = appendElements(r.is[:0], r.after.get(batches[i].key))
+		for j := 0; j < len(r.is) && !led; j++ {
+			recordType := strings.ToUpper(r.is[j].get("type").text())
+			led = batches[i].key != "posts" && slices.Contains(addressRecords, or(recordType, "unknown"))
+			if led || gravest == "" {
+				gravest, others = r.is[j], len(r.is)-1
+				r.rename(batches[i].name)
+			}
+		}
+	}
+	switch {
+	case gravest == "":
+	case r.verb == verbDelete:
+		r.before, r.after = r.before.read(gravest), r.after[:0]
+	default:
+		r.after = r.after.read(gravest)
+	}
+	return others
 }
 
 func (r *review) refineWorker() {
@@ -856,7 +905,7 @@ func (r *review) refineFirewall() {
 		r.accountWide = true
 	}
 	managed := hasAnyPrefix(phase, managedPhases) || strings.HasPrefix(r.name, "waf_rule.") ||
-		strings.HasPrefix(strings.ToLower(r.e.resourceType), "waf")
+		strings.Contains(strings.ToLower(r.e.resourceType), "waf")
 	if phase != "" && !managed && !hasAnyPrefix(phase, firewallPhases) {
 		switch r.verb {
 		case verbCreate, verbDelete:

@@ -292,7 +292,7 @@ func TestClassify_NothingElseIsDropped(t *testing.T) {
 	t.Parallel()
 	c := classify(t, classifierConfig{DropRoutine: true})
 	drops := []string{"zone-settings-read", "tls-settings-deployed-by-system", "certificate-renewal"}
-	for _, p := range published {
+	for _, p := range taxonomy {
 		v, _ := grade(t, c, logged(p.resource, p.action, p.more...))
 		assert.Equal(t, slices.Contains(drops, v.Rule), v.Drop, "%s %s", p.resource, p.action)
 	}
