@@ -78,6 +78,7 @@ var verbs = []struct {
 	{verbDelete, false, "delete deleted deletes deleting del destroy destroyed"},
 	{verbDelete, false, "remove removed removes detach detached unset"},
 	{verbDelete, false, "revoke revoked"},
+	{verbDelete, false, "leave"},
 	{verbDelete, false, "cancel cancelled canceled"},
 	{verbDelete, false, "decline declined reject rejected"},
 	{verbDelete, false, "purge purged"},
