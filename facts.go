@@ -143,21 +143,36 @@ type review struct {
 type object []member
 
 type member struct {
-	key string
-	val value
+	text string // as it stands in the object
+	key  string
+	val  value
 }
 
 // maxMembers bounds how many members of an object are looked at.
 const maxMembers = 200
 
-// read fills o with the members of v, reusing its memory.
-func (o object) read(v value) object {
+// read fills o with the members of v, reusing its memory. Members that another
+// object has too, at the same place, are not taken apart again.
+func (o object) read(v value, like object) object {
 	o = o[:0]
-	if v.kind() == '{' {
-		v.each(func(key string, val value) bool {
-			o = append(o, member{key, val})
-			return len(o) < maxMembers
-		})
+	if v.kind() != '{' {
+		return o
+	}
+	s := string(v)
+	for i := skipSpace(s, 1); len(o) < maxMembers; {
+		if n := len(o); n < len(like) {
+			if rest, same := strings.CutPrefix(s[i:], like[n].text); same && (rest[0] == ',' || rest[0] == '}') {
+				o = append(o, like[n])
+				i = behind(s, len(s)-len(rest))
+				continue
+			}
+		}
+		key, val, end := memberAt(s, i, true)
+		if val == "" {
+			break
+		}
+		o = append(o, member{s[i:end], key, val})
+		i = behind(s, end)
 	}
 	return o
 }
@@ -197,9 +212,9 @@ func (o object) text(keys ...string) string {
 
 func (r *review) reset(e *entry) {
 	r.e = e
-	r.meta = r.meta.read(e.metadata)
-	r.before = r.before.read(e.oldValue)
-	r.after = r.after.read(e.newValue)
+	r.meta = r.meta.read(e.metadata, nil)
+	r.before = r.before.read(e.oldValue, nil)
+	r.after = r.after.read(e.newValue, r.before)
 	r.n = 0
 	r.facts = facts{naming: nameOf(e)}
 	// What is deleted stands in the old value, except that Cloudflare's own
@@ -652,9 +667,9 @@ func (r *review) refineBatch() (others int) {
 	switch {
 	case gravest == "":
 	case r.verb == verbDelete:
-		r.before, r.after = r.before.read(gravest), r.after[:0]
+		r.before, r.after = r.before.read(gravest, nil), r.after[:0]
 	default:
-		r.after = r.after.read(gravest)
+		r.after = r.after.read(gravest, nil)
 	}
 	return others
 }
@@ -784,7 +799,7 @@ func (s *tokenScope) read(v value, depth int) {
 	case kind == '"':
 		s.permission(v.text())
 	case kind == '{':
-		o := object(nil).read(v)
+		o := object(nil).read(v, nil)
 		if strings.EqualFold(o.text("effect"), "deny") {
 			return
 		}
@@ -1021,11 +1036,10 @@ func (r *review) controls() controls {
 		switch {
 		case before == "" && after == "":
 			continue
-		case before != "" && after != "":
+		case before.kind() == '[' && after.kind() == '[':
 			// The same list on both sides can be compared as it is.
-			r.was, r.is = appendElements(r.was[:0], before), appendElements(r.is[:0], after)
-			was, is := withoutCommon(r.was, r.is)
-			return controls{r.appendControls(nil, was), r.appendControls(nil, is), true, c.deleted}
+			r.was, r.is = appendDiffering(r.was[:0], r.is[:0], string(before), string(after))
+			return controls{r.appendControls(nil, r.was), r.appendControls(nil, r.is), true, c.deleted}
 		}
 		isList = true
 		r.was, r.is = appendElements(r.was[:0], before), appendElements(r.is[:0], after)
@@ -1050,7 +1064,7 @@ const maxControls = 200
 func (r *review) appendControls(list []firewallControl, rules []value) []firewallControl {
 	for _, rule := range rules {
 		if rule.kind() == '{' && len(list) < maxControls {
-			r.rule = r.rule.read(rule)
+			r.rule = r.rule.read(rule, nil)
 			list = appendControl(list, "", r.rule)
 		}
 	}
@@ -1065,16 +1079,38 @@ func appendElements(list []value, array value) []value {
 	return list
 }
 
-// withoutCommon leaves out what both lists begin or end with: an update of a
-// ruleset repeats the rules that stay as they are.
-func withoutCommon(was, is []value) (_, _ []value) {
-	for len(was) > 0 && len(is) > 0 && was[0] == is[0] {
-		was, is = was[1:], is[1:]
+// appendDiffering appends the elements in which two arrays of objects differ. An
+// update of a ruleset repeats all the rules that stay as they are, so most of
+// the text is compared as it is and not taken apart.
+func appendDiffering(was, is []value, before, after string) (_, _ []value) {
+	i, j := skipSpace(before, 1), skipSpace(after, 1)
+	for {
+		_, old, end := memberAt(before, i, false)
+		behindOld := behind(before, end)
+		if old.kind() == '{' && strings.HasPrefix(after[j:], string(old)) {
+			i, j = behindOld, behind(after, j+len(old))
+			continue
+		}
+		_, now, end := memberAt(after, j, false)
+		behindNow := behind(after, end)
+		switch {
+		case old == "" && now == "":
+			return was, is
+		case old != "" && before[behindOld:] == after[j:]: // one is gone
+			return append(was, old), is
+		case now != "" && before[i:] == after[behindNow:]: // one is new
+			return was, append(is, now)
+		}
+		if old != "" {
+			was, i = append(was, old), behindOld
+		}
+		if now != "" {
+			is, j = append(is, now), behindNow
+		}
+		if before[i:] == after[j:] {
+			return was, is
+		}
 	}
-	for len(was) > 0 && len(is) > 0 && was[len(was)-1] == is[len(is)-1] {
-		was, is = was[:len(was)-1], is[:len(is)-1]
-	}
-	return was, is
 }
 
 func appendControl(list []firewallControl, id string, rule object) []firewallControl {
@@ -1088,7 +1124,7 @@ func appendControl(list []firewallControl, id string, rule object) []firewallCon
 		return list
 	}
 	// A managed ruleset is weakened by overriding its rules.
-	overrides := object(nil).read(rule.get("action_parameters").get("overrides"))
+	overrides := object(nil).read(rule.get("action_parameters").get("overrides"), nil)
 	if len(overrides) == 0 {
 		return list
 	}
@@ -1097,7 +1133,7 @@ func appendControl(list []firewallControl, id string, rule object) []firewallCon
 	list = append(list, all)
 	for _, key := range []string{"rules", "categories"} {
 		overrides.get(key).each(func(_ string, v value) bool {
-			override := object(nil).read(v)
+			override := object(nil).read(v, nil)
 			o := firewallControl{id: override.text("id", "category"), parent: c.id, name: c.name}
 			o.readState(override)
 			list = append(list, o)
@@ -1310,7 +1346,8 @@ func (r *review) compareValues(prefix, field string, before, after value, depth 
 	case r.family == familyFirewall && depth == 1 && isRuleList(field):
 		return
 	case depth < maxDepth && isObject(before) && isObject(after) && before != after:
-		r.compareObjects(prefix+field+".", object(nil).read(before), object(nil).read(after), depth+1)
+		old := object(nil).read(before, nil)
+		r.compareObjects(prefix+field+".", old, object(nil).read(after, old), depth+1)
 		return
 	case prefix != "":
 		field = prefix + field
@@ -1381,7 +1418,7 @@ func outline(v value) string {
 		}
 		switch kind := item.kind(); {
 		case kind == '{' && key == "":
-			b.WriteString(or(object(nil).read(item).text("name", "description", "id", "email", "type"), "{…}"))
+			b.WriteString(or(object(nil).read(item, nil).text("name", "description", "id", "email", "type"), "{…}"))
 		case kind == '{' || kind == '[':
 			b.WriteString(key)
 		case key != "":
@@ -1427,9 +1464,10 @@ func isSecretField(field string) bool {
 	return true
 }
 
-// foldPrefix reports whether s begins with prefix, in any case.
+// foldPrefix reports whether s begins with prefix, which is in lower case, in
+// any case.
 func foldPrefix(s, prefix string) bool {
-	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
+	return len(s) >= len(prefix) && lower(s[0]) == prefix[0] && strings.EqualFold(s[:len(prefix)], prefix)
 }
 
 // isSecret reports whether a text by its form is a secret.
