@@ -314,10 +314,9 @@ var subjects = []subject{
 // [refine] makes of what it finds in an entry.
 var more = []string{
 	actionUnknown,
-	"account.add", "zone.transfer_out", "registrar.domain.unlock", "zone.hold.remove",
-	"firewall_rule.disable", "waf_rule.disable", "firewall_rule.enable", "waf_rule.enable",
+	"account.add", "zone.transfer_out", "registrar.domain.unlock",
 	"zone.ruleset.create", "zone.ruleset.update", "zone.ruleset.delete",
-	"logpush.job.disable", "logpush.job.enable", "d1.database.restore",
+	"d1.database.restore",
 }
 
 // actionUnknown is the action of an entry that could not be understood.
