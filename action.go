@@ -103,10 +103,11 @@ var verbs = []struct {
 	{verbDeploy, false, "deploy deployed publish published"},
 }
 
-// pairs are the pairs of resource.type and action.type that have been
-// published, with the canonical name of each. They are compared without regard
-// to case and separators, so "DNS_record" stands for "dns.record" too. A
-// resource of "*" means that the action says enough by itself.
+// pairs are the pairs of resource.type and action.type that are known, with the
+// canonical name of each. Most have been published; the others follow from how
+// their neighbours are named, or from the paths of the API. They are compared
+// without regard to case and separators, so "DNS_record" stands for "dns.record"
+// too. A resource of "*" means that the action says enough by itself.
 var pairs = []struct{ resource, action, name string }{
 	// Users and the account.
 	{"*", "login", "account.login"},
