@@ -107,12 +107,19 @@ func skipSpace(s string, i int) int {
 
 // skipString is where the string at i ends.
 func skipString(s string, i int) int {
-	for i++; i < len(s); i++ {
-		switch s[i] {
-		case '"':
-			return i + 1
-		case '\\':
-			i++
+	for i++; i < len(s); {
+		n := strings.IndexByte(s[i:], '"')
+		if n < 0 {
+			break
+		}
+		// A quote behind an odd number of backslashes is part of the string.
+		escaped := false
+		for back := i + n - 1; back >= i && s[back] == '\\'; back-- {
+			escaped = !escaped
+		}
+		i += n + 1
+		if !escaped {
+			return i
 		}
 	}
 	return len(s)
