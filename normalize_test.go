@@ -366,7 +366,7 @@ func TestNormalize_SecretsStayOutOfEverythingButTheEntry(t *testing.T) {
 }
 
 func FuzzNormalize(f *testing.F) {
-	for _, p := range published {
+	for _, p := range taxonomy {
 		f.Add([]byte(logged(p.resource, p.action, p.more...)))
 	}
 	for _, e := range examples {
