@@ -124,7 +124,7 @@ type Sink struct {
 // New returns a sink. It joins a [FieldError] for every fault of cfg, and fails
 // if the dead-letter file cannot be written. It does not connect.
 func New(cfg Config) (*Sink, error) {
-	if err := cfg.validate(); err != nil {
+	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
 	client := http.Client{}
@@ -182,7 +182,8 @@ func (s *Sink) Write(ctx context.Context, events []ingest.Event) error {
 // uuid is the form of a tenant id.
 var uuid = regexp.MustCompile(`^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$`)
 
-func (c Config) validate() error {
+// Validate joins a [FieldError] for every fault of c. It does no I/O.
+func (c Config) Validate() error {
 	var faults []error
 	fault := func(field, value, allowed string) {
 		faults = append(faults, &FieldError{field, value, allowed})
