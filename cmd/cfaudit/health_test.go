@@ -358,23 +358,7 @@ func TestRun_ServesHealthUntilItStops(t *testing.T) {
 	t.Parallel()
 	a := newAccount(t, recent(300)...)
 	c := a.call("run", "--state", t.TempDir(), "--out", filepath.Join(t.TempDir(), "events.jsonl"), "--listen", "127.0.0.1:0")
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	var errs lines
-	code := make(chan int, 1)
-	go func() {
-		code <- execute(ctx, c.args, world{
-			stdin: strings.NewReader(""), stdout: io.Discard, stderr: &errs,
-			getenv: func(name string) string { return c.env[name] },
-		})
-	}()
-	var url string
-	require.Eventually(t, func() bool {
-		url = regexp.MustCompile(`http://127\.0\.0\.1:[1-9]\d*\n`).FindString(errs.String())
-		return url != ""
-	}, 5*time.Second, time.Millisecond)
-	url = strings.TrimSpace(url)
-
+	url, stop := c.background(t)
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 5 * time.Second}
 	get := func(path string) (int, string, http.Header) {
 		resp, err := client.Get(url + path)
@@ -397,11 +381,36 @@ func TestRun_ServesHealthUntilItStops(t *testing.T) {
 	status, _, _ = get("/debug/pprof/")
 	assert.Equal(t, 404, status)
 
-	cancel()
-	assert.Equal(t, exitOK, <-code)
+	code, log := stop()
+	assert.Equal(t, exitOK, code)
 	_, err := client.Get(url + "/healthz")
 	assert.Error(t, err, "it is closed")
-	assert.Equal(t, "cfaudit: listening on "+url+"\n", errs.String())
+	assert.Equal(t, "cfaudit: listening on "+url+"\n", log)
+}
+
+// background runs a command line that listens, until stop is called, which
+// returns its exit code and what it wrote to standard error.
+func (c call) background(t *testing.T) (url string, stop func() (code int, log string)) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	var errs lines
+	code := make(chan int, 1)
+	go func() {
+		code <- execute(ctx, c.args, world{
+			stdin: strings.NewReader(""), stdout: io.Discard, stderr: &errs,
+			getenv: func(name string) string { return c.env[name] },
+		})
+	}()
+	end := sync.OnceValue(func() int {
+		cancel()
+		return <-code
+	})
+	t.Cleanup(func() { end() })
+	require.Eventually(t, func() bool {
+		url = regexp.MustCompile(`http://127\.0\.0\.1:[1-9]\d*\n`).FindString(errs.String())
+		return url != ""
+	}, 5*time.Second, time.Millisecond)
+	return strings.TrimSpace(url), func() (int, string) { return end(), errs.String() }
 }
 
 func TestRun_AnAddressThatIsTakenIsAFailureAtTheStart(t *testing.T) {
