@@ -167,8 +167,10 @@ func (s *Sink) Stats() Stats {
 // few times; what the service asks to wait beyond that is in the error, which
 // is an [ingest.RetryAfterer]. With a dead-letter file, a batch that keeps
 // failing with HTTP 500 is halved down to the event that is to blame. An event
-// is blamed only when the service accepts others before and after it, so that
-// an outage fails the Write and dead-letters nothing.
+// is blamed only when the service accepts another one before and after it, so
+// that an outage fails the Write and dead-letters nothing. It goes to the
+// dead-letter file as it is, and to the service without its raw event, if it is
+// accepted like that: then it counts as truncated, too.
 func (s *Sink) Write(ctx context.Context, events []ingest.Event) error {
 	d := &delivery{Sink: s}
 	for batch := range batches(encode(events)) {

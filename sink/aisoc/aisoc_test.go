@@ -2,6 +2,7 @@ package aisoc_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -81,6 +82,38 @@ func TestWrite_AnOutageThatBeginsWhileTheCulpritIsSoughtDeadLettersNothing(t *te
 	}
 }
 
+func TestWrite_AnOutageThatEndsAtAnyMomentDeadLettersNothing(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{1, 2, 3, 50} {
+		for _, warm := range []bool{false, true} {
+			for last := range 40 {
+				synctest.Test(t, func(t *testing.T) {
+					server := &aisocapi.Server{Latency: time.Second}
+					sink, dead := open(t, server)
+					began := 0
+					if warm {
+						require.NoError(t, sink.Write(t.Context(), []ingest.Event{event("earlier")}))
+						began = 1
+					}
+					server.Fault = func(n int) aisocapi.Fault {
+						if n > began && n <= began+last {
+							return aisocapi.Fault{Status: 500}
+						}
+						return aisocapi.Fault{}
+					}
+					for writes := 1; sink.Write(t.Context(), events(n)) != nil; writes++ {
+						require.Less(t, writes, 20)
+					}
+					assert.Empty(t, deadLetters(t, dead), "%d events, the first %d requests fail", n, last)
+					for _, e := range events(n) {
+						assert.Positive(t, server.Accepted()[e.ExternalID])
+					}
+				})
+			}
+		}
+	}
+}
+
 func TestWrite_APartOfTheQueueThatIsDownIsAnOutageToo(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -128,8 +161,49 @@ func TestWrite_OneEventAloneIsBlamedOnlyIfTheServiceAcceptsAnother(t *testing.T)
 		require.NoError(t, sink.Write(t.Context(), []ingest.Event{event("other")}))
 		require.NoError(t, sink.Write(t.Context(), events(1)))
 		require.Len(t, deadLetters(t, dead), 1)
-		assert.Equal(t, map[string]int{"other": 2}, server.Accepted(), "sent once more under its id, to see")
+		assert.Equal(t, map[string]int{"other": 3}, server.Accepted(), "sent again under its id, to see, before and after")
 	})
+}
+
+// A host that has just started may have nothing but the culprit in hand.
+func TestWrite_ARefusedEventArrivesWithoutItsRawEventIfThatIsToBlame(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{1, 2, 3} {
+		synctest.Test(t, func(t *testing.T) {
+			server := &aisocapi.Server{Poison: func(e map[string]any) bool {
+				raw, _ := e["raw_event"].(map[string]any)
+				return raw["script"] == "poison"
+			}}
+			sink, dead := open(t, server)
+			sent := events(n)
+			for i := range sent {
+				sent[i].RawEvent = `{"script":"poison"}`
+			}
+			require.NoError(t, sink.Write(t.Context(), sent))
+			letters := deadLetters(t, dead)
+			require.Len(t, letters, n)
+			for _, d := range letters {
+				assert.JSONEq(t, `{"script":"poison"}`, string(d.Event.RawEvent), "whole")
+				assert.False(t, d.Event.RawTruncated)
+			}
+			require.Len(t, server.Accepted(), n)
+			assert.Empty(t, server.Violations())
+			for _, b := range server.Events() {
+				var got ingest.Event
+				require.NoError(t, json.Unmarshal(b, &got))
+				assert.True(t, got.RawTruncated)
+				assert.JSONEq(t, `"… [19 bytes truncated]"`, string(got.RawEvent))
+				assert.Equal(t, []string{"raw_event is left out, because the host refuses the event with it"}, got.Audit.Notes)
+				assert.Equal(t, "DNS record deleted: "+got.ExternalID, got.Title)
+			}
+			assert.Equal(t, n, sink.Stats().Accepted)
+			assert.Equal(t, n, sink.Stats().Truncated)
+			assert.Equal(t, n, sink.Stats().DeadLettered)
+
+			require.NoError(t, sink.Write(t.Context(), []ingest.Event{event("next")}))
+			assert.Positive(t, server.Accepted()["next"])
+		})
+	}
 }
 
 func TestWrite_FailuresOfAGatewayAreNotTheFaultOfEvents(t *testing.T) {
