@@ -334,6 +334,27 @@ func TestAiSOC_RunGoesOnBehindAnEventThatIsNeverTaken(t *testing.T) {
 	assert.Contains(t, log, "external_id=poison")
 }
 
+// Nothing else is known to be good then, and run offers a batch until it is
+// delivered.
+func TestAiSOC_RunIsNotStoppedByAnEventThatIsAllThereIs(t *testing.T) {
+	t.Parallel()
+	a := newAccount(t, cfapi.Entry("poison", time.Now().Add(-time.Minute), 0))
+	server := &aisocapi.Server{Poison: func(e map[string]any) bool {
+		raw, _ := e["raw_event"].(map[string]any)
+		return raw["id"] == "poison"
+	}}
+	state := t.TempDir()
+	_, stop := a.call("run", "--state", state, "--drop-routine=false", "--listen", "127.0.0.1:0").to(listen(t, server)).background(t)
+	require.Eventually(t, func() bool {
+		_, err := os.Stat(cursorFile(state))
+		return err == nil
+	}, 30*time.Second, 20*time.Millisecond)
+	code, _ := stop()
+	assert.Equal(t, exitOK, code)
+	assert.Equal(t, []string{"poison"}, deadLetters(t, deadLetterFile(state)))
+	assert.Equal(t, []string{"poison"}, arrived(t, server), "without its raw entry")
+}
+
 func TestAiSOC_ATokenIsForTheServiceAlone(t *testing.T) {
 	t.Parallel()
 	const token = "gateway-0123456789abcdef"
