@@ -14,12 +14,36 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/eventschema"
 )
 
 const account = "023e105f4ecef8ad9ca31a8372d0c353"
 
-func normalizer(t testing.TB, cfg classifierConfig) *Normalizer {
-	return &Normalizer{accountID: account, classifier: classify(t, cfg)}
+func normalizer(t testing.TB, cfg classifierConfig) checkedNormalizer {
+	return checkedNormalizer{&Normalizer{accountID: account, classifier: classify(t, cfg)}, t}
+}
+
+// checkedNormalizer is a Normalizer all events of which have to be sound.
+type checkedNormalizer struct {
+	*Normalizer
+	t testing.TB
+}
+
+func (n checkedNormalizer) Normalize(raw []byte) (ingest.Event, Verdict) {
+	n.t.Helper()
+	event, v := n.Normalizer.Normalize(raw)
+	if !v.Drop { // a dropped one has no title
+		sound(n.t, event)
+	}
+	return event, v
+}
+
+// sound checks events against the published schema.
+func sound(t testing.TB, events ...ingest.Event) {
+	t.Helper()
+	for i := range events {
+		require.NoError(t, eventschema.Check(events[i].AppendJSON(nil)))
+	}
 }
 
 func TestNormalize_OneEventInFull(t *testing.T) {
@@ -377,7 +401,7 @@ func FuzzNormalize(f *testing.F) {
 		`{"id":"x","when":"9999-12-31T23:59:59.999999999+23:59","resource":{"type":"ruleset"},"newValueJson":{"modified_rules":[[],{},{"action":{"mode":[]}}]}}`} {
 		f.Add([]byte(raw))
 	}
-	n := normalizer(f, classifierConfig{DropRoutine: true, ProductionZones: []string{"example.com"}})
+	n := normalizer(f, classifierConfig{DropRoutine: true, ProductionZones: []string{"example.com"}}).Normalizer
 	keys := func(line []byte) []string {
 		var keys []string
 		dec := json.NewDecoder(bytes.NewReader(line))
@@ -412,6 +436,9 @@ func FuzzNormalize(f *testing.F) {
 		require.NotEmpty(t, got.ExternalID)
 		require.NotEmpty(t, got.Action)
 		require.Equal(t, v.Drop, got.Title == "")
+		if !v.Drop {
+			sound(t, got)
+		}
 		for _, s := range []string{got.Title, got.Actor, got.Hostname, got.SrcIP, got.Action, got.Audit.Target} {
 			require.Less(t, strings.IndexFunc(s, unicode.IsControl), 0, "%q", s)
 			require.LessOrEqual(t, len(s), maxText+len("…"))
