@@ -253,6 +253,10 @@ func (r *review) refine() {
 	case familyAccess:
 		r.decision = strings.ToLower(r.text("decision"))
 		r.target = r.text("name", "app_name")
+		if app := r.text("app_name", "app_id"); strings.HasPrefix(r.name, "access_policy.") && app != "" && app != r.target {
+			// Policies of several applications often have the same name.
+			r.target = or(r.target, r.e.resourceID) + " (" + app + ")"
+		}
 		if r.decision == "bypass" && !strings.EqualFold(r.before.text("decision"), "bypass") {
 			r.direction = weaker
 		}
