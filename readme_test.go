@@ -231,7 +231,7 @@ func document(t *testing.T, name string) string {
 func TestDocs_TheCodeIsThatOfTheExamples(t *testing.T) {
 	t.Parallel()
 	shown := blocks(document(t, "docs/host-integration.md"), "go")
-	require.Len(t, shown, 3)
+	require.Len(t, shown, 4)
 	source := document(t, "host_example_test.go")
 	for _, block := range shown {
 		assert.Contains(t, source, "\n"+block, "the document shows what is not in the source")
