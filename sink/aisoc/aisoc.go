@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"regexp"
 	"strconv"
@@ -22,6 +21,7 @@ import (
 	"unicode"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/httpx"
 )
 
 // path is where the service takes batches.
@@ -239,7 +239,7 @@ func (c Config) checkURL() (shown, allowed string) {
 		return shown, "must not have a query or a fragment"
 	case strings.HasSuffix(strings.TrimRight(u.Path, "/"), path):
 		return shown, "must end before " + path + ", which is added"
-	case u.Scheme == "https" || isLoopback(u.Hostname()):
+	case u.Scheme == "https" || httpx.IsLoopback(u.Hostname()):
 		return "", ""
 	case !c.PlainHTTP:
 		return shown, "would send the events unencrypted; plain http is for loopback addresses, unless it is explicitly allowed"
@@ -247,14 +247,6 @@ func (c Config) checkURL() (shown, allowed string) {
 		return shown, "would send the token unencrypted; use https, or no token"
 	}
 	return "", ""
-}
-
-func isLoopback(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.Unmap().IsLoopback()
 }
 
 func (c Config) token() string {

@@ -482,8 +482,9 @@ func TestWrite_ReadsNoMoreOfAReplyThanItMay(t *testing.T) {
 func TestWrite_TheTokenGoesToTheServiceAndNowhereElse(t *testing.T) {
 	t.Parallel()
 	const token = "gateway-0123456789abcdef"
-	echo := `{"error":"bad token ` + token + `"}`
 	for _, status := range []int{0, 200, 400, 401, 500, 503} {
+		// Also where the text is cut off.
+		echo := `{"error":"bad token ` + token + strings.Repeat(" x", 72) + token + `"}`
 		synctest.Test(t, func(t *testing.T) {
 			server := &aisocapi.Server{Token: token, Fault: func(int) aisocapi.Fault {
 				return aisocapi.Fault{Status: status, Body: echo}
@@ -500,7 +501,7 @@ func TestWrite_TheTokenGoesToTheServiceAndNowhereElse(t *testing.T) {
 				once(t, server, events(2))
 			} else {
 				require.Error(t, err)
-				assert.NotContains(t, err.Error()+log.String(), token)
+				assert.NotContains(t, err.Error()+log.String(), token[:12])
 			}
 			assert.Equal(t, "https://aisoc.example.com/gateway/v1/ingest/batch", server.Requests()[0].URL)
 			assert.Equal(t, "Bearer "+token, server.Requests()[0].Header.Get("Authorization"))

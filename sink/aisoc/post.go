@@ -10,12 +10,12 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 	"unicode"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/httpx"
 )
 
 const (
@@ -218,7 +218,7 @@ func (s *Sink) post(ctx context.Context, body []byte, n int) (reply, error) {
 		return reply{}, &ServiceError{
 			Status: resp.StatusCode,
 			text:   s.message(text),
-			wait:   retryAfter(resp.Header, time.Now()),
+			wait:   httpx.RetryAfter(resp.Header, time.Now(), longestAsked),
 		}
 	}
 	var r struct {
@@ -227,7 +227,7 @@ func (s *Sink) post(ctx context.Context, body []byte, n int) (reply, error) {
 	}
 	if err := json.Unmarshal(text, &r); err != nil || r.Accepted == nil {
 		return reply{}, &ServiceError{Status: resp.StatusCode,
-			text: "something else than a reply of the ingestion service, check the address: " + s.scrub(clean(string(text)))}
+			text: "something else than a reply of the ingestion service, check the address: " + clean(s.scrub(string(text)))}
 	}
 	r.reply.Accepted = *r.Accepted
 	if *r.Accepted < 0 || r.Rejected < 0 || *r.Accepted+r.Rejected != n {
@@ -259,29 +259,18 @@ func (s *Sink) noReply(ctx context.Context, err error) error {
 func (s *Sink) message(body []byte) string {
 	var r struct{ Error string }
 	if json.Unmarshal(body, &r) == nil && r.Error != "" {
-		return s.scrub(clean(r.Error))
+		return clean(s.scrub(r.Error))
 	}
-	return s.scrub(clean(string(body)))
+	return clean(s.scrub(string(body)))
 }
 
-// scrub takes the token out of a text that came from outside.
+// scrub takes the token out of a text that came from outside, before anything
+// is cut off: a part of it is too much as well.
 func (s *Sink) scrub(text string) string {
 	if token := s.cfg.token(); token != "" {
 		return strings.ReplaceAll(text, token, "[redacted]")
 	}
 	return text
-}
-
-// retryAfter reads Retry-After, which is seconds or a date.
-func retryAfter(h http.Header, now time.Time) time.Duration {
-	v := h.Get("Retry-After")
-	if seconds, err := strconv.Atoi(v); err == nil {
-		return min(max(0, time.Duration(min(seconds, int(longestAsked/time.Second)))*time.Second), longestAsked)
-	}
-	if t, err := http.ParseTime(v); err == nil {
-		return min(max(0, t.Sub(now)), longestAsked)
-	}
-	return 0
 }
 
 // clean makes a text from outside fit for a log line.
