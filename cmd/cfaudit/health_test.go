@@ -37,6 +37,7 @@ import (
 type watched struct {
 	*monitor
 	api     *cfapi.Server
+	token   string
 	cursors *store.Memory
 	// broken is the error of the sink, if it has one.
 	broken atomic.Pointer[error]
@@ -53,7 +54,7 @@ func (w *watched) Write(ctx context.Context, events []ingest.Event) error {
 func newWatched(t *testing.T) *watched {
 	t.Helper()
 	token := fmt.Sprintf("cfat_watched%033d", accounts.Add(1))
-	w := &watched{api: cfapi.NewServer(cfapi.Options{Token: token}), cursors: new(store.Memory)}
+	w := &watched{api: cfapi.NewServer(cfapi.Options{Token: token}), token: token, cursors: new(store.Memory)}
 	source, err := cloudflareaudit.New(cloudflareaudit.Config{
 		AccountID:  cfapi.DefaultAccountID,
 		APIToken:   cloudflareaudit.NewSecret(token),
@@ -246,6 +247,34 @@ func TestHealth_AnUnusableCursorFails(t *testing.T) {
 		code, h := w.get(t, "/healthz")
 		assert.Equal(t, 503, code)
 		assert.Contains(t, h.Reason, "a person has to act: unusable cursor")
+	})
+}
+
+func TestHealth_ShowsWhatAnOptionalFeatureLacks(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWatched(t)
+		source, err := cloudflareaudit.New(cloudflareaudit.Config{
+			AccountID: cfapi.DefaultAccountID, APIToken: cloudflareaudit.NewSecret(w.token), ResolveMembers: true,
+			HTTPClient: &http.Client{Transport: w.api.Transport()},
+		})
+		require.NoError(t, err)
+		w.runner.Source = source
+		w.api.Deny("members")
+		w.api.Add(time.Time{}, json.RawMessage(`{"id":"a","when":"`+time.Now().Add(-time.Minute).UTC().Format(time.RFC3339)+
+			`","actor":{"id":"ca201000000000000000000000000001","type":"user"},"action":{"type":"purge","result":true},"resource":{"type":"zone"}}`))
+		defer w.start(t)()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		code, h := w.get(t, "/healthz")
+		assert.Equal(t, 200, code, "it costs no event")
+		assert.Equal(t, "ok", h.Status)
+		require.Len(t, h.Notices, 1)
+		assert.Contains(t, h.Notices[0], "resolve_members: the list of members cannot be read")
+		assert.Nil(t, h.AiSOC)
+		for name := range gather(t, w.monitor) {
+			assert.NotContains(t, name, "aisoc")
+		}
 	})
 }
 
