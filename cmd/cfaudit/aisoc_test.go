@@ -65,7 +65,7 @@ func deadLetters(t *testing.T, name string) (all []string) {
 			Event  json.RawMessage
 		}
 		require.NoError(t, json.Unmarshal([]byte(line), &letter))
-		require.WithinDuration(t, time.Now(), letter.Time, time.Minute)
+		require.WithinDuration(t, time.Now(), letter.Time, time.Hour)
 		require.NotEmpty(t, letter.Reason)
 		all = append(all, ids(t, string(letter.Event)+"\n")...)
 	}
@@ -92,7 +92,7 @@ func everything(t *testing.T) []json.RawMessage {
 	var list []json.RawMessage
 	require.NoError(t, json.Unmarshal(odd, &list))
 	entries = cfapi.Shift(now.Add(-time.Minute), append(entries, list...))
-	entries = append(entries, recent(700)...)
+	entries = append(entries, recent(400)...)
 	add := func(id, resource, action, rest string) {
 		entries = append(entries, fmt.Appendf(nil, `{"id":%q,"when":%q,"actor":{"email":"mallory@example.com","ip":"203.0.113.66","type":"user"},`+
 			`"action":{"type":%q,"result":true},"resource":{"type":%q,"id":"r-%[1]s"},"owner":{"id":%[5]q}%s}`,
@@ -101,7 +101,7 @@ func everything(t *testing.T) []json.RawMessage {
 	add("transferred", "zone", "transfer_out", `,"metadata":{"zone_name":"example.com"}`)
 	add("disabled", "waf.rule", "disable", `,"metadata":{"zone_name":"example.com"}`)
 	add("bypass", "access.policy", "create", `,"newValueJson":{"decision":"bypass","name":"everyone"}`)
-	for i, long := range []string{strings.Repeat("x", 1_300_000), strings.Repeat(`<\"`, 400_000), strings.Repeat("語", 500_000)} {
+	for i, long := range []string{strings.Repeat("x", 1_050_000), strings.Repeat(`<\"`, 150_000), strings.Repeat("語", 350_000)} {
 		add(fmt.Sprintf("large-%d", i), "workers.script", "update", `,"newValueJson":{"script":"`+long+`","name":"shop"}`)
 	}
 	return entries
@@ -114,9 +114,9 @@ func TestAiSOC_EveryEntryArrivesOnceWhateverTheServiceDoes(t *testing.T) {
 	file := a.call(append(args, "--state", t.TempDir())...).run(t.Context())
 	require.Equal(t, exitOK, file.code, file.err)
 	want := ids(t, file.out)
-	require.Greater(t, len(want), 800)
+	require.Greater(t, len(want), 450)
 
-	poison, rejected := want[len(want)/2], []string{want[3], want[300]}
+	poison, rejected := want[len(want)-50], []string{want[260], want[300]}
 	repeat := make(map[string]bool)
 	server := &aisocapi.Server{
 		Poison: func(e map[string]any) bool { return e["external_id"] == poison },

@@ -84,9 +84,9 @@ func TestWrite_AnOutageThatBeginsWhileTheCulpritIsSoughtDeadLettersNothing(t *te
 
 func TestWrite_AnOutageThatEndsAtAnyMomentDeadLettersNothing(t *testing.T) {
 	t.Parallel()
-	for _, n := range []int{1, 2, 3, 50} {
+	for _, n := range []int{1, 2, 3, 20} {
 		for _, warm := range []bool{false, true} {
-			for last := range 40 {
+			for last := range 16 {
 				synctest.Test(t, func(t *testing.T) {
 					server := &aisocapi.Server{Latency: time.Second}
 					sink, dead := open(t, server)
