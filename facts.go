@@ -253,10 +253,6 @@ func (r *review) refine() {
 	case familyAccess:
 		r.decision = strings.ToLower(r.text("decision"))
 		r.target = r.text("name", "app_name")
-		if app := r.text("app_name", "app_id"); strings.HasPrefix(r.name, "access_policy.") && app != "" && app != r.target {
-			// Policies of several applications often have the same name.
-			r.target = or(r.target, r.e.resourceID) + " (" + app + ")"
-		}
 		if r.decision == "bypass" && !strings.EqualFold(r.before.text("decision"), "bypass") {
 			r.direction = weaker
 		}
@@ -284,6 +280,12 @@ func (r *review) refine() {
 	}
 	if r.target == "" && r.e.resourceID != r.e.ownerID {
 		r.target = r.e.resourceID
+	}
+	if strings.HasPrefix(r.name, "access_policy.") {
+		// Policies of several applications often have the same name.
+		if app := r.text("app_name", "app_id"); app != "" && app != r.target {
+			r.target += " (" + app + ")"
+		}
 	}
 	r.compare()
 	r.changes = append(r.changes, r.changed[:r.n]...)
