@@ -284,7 +284,7 @@ func (r *review) refine() {
 	if strings.HasPrefix(r.name, "access_policy.") {
 		// Policies of several applications often have the same name.
 		if app := r.text("app_name", "app_id"); app != "" && app != r.target {
-			r.target += " (" + app + ")"
+			r.target = strings.TrimSpace(r.target + " (" + app + ")")
 		}
 	}
 	r.compare()
