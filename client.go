@@ -22,6 +22,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/httpx"
 )
 
 const (
@@ -383,7 +384,7 @@ func (c *client) refuse(req *http.Request, next option.MiddlewareNext) (*http.Re
 	defer resp.Body.Close()
 	c.limiter.observe(resp.Header)
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
-	wait := min(parseRetryAfter(resp.Header, time.Now()), longestWait)
+	wait := httpx.RetryAfter(resp.Header, time.Now(), longestWait)
 	if wait == 0 && resp.StatusCode == http.StatusTooManyRequests {
 		wait = rateLimitWait
 		if _, reset, ok := parseRateLimit(resp.Header.Get("Ratelimit")); ok {
@@ -461,24 +462,6 @@ func passing(err error) bool {
 func retryAfter(err error) time.Duration {
 	if api, ok := errors.AsType[*APIError](err); ok {
 		return api.Wait
-	}
-	return 0
-}
-
-// parseRetryAfter reads Retry-After, which is seconds or a date.
-func parseRetryAfter(h http.Header, now time.Time) time.Duration {
-	v := h.Get("Retry-After")
-	if v == "" {
-		return 0
-	}
-	if seconds, err := strconv.ParseFloat(v, 64); err == nil {
-		if !(seconds > 0) {
-			return 0 // NaN too, which no comparison holds for
-		}
-		return time.Duration(min(seconds, longestWait.Seconds()) * float64(time.Second))
-	}
-	if t, err := http.ParseTime(v); err == nil {
-		return max(0, t.Sub(now))
 	}
 	return 0
 }

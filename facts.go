@@ -290,6 +290,12 @@ func (r *review) refine() {
 	if r.target == "" && r.e.resourceID != r.e.ownerID {
 		r.target = r.e.resourceID
 	}
+	if strings.HasPrefix(r.name, "access_policy.") {
+		// Policies of several applications often have the same name.
+		if app := r.text("app_name", "app_id"); app != "" && app != r.target {
+			r.target = strings.TrimSpace(r.target + " (" + app + ")")
+		}
+	}
 	r.compare()
 	r.changes = append(r.changes, r.changed[:r.n]...)
 }

@@ -102,7 +102,8 @@ func TestPoll_AFailureKeepsWhatWasWrittenAndTheNextPollGoesOn(t *testing.T) {
 func TestPoll_SaysThatItRepairedTheOutput(t *testing.T) {
 	t.Parallel()
 	a := newAccount(t, recent(3)...)
-	out := write(t, "{\"source\":\"cloudflare\",\"external_id\":\"whole\"}\n"+`{"source":"clou`)
+	whole := eventsOf(t, recent(1)...)[0]
+	out := write(t, string(whole.AppendJSON(nil))+"\n"+`{"source":"clou`)
 	got := a.call("poll", "--state", t.TempDir(), "--out", out, "--drop-routine=false").run(t.Context())
 	require.Equal(t, exitOK, got.code, got.err)
 	assert.Contains(t, got.err, "level=WARN")
