@@ -250,7 +250,7 @@ func TestPoll_NewerEntriesComeBeforeAnOldBacklog(t *testing.T) {
 		b = poll1(t, c, b.Cursor)
 		require.Equal(t, "today", b.Events[0].ExternalID)
 		require.True(t, b.More)
-		require.Greater(t, len(b.Events), 50, "the backlog follows in the same batch")
+		require.Greater(t, len(b.Events), 900, "the backlog fills the rest of the batch")
 		rest, _, _ := drain(t, c, b.Cursor)
 		require.Equal(t, 3001, old+len(b.Events)+len(rest))
 	})

@@ -1,6 +1,7 @@
 package cloudflareaudit
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net/http"
@@ -74,6 +75,8 @@ type poll struct {
 	// for each, and the time at which it stands.
 	ids    []fingerprint
 	places []time.Time
+	// newer says that entries of the newest window are in the batch.
+	newer bool
 	// progressed says that the position has moved.
 	progressed bool
 	// seenFull says that there is no room for the ids of newer entries.
@@ -285,14 +288,21 @@ func (p *poll) readWindow(ctx context.Context, w *window) (windowState, error) {
 
 // enough reports whether the batch should be delivered before more of w is
 // read. Of the large pages in the depth of a window, what would not fit into
-// the batch would have to be read twice.
+// the batch would have to be read twice. For half a page that is the lesser evil
+// when newer entries are in every batch, and the backlog has to shrink too.
 func (p *poll) enough(w *window) bool {
 	if p.full() || p.seenFull && w == p.feed.Newest {
 		return true
 	}
-	number, size := pageAt(w.Offset, p.pageSize(w))
-	room := p.cfg.MaxEvents - len(p.batch.Events)
-	return p.deep(w) && len(p.batch.Events) > 0 && number*size-w.Offset > room
+	if len(p.batch.Events) == 0 || !p.deep(w) {
+		return false
+	}
+	size := p.pageSize(w)
+	unread := size - w.Offset%size
+	if p.newer && p.settled(w) {
+		unread /= 2
+	}
+	return unread > p.cfg.MaxEvents-len(p.batch.Events)
 }
 
 // deep reports whether pages of w may be larger than the page size.
@@ -365,7 +375,8 @@ func (p *poll) next(ctx context.Context, w *window) (got, error) {
 		return got{}, malformed(http.StatusOK, "the window does not come to an end")
 	}
 	for {
-		number, size := pageAt(w.Offset, p.pageSize(w))
+		size := p.pageSize(w)
+		number := pageAt(w.Offset, size)
 		r, err := p.fetch(ctx, w, number, size)
 		g := got{number: number, size: size, reply: r}
 		switch {
@@ -373,11 +384,6 @@ func (p *poll) next(ctx context.Context, w *window) (got, error) {
 			// The positions of all that follows would be wrong.
 			return got{}, malformed(http.StatusOK, "the page has more entries than were asked for")
 		case err == nil && p.maybeCapped(number, size):
-			if number > 1 {
-				p.most = defaultPageSize
-				p.biggest = p.most
-				continue
-			}
 			capped, err := p.checkCapped(ctx, w, number, size)
 			if !capped || err != nil {
 				return g, err
@@ -407,46 +413,54 @@ func (p *poll) next(ctx context.Context, w *window) (got, error) {
 func (p *poll) maybeCapped(number, size int) bool {
 	n, fullest := len(p.page.entries), p.fullest
 	p.fullest = max(fullest, n)
-	switch {
-	case size <= defaultPageSize || n == size:
+	if size <= defaultPageSize || size <= fullest || n == size {
 		return false
-	case number > 1:
-		// With a lower limit it also begins elsewhere.
-		return size > fullest
 	}
-	return n >= defaultPageSize && n >= fullest
+	// A page behind the first begins elsewhere when the limit is lower.
+	return number > 1 || n >= max(fullest, defaultPageSize)
 }
 
-// checkCapped finds out by the page that follows, of which there is none when
-// the one in hand, with this number, is the last. From then on no page is asked
-// for that is larger than what the server shows.
+// checkCapped finds out. Behind the first page there is another if it was cut;
+// one behind it does not begin at the entry that a page of one entry shows. From
+// then on no page is asked for that is larger than what the server shows.
 func (p *poll) checkCapped(ctx context.Context, w *window, number, size int) (capped bool, err error) {
 	short := p.page
 	p.page = new(page)
 	defer func() { p.page = short }()
-	_, err = p.fetch(ctx, w, number+1, size)
-	switch {
-	case statusOf(err) == http.StatusBadRequest || err == nil && len(p.page.entries) == 0:
-		return false, nil
-	case err != nil && !unreadable(err):
-		return false, err
+	limit, probe, one := len(short.entries), 2, size
+	if number > 1 {
+		limit, probe, one = defaultPageSize, (number-1)*size+1, 1
 	}
-	p.most = len(short.entries)
-	p.biggest = p.most
-	return true, nil
+	_, err = p.fetch(ctx, w, probe, one)
+	switch {
+	case unreadable(err):
+		capped = true
+	case err != nil && statusOf(err) != http.StatusBadRequest:
+		return false, err
+	case number == 1:
+		capped = len(p.page.entries) > 0
+	default:
+		capped = !sameFirst(short, p.page)
+	}
+	if capped {
+		p.most, p.biggest = limit, limit
+	}
+	return capped, nil
 }
 
-// pageAt is the page that holds the entry at offset and shows the most entries
-// from there on, with a size of at most most.
-func pageAt(offset, most int) (number, size int) {
-	size, fresh := most, most-offset%most
-	for s := most - 1; s > fresh; s-- {
-		if f := s - offset%s; f > fresh {
-			size, fresh = s, f
-		}
+// sameFirst reports whether two pages begin with the same entry, or have none.
+func sameFirst(a, b *page) bool {
+	if len(a.entries) == 0 || len(b.entries) == 0 {
+		return len(a.entries) == len(b.entries)
 	}
-	return offset/size + 1, size
+	first, _ := a.key(0)
+	other, _ := b.key(0)
+	return bytes.Equal(first, other)
 }
+
+// pageAt is the number of the page, of those with the size, that holds the entry
+// at offset.
+func pageAt(offset, size int) (number int) { return offset/size + 1 }
 
 func (p *poll) fetch(ctx context.Context, w *window, number, size int) (reply, error) {
 	q := query{
@@ -475,7 +489,7 @@ func (p *poll) checkEnd(ctx context.Context, w *window) (end bool, err error) {
 	for w.Offset%size == 0 {
 		size++
 	}
-	_, err = p.fetch(ctx, w, (w.Offset-1)/size+1, size)
+	_, err = p.fetch(ctx, w, pageAt(w.Offset-1, size), size)
 	rest := w.rest()
 	switch full := len(p.page.entries) == size; {
 	case err == nil && !full:
@@ -553,6 +567,7 @@ func (p *poll) take(w *window, g got) windowState {
 			p.batch.Coverage.Repeated++
 		case fresh:
 			p.keep(i, when)
+			p.newer = p.newer || !p.settled(w)
 		}
 		w.passed(first+i, at, id, when)
 		p.batch.Coverage.Read++
