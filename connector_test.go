@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -232,6 +233,153 @@ func TestPoll_ALateEntryIsFoundAndCounted(t *testing.T) {
 		require.Equal(t, 1, second.Coverage.Late)
 		require.Equal(t, 1, second.Coverage.Repeated)
 		require.Equal(t, 1, second.Coverage.Requests)
+	})
+}
+
+func TestPoll_AQuietAccountRepeatsNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := fixture(cfapi.Options{})
+		cfg.Overlap = time.Hour
+		newest := time.Now().Add(-time.Second)
+		server.Add(time.Time{}, cfapi.Entry("one", newest, 0), cfapi.Entry("two", newest, 0))
+		c := connect(t, cfg)
+		first := poll1(t, c, nil)
+		require.ElementsMatch(t, []string{"one", "two"}, ids(first))
+		cursor := first.Cursor
+		repeated := 0
+		for range 20 {
+			time.Sleep(5 * time.Minute)
+			b := poll1(t, c, cursor)
+			require.Empty(t, ids(b))
+			require.Equal(t, 1, b.Coverage.Requests)
+			repeated += b.Coverage.Repeated
+			cursor = b.Cursor
+		}
+		// They are shown as long as they are within the overlap.
+		require.Equal(t, 2*12, repeated)
+		require.Empty(t, feedOf(t, cursor).Seen)
+	})
+}
+
+func TestPoll_WhatAppearsWhileTheServerAnswersIsReadByTheNextPoll(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := fixture(cfapi.Options{})
+		cfg.Overlap = time.Minute
+		// The server looks at once, and takes ten seconds to answer.
+		server.Fault(func(int, *http.Request) *cfapi.Fault {
+			return cfapi.Custom(func(_ *http.Request, answer func() *http.Response) (*http.Response, error) {
+				resp := answer()
+				time.Sleep(10 * time.Second)
+				resp.Header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
+				return resp, nil
+			})
+		})
+		now := time.Now()
+		// Each appears between the two, one of them as late as an entry may be.
+		server.Add(now.Add(4*time.Second), cfapi.Entry("in-time", now.Add(4*time.Second), 0))
+		server.Add(now.Add(5*time.Second), cfapi.Entry("late", now.Add(5*time.Second-cfg.Overlap), 0))
+		c := connect(t, cfg)
+		first := poll1(t, c, nil)
+		require.Empty(t, ids(first))
+		require.Equal(t, 10*time.Second, time.Since(now))
+		second := poll1(t, c, first.Cursor)
+		require.Equal(t, []string{"in-time", "late"}, ids(second))
+	})
+}
+
+// meetings are the ways in which servers treat the ends of a window.
+var meetings = []cfapi.Options{
+	{},
+	{SinceExclusive: true},
+	{BeforeExclusive: true},
+	{SinceExclusive: true, BeforeExclusive: true},
+}
+
+func TestPoll_NoInstantIsLeftOutWhereTwoWindowsMeet(t *testing.T) {
+	t.Parallel()
+	for _, opts := range meetings {
+		synctest.Test(t, func(t *testing.T) {
+			server, cfg := fixture(opts)
+			cfg.MaxEvents = 50
+			// The first poll cuts what it leaves unread in two here.
+			border := time.Now().Add(-10 * time.Minute)
+			for i := range 400 {
+				when := border.Add(time.Duration(i-200) * 250 * time.Millisecond)
+				server.Add(time.Time{}, cfapi.Entry(fmt.Sprintf("id-%d", i), when, 6))
+			}
+			c := connect(t, cfg)
+			first := poll1(t, c, nil)
+			require.Equal(t, border.UTC(), feedOf(t, first.Cursor).Settled)
+			rest, cursor, _ := drain(t, c, first.Cursor)
+			got := append(ids(first), rest...)
+			require.Len(t, unique(got), 400)
+			require.Len(t, got, 400)
+			time.Sleep(5 * time.Minute)
+			require.Empty(t, ids(poll1(t, c, cursor)))
+		})
+	}
+}
+
+func TestPoll_TimesAreComparedHoweverTheyAreWritten(t *testing.T) {
+	t.Parallel()
+	for _, opts := range meetings {
+		synctest.Test(t, func(t *testing.T) {
+			server, cfg := fixture(opts)
+			cfg.MaxEvents = 3
+			border := time.Now().Add(-10 * time.Minute)
+			n := 0
+			for offset := -2; offset <= 2; offset++ {
+				at := border.Add(time.Duration(offset) * 500 * time.Millisecond)
+				for zone, layout := range map[int]string{
+					0:   "2006-01-02T15:04:05.999999Z07:00",
+					1:   "2006-01-02T15:04:05.000000-07:00",
+					9:   "2006-01-02T15:04:05.0-07:00",
+					-5:  "2006-01-02T15:04:05.999999999-07:00",
+					-11: "2006-01-02T15:04:05.000Z07:00",
+				} {
+					written := at.In(time.FixedZone("", zone*3600)).Format(layout)
+					server.Add(time.Time{}, json.RawMessage(fmt.Sprintf(
+						`{"id":"%d %d","when":%q,"action":{"type":"rec_add"},"resource":{"type":"DNS_record"}}`, offset, zone, written)))
+					n++
+				}
+			}
+			got, _, polls := drain(t, connect(t, cfg), nil)
+			require.Greater(t, polls, 5)
+			require.Len(t, unique(got), n)
+			require.Len(t, got, n)
+		})
+	}
+}
+
+func TestPoll_DroppedEntriesMoveTheCursorToo(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := fixture(cfapi.Options{})
+		cfg.PageSize = 1
+		now := time.Now()
+		server.Add(time.Time{}, cfapi.Entry("kept", now.Add(-time.Hour), 0))
+		for i := range 3 * maxRequests {
+			server.Add(time.Time{}, json.RawMessage(fmt.Sprintf(
+				`{"id":"id-%d","when":%q,"action":{"type":"tls_settings_deployed"},"actor":{"type":"system","id":"1"},"resource":{"type":"zone"}}`,
+				i, now.Add(-time.Duration(i+1)*time.Second).UTC().Format(time.RFC3339))))
+		}
+		c := connect(t, cfg)
+		var cursor ingest.Cursor
+		dropped := 0
+		for range 3 {
+			b := poll1(t, c, cursor)
+			require.Empty(t, b.Events)
+			require.True(t, b.More)
+			require.NotEqual(t, string(cursor), string(b.Cursor))
+			require.Equal(t, map[string]int{"tls-settings-deployed-by-system": maxRequests}, b.Coverage.Dropped)
+			dropped += b.Coverage.Read
+			cursor = b.Cursor
+		}
+		require.Equal(t, 3*maxRequests, dropped)
+		got, _, _ := drain(t, c, cursor)
+		require.Equal(t, []string{"kept"}, got)
 	})
 }
 
@@ -480,6 +628,38 @@ func TestPoll_FailuresUnder200AreErrors(t *testing.T) {
 	}
 }
 
+func TestPoll_ATornReplyIsReadAgain(t *testing.T) {
+	t.Parallel()
+	// A reply of which a part is missing, and nothing says so.
+	cut := func(n int) *cfapi.Fault {
+		return cfapi.Custom(func(_ *http.Request, answer func() *http.Response) (*http.Response, error) {
+			resp := answer()
+			resp.ContentLength = -1
+			resp.Body = io.NopCloser(io.LimitReader(resp.Body, int64(n)))
+			return resp, nil
+		})
+	}
+	for _, n := range []int{0, 1, 20, 100, 700, 5000, 30_000} {
+		for _, fault := range []*cfapi.Fault{cfapi.Truncate(n), cut(n)} {
+			synctest.Test(t, func(t *testing.T) {
+				server, cfg := fixture(cfapi.Options{})
+				fill(server, 250, time.Second)
+				server.Fault(func(n int, _ *http.Request) *cfapi.Fault {
+					if n == 2 {
+						return fault
+					}
+					return nil
+				})
+				b := poll1(t, connect(t, cfg), nil)
+				require.Len(t, unique(ids(b)), 250)
+				require.Len(t, ids(b), 250)
+				require.False(t, b.More)
+				require.Equal(t, 4, b.Coverage.Requests)
+			})
+		}
+	}
+}
+
 func TestPoll_LongWaitsAreTheHosts(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -675,18 +855,27 @@ func samePage() string {
 
 func TestPoll_StopsWhenTheContextEnds(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		server, cfg := fixture(cfapi.Options{})
-		c := connect(t, cfg)
-		first := poll1(t, c, nil)
-		server.Fault(func(int, *http.Request) *cfapi.Fault { return cfapi.Hang() })
-		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
-		defer cancel()
-		began := time.Now()
-		_, err := c.Poll(ctx, first.Cursor)
-		require.ErrorIs(t, err, context.DeadlineExceeded)
-		require.Equal(t, 3*time.Second, time.Since(began))
-	})
+	for name, fault := range map[string]*cfapi.Fault{
+		"no reply":     cfapi.Hang(),
+		"half a reply": cfapi.Stall(20),
+		"in a wait":    cfapi.Status(429, 971, "Please wait", http.Header{"Retry-After": {"4"}}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				server, cfg := fixture(cfapi.Options{})
+				c := connect(t, cfg)
+				first := poll1(t, c, nil)
+				server.Fault(func(int, *http.Request) *cfapi.Fault { return fault })
+				ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+				defer cancel()
+				began := time.Now()
+				_, err := c.Poll(ctx, first.Cursor)
+				require.ErrorIs(t, err, context.DeadlineExceeded)
+				require.Equal(t, 3*time.Second, time.Since(began))
+			})
+		})
+	}
 }
 
 func TestPoll_ARequestThatHangsTimesOut(t *testing.T) {
