@@ -42,6 +42,9 @@ type mutant struct {
 // modelTest is the test of the poller in random worlds.
 const modelTest = "TestPoll_DeliversEveryEntryOnceUnderEveryFault"
 
+// seed is what the model test says about the world it fails in.
+var seed = regexp.MustCompile(`-model\.seed=(\d+)`)
+
 // limit is how long one run of a test may take.
 const limit = 3 * time.Minute
 
@@ -90,13 +93,13 @@ func run(selected *regexp.Regexp) error {
 	for _, m := range chosen {
 		began := time.Now()
 		verdict := "killed"
-		err := m.kill(root, dir)
+		world, err := m.kill(root, dir)
 		if err != nil {
 			verdict, _, _ = strings.Cut(err.Error(), ":")
 			verdict = strings.ToUpper(verdict)
 			bad++
 		}
-		fmt.Printf("%-14s %5.1f s  %s  [%s]\n", verdict, time.Since(began).Seconds(), m.fault, m.guard())
+		fmt.Printf("%-15s %5.1f s  %s [%s%s]\n", verdict, time.Since(began).Seconds(), m.fault, m.guard(), world)
 		if err != nil {
 			fmt.Println("    " + strings.ReplaceAll(err.Error(), "\n", "\n    "))
 		}
@@ -133,39 +136,43 @@ func passAsTheyAre(root, dir string, list []mutant) error {
 	return nil
 }
 
-// kill runs the test in the mutant. It returns nil when the test has failed.
-func (m mutant) kill(root, dir string) error {
+// kill runs the test in the mutant. It returns no error when the test has
+// failed, and for the model test, the random world it failed in.
+func (m mutant) kill(root, dir string) (world string, err error) {
 	path := filepath.Join(root, m.file)
 	code, err := m.apply(root)
 	if err != nil {
-		return err
+		return "", err
 	}
 	mutated := filepath.Join(dir, "mutant.go")
 	if err := os.WriteFile(mutated, code, 0o600); err != nil {
-		return err
+		return "", err
 	}
 	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{path: mutated}})
 	if err != nil {
-		return err
+		return "", err
 	}
 	overlayFile := filepath.Join(dir, "overlay.json")
 	if err := os.WriteFile(overlayFile, overlay, 0o600); err != nil {
-		return err
+		return "", err
 	}
 	binary := filepath.Join(dir, "test")
 	if out, err := build(root, binary, m.folder(), overlayFile); err != nil {
-		return fmt.Errorf("%w: %w\n%s", errNoBuild, err, out)
+		return "", fmt.Errorf("%w: %w\n%s", errNoBuild, err, out)
 	}
 	out, err := test(root, binary, m.folder(), m.guard(), m.worlds)
 	switch {
 	case err == nil:
-		return errSurvived
+		return "", errSurvived
 	case strings.Contains(out, "panic: test timed out"):
-		return fmt.Errorf("%w within %s", errTimeout, limit)
+		return "", fmt.Errorf("%w within %s", errTimeout, limit)
 	case !strings.Contains(out, "--- FAIL: "+m.guard()+" "):
-		return fmt.Errorf("the test itself has not failed: %w\n%s", err, out)
+		return "", fmt.Errorf("the test itself has not failed: %w\n%s", err, out)
 	}
-	return nil
+	if found := seed.FindStringSubmatch(out); found != nil {
+		world = ", world " + found[1]
+	}
+	return world, nil
 }
 
 // apply is the content of the mutant's file.

@@ -426,8 +426,8 @@ var mutants = []mutant{
 	{
 		fault:  "without room for an id the entry counts as handled",
 		file:   "poller.go",
-		old:    "case !p.remember(w, id, when, timed):\n\t\t\treturn false\n",
-		new:    "case !p.remember(w, id, when, timed):\n",
+		old:    "p.seenFull = true\n\t\treturn noRoom",
+		new:    "p.seenFull = true\n\t\treturn another",
 		worlds: 300,
 	},
 	{
