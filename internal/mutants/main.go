@@ -205,7 +205,7 @@ func (m mutant) folder() string {
 
 // build makes the test binary of a folder.
 func build(root, binary, folder, overlay string) (output string, err error) {
-	cmd := exec.Command("go", "test", "-c", "-overlay="+overlay, "-o", binary, "./"+folder)
+	cmd := exec.Command("go", "test", "-c", "-ldflags=-s -w", "-overlay="+overlay, "-o", binary, "./"+folder)
 	cmd.Dir = root
 	out, err := cmd.CombinedOutput()
 	return string(out), err
