@@ -36,8 +36,8 @@ var mutants = []mutant{
 	{
 		fault: "a failure between two pages counts as the end of the window",
 		file:  "poller.go",
-		old:   "got, err := p.next(ctx, w)\n\t\tif err != nil {\n\t\t\treturn false, err",
-		new:   "got, err := p.next(ctx, w)\n\t\tif err != nil {\n\t\t\treturn true, nil",
+		old:   "got, err := p.next(ctx, w)\n\t\tif err != nil {\n\t\t\treturn unfinished, err",
+		new:   "got, err := p.next(ctx, w)\n\t\tif err != nil {\n\t\t\treturn finished, nil",
 		test:  "TestPoll_ReturnsWhatItHasAndTheNextPollMeetsTheError",
 	},
 
@@ -45,22 +45,22 @@ var mutants = []mutant{
 	{
 		fault: "only the newest page is read",
 		file:  "poller.go",
-		old:   "cover.Exhausted = len(p.page.entries) < g.size",
-		new:   "cover.Exhausted = true",
+		old:   "case len(p.page.entries) < g.size:",
+		new:   "case true:",
 		test:  "TestPoll_NewestFirstUpTo1000AndTheRestStaysInTheCursor",
 	},
 	{
 		fault: "what does not fit into a batch, which begins with the newest, is dropped",
 		file:  "poller.go",
-		old:   "\tp.feed.split()\n\tp.feed.advance()",
-		new:   "\tif p.feed.Newest != nil {\n\t\tp.feed.finishNewest()\n\t}\n\tp.feed.advance()",
+		old:   "\tp.feed.settle()\n",
+		new:   "\tif p.feed.Newest != nil {\n\t\tp.feed.finishNewest(finished)\n\t}\n",
 		test:  "TestPoll_NewestFirstUpTo1000AndTheRestStaysInTheCursor",
 	},
 	{
 		fault: "a failure between two pages moves the cursor to the newest entry",
 		file:  "poller.go",
 		old:   "\t\tif cursor == nil {\n\t\t\t// Even",
-		new:   "\t\tif p.feed.Newest != nil {\n\t\t\tp.feed.finishNewest()\n\t\t}\n\t\tif cursor == nil {\n\t\t\t// Even",
+		new:   "\t\tif p.feed.Newest != nil {\n\t\t\tp.feed.finishNewest(finished)\n\t\t}\n\t\tif cursor == nil {\n\t\t\t// Even",
 		test:  "TestPoll_ReturnsWhatItHasAndTheNextPollMeetsTheError",
 	},
 	{
@@ -73,8 +73,8 @@ var mutants = []mutant{
 	{
 		fault: "pages are told apart by time, so a full one in a single second never ends",
 		file:  "poller.go",
-		old:   "\t\texhausted = p.take(w, got)\n",
-		new:   "\t\tif exhausted = p.take(w, got); !exhausted {\n\t\t\tw.Before, w.Offset = w.rest(), 0\n\t\t}\n",
+		old:   "state := p.take(w, got)\n",
+		new:   "state := p.take(w, got)\n\t\tif state == unfinished {\n\t\t\tw.Before, w.Offset = w.rest(), 0\n\t\t}\n",
 		test:  "TestPoll_ACrowdedSecondIsReadToItsEnd",
 	},
 	{
@@ -447,14 +447,14 @@ var mutants = []mutant{
 	{
 		fault:  "all that was asked for counts as settled once it has been read",
 		file:   "cursor.go",
-		old:    "f.Settled = later(f.Settled, f.Newest.Settled)\n\tf.Newest = nil",
-		new:    "f.Settled = later(f.Settled, f.Newest.Before)\n\tf.Newest = nil",
+		old:    "f.Settled = later(f.Settled, f.Newest.Settled)",
+		new:    "f.Settled = later(f.Settled, f.Newest.Before)",
 		worlds: 300,
 	},
 	{
 		fault:  "the settled rest of a window is lost when it is split",
 		file:   "cursor.go",
-		old:    "\tf.Backlog = slices.Insert(f.Backlog, 0, rest)\n",
+		old:    "\tf.Backlog = slices.Insert(f.Backlog, 0, settled)\n",
 		new:    "",
 		worlds: 300,
 	},
