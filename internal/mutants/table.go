@@ -347,7 +347,7 @@ var mutants = []mutant{
 		fault: "an event does not say what an Access policy decides",
 		file:  "normalize.go",
 		old:   "Decision:        decision,",
-		new:   "",
+		new:   "Decision:        decision[:0],",
 		test:  "TestNormalize_WhatDetectionsCompareIsAtTheTopOfTheEvent",
 	},
 	{
@@ -394,6 +394,20 @@ var mutants = []mutant{
 		old:    "if !corrected && (off > clockTolerance ||",
 		new:    "if !corrected && (false ||",
 		worlds: 300,
+	},
+	{
+		fault:  "where the feed begins is told by a clock that is ahead",
+		file:   "poller.go",
+		old:    "f.Start = f.Start.Add(-off)",
+		new:    "_ = off",
+		worlds: 300,
+	},
+	{
+		fault: "the clock of the server is not noted",
+		file:  "poller.go",
+		old:   "p.clock.set(r.date, p.cfg.Clock())",
+		new:   "_ = r.date",
+		test:  "TestPoll_TheWindowFollowsTheClockOfTheServer",
 	},
 	{
 		fault:  "ids are not remembered",
@@ -466,6 +480,27 @@ var mutants = []mutant{
 		worlds: 300,
 	},
 	{
+		fault:  "what is settled counts as read when the newest window comes to it",
+		file:   "cursor.go",
+		old:    "if state == settledLeft {",
+		new:    "if false {",
+		worlds: 300,
+	},
+	{
+		fault:  "what is settled is read at the positions of a window that is not",
+		file:   "poller.go",
+		old:    "case !p.settled(w) && w.reached().Before(w.Settled):",
+		new:    "case false:",
+		worlds: 300,
+	},
+	{
+		fault:  "a page that begins in what is settled is read at its position in a window that is not",
+		file:   "poller.go",
+		old:    "if !p.settled(w) && g.number > 1 && (",
+		new:    "if false && (",
+		worlds: 300,
+	},
+	{
 		fault:  "a window without room in the backlog is lost",
 		file:   "cursor.go",
 		old:    "\tif len(f.Backlog) >= maxBacklog {\n\t\treturn\n\t}\n",
@@ -477,6 +512,13 @@ var mutants = []mutant{
 		file:   "cursor.go",
 		old:    "done = earlier(done, w.Since)",
 		new:    "_ = w",
+		worlds: 300,
+	},
+	{
+		fault:  "the rest of a window ends at the second that was read last",
+		file:   "cursor.go",
+		old:    "w.reached().Truncate(time.Second).Add(edge)",
+		new:    "w.reached().Truncate(time.Second)",
 		worlds: 300,
 	},
 	{
