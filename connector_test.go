@@ -267,29 +267,51 @@ func TestPoll_AQuietAccountRepeatsNothing(t *testing.T) {
 
 func TestPoll_WhatAppearsWhileTheServerAnswersIsReadByTheNextPoll(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		server, cfg := fixture(cfapi.Options{})
-		cfg.Overlap = time.Minute
-		// The server looks at once, and takes ten seconds to answer.
-		server.Fault(func(int, *http.Request) *cfapi.Fault {
-			return cfapi.Custom(func(_ *http.Request, answer func() *http.Response) (*http.Response, error) {
-				resp := answer()
-				time.Sleep(10 * time.Second)
-				resp.Header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
-				return resp, nil
+	// What the local clock is off by, less than what is noticed.
+	for _, off := range []time.Duration{0, 4 * time.Second, -4 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			server, cfg := fixture(cfapi.Options{})
+			cfg.Overlap = time.Minute
+			cfg.Clock = func() time.Time { return time.Now().Add(off) }
+			// The server looks at once, and takes ten seconds to answer.
+			server.Fault(func(int, *http.Request) *cfapi.Fault {
+				return cfapi.Custom(func(_ *http.Request, answer func() *http.Response) (*http.Response, error) {
+					resp := answer()
+					time.Sleep(10 * time.Second)
+					resp.Header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
+					return resp, nil
+				})
 			})
+			now := time.Now()
+			for i := range 10 {
+				// Each appears between the two, as late as an entry may be.
+				at := now.Add(time.Duration(i)*time.Second + time.Millisecond)
+				server.Add(at, cfapi.Entry(fmt.Sprintf("late-%d", i), at.Add(-cfg.Overlap), 3))
+			}
+			c := connect(t, cfg)
+			first := poll1(t, c, nil)
+			require.Empty(t, ids(first))
+			require.Equal(t, 10*time.Second, time.Since(now))
+			second := poll1(t, c, first.Cursor)
+			require.Len(t, ids(second), 10)
 		})
-		now := time.Now()
-		// Each appears between the two, one of them as late as an entry may be.
-		server.Add(now.Add(4*time.Second), cfapi.Entry("in-time", now.Add(4*time.Second), 0))
-		server.Add(now.Add(5*time.Second), cfapi.Entry("late", now.Add(5*time.Second-cfg.Overlap), 0))
-		c := connect(t, cfg)
-		first := poll1(t, c, nil)
-		require.Empty(t, ids(first))
-		require.Equal(t, 10*time.Second, time.Since(now))
-		second := poll1(t, c, first.Cursor)
-		require.Equal(t, []string{"in-time", "late"}, ids(second))
-	})
+	}
+}
+
+func TestPoll_AnEntryMayBeAsLateAsTheOverlap(t *testing.T) {
+	t.Parallel()
+	for _, fraction := range []time.Duration{0, time.Millisecond, 500 * time.Millisecond, 999 * time.Millisecond} {
+		synctest.Test(t, func(t *testing.T) {
+			server, cfg := fixture(cfapi.Options{})
+			time.Sleep(fraction)
+			c := connect(t, cfg)
+			first := poll1(t, c, nil)
+			at := time.Now().Add(time.Microsecond)
+			server.Add(at, cfapi.Entry("late", at.Add(-10*time.Minute), 6))
+			time.Sleep(5 * time.Minute)
+			require.Equal(t, []string{"late"}, ids(poll1(t, c, first.Cursor)))
+		})
+	}
 }
 
 // meetings are the ways in which servers treat the ends of a window.
@@ -443,6 +465,30 @@ func TestPoll_ABacklogShrinksUnderASlowHost(t *testing.T) {
 			time.Sleep(61 * time.Second)
 		}
 		require.Len(t, old, 5000)
+	})
+}
+
+func TestPoll_WhatIsNewestAndTheBacklogTakeTurns(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := fixture(cfapi.Options{})
+		// A poll has room for half of what is within the overlap, and the next
+		// one comes late enough to begin with what is newest.
+		cfg.PageSize = 1
+		cfg.PollInterval = time.Minute
+		fill(server, 400, 3*time.Second)
+		c := connect(t, cfg)
+		var cursor ingest.Cursor
+		got := map[string]bool{}
+		for range 10 {
+			b := poll1(t, c, cursor)
+			for _, id := range ids(b) {
+				got[id] = true
+			}
+			cursor = b.Cursor
+			time.Sleep(cfg.PollInterval + time.Second)
+		}
+		require.Len(t, got, 400)
 	})
 }
 
