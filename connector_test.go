@@ -986,6 +986,33 @@ func TestPoll_FullOfRememberedIDsItReadsAgainAndLosesNothing(t *testing.T) {
 	})
 }
 
+func TestFeed_WithoutRoomInTheBacklogTheNewestWindowKeepsWhatIsSettled(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	f := feed{Settled: at, Newest: &window{Since: at, Before: at.Add(time.Hour), Settled: at.Add(time.Minute)}}
+	for i := range maxBacklog - 1 {
+		end := at.Add(-time.Duration(i) * time.Hour)
+		f.Backlog = append(f.Backlog, window{Since: end.Add(-time.Hour), Before: end, Offset: 1})
+	}
+	// There is room for one.
+	f.split()
+	require.Len(t, f.Backlog, maxBacklog)
+	require.Equal(t, window{Since: at, Before: at.Add(time.Minute)}, f.Backlog[0])
+	require.Equal(t, at.Add(time.Minute), f.Settled)
+	require.Equal(t, f.Settled, f.Newest.Since)
+
+	f.Backlog[0].Offset = 1
+	f.Newest.Settled = at.Add(2 * time.Minute)
+	f.split()
+	require.Len(t, f.Backlog, maxBacklog)
+	require.Equal(t, at.Add(time.Minute), f.Settled)
+	require.Equal(t, f.Settled, f.Newest.Since)
+	// Nor does it count as settled when the window ends there.
+	f.finishNewest(settledLeft)
+	require.Len(t, f.Backlog, maxBacklog)
+	require.Equal(t, at.Add(time.Minute), f.Settled)
+}
+
 func TestCursor_RefusesWhatIsNotItsOwn(t *testing.T) {
 	t.Parallel()
 	_, cfg := fixture(cfapi.Options{})
