@@ -26,6 +26,7 @@ var families = []struct{ prefix, family string }{
 	{"account.", familyAccount},
 	{"member.", familyAccount},
 	{"user_group.", familyAccount},
+	{"user.", familyAccount},
 	{"api_token.", familyToken},
 	{"api_key.", familyToken},
 	{"dns.", familyDNS},
@@ -69,7 +70,7 @@ var verbs = []struct {
 }{
 	{verbCreate, false, "create created creates creating insert inserted import imported"},
 	{verbCreate, false, "add added adds attach attached"},
-	{verbCreate, false, "invite invited"},
+	{verbCreate, true, "invite invited"},
 	{verbCreate, true, "new issue issued scan"},
 	{verbUpdate, false, "update updated updates updating edit edited modify modified patch patched replace overwrite rename renamed"},
 	{verbUpdate, false, "change changed"},
@@ -77,6 +78,7 @@ var verbs = []struct {
 	{verbDelete, false, "delete deleted deletes deleting del destroy destroyed"},
 	{verbDelete, false, "remove removed removes detach detached unset"},
 	{verbDelete, false, "revoke revoked"},
+	{verbDelete, false, "leave"},
 	{verbDelete, false, "cancel cancelled canceled"},
 	{verbDelete, false, "decline declined reject rejected"},
 	{verbDelete, false, "purge purged"},
@@ -101,10 +103,11 @@ var verbs = []struct {
 	{verbDeploy, false, "deploy deployed publish published"},
 }
 
-// pairs are the pairs of resource.type and action.type that have been
-// published, with the canonical name of each. They are compared without regard
-// to case and separators, so "DNS_record" stands for "dns.record" too. A
-// resource of "*" means that the action says enough by itself.
+// pairs are the pairs of resource.type and action.type that are known, with the
+// canonical name of each. Most have been published; the others follow from how
+// their neighbours are named, or from the paths of the API. They are compared
+// without regard to case and separators, so "DNS_record" stands for "dns.record"
+// too. A resource of "*" means that the action says enough by itself.
 var pairs = []struct{ resource, action, name string }{
 	// Users and the account.
 	{"*", "login", "account.login"},
@@ -118,11 +121,18 @@ var pairs = []struct{ resource, action, name string }{
 	{"*", "disable_enforce_twofactor", "account.2fa.disable"},
 	{"*", "change_password", "account.password.change"},
 	{"*", "change_email", "account.email.change"},
+	{"user", "update", "user.update"},
+
+	// Users answer an invitation, and leave an account, by themselves.
+	{"invites", "update", "member.invitation.accept"},
+	{"memberships", "update", "member.invitation.accept"},
+	{"memberships", "delete", "member.leave"},
 
 	// Credentials. "API key" is always the Global API key of a user.
 	{"*", "token_create", "api_token.create"},
 	{"*", "token_update", "api_token.update"},
 	{"*", "token_roll", "api_token.roll"},
+	{"tokens.value", "update", "api_token.roll"},
 	{"*", "token_revoke", "api_token.revoke"},
 	{"*", "API_key_view", "api_key.view"},
 	{"*", "API_key_created", "api_key.create"},
@@ -167,6 +177,7 @@ var pairs = []struct{ resource, action, name string }{
 	{"*", "script_deploy", "worker.script.deploy"},
 	{"*", "script_delete", "worker.script.delete"},
 	{"*", "script_on_subdomain", "worker.script.expose"},
+	{"workers.scripts.subdomain", "create", "worker.script.expose"},
 	{"*", "script_schedules", "worker.script.schedule"},
 	{"*", "patch_settings", "worker.script.settings.update"},
 	{"*", "route_create", "worker.route.create"},
@@ -266,15 +277,17 @@ var subjects = []subject{
 		"delete=api_key.deactivate disable=api_key.deactivate", either},
 	{"token apitoken", "token apitoken", "api_token", "delete=api_token.revoke disable=api_token.revoke reset=api_token.roll", either},
 	{"user_group usergroup resource_group", "user_group usergroup resource_group", "user_group", "", either},
+	// An update of this group puts members into it, with the roles it has.
+	{"scim_group", "scim_group", "user_group", "update=member.update", either},
 	{"^invit member_invit account_invit", "invitation invite", "member.invitation", "create=member.add update=member.update delete=member.invitation.cancel", either},
-	{"member membership scim_user scim_group ^role ^account_role", "member membership scim_user scim_group role", "member", "create=member.add delete=member.remove", either},
+	{"member membership scim_user ^role ^account_role", "member membership scim_user role", "member", "create=member.add delete=member.remove", either},
 
 	// Zones.
 	{"zone_hold ^hold$", "zone_hold", "zone.hold", "delete=zone.hold.remove disable=zone.hold.remove enable=zone.hold.create", either},
 	{"dnssec", "dnssec", "zone.dnssec", "create=zone.dnssec.enable delete=zone.dnssec.disable", either},
 	{"dns_record dnsrecord", "dns_record", "dns.record", "", either},
 	{"pagerule page_rule", "pagerule page_rule", "zone.pagerule", "", either},
-	{"zone_setting", "zone_setting", "zone.settings", "view=zone.settings.read", either},
+	{"^setting zone_setting", "zone_setting", "zone.settings", "view=zone.settings.read", either},
 	{"^zone$ ^zones$", "setting", "zone.settings", "view=zone.settings.read", both},
 	{"certificate universal_ssl custom_hostname ^ssl ^tls", "certificate", "zone.certificate", "", either},
 	{"^registrar ^domain$ ^domains$", "", "registrar.domain", "", either},
@@ -302,10 +315,9 @@ var subjects = []subject{
 // [refine] makes of what it finds in an entry.
 var more = []string{
 	actionUnknown,
-	"account.add", "zone.transfer_out", "registrar.domain.unlock", "zone.hold.remove",
-	"firewall_rule.disable", "waf_rule.disable", "firewall_rule.enable", "waf_rule.enable",
+	"account.add", "zone.transfer_out", "registrar.domain.unlock",
 	"zone.ruleset.create", "zone.ruleset.update", "zone.ruleset.delete",
-	"logpush.job.disable", "logpush.job.enable", "d1.database.restore",
+	"d1.database.restore",
 }
 
 // actionUnknown is the action of an entry that could not be understood.
@@ -345,12 +357,14 @@ func init() {
 	}
 	for _, s := range subjects {
 		x := indexedSubject{patterns(s.resource), patterns(s.action), make(map[string]*naming), s.how}
-		for _, row := range verbs {
-			x.names[row.kind] = named(s.name + "." + row.kind)
-		}
 		for pair := range strings.FieldsSeq(s.verbs) {
 			kind, name, _ := strings.Cut(pair, "=")
 			x.names[kind] = named(name)
+		}
+		for _, row := range verbs {
+			if x.names[row.kind] == nil {
+				x.names[row.kind] = named(s.name + "." + row.kind)
+			}
 		}
 		subjectList = append(subjectList, x)
 	}
@@ -433,15 +447,17 @@ func squash(b []byte, s string) []byte {
 // words appends s in lower case with one underscore between its words and two
 // at either end: "DNS record" and "dnsRecord" become "__dns_record__".
 func words(b []byte, s string) []byte {
-	const lower, upper, other = 0, 1, 2
+	const lower, upper, digit, other = 0, 1, 2, 3
 	kind := func(i int) int {
 		switch {
 		case i >= len(s):
 			return other
 		case 'A' <= s[i] && s[i] <= 'Z':
 			return upper
-		case 'a' <= s[i] && s[i] <= 'z', '0' <= s[i] && s[i] <= '9':
+		case 'a' <= s[i] && s[i] <= 'z':
 			return lower
+		case '0' <= s[i] && s[i] <= '9':
+			return digit
 		}
 		return other
 	}
@@ -453,9 +469,9 @@ func words(b []byte, s string) []byte {
 			pending = true
 			continue
 		}
-		// A word begins at the B of aB and of ABc.
+		// A word begins at the B of aB, of ABc and of 1Bc, but not of 1B.
 		if k == upper {
-			pending = pending || i > 0 && (kind(i-1) == lower || kind(i-1) == upper && kind(i+1) == lower)
+			pending = pending || i > 0 && (kind(i-1) == lower || kind(i-1) != other && kind(i+1) == lower)
 			c += 'a' - 'A'
 		}
 		if pending && len(b) > start {
@@ -485,6 +501,7 @@ func nameOf(e *entry) naming {
 }
 
 var (
+	roleWords     = patterns("member_role")
 	transferWords = patterns("transfer_out_ transferred_out transfer_away transferred_away move_out_ moved_out moved_away ^transfer$ ^transferred$")
 	unlockWords   = patterns("unlock")
 	domainWords   = patterns("zone domain registrar")
@@ -508,6 +525,9 @@ func nameByWords(e *entry) naming {
 	v := findVerb(action)
 	if v.kind == "" {
 		v = findVerb(words(nil, e.actionInfo))
+	}
+	if v.kind == "" && containsAny(action, roleWords) {
+		v.kind = verbUpdate
 	}
 	if v.kind != "" {
 		for i := range subjectList {

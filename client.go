@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io"
+	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
@@ -21,6 +22,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/httpx"
 )
 
 const (
@@ -38,6 +40,11 @@ const (
 	// longestWait bounds a wait the server asks for, so that a misread or
 	// hostile header cannot stop the feed for good.
 	longestWait = time.Hour
+	// farthestDate bounds how far the Date of a reply may be from the local
+	// clock: a window that ends in the year 9999 would be the last one. A local
+	// clock that is farther off finds no certificate valid, so that where both
+	// disagree by more the Date is wrong.
+	farthestDate = 398 * 24 * time.Hour
 )
 
 // errTooLarge says that a reply was longer than maxBody. The page holds its
@@ -54,6 +61,10 @@ type client struct {
 	timeout   time.Duration
 	token     Secret
 	maxBody   int64
+	clock     func() time.Time
+	logger    *slog.Logger
+	// wrongDate lets the log say only once that a Date is wrong.
+	wrongDate sync.Once
 }
 
 // query is one request for a page of the audit log.
@@ -65,7 +76,8 @@ type query struct {
 
 // reply is what a page brought besides its entries.
 type reply struct {
-	// date is the server's clock when it answered, to the second, or zero.
+	// date is the server's clock when it answered, to the second, or zero when
+	// that is unknown.
 	date time.Time
 	// took is the time from sending the request to its reply.
 	took time.Duration
@@ -103,6 +115,8 @@ func newClient(cfg Config) *client {
 		timeout:   cfg.RequestTimeout,
 		token:     cfg.APIToken,
 		maxBody:   maxBody,
+		clock:     cfg.Clock,
+		logger:    cfg.Logger,
 	}
 	// Built from explicit options alone, the service reads nothing from the
 	// environment; retries are ours, because the service's own sleep as long
@@ -143,7 +157,14 @@ func sameHost(req *http.Request, via []*http.Request) error {
 // page fetches one page of the audit log into p and finds its entries. On
 // errTooLarge and errNotJSON, p holds what was read.
 func (c *client) page(ctx context.Context, q query, p *page) (reply, error) {
-	return c.persist(ctx, func(ctx context.Context, r *reply) error { return c.fetch(ctx, q, p, r) })
+	r, err := c.persist(ctx, func(ctx context.Context, r *reply) error { return c.fetch(ctx, q, p, r) })
+	if !r.date.IsZero() && r.date.Sub(c.clock()).Abs() > farthestDate {
+		c.wrongDate.Do(func() {
+			c.logger.Warn("the Date of the replies is more than a year from the local clock and is not used", "date", r.date)
+		})
+		r.date = time.Time{}
+	}
+	return r, err
 }
 
 // get fetches what stands at path, below the base URL, for the features beside
@@ -363,7 +384,7 @@ func (c *client) refuse(req *http.Request, next option.MiddlewareNext) (*http.Re
 	defer resp.Body.Close()
 	c.limiter.observe(resp.Header)
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
-	wait := min(parseRetryAfter(resp.Header, time.Now()), longestWait)
+	wait := httpx.RetryAfter(resp.Header, time.Now(), longestWait)
 	if wait == 0 && resp.StatusCode == http.StatusTooManyRequests {
 		wait = rateLimitWait
 		if _, reset, ok := parseRateLimit(resp.Header.Get("Ratelimit")); ok {
@@ -441,24 +462,6 @@ func passing(err error) bool {
 func retryAfter(err error) time.Duration {
 	if api, ok := errors.AsType[*APIError](err); ok {
 		return api.Wait
-	}
-	return 0
-}
-
-// parseRetryAfter reads Retry-After, which is seconds or a date.
-func parseRetryAfter(h http.Header, now time.Time) time.Duration {
-	v := h.Get("Retry-After")
-	if v == "" {
-		return 0
-	}
-	if seconds, err := strconv.ParseFloat(v, 64); err == nil {
-		if !(seconds > 0) {
-			return 0 // NaN too, which no comparison holds for
-		}
-		return time.Duration(min(seconds, longestWait.Seconds()) * float64(time.Second))
-	}
-	if t, err := http.ParseTime(v); err == nil {
-		return max(0, t.Sub(now))
 	}
 	return 0
 }

@@ -62,6 +62,7 @@ func poll1(t *testing.T, c *Connector, cursor ingest.Cursor) ingest.Batch {
 	t.Helper()
 	b, err := c.Poll(t.Context(), cursor)
 	require.NoError(t, err)
+	sound(t, b.Events...)
 	return b
 }
 

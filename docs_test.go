@@ -113,7 +113,7 @@ func docs(t *testing.T) string {
 		}
 		fmt.Fprintf(&b, "| `%s` | %s |\n", name, text)
 	}
-	b.WriteString("\n## Names\n\nThese pairs of Cloudflare's are known, without regard to case and separators; `*`\n" +
+	b.WriteString("\n## Names\n\nThese pairs are known, without regard to case and separators; `*`\n" +
 		"is any resource. Others get their name by the words in them, or by putting the\n" +
 		"two together, and nothing that is not known is dropped.\n\n| Resource | Action | Canonical action |\n|---|---|---|\n")
 	for _, p := range pairs {

@@ -44,9 +44,9 @@ type Trial struct {
 // down to, and which rules were tried up to the one that matched.
 func (n *Normalizer) Explain(raw []byte) Explanation {
 	e := decodeOne(raw)
-	var x Explanation
-	x.Event, x.Verdict = n.event(&e, time.Time{})
 	f := n.facts(&e)
+	v := n.classifier.classify(&e, &f)
+	x := Explanation{Event: n.eventOf(&e, &f, v, time.Time{}), Verdict: v}
 	g := graded{c: n.classifier, e: &e, f: &f}
 	for _, c := range conditions {
 		fact := Fact{Name: c.name, Values: []string{}}

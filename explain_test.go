@@ -29,7 +29,7 @@ func TestExplain_AgreesWithNormalize(t *testing.T) {
 		for _, example := range examples {
 			raws = append(raws, example.yes, example.no)
 		}
-		for _, p := range published {
+		for _, p := range taxonomy {
 			raws = append(raws, logged(p.resource, p.action, p.more...))
 		}
 		for _, raw := range raws {

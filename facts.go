@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"unicode"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
 )
@@ -102,14 +101,6 @@ var settingOrders = map[string]string{
 	"development_mode": "on off",
 }
 
-// actionStrength orders what a firewall rule does with a request.
-var actionStrength = map[string]int{
-	"skip": 1, "allow": 1, "bypass": 1, "whitelist": 1, "disable": 1,
-	"log": 2, "simulate": 2,
-	"challenge": 3, "js_challenge": 3, "managed_challenge": 3, "interactive_challenge": 3,
-	"block": 4, "ban": 4, "drop": 4,
-}
-
 // factsOf finds out what an entry did. It never fails: what an entry does not
 // say stays empty.
 func factsOf(e *entry) facts {
@@ -143,21 +134,36 @@ type review struct {
 type object []member
 
 type member struct {
-	key string
-	val value
+	text string // as it stands in the object
+	key  string
+	val  value
 }
 
 // maxMembers bounds how many members of an object are looked at.
 const maxMembers = 200
 
-// read fills o with the members of v, reusing its memory.
-func (o object) read(v value) object {
+// read fills o with the members of v, reusing its memory. Members that another
+// object has too, at the same place, are not taken apart again.
+func (o object) read(v value, like object) object {
 	o = o[:0]
-	if v.kind() == '{' {
-		v.each(func(key string, val value) bool {
-			o = append(o, member{key, val})
-			return len(o) < maxMembers
-		})
+	if v.kind() != '{' {
+		return o
+	}
+	s := string(v)
+	for i := skipSpace(s, 1); len(o) < maxMembers; {
+		if n := len(o); n < len(like) {
+			if rest, same := strings.CutPrefix(s[i:], like[n].text); same && (rest[0] == ',' || rest[0] == '}') {
+				o = append(o, like[n])
+				i = behind(s, len(s)-len(rest))
+				continue
+			}
+		}
+		key, val, end := memberAt(s, i, true)
+		if val == "" {
+			break
+		}
+		o = append(o, member{s[i:end], key, val})
+		i = behind(s, end)
 	}
 	return o
 }
@@ -197,9 +203,9 @@ func (o object) text(keys ...string) string {
 
 func (r *review) reset(e *entry) {
 	r.e = e
-	r.meta = r.meta.read(e.metadata)
-	r.before = r.before.read(e.oldValue)
-	r.after = r.after.read(e.newValue)
+	r.meta = r.meta.read(e.metadata, nil)
+	r.before = r.before.read(e.oldValue, nil)
+	r.after = r.after.read(e.newValue, r.before)
 	r.n = 0
 	r.facts = facts{naming: nameOf(e)}
 	// What is deleted stands in the old value, except that Cloudflare's own
@@ -253,8 +259,11 @@ func (r *review) refine() {
 	case familyAccess:
 		r.decision = strings.ToLower(r.text("decision"))
 		r.target = r.text("name", "app_name")
-		if r.decision == "bypass" && !strings.EqualFold(r.before.text("decision"), "bypass") {
+		switch bypassed := strings.EqualFold(r.before.text("decision"), "bypass"); {
+		case r.decision == "bypass" && !bypassed:
 			r.direction = weaker
+		case r.decision != "" && r.decision != "bypass" && bypassed:
+			r.direction = safer
 		}
 	case familyWorkers:
 		r.refineWorker()
@@ -281,6 +290,12 @@ func (r *review) refine() {
 	if r.target == "" && r.e.resourceID != r.e.ownerID {
 		r.target = r.e.resourceID
 	}
+	if strings.HasPrefix(r.name, "access_policy.") {
+		// Policies of several applications often have the same name.
+		if app := r.text("app_name", "app_id"); app != "" && app != r.target {
+			r.target = strings.TrimSpace(r.target + " (" + app + ")")
+		}
+	}
 	r.compare()
 	r.changes = append(r.changes, r.changed[:r.n]...)
 }
@@ -303,6 +318,10 @@ func (r *review) refineAccount() {
 		if r.enforcement() == "false" {
 			r.rename("account.2fa.disable")
 		}
+	case "user.update":
+		if now := r.after.text("email"); now != "" && !strings.EqualFold(now, r.before.text("email")) {
+			r.rename("account.email.change")
+		}
 	case "account.staff_login":
 		r.target = r.actorName
 	}
@@ -323,7 +342,7 @@ func (r *review) refineAccount() {
 // actor is the target where the entry names no other.
 func (r *review) isAboutOneself() bool {
 	switch r.name {
-	case "account.login", "account.logout", "account.password.change", "account.email.change":
+	case "account.login", "account.logout", "account.password.change", "account.email.change", "user.update":
 		return true
 	case "account.2fa.enable", "account.2fa.disable", "account.2fa.update":
 		return !r.isEnforcement()
@@ -595,12 +614,19 @@ func settingRank(order string, v value) (rank, top int) {
 }
 
 func (r *review) refineDNS() {
+	others := 0
+	if !r.after.has("type") {
+		others = r.refineBatch()
+	}
 	r.recordType = strings.ToUpper(r.text("type", "record_type"))
 	// A record that becomes one of another type is lost as what it was.
 	if lost := strings.ToUpper(r.before.text("type")); slices.Contains(addressRecords, lost) {
 		r.recordType = lost
 	}
 	r.target = strings.TrimSuffix(r.text("name", "record_name"), ".")
+	if others > 0 && r.target != "" {
+		r.target += " and " + strconv.Itoa(others) + " more"
+	}
 	was, is := r.before.text("proxied"), r.after.text("proxied")
 	switch {
 	case was == "true" && is == "false":
@@ -608,6 +634,41 @@ func (r *review) refineDNS() {
 	case was == "false" && is == "true":
 		r.direction = safer
 	}
+}
+
+// batches are the members of a batch of DNS records, the gravest change first.
+var batches = []struct{ key, name string }{
+	{"deletes", "dns.record.delete"},
+	{"puts", "dns.record.update"},
+	{"patches", "dns.record.update"},
+	{"posts", "dns.record.create"},
+}
+
+// refineBatch takes a batch for its gravest change: the first one of a record
+// that led traffic or mail, or else the first. It returns how many more records
+// the batch treats like that one.
+func (r *review) refineBatch() (others int) {
+	var gravest value
+	led := false
+	for i := 0; i < len(batches) && !led; i++ {
+		r.is = appendElements(r.is[:0], r.after.get(batches[i].key))
+		for j := 0; j < len(r.is) && !led; j++ {
+			recordType := strings.ToUpper(r.is[j].get("type").text())
+			led = batches[i].key != "posts" && slices.Contains(addressRecords, or(recordType, "unknown"))
+			if led || gravest == "" {
+				gravest, others = r.is[j], len(r.is)-1
+				r.rename(batches[i].name)
+			}
+		}
+	}
+	switch {
+	case gravest == "":
+	case r.verb == verbDelete:
+		r.before, r.after = r.before.read(gravest, nil), r.after[:0]
+	default:
+		r.after = r.after.read(gravest, nil)
+	}
+	return others
 }
 
 func (r *review) refineWorker() {
@@ -735,7 +796,7 @@ func (s *tokenScope) read(v value, depth int) {
 	case kind == '"':
 		s.permission(v.text())
 	case kind == '{':
-		o := object(nil).read(v)
+		o := object(nil).read(v, nil)
 		if strings.EqualFold(o.text("effect"), "deny") {
 			return
 		}
@@ -800,11 +861,6 @@ func (r *review) refineLogDelivery() {
 	}
 }
 
-// zoneName is the name of a zone in lower case and without a dot at its end.
-func zoneName(name string) string {
-	return strings.ToLower(strings.TrimSuffix(name, "."))
-}
-
 // isHexID reports whether s has the form of an id of Cloudflare's: 32
 // hexadecimal digits.
 func isHexID(s string) bool {
@@ -817,626 +873,4 @@ func isHexID(s string) bool {
 		}
 	}
 	return true
-}
-
-// firewallControl is a rule of a ruleset, or an override in one, as far as it
-// decides what happens to requests.
-type firewallControl struct {
-	id, parent string
-	name       string
-	off        bool
-	strength   int // see actionStrength; 0 when it is not known
-	action     string
-}
-
-// firewallPhases are the phases of rulesets that protect something. Those of
-// the managed rules come first.
-var (
-	managedPhases  = []string{"http_request_firewall_managed", "http_response_firewall_managed", "http_request_sbfm", "ddos_", "magic_transit_managed"}
-	firewallPhases = []string{"http_request_firewall_", "http_ratelimit", "http_request_api_gateway", "magic_transit"}
-)
-
-func hasAnyPrefix(s string, prefixes []string) bool {
-	for _, p := range prefixes {
-		if strings.HasPrefix(s, p) {
-			return true
-		}
-	}
-	return false
-}
-
-func (r *review) refineFirewall() {
-	r.target = r.text("description", "notes", "ref")
-	phase, kind := r.meta.text("phase"), r.meta.text("kind")
-	if phase == "" {
-		phase, kind = r.text("phase"), r.text("kind")
-	}
-	switch kind {
-	case "root", "custom", "managed":
-		r.accountWide = true
-	}
-	managed := hasAnyPrefix(phase, managedPhases) || strings.HasPrefix(r.name, "waf_rule.") ||
-		strings.HasPrefix(strings.ToLower(r.e.resourceType), "waf")
-	if phase != "" && !managed && !hasAnyPrefix(phase, firewallPhases) {
-		switch r.verb {
-		case verbCreate, verbDelete:
-			r.rename("zone.ruleset." + r.verb)
-		default:
-			r.rename("zone.ruleset.update")
-		}
-		if r.target == "" {
-			r.target = r.text("name")
-		}
-		return
-	}
-	c := r.controls()
-	d := c.compare()
-	if d.target != "" {
-		r.target = d.target
-		if d.others > 0 {
-			r.target += " and " + strconv.Itoa(d.others) + " more"
-		}
-	}
-	if r.target == "" {
-		r.target = r.text("name", "ruleset_name")
-	}
-	prefix := "firewall_rule."
-	if managed {
-		prefix = "waf_rule."
-	}
-	switch {
-	case strings.HasSuffix(r.name, "_rule.disable"):
-		r.direction = weaker
-	case strings.HasSuffix(r.name, "_rule.enable"):
-		r.direction = safer
-	case r.verb == verbDelete:
-		r.direction = d.removal
-	case r.verb == verbCreate:
-		r.direction = d.addition
-	case r.verb != verbUpdate:
-	case d.disabled:
-		r.rename(prefix + verbDisable)
-		r.direction = weaker
-	case d.removed:
-		r.rename("zone.firewall.rule.delete")
-		r.direction = d.removal
-	case d.moved == weaker:
-		r.direction = weaker
-	case d.added:
-		r.rename("zone.firewall.rule.create")
-		r.direction = d.addition
-	case d.enabled:
-		r.rename(prefix + verbEnable)
-		r.direction = safer
-	case d.moved == safer:
-		r.direction = safer
-	default:
-		r.direction = r.limitDirection()
-	}
-	for _, change := range d.changes {
-		r.add(change)
-	}
-}
-
-// limitDirection tells a rate limit that lets more through from one that lets
-// less through.
-func (r *review) limitDirection() string {
-	for _, key := range []string{"threshold", "requests_per_period"} {
-		was, err1 := strconv.ParseFloat(r.before.text(key), 64)
-		is, err2 := strconv.ParseFloat(r.after.text(key), 64)
-		switch {
-		case err1 != nil || err2 != nil:
-		case is > was:
-			return weaker
-		case is < was:
-			return safer
-		}
-	}
-	return ""
-}
-
-// ruleLists are the members that hold the rules of a ruleset, and deletedLists
-// those that hold the rules taken out of it.
-var (
-	ruleLists    = []string{"modified_rules", "rules", "added_rules", "new_rules"}
-	deletedLists = []string{"deleted_rules", "removed_rules"}
-)
-
-// controls are the rules of a ruleset before and after.
-type controls struct {
-	before, after []firewallControl
-	// complete says that a rule missing from one side did not exist then;
-	// otherwise nothing is known of it.
-	complete bool
-	// deleted are the rules that the entry lists as deleted.
-	deleted []firewallControl
-}
-
-// controls collects the rules of the entry. A rule that is not part of a
-// ruleset is a list of one.
-func (r *review) controls() controls {
-	var c controls
-	isList := false
-	for _, key := range deletedLists {
-		// They may stand on either side.
-		for _, o := range []object{r.before, r.after} {
-			if v := o.get(key); v != "" {
-				isList = true
-				r.was = appendElements(r.was[:0], v)
-				c.deleted = r.appendControls(c.deleted, r.was)
-			}
-		}
-	}
-	for _, key := range ruleLists {
-		before, after := r.before.get(key), r.after.get(key)
-		switch {
-		case before == "" && after == "":
-			continue
-		case before != "" && after != "":
-			// The same list on both sides can be compared as it is.
-			r.was, r.is = appendElements(r.was[:0], before), appendElements(r.is[:0], after)
-			was, is := withoutCommon(r.was, r.is)
-			return controls{r.appendControls(nil, was), r.appendControls(nil, is), true, c.deleted}
-		}
-		isList = true
-		r.was, r.is = appendElements(r.was[:0], before), appendElements(r.is[:0], after)
-		c.before, c.after = r.appendControls(c.before, r.was), r.appendControls(c.after, r.is)
-	}
-	if isList {
-		return c
-	}
-	if len(r.before) > 0 {
-		c.before = appendControl(nil, r.e.resourceID, r.before)
-	}
-	if len(r.after) > 0 {
-		c.after = appendControl(nil, r.e.resourceID, r.after)
-	}
-	c.complete = r.verb != verbUpdate
-	return c
-}
-
-// maxControls bounds how many rules of a ruleset are compared.
-const maxControls = 200
-
-func (r *review) appendControls(list []firewallControl, rules []value) []firewallControl {
-	for _, rule := range rules {
-		if rule.kind() == '{' && len(list) < maxControls {
-			r.rule = r.rule.read(rule)
-			list = appendControl(list, "", r.rule)
-		}
-	}
-	return list
-}
-
-func appendElements(list []value, array value) []value {
-	array.each(func(key string, element value) bool {
-		list = append(list, element)
-		return key == ""
-	})
-	return list
-}
-
-// withoutCommon leaves out what both lists begin or end with: an update of a
-// ruleset repeats the rules that stay as they are.
-func withoutCommon(was, is []value) (_, _ []value) {
-	for len(was) > 0 && len(is) > 0 && was[0] == is[0] {
-		was, is = was[1:], is[1:]
-	}
-	for len(was) > 0 && len(is) > 0 && was[len(was)-1] == is[len(is)-1] {
-		was, is = was[:len(was)-1], is[:len(is)-1]
-	}
-	return was, is
-}
-
-func appendControl(list []firewallControl, id string, rule object) []firewallControl {
-	c := firewallControl{id: id, name: rule.text("description", "notes")}
-	if c.id == "" {
-		c.id = rule.text("id", "ref")
-	}
-	c.readState(rule)
-	list = append(list, c)
-	if c.action != "execute" {
-		return list
-	}
-	// A managed ruleset is weakened by overriding its rules.
-	overrides := object(nil).read(rule.get("action_parameters").get("overrides"))
-	if len(overrides) == 0 {
-		return list
-	}
-	all := firewallControl{id: "*", parent: c.id, name: c.name}
-	all.readState(overrides)
-	list = append(list, all)
-	for _, key := range []string{"rules", "categories"} {
-		overrides.get(key).each(func(_ string, v value) bool {
-			override := object(nil).read(v)
-			o := firewallControl{id: override.text("id", "category"), parent: c.id, name: c.name}
-			o.readState(override)
-			list = append(list, o)
-			return len(list) < maxControls
-		})
-	}
-	return list
-}
-
-// readState reads whether a rule is in force and what it does.
-func (c *firewallControl) readState(o object) {
-	switch {
-	case o.text("enabled") == "false", o.text("paused") == "true", o.text("disabled") == "true":
-		c.off = true
-	}
-	c.action = strings.ToLower(o.text("action", "mode"))
-	if c.action == "" {
-		c.action = strings.ToLower(o.get("action").get("mode").text())
-	}
-	switch c.action {
-	case "off", "disable", "disabled":
-		c.off = true
-	}
-	c.strength = actionStrength[c.action]
-}
-
-// controlsDiff is what happened to the rules of a ruleset.
-type controlsDiff struct {
-	disabled, enabled bool
-	moved             string // the direction in which actions changed
-	added, removed    bool
-	addition, removal string // the direction of a rule that came or went
-	target            string // the rule that matters most
-	others            int    // how many matter as much
-	changes           []ingest.FieldChange
-
-	weight int // of target
-}
-
-// note takes c for the target if nothing of more weight has happened to
-// another rule, and keeps the change of field, if there is one.
-func (d *controlsDiff) note(weight int, c *firewallControl, field, old, now string) {
-	switch {
-	case weight > d.weight:
-		d.weight, d.target, d.others = weight, or(c.name, c.id), 0
-	case weight == d.weight && weight > 1:
-		d.others++
-	}
-	if field != "" && c.id != "" && len(d.changes) < maxChanges {
-		d.changes = append(d.changes, ingest.FieldChange{Field: "rules." + c.id + "." + field, Old: old, New: now})
-	}
-}
-
-// compare compares rules by their ids.
-func (c *controls) compare() controlsDiff {
-	var d controlsDiff
-	for i := range c.after {
-		now := &c.after[i]
-		switch old := findControl(c.before, now); {
-		case old != nil:
-			d.changed(old, now)
-		case now.parent != "":
-			// An override that was not there: rules are on by default.
-			d.changed(&firewallControl{action: "default", strength: actionStrength["block"]}, now)
-		case c.complete || len(c.before) > 0:
-			d.added = true
-			if d.addition == "" || now.direction() == weaker {
-				d.addition = now.direction()
-			}
-			d.note(2, now, "action", "", now.action)
-		default:
-			d.disabled = d.disabled || now.off
-			d.note(1, now, "", "", "")
-		}
-	}
-	for i := range c.deleted {
-		d.deleted(&c.deleted[i])
-	}
-	for i := range c.before {
-		switch old := &c.before[i]; {
-		case !c.complete || findControl(c.after, old) != nil:
-		case old.parent != "":
-			d.enabled = d.enabled || old.off
-		default:
-			d.deleted(old)
-		}
-	}
-	return d
-}
-
-// deleted notes that a rule is gone.
-func (d *controlsDiff) deleted(c *firewallControl) {
-	if c.parent != "" {
-		return
-	}
-	d.removed = true
-	if removal := reverse(c.direction()); d.removal == "" || removal == weaker {
-		d.removal = removal
-	}
-	d.note(4, c, "action", c.action, "")
-}
-
-// changed notes what happened to one rule.
-func (d *controlsDiff) changed(old, now *firewallControl) {
-	d.note(1, now, "", "", "")
-	if old.off != now.off {
-		d.disabled = d.disabled || now.off
-		d.enabled = d.enabled || old.off
-		d.note(5, now, "enabled", strconv.FormatBool(!old.off), strconv.FormatBool(!now.off))
-	}
-	if old.action == now.action || now.action == "" {
-		return
-	}
-	switch {
-	case old.strength == 0 || now.strength == 0:
-	case now.strength < old.strength:
-		d.moved = weaker
-	case now.strength > old.strength && d.moved == "":
-		d.moved = safer
-	}
-	d.note(3, now, "action", old.action, now.action)
-}
-
-func findControl(list []firewallControl, like *firewallControl) *firewallControl {
-	for i := range list {
-		if list[i].id == like.id && list[i].parent == like.parent {
-			return &list[i]
-		}
-	}
-	return nil
-}
-
-// direction tells what adding the rule does, or "" where that cannot be told.
-func (c *firewallControl) direction() string {
-	switch {
-	case c.off || c.strength == 0 || c.strength == actionStrength["log"]:
-		return ""
-	case c.strength == actionStrength["skip"]:
-		return weaker
-	}
-	return safer
-}
-
-func reverse(direction string) string {
-	switch direction {
-	case weaker:
-		return safer
-	case safer:
-		return weaker
-	}
-	return ""
-}
-
-const (
-	// maxChanges bounds the changed fields of an event.
-	maxChanges = 16
-	// maxChangeText bounds the text of a value, in bytes.
-	maxChangeText = 256
-	// maxDepth bounds how deep objects are compared member by member.
-	maxDepth = 3
-	// masked stands for a secret.
-	masked = "[masked]"
-)
-
-// uninteresting are members that change along with others or never.
-func uninteresting(field string) bool {
-	switch field {
-	case "id", "zone_id", "zone_name", "account_id", "created_on", "modified_on", "created_at", "updated_at",
-		"last_updated", "version", "meta", "ref", "zone_tag", "account_tag", "etag":
-		return true
-	}
-	return false
-}
-
-// compare notes the differences between the resource before and after, and the
-// pairs "old_x" and "new_x" in the metadata.
-func (r *review) compare() {
-	r.compareObjects("", r.before, r.after, 1)
-	if len(r.before) == 0 && len(r.after) == 0 && r.setting == "" {
-		r.note("value", r.e.oldValue, r.e.newValue)
-	}
-	for i := range r.meta {
-		if field, ok := strings.CutPrefix(r.meta[i].key, "new_"); ok {
-			r.note(field, r.meta.get("old_"+field), r.meta[i].val)
-		}
-	}
-}
-
-func (r *review) compareObjects(prefix string, before, after object, depth int) {
-	for i := range after {
-		m := &after[i]
-		if i < len(before) && before[i] == *m {
-			continue // most members are the same, and stand in the same order
-		}
-		if old := before.get(m.key); old != m.val {
-			r.compareValues(prefix, m.key, old, m.val, depth)
-		}
-	}
-	for i := range before {
-		if m := &before[i]; (i >= len(after) || after[i].key != m.key) && !after.has(m.key) {
-			r.compareValues(prefix, m.key, m.val, "", depth)
-		}
-	}
-}
-
-func (r *review) compareValues(prefix, field string, before, after value, depth int) {
-	switch {
-	case depth == 1 && uninteresting(field):
-		return
-	case r.family == familyFirewall && depth == 1 && isRuleList(field):
-		return
-	case depth < maxDepth && isObject(before) && isObject(after) && before != after:
-		r.compareObjects(prefix+field+".", object(nil).read(before), object(nil).read(after), depth+1)
-		return
-	case prefix != "":
-		field = prefix + field
-	}
-	r.note(field, before, after)
-}
-
-func isRuleList(field string) bool {
-	return slices.Contains(ruleLists, field) || slices.Contains(deletedLists, field)
-}
-
-// isObject reports whether v is an object or missing.
-func isObject(v value) bool {
-	k := v.kind()
-	return k == '{' || k == 'n' || k == 0
-}
-
-// note keeps a change of field, unless there is none to tell.
-func (r *review) note(field string, before, after value) {
-	if r.n == maxChanges && before != "" && before.kind() != 'n' && after != "" && after.kind() != 'n' {
-		// It need not be rendered to be counted.
-		r.changesOmitted++
-		return
-	}
-	c := ingest.FieldChange{Field: oneLine(field, maxName), Old: shown(field, before), New: shown(field, after)}
-	if c.Old != "" || c.New != "" {
-		r.add(c)
-	}
-}
-
-func (r *review) add(c ingest.FieldChange) {
-	if r.n == maxChanges {
-		r.changesOmitted++
-		return
-	}
-	r.changed[r.n] = c
-	r.n++
-}
-
-// shown is a value as text, bounded, without control characters and without
-// secrets.
-func shown(field string, v value) string {
-	switch v.kind() {
-	case '"':
-		text := v.text()
-		if text != "" && (isSecretField(field) || isSecret(text)) {
-			return masked
-		}
-		return oneLine(withoutQuery(field, text), maxChangeText)
-	case '0', 't', 'f':
-		return string(v)
-	case '{', '[':
-		if isSecretField(field) {
-			return masked
-		}
-		return oneLine(outline(v), maxChangeText)
-	}
-	return ""
-}
-
-// outline names the elements of an array or the members of an object. It does
-// not print them in full, because there is no telling what they hold.
-func outline(v value) string {
-	var b strings.Builder
-	v.each(func(key string, item value) bool {
-		if b.Len() > 0 {
-			b.WriteString(", ")
-		}
-		switch kind := item.kind(); {
-		case kind == '{' && key == "":
-			b.WriteString(or(object(nil).read(item).text("name", "description", "id", "email", "type"), "{…}"))
-		case kind == '{' || kind == '[':
-			b.WriteString(key)
-		case key != "":
-			b.WriteString(key + "=" + shown(key, item))
-		default:
-			b.WriteString(shown("", item))
-		}
-		return b.Len() < maxChangeText
-	})
-	return b.String()
-}
-
-// isSecretField reports whether a field by its name holds a secret, rather than
-// the name or the state of one.
-func isSecretField(field string) bool {
-	secret := false
-	for i := range len(field) {
-		switch rest := field[i:]; field[i] | 0x20 {
-		case 's':
-			secret = secret || foldPrefix(rest, "secret")
-		case 't':
-			secret = secret || foldPrefix(rest, "token")
-		case 'p':
-			secret = secret || foldPrefix(rest, "passw") || foldPrefix(rest, "private") || foldPrefix(rest, "passphrase")
-		case 'k':
-			secret = secret || foldPrefix(rest, "key")
-		case 'h':
-			secret = secret || foldPrefix(rest, "hash")
-		case 'c':
-			secret = secret || foldPrefix(rest, "credential")
-		case 'a':
-			secret = secret || foldPrefix(rest, "authorization")
-		}
-	}
-	if !secret {
-		return false
-	}
-	for _, end := range []string{"_name", "_tag", "_id", "_status", "_type", "_on", "_count"} {
-		if strings.HasSuffix(field, end) {
-			return false
-		}
-	}
-	return true
-}
-
-// foldPrefix reports whether s begins with prefix, in any case.
-func foldPrefix(s, prefix string) bool {
-	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
-}
-
-// isSecret reports whether a text by its form is a secret.
-func isSecret(text string) bool {
-	for _, prefix := range []string{"cfat_", "cfut_", "cfk_", "bearer ", "basic "} {
-		if foldPrefix(text, prefix) {
-			return true
-		}
-	}
-	return strings.Contains(text, "PRIVATE KEY")
-}
-
-// withoutQuery masks what follows the question mark of a destination, where log
-// delivery keeps its credentials, and the password in a URL.
-func withoutQuery(field, text string) string {
-	scheme := strings.Index(text, "://")
-	if scheme < 0 && field != "destination_conf" {
-		return text
-	}
-	if i := strings.IndexByte(text, '?'); i >= 0 {
-		text = text[:i+1] + masked
-	}
-	if scheme >= 0 {
-		host := text[scheme+3:]
-		if i := strings.IndexByte(host, '/'); i >= 0 {
-			host = host[:i]
-		}
-		if i := strings.LastIndexByte(host, '@'); i >= 0 {
-			text = text[:scheme+3] + masked + text[scheme+3+i:]
-		}
-	}
-	return text
-}
-
-// oneLine makes s one line of at most n bytes without control characters. Most
-// texts are that already.
-func oneLine(s string, n int) string {
-	plain := len(s) <= n
-	for i := 0; plain && i < len(s); i++ {
-		plain = ' ' <= s[i] && s[i] < 0x7f
-	}
-	if plain {
-		return s
-	}
-	return trimLine(s, n)
-}
-
-func trimLine(s string, n int) string {
-	s = shorten(strings.ToValidUTF8(s, "\uFFFD"), n)
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\r' || r == '\t' || r == '\u2028' || r == '\u2029' || r == '\u0085':
-			return ' '
-		case unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r):
-			return -1
-		}
-		return r
-	}, s)
 }

@@ -12,9 +12,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 
 	"github.com/aisoc/cloudflareaudit"
 	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/aisocapi"
+	"github.com/aisoc/cloudflareaudit/sink/aisoc"
 	"github.com/aisoc/cloudflareaudit/store"
 )
 
@@ -66,6 +69,56 @@ func (t topic) Write(ctx context.Context, events []ingest.Event) error {
 		}
 	}
 	return nil // from here on the cursor may move
+}
+
+// deliver returns a sink for the ingestion service at url.
+func deliver(url string, gateway cloudflareaudit.Secret, deadLetter string) (*aisoc.Sink, error) {
+	return aisoc.New(aisoc.Config{
+		URL:           url,
+		TenantID:      "0f9a7a52-6d0e-4c39-9d59-6f1f4e6f0001",
+		ConnectorID:   "cloudflare-main", // a part of the ids in AiSOC: always the same
+		ConnectorType: cloudflareaudit.ConnectorID,
+		Token:         gateway,        // for a gateway in front, or empty
+		DeadLetter:    deadLetter,     // the file for what the service refuses for good
+		Logger:        slog.Default(), // a warning for each such event
+	})
+}
+
+// The sink takes the service's word for what it has accepted.
+func Example_aiSOC() {
+	service := new(aisocapi.Server) // an imitation
+	listener := httptest.NewServer(service)
+	defer listener.Close()
+	api := imitation()
+	defer api.Close()
+	folder, err := os.MkdirTemp("", "dead-letter-")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(folder)
+
+	events, err := deliver(listener.URL, cloudflareaudit.Secret{}, filepath.Join(folder, "dead-letter.jsonl"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	source, err := cloudflareaudit.New(cloudflareaudit.Config{
+		AccountID: accountID,
+		APIToken:  cloudflareaudit.NewSecret(token),
+		BaseURL:   api.URL,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	runner := &ingest.Runner{Source: source, Sink: events, Store: new(store.Memory), Key: "cloudflare-" + accountID}
+	if _, err := runner.Drain(context.Background()); err != nil {
+		log.Fatal(err)
+	}
+	stats := events.Stats()
+	fmt.Println(stats.Accepted, "accepted in", stats.Posts, "request")
+	fmt.Println(len(service.Accepted()), "arrived")
+	// Output:
+	// 3 accepted in 1 request
+	// 3 arrived
 }
 
 // A service runs a feed in a goroutine of its own, and stops it with its

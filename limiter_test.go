@@ -71,26 +71,6 @@ func TestLimiter_SlowsDownToWhatIsLeftOfTheBudget(t *testing.T) {
 	})
 }
 
-func TestParseRetryAfter_SecondsOrADateWithinReason(t *testing.T) {
-	t.Parallel()
-	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	for header, want := range map[string]time.Duration{
-		"":                              0,
-		"30":                            30 * time.Second,
-		"1.5":                           1500 * time.Millisecond,
-		"-5":                            0,
-		"1e300":                         time.Hour,
-		"NaN":                           0,
-		"+Inf":                          time.Hour,
-		"soon":                          0,
-		"Sun, 01 Mar 2026 12:02:00 GMT": 2 * time.Minute,
-		"Sun, 01 Mar 2026 11:00:00 GMT": 0,
-	} {
-		got := parseRetryAfter(http.Header{"Retry-After": {header}}, now)
-		require.Equal(t, want, got, header)
-	}
-}
-
 func TestLimiter_LeavesARequestForTheAuditLog(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -14,12 +14,36 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/eventschema"
 )
 
 const account = "023e105f4ecef8ad9ca31a8372d0c353"
 
-func normalizer(t testing.TB, cfg classifierConfig) *Normalizer {
-	return &Normalizer{accountID: account, classifier: classify(t, cfg)}
+func normalizer(t testing.TB, cfg classifierConfig) checkedNormalizer {
+	return checkedNormalizer{&Normalizer{accountID: account, classifier: classify(t, cfg)}, t}
+}
+
+// checkedNormalizer is a Normalizer all events of which have to be sound.
+type checkedNormalizer struct {
+	*Normalizer
+	t testing.TB
+}
+
+func (n checkedNormalizer) Normalize(raw []byte) (ingest.Event, Verdict) {
+	n.t.Helper()
+	event, v := n.Normalizer.Normalize(raw)
+	if !v.Drop { // a dropped one has no title
+		sound(n.t, event)
+	}
+	return event, v
+}
+
+// sound checks events against the published schema.
+func sound(t testing.TB, events ...ingest.Event) {
+	t.Helper()
+	for i := range events {
+		require.NoError(t, eventschema.Check(events[i].AppendJSON(nil)))
+	}
 }
 
 func TestNormalize_OneEventInFull(t *testing.T) {
@@ -293,6 +317,14 @@ func TestNormalize_DistinctIncidentsAreDistinctAlertsAndRoutineIsOne(t *testing.
 		"two settings":      {setting("example.com", "ssl", "ssl", "full", "off"), setting("example.com", "min_tls_version", "ssl", "1.2", "1.0"), false},
 		"two values":        {setting("example.com", "ssl", "ssl", "full", "off"), setting("example.com", "ssl", "ssl", "full", "flexible"), false},
 		"two policies":      {logged("access.policy", "create", after(`{"decision":"bypass","name":"a"}`)), logged("access.policy", "create", after(`{"decision":"bypass","name":"b"}`)), false},
+		"two applications":  {logged("access.policy", "create", after(`{"decision":"bypass","name":"everyone"}`), `"metadata":{"app_name":"Intranet"}`), logged("access.policy", "create", after(`{"decision":"bypass","name":"everyone"}`), `"metadata":{"app_name":"Shop"}`), false},
+		"two app ids":       {logged("access.policy", "create", after(`{"decision":"bypass","name":"everyone","app_id":"a"}`)), logged("access.policy", "create", after(`{"decision":"bypass","name":"everyone","app_id":"b"}`)), false},
+		"two users' 2FA":    {logged("user", "MFA_disabled", `"metadata":{"user_email":"a@example.com"}`), logged("user", "MFA_disabled", `"metadata":{"user_email":"b@example.com"}`), false},
+		"two unnamed rules": {logged("firewallrules", "delete", production, `"resource":{"type":"firewallrules","id":"f1"}`), logged("firewallrules", "delete", production, `"resource":{"type":"firewallrules","id":"f2"}`), false},
+		"two roles":         {logged("member", "add", `"metadata":{"user_email":"a@example.com"}`, after(`{"roles":[{"name":"DNS"}]}`)), logged("member", "add", `"metadata":{"user_email":"a@example.com"}`, after(`{"roles":[{"name":"Firewall"}]}`)), false},
+		"two unproxied":     {logged("dns.record", "update", production, before(`{"type":"A","name":"a.example.com","proxied":true}`), after(`{"type":"A","name":"a.example.com","proxied":false}`)), logged("dns.record", "update", production, before(`{"type":"A","name":"b.example.com","proxied":true}`), after(`{"type":"A","name":"b.example.com","proxied":false}`)), false},
+		"two groups":        {logged("iam.user_group", "update", `"resource":{"type":"iam.user_group","id":"g1"}`), logged("iam.user_group", "update", `"resource":{"type":"iam.user_group","id":"g2"}`), false},
+		"two addresses":     {record("a.example.com"), strings.Replace(record("a.example.com"), "192.0.2.10", "192.0.2.11", 1), false},
 		"two rules":         {logged("firewallrules", "delete", production, before(`{"description":"a"}`)), logged("firewallrules", "delete", production, before(`{"description":"b"}`)), false},
 		"two removed":       {logged("member", "remove", `"metadata":{"user_email":"a@example.com"}`), logged("member", "remove", `"metadata":{"user_email":"b@example.com"}`), false},
 		"two routes":        {logged("route", "route_create", `"metadata":{"pattern":"a.example.com/*","script":"x"}`), logged("route", "route_create", `"metadata":{"pattern":"b.example.com/*","script":"x"}`), false},
@@ -308,6 +340,10 @@ func TestNormalize_DistinctIncidentsAreDistinctAlertsAndRoutineIsOne(t *testing.
 		"the same again":    {record("a.example.com"), strings.Replace(record("a.example.com"), "09:00:00", "10:00:00", 1), true},
 
 		"two created records":           {logged("dns.record", "create", production, after(`{"type":"A","name":"a.example.com"}`)), logged("dns.record", "create", production, after(`{"type":"TXT","name":"b.example.com"}`)), true},
+		"two denied sign-ins":           {logged("account", "login", `"action":{"type":"login","result":false}`), strings.Replace(logged("account", "login", `"action":{"type":"login","result":false}`), "09:00:00", "10:00:00", 1), true},
+		"two revoked tokens":            {logged("account", "token_revoke", `"metadata":{"token_name":"a"}`), logged("account", "token_revoke", `"metadata":{"token_name":"b"}`), true},
+		"two rules made stricter":       {logged("firewallrules", "update", production, before(`{"description":"a","action":"allow"}`), after(`{"description":"a","action":"block"}`)), logged("firewallrules", "update", production, before(`{"description":"b","action":"allow"}`), after(`{"description":"b","action":"block"}`)), true},
+		"two cron jobs":                 {logged("script", "script_schedules", `"resource":{"type":"script","id":"a"}`), logged("script", "script_schedules", `"resource":{"type":"script","id":"b"}`), true},
 		"two sign-ins":                  {logged("account", "login"), strings.Replace(logged("account", "login"), "09:00:00", "10:00:00", 1), true},
 		"two purges":                    {logged("zone", "purge", production), logged("zone", "purge", production, `"metadata":{"zone_name":"example.com","files":["x"]}`), true},
 		"two page rules":                {logged("pagerule", "create", `"metadata":{"pr_match":"a"}`), logged("pagerule", "create", `"metadata":{"pr_match":"b"}`), true},
@@ -323,6 +359,32 @@ func TestNormalize_DistinctIncidentsAreDistinctAlertsAndRoutineIsOne(t *testing.
 			assert.NotEqual(t, identity(a), identity(b), name)
 		}
 	}
+}
+
+// With each rule: the same deed on another thing is another alert if it is graded
+// medium or worse, and the same one if it is routine.
+func TestNormalize_AnotherTargetIsAnotherAlertWhereItMatters(t *testing.T) {
+	t.Parallel()
+	n := normalizer(t, classifierConfig{ProductionZones: []string{"example.com", "*.example.com"}, VerifiedWorkers: []string{"*checkout*"}})
+	tried := 0
+	for rule, example := range examples {
+		a, v := n.Normalize([]byte(example.yes))
+		b, w := n.Normalize([]byte(strings.ReplaceAll(example.yes, a.Audit.Target, "x2."+a.Audit.Target)))
+		if v.Drop || a.Audit.Target == "" || a.Audit.Target == b.Audit.Target || v.Rule != w.Rule {
+			continue // the target is what the rule is about
+		}
+		tried++
+		b.Hostname, b.Actor = a.Hostname, a.Actor // which may hold the target, too
+		switch v.Severity {
+		case low, info:
+			assert.Equal(t, identity(a), identity(b), rule)
+		default:
+			if rule != "2fa-enforcement-removed" && rule != "2fa-enforced" { // there is one for each account
+				assert.NotEqual(t, identity(a), identity(b), rule)
+			}
+		}
+	}
+	assert.Greater(t, tried, len(examples)*3/4)
 }
 
 func TestNormalize_TitlesOfHighAndMediumEventsNameTheThing(t *testing.T) {
@@ -386,7 +448,7 @@ func TestNormalize_SecretsStayOutOfEverythingButTheEntry(t *testing.T) {
 }
 
 func FuzzNormalize(f *testing.F) {
-	for _, p := range published {
+	for _, p := range taxonomy {
 		f.Add([]byte(logged(p.resource, p.action, p.more...)))
 	}
 	for _, e := range examples {
@@ -397,7 +459,7 @@ func FuzzNormalize(f *testing.F) {
 		`{"id":"x","when":"9999-12-31T23:59:59.999999999+23:59","resource":{"type":"ruleset"},"newValueJson":{"modified_rules":[[],{},{"action":{"mode":[]}}]}}`} {
 		f.Add([]byte(raw))
 	}
-	n := normalizer(f, classifierConfig{DropRoutine: true, ProductionZones: []string{"example.com"}})
+	n := normalizer(f, classifierConfig{DropRoutine: true, ProductionZones: []string{"example.com"}}).Normalizer
 	keys := func(line []byte) []string {
 		var keys []string
 		dec := json.NewDecoder(bytes.NewReader(line))
@@ -432,6 +494,9 @@ func FuzzNormalize(f *testing.F) {
 		require.NotEmpty(t, got.ExternalID)
 		require.NotEmpty(t, got.Action)
 		require.Equal(t, v.Drop, got.Title == "")
+		if !v.Drop {
+			sound(t, got)
+		}
 		for _, s := range []string{got.Title, got.Actor, got.Hostname, got.SrcIP, got.Action, got.Audit.Target} {
 			require.Less(t, strings.IndexFunc(s, unicode.IsControl), 0, "%q", s)
 			require.LessOrEqual(t, len(s), maxText+len("…"))

@@ -18,6 +18,7 @@ import (
 
 	"github.com/aisoc/cloudflareaudit"
 	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/eventschema"
 )
 
 // readme returns what the README says under a heading, up to the next one.
@@ -92,6 +93,7 @@ func TestReadme_TheEventIsWhatItsEntryBecomes(t *testing.T) {
 	got, verdict := normalizer.Normalize(entry.Bytes())
 	assert.False(t, verdict.Drop)
 	assert.JSONEq(t, string(got.AppendJSON(nil)), shown[0])
+	assert.NoError(t, eventschema.Check([]byte(shown[0])))
 }
 
 func TestReadme_TheConfigurationIsThatOfTheCatalog(t *testing.T) {
@@ -229,7 +231,7 @@ func document(t *testing.T, name string) string {
 func TestDocs_TheCodeIsThatOfTheExamples(t *testing.T) {
 	t.Parallel()
 	shown := blocks(document(t, "docs/host-integration.md"), "go")
-	require.Len(t, shown, 3)
+	require.Len(t, shown, 4)
 	source := document(t, "host_example_test.go")
 	for _, block := range shown {
 		assert.Contains(t, source, "\n"+block, "the document shows what is not in the source")

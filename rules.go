@@ -139,6 +139,10 @@ var defaultRules = []Rule{
 		Match: Match{Action: oneOf{"account.email.*"}},
 		Title: "Login e-mail address changed[: {target}]",
 		Why:   "Whoever has the address can reset the password."},
+	{ID: "user-changed", Severity: medium, Techniques: oneOf{"T1098"},
+		Match: Match{Action: oneOf{"user.update"}},
+		Title: "User profile changed[: {target}]",
+		Why:   "The profile is part of how a user proves to be the user, to Cloudflare's support too."},
 
 	// Credentials for the API.
 
@@ -233,6 +237,10 @@ var defaultRules = []Rule{
 		Match: Match{Action: oneOf{"member.remove", "member.disable"}},
 		Title: "Member removed[: {target}]",
 		Why:   "Removing the administrators is how an intruder keeps an account."},
+	{ID: "member-left", Severity: low,
+		Match: Match{Action: oneOf{"member.leave"}},
+		Title: "Member left the account",
+		Why:   "Users gave up their own membership."},
 	{ID: "invitation-answered", Severity: low,
 		Match: Match{Action: oneOf{"member.*"}, Verb: oneOf{"accept", "delete"}},
 		Title: "Invitation accepted or withdrawn",
@@ -260,6 +268,10 @@ var defaultRules = []Rule{
 		Match: Match{Action: oneOf{"access_policy.delete", "access_policy.disable"}},
 		Title: "Access policy removed[: {target}]",
 		Why:   "A rule that decided who may enter an application is gone."},
+	{ID: "access-bypass-removed", Severity: low,
+		Match: Match{Action: oneOf{"access_policy.update"}, Direction: oneOf{"safer"}},
+		Title: "Access policy no longer bypasses authentication",
+		Why:   "What was open asks for a sign-in, or refuses."},
 	{ID: "access-policy-updated", Severity: medium, Techniques: oneOf{"T1556"},
 		Match: Match{Action: oneOf{"access_policy.update", "access_policy.reset"}},
 		Title: "Access policy changed[: {target}]",
@@ -315,6 +327,10 @@ var defaultRules = []Rule{
 		Match: Match{Action: oneOf{"zone.dnssec.disable"}},
 		Title: "DNSSEC disabled[: {target}]",
 		Why:   "Answers for the zone can be forged, and the zone fails while its parent still has the key."},
+	{ID: "dnssec-changed", Severity: medium, Techniques: oneOf{"T1584.002"},
+		Match: Match{Action: oneOf{"zone.dnssec.update", "zone.dnssec.reset"}},
+		Title: "DNSSEC changed[: {target}]",
+		Why:   "It may have been disabled; the entry does not tell."},
 	{ID: "zone-created", Severity: low, Techniques: oneOf{"T1583.001"},
 		Match: Match{Action: oneOf{"zone.create"}},
 		Title: "Zone added",
@@ -379,14 +395,14 @@ var defaultRules = []Rule{
 		Title: "Zone protection strengthened",
 		Why:   "The change protects more than before."},
 	{ID: "setting-protective", Severity: medium, Techniques: oneOf{"T1562.007"},
-		Match: Match{Action: oneOf{"zone.settings.update"}, Setting: oneOf{
+		Match: Match{Action: oneOf{"zone.settings.update"}, Production: new(true), Setting: oneOf{
 			"firewall/*", "ssl/*", "security_level", "ssl", "waf", "always_use_https", "min_tls_version", "security_header"}},
 		Title: "Zone protection changed: {setting}[ to {new}][ for {zone}]",
-		Why:   "A setting that protects was changed, and the entry does not tell in which direction."},
+		Why:   "A setting that protects a zone in production was changed, and the entry does not tell in which direction."},
 	{ID: "setting-changed", Severity: low,
 		Match: Match{Action: oneOf{"zone.settings.*"}, Verb: oneOf{"update", "create", "reset", "enable"}},
 		Title: "Zone setting changed",
-		Why:   "The setting is about speed or content, not about protection."},
+		Why:   "The setting is about speed or content rather than protection, or its zone is not in production."},
 
 	// Firewall.
 

@@ -53,6 +53,8 @@ var examples = map[string]struct{ yes, no string }{
 	"password-changed":        {logged("user", "change_password"), logged("user", "change_email")},
 	"email-changed":           {logged("user", "change_email"), logged("email_routing.rule", "update")},
 
+	"user-changed": {logged("user", "update"), logged("user", "update", change(`{"email":"alice@example.com"}`, `{"email":"bob@example.com"}`))},
+
 	"global-key-viewed":      {logged("user", "API_key_view"), logged("zone.settings", "read")},
 	"global-key-deactivated": {logged("api_key", "API_key_deactivated"), logged("api_key", "API_key_created")},
 	"global-key-rotated":     {logged("account", "rotate_API_key"), logged("account", "token_roll")},
@@ -77,12 +79,14 @@ var examples = map[string]struct{ yes, no string }{
 	"member-role-changed":         {logged("member", "update", after(`{"roles":[`+readerRole+`]}`)), logged("member", "update", after(`{"roles":[`+superRole+`]}`))},
 	"member-removed":              {logged("account", "member_remove"), logged("invitation", "cancelled")},
 	"invitation-answered":         {logged("invitation", "accepted"), logged("invitation", "create")},
+	"member-left":                 {logged("memberships", "delete"), logged("members", "delete")},
 	"user-group-changed":          {logged("iam.user_group", "update"), logged("iam.user_group", "delete")},
 	"user-group-deleted":          {logged("iam.user_group", "delete"), logged("iam.user_group", "view")},
 	"account-deleted":             {logged("account", "delete"), logged("account", "billing_delete")},
 
 	"access-bypass":             {logged("access.policy", "create", after(`{"decision":"bypass"}`)), logged("access.policy", "create", after(`{"decision":"allow"}`))},
 	"access-policy-deleted":     {logged("access.policy", "delete", before(`{"decision":"bypass"}`)), logged("access_rule", "delete")},
+	"access-bypass-removed":     {logged("access.policy", "update", change(`{"decision":"bypass"}`, `{"decision":"allow"}`)), logged("access.policy", "update", change(`{"decision":"bypass","name":"a"}`, `{"decision":"bypass","name":"b"}`))},
 	"access-policy-updated":     {logged("access.policy", "update", before(`{"decision":"bypass"}`), after(`{"decision":"bypass","name":"b"}`)), logged("access.policy", "update", before(`{"decision":"allow"}`), after(`{"decision":"bypass"}`))},
 	"access-policy-created":     {logged("access.policy", "create", after(`{"decision":"allow"}`)), logged("access.policy", "create", after(`{"decision":"bypass"}`))},
 	"identity-provider-deleted": {logged("access.identity_provider", "delete"), logged("access.identity_provider", "update")},
@@ -97,6 +101,7 @@ var examples = map[string]struct{ yes, no string }{
 	"zone-paused":          {logged("zone", "pause", production), logged("zone", "unpause", production)},
 	"zone-hold-removed":    {logged("zone.hold", "delete", production), logged("zone.hold", "create", production)},
 	"dnssec-disabled":      {logged("dnssec", "delete", production), logged("dnssec", "create", production)},
+	"dnssec-changed":       {logged("dnssec", "update", production), logged("dnssec", "update", production, after(`{"status":"disabled"}`))},
 	"zone-created":         {logged("account", "add", production), logged("account", "add")},
 	"zone-pending":         {logged("account", "pending", production), logged("account", "add", production)},
 	"cache-purged":         {logged("zone", "purge", production), logged("zone", "delete", production)},

@@ -59,28 +59,42 @@ func (v value) each(fn func(key string, member value) bool) {
 		return
 	}
 	s := string(v)
-	for i := skipSpace(s, 1); i < len(s) && s[i] != '}' && s[i] != ']'; {
-		name := ""
-		if kind == '{' {
-			if s[i] != '"' {
-				return
-			}
-			end := skipString(s, i)
-			name = s[i:end]
-			i = skipSpace(s, skipSpace(s, end)+1) // behind the colon
-		}
-		end := skipValue(s, i)
-		if end <= i {
+	for i := skipSpace(s, 1); ; {
+		key, member, end := memberAt(s, i, kind == '{')
+		if member == "" || !fn(key, member) {
 			return
 		}
-		if name != "" {
-			name = unquote(name)
-		}
-		if !fn(name, v[i:end]) {
-			return
-		}
-		i = skipSpace(s, skipSpace(s, end)+1) // behind the comma
+		i = behind(s, end)
 	}
+}
+
+// memberAt is the member of an object, or the element of an array, that begins
+// at i, and where it ends. Behind the last one the value is "".
+func memberAt(s string, i int, isObject bool) (key string, member value, end int) {
+	if i >= len(s) || s[i] == '}' || s[i] == ']' {
+		return "", "", i
+	}
+	if isObject {
+		if s[i] != '"' {
+			return "", "", i
+		}
+		end = skipString(s, i)
+		key = s[i:end]
+		i = skipSpace(s, skipSpace(s, end)+1) // behind the colon
+	}
+	end = skipValue(s, i)
+	if end <= i {
+		return "", "", i
+	}
+	if isObject {
+		key = unquote(key)
+	}
+	return key, value(s[i:end]), end
+}
+
+// behind is where the member behind the one that ends at end begins.
+func behind(s string, end int) int {
+	return min(skipSpace(s, skipSpace(s, end)+1), len(s))
 }
 
 // skipSpace is where the white space at i ends.
@@ -93,12 +107,19 @@ func skipSpace(s string, i int) int {
 
 // skipString is where the string at i ends.
 func skipString(s string, i int) int {
-	for i++; i < len(s); i++ {
-		switch s[i] {
-		case '"':
-			return i + 1
-		case '\\':
-			i++
+	for i++; i < len(s); {
+		n := strings.IndexByte(s[i:], '"')
+		if n < 0 {
+			break
+		}
+		// A quote behind an odd number of backslashes is part of the string.
+		escaped := false
+		for back := i + n - 1; back >= i && s[back] == '\\'; back-- {
+			escaped = !escaped
+		}
+		i += n + 1
+		if !escaped {
+			return i
 		}
 	}
 	return len(s)

@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/eventschema"
 	"github.com/aisoc/cloudflareaudit/sink"
 )
 
@@ -101,8 +102,9 @@ func batch(n int) []ingest.Event {
 
 func event(id string) ingest.Event {
 	return ingest.Event{
-		Source: "cloudflare", ExternalID: id, Title: "title of " + id,
-		Severity: ingest.Low, RawEvent: ingest.RawJSON(`{"id":"` + id + `"}`),
+		Source: "cloudflare", Category: "saas", ExternalID: id, Title: "title of " + id,
+		Severity: ingest.Low, Action: "dns.record.delete", RawEvent: ingest.RawJSON(`{"id":"` + id + `"}`),
+		Audit: ingest.Audit{Rule: "dns-record-deleted"},
 	}
 }
 
@@ -120,7 +122,8 @@ func line(id string) string {
 	return string(e.AppendJSON(nil)) + "\n"
 }
 
-// ids returns the ids of the events in data, which must be whole lines.
+// ids returns the ids of the events in data, which must be whole lines and as
+// the published schema has them.
 func ids(t *testing.T, data []byte) []string {
 	t.Helper()
 	var list []string
@@ -130,7 +133,7 @@ func ids(t *testing.T, data []byte) []string {
 			ID string `json:"external_id"`
 		}
 		require.NoError(t, json.Unmarshal(l, &e), "broken line %.60q", l)
-		require.NotEmpty(t, e.ID)
+		require.NoError(t, eventschema.Check(l))
 		list = append(list, e.ID)
 	}
 	return list

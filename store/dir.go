@@ -38,8 +38,10 @@ type Dir struct {
 }
 
 // Open opens the folder dir, which is made, for this user only, if it is not
-// there. It fails if a process has the folder open already, this one included.
-// What a save that was cut off has left behind is removed.
+// there. It fails if a process has the folder open already, this one included,
+// and if the folder cannot be written, so that this shows before a batch has
+// been delivered whose cursor cannot be saved. What a save that was cut off has
+// left behind is removed.
 func Open(dir string) (*Dir, error) {
 	if err := makeDir(dir); err != nil {
 		return nil, fmt.Errorf("store: cannot make the folder: %w", err)
@@ -55,6 +57,9 @@ func Open(dir string) (*Dir, error) {
 	d := &Dir{dir: dir, lock: lock}
 	if err := d.clean(); err != nil {
 		return nil, errors.Join(fmt.Errorf("store: cannot clean the folder: %w", err), lock.Close())
+	}
+	if err := d.probe(); err != nil {
+		return nil, errors.Join(fmt.Errorf("store: cannot write to the folder: %w", err), lock.Close())
 	}
 	return d, nil
 }
@@ -132,6 +137,13 @@ func (d *Dir) clean() error {
 		}
 	}
 	return nil
+}
+
+// probe finds out whether a cursor could be saved.
+func (d *Dir) probe() error {
+	path := filepath.Join(d.dir, "probe"+partialExt)
+	err := writeSynced(path, []byte("probe"))
+	return errors.Join(err, ignoreMissing(os.Remove(path)))
 }
 
 // path returns the file of key.

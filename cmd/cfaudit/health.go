@@ -18,6 +18,7 @@ import (
 
 	"github.com/aisoc/cloudflareaudit"
 	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/sink/aisoc"
 )
 
 // listenAddress is where --listen says to listen. Without a host it is this
@@ -150,6 +151,20 @@ type health struct {
 	// before anything has been read.
 	LagSeconds     *int64 `json:"lag_seconds"`
 	BacklogWindows int    `json:"backlog_windows"`
+	// Notices are conditions that cost no event; see [ingest.Coverage].
+	Notices []string `json:"notices,omitempty"`
+	// AiSOC counts what was delivered with --aisoc.
+	AiSOC *aisoc.Stats `json:"aisoc,omitempty"`
+}
+
+// delivered counts what went to AiSOC, if that is where the events go.
+func (m *monitor) delivered() *aisoc.Stats {
+	service, ok := m.runner.Sink.(*aisoc.Sink)
+	if !ok {
+		return nil
+	}
+	stats := service.Stats()
+	return &stats
 }
 
 func (m *monitor) health(now time.Time) health {
@@ -164,6 +179,8 @@ func (m *monitor) health(now time.Time) health {
 		LastErrorAt:    s.LastErrorAt,
 		Failures:       s.Failures,
 		BacklogWindows: s.Totals.Backlog,
+		Notices:        s.Totals.Notices,
+		AiSOC:          m.delivered(),
 	}
 	if s.Err != nil {
 		h.LastError = explain(s.Err)
@@ -200,6 +217,9 @@ func lasting(err error) bool {
 	if errors.Is(err, ingest.ErrCursor) {
 		return true
 	}
+	if service, ok := errors.AsType[*aisoc.ServiceError](err); ok {
+		return !service.Temporary()
+	}
 	api, ok := errors.AsType[*cloudflareaudit.APIError](err)
 	return ok && (api.Kind == cloudflareaudit.KindCredentials || api.Kind == cloudflareaudit.KindAccount)
 }
@@ -222,6 +242,15 @@ var (
 	descUndecodable = newDesc("entries_undecodable_total", "Entries that could not be understood and were delivered as they are.")
 	descLag         = newDesc("lag_seconds", "How long ago the time is up to which everything has been delivered.")
 	descBacklog     = newDesc("backlog_windows", "Windows of time that have been read in part.")
+
+	// With --aisoc only.
+	descPosts        = newDesc("aisoc_posts_total", "Requests to AiSOC's ingestion service.")
+	descRetries      = newDesc("aisoc_retries_total", "Those of them that repeat one which failed.")
+	descAccepted     = newDesc("aisoc_accepted_total", "Events that the service has accepted.")
+	descTruncated    = newDesc("aisoc_truncated_total", "Events accepted whose raw event was cut down to what the service takes.")
+	descRejected     = newDesc("aisoc_rejected_total", "Events that the service has rejected in its reply.")
+	descDeadLettered = newDesc("aisoc_dead_lettered_total", "Events written to the dead-letter file, the rejected ones among them.")
+	descBisections   = newDesc("aisoc_bisections_total", "How often a batch was halved to find such an event, or because it was too large.")
 )
 
 var descriptions []*prometheus.Desc
@@ -287,4 +316,13 @@ func (m *monitor) Collect(ch chan<- prometheus.Metric) {
 		gauge(descLag, s.Lag.Seconds())
 	}
 	gauge(descBacklog, float64(t.Backlog))
+	if d := m.delivered(); d != nil {
+		count(descPosts, float64(d.Posts))
+		count(descRetries, float64(d.Retries))
+		count(descAccepted, float64(d.Accepted))
+		count(descTruncated, float64(d.Truncated))
+		count(descRejected, float64(d.Rejected))
+		count(descDeadLettered, float64(d.DeadLettered))
+		count(descBisections, float64(d.Bisections))
+	}
 }

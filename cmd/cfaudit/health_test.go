@@ -37,6 +37,7 @@ import (
 type watched struct {
 	*monitor
 	api     *cfapi.Server
+	token   string
 	cursors *store.Memory
 	// broken is the error of the sink, if it has one.
 	broken atomic.Pointer[error]
@@ -53,7 +54,7 @@ func (w *watched) Write(ctx context.Context, events []ingest.Event) error {
 func newWatched(t *testing.T) *watched {
 	t.Helper()
 	token := fmt.Sprintf("cfat_watched%033d", accounts.Add(1))
-	w := &watched{api: cfapi.NewServer(cfapi.Options{Token: token}), cursors: new(store.Memory)}
+	w := &watched{api: cfapi.NewServer(cfapi.Options{Token: token}), token: token, cursors: new(store.Memory)}
 	source, err := cloudflareaudit.New(cloudflareaudit.Config{
 		AccountID:  cfapi.DefaultAccountID,
 		APIToken:   cloudflareaudit.NewSecret(token),
@@ -249,6 +250,34 @@ func TestHealth_AnUnusableCursorFails(t *testing.T) {
 	})
 }
 
+func TestHealth_ShowsWhatAnOptionalFeatureLacks(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWatched(t)
+		source, err := cloudflareaudit.New(cloudflareaudit.Config{
+			AccountID: cfapi.DefaultAccountID, APIToken: cloudflareaudit.NewSecret(w.token), ResolveMembers: true,
+			HTTPClient: &http.Client{Transport: w.api.Transport()},
+		})
+		require.NoError(t, err)
+		w.runner.Source = source
+		w.api.Deny("members")
+		w.api.Add(time.Time{}, json.RawMessage(`{"id":"a","when":"`+time.Now().Add(-time.Minute).UTC().Format(time.RFC3339)+
+			`","actor":{"id":"ca201000000000000000000000000001","type":"user"},"action":{"type":"purge","result":true},"resource":{"type":"zone"}}`))
+		defer w.start(t)()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		code, h := w.get(t, "/healthz")
+		assert.Equal(t, 200, code, "it costs no event")
+		assert.Equal(t, "ok", h.Status)
+		require.Len(t, h.Notices, 1)
+		assert.Contains(t, h.Notices[0], "resolve_members: the list of members cannot be read")
+		assert.Nil(t, h.AiSOC)
+		for name := range gather(t, w.monitor) {
+			assert.NotContains(t, name, "aisoc")
+		}
+	})
+}
+
 func TestMetrics_AccountForWhatWasDone(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -358,23 +387,7 @@ func TestRun_ServesHealthUntilItStops(t *testing.T) {
 	t.Parallel()
 	a := newAccount(t, recent(300)...)
 	c := a.call("run", "--state", t.TempDir(), "--out", filepath.Join(t.TempDir(), "events.jsonl"), "--listen", "127.0.0.1:0")
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	var errs lines
-	code := make(chan int, 1)
-	go func() {
-		code <- execute(ctx, c.args, world{
-			stdin: strings.NewReader(""), stdout: io.Discard, stderr: &errs,
-			getenv: func(name string) string { return c.env[name] },
-		})
-	}()
-	var url string
-	require.Eventually(t, func() bool {
-		url = regexp.MustCompile(`http://127\.0\.0\.1:[1-9]\d*\n`).FindString(errs.String())
-		return url != ""
-	}, 5*time.Second, time.Millisecond)
-	url = strings.TrimSpace(url)
-
+	url, stop := c.background(t)
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 5 * time.Second}
 	get := func(path string) (int, string, http.Header) {
 		resp, err := client.Get(url + path)
@@ -397,11 +410,36 @@ func TestRun_ServesHealthUntilItStops(t *testing.T) {
 	status, _, _ = get("/debug/pprof/")
 	assert.Equal(t, 404, status)
 
-	cancel()
-	assert.Equal(t, exitOK, <-code)
+	code, log := stop()
+	assert.Equal(t, exitOK, code)
 	_, err := client.Get(url + "/healthz")
 	assert.Error(t, err, "it is closed")
-	assert.Equal(t, "cfaudit: listening on "+url+"\n", errs.String())
+	assert.Equal(t, "cfaudit: listening on "+url+"\n", log)
+}
+
+// background runs a command line that listens, until stop is called, which
+// returns its exit code and what it wrote to standard error.
+func (c call) background(t *testing.T) (url string, stop func() (code int, log string)) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	var errs lines
+	code := make(chan int, 1)
+	go func() {
+		code <- execute(ctx, c.args, world{
+			stdin: strings.NewReader(""), stdout: io.Discard, stderr: &errs,
+			getenv: func(name string) string { return c.env[name] },
+		})
+	}()
+	end := sync.OnceValue(func() int {
+		cancel()
+		return <-code
+	})
+	t.Cleanup(func() { end() })
+	require.Eventually(t, func() bool {
+		url = regexp.MustCompile(`http://127\.0\.0\.1:[1-9]\d*\n`).FindString(errs.String())
+		return url != ""
+	}, 5*time.Second, time.Millisecond)
+	return strings.TrimSpace(url), func() (int, string) { return end(), errs.String() }
 }
 
 func TestRun_AnAddressThatIsTakenIsAFailureAtTheStart(t *testing.T) {

@@ -1,7 +1,7 @@
 // Command cfaudit reads the audit log of a Cloudflare account and writes it as
 // graded security events, one JSON object a line. It is the connector of
-// package cloudflareaudit with a host of its own: a folder for the cursor and a
-// file or standard output for the events.
+// package cloudflareaudit with a host of its own: a folder for the cursor, and a
+// file, standard output or AiSOC's ingestion service for the events.
 //
 // Results go to standard output and everything else to standard error. The exit
 // code is 0 when all went well, 1 when something failed, and 2 when the command
@@ -37,6 +37,8 @@ const (
 const (
 	envToken     = "CLOUDFLARE_API_TOKEN"
 	envAccountID = "CLOUDFLARE_ACCOUNT_ID"
+	// envAiSOCToken is read with --aisoc alone.
+	envAiSOCToken = "AISOC_TOKEN"
 )
 
 // world is what the command has around it.
@@ -102,6 +104,8 @@ func explain(err error) string {
 	text := err.Error()
 	if _, cause, ok := strings.Cut(text, "cloudflareaudit: "); ok {
 		text = strings.Replace(cause, "read the audit log: ", "cannot read the audit log: ", 1)
+	} else if _, cause, ok := strings.Cut(text, "aisoc: "); ok {
+		text = "cannot deliver to AiSOC: " + strings.ReplaceAll(cause, "aisoc: ", "")
 	}
 	if errors.Is(err, cloudflareaudit.ErrCursor) {
 		text = inFlags.Replace(text) + "; it is the file named after the account in the folder of --state"
@@ -137,7 +141,9 @@ configuration has to be changed.
 
 Environment:
   CLOUDFLARE_API_TOKEN    an API token with Account > Account Settings > Read
-  CLOUDFLARE_ACCOUNT_ID   the account to read, unless --account-id is given`,
+  CLOUDFLARE_ACCOUNT_ID   the account to read, unless --account-id is given
+  AISOC_TOKEN             with --aisoc, a bearer token for a gateway in front of
+                          the ingestion service; optional`,
 		Version:           version(),
 		SilenceErrors:     true,
 		SilenceUsage:      true,

@@ -20,6 +20,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/aisoc/cloudflareaudit/internal/cfapi"
+	"github.com/aisoc/cloudflareaudit/internal/eventschema"
 )
 
 // built is the folder of the command, once that has been built.
@@ -126,7 +127,8 @@ func recent(n int) []json.RawMessage {
 	return cfapi.Generate(1, n, now.Add(-time.Hour), now.Add(-time.Minute))
 }
 
-// ids are the external ids of JSON lines, each of which must be a whole event.
+// ids are the external ids of JSON lines, each of which must be an event as the
+// published schema has it.
 func ids(t *testing.T, lines string) []string {
 	t.Helper()
 	var all []string
@@ -135,8 +137,8 @@ func ids(t *testing.T, lines string) []string {
 			ID string `json:"external_id"`
 		}
 		require.NoError(t, json.Unmarshal([]byte(line), &event), "%q", line)
-		require.NotEmpty(t, event.ID)
 		require.True(t, strings.HasSuffix(line, "\n"), "a torn line: %q", line)
+		require.NoError(t, eventschema.Check([]byte(line)))
 		all = append(all, event.ID)
 	}
 	return all

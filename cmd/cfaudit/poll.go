@@ -11,6 +11,7 @@ import (
 	"github.com/aisoc/cloudflareaudit"
 	"github.com/aisoc/cloudflareaudit/ingest"
 	"github.com/aisoc/cloudflareaudit/sink"
+	"github.com/aisoc/cloudflareaudit/sink/aisoc"
 	"github.com/aisoc/cloudflareaudit/store"
 )
 
@@ -19,6 +20,7 @@ import (
 type host struct {
 	*settings
 	state, out string
+	service    *service
 	listen     string // or "" for nowhere
 	verbose    bool
 
@@ -31,6 +33,7 @@ func newHost(w world, cmd *cobra.Command) *host {
 	flags := cmd.Flags()
 	flags.StringVar(&h.state, "state", "", "`FOLDER` that keeps the cursor, the same one each time; required")
 	flags.StringVar(&h.out, "out", "-", "`FILE` to append the events to, - for standard output")
+	h.service = addService(flags)
 	h.settings = addSettings(w, flags)
 	flags.BoolVarP(&h.verbose, "verbose", "v", false, "log a line for every poll")
 	return h
@@ -47,10 +50,14 @@ goes to standard error.
 The cursor is saved after the events have been written, so none is lost; when
 the command is killed in between, the next poll writes one batch a second time,
 with the same external_id. A failure ends the command; what was written before
-stays, and the next poll goes on from there.`,
+stays, and the next poll goes on from there.
+
+` + serviceHelp,
 		Example: `  export CLOUDFLARE_API_TOKEN=… CLOUDFLARE_ACCOUNT_ID=…
   cfaudit poll --state state --out events.jsonl
-  cfaudit poll --state state --initial-lookback 7d | jq -r .title`,
+  cfaudit poll --state state --initial-lookback 7d | jq -r .title
+  cfaudit poll --state state --aisoc https://ingest.example.com \
+    --tenant 0f9a7a52-6d0e-4c39-9d59-6f1f4e6f0001 --connector-id cloudflare-main`,
 		Args: noArgs,
 	}
 	h := newHost(w, cmd)
@@ -66,7 +73,11 @@ stays, and the next poll goes on from there.`,
 			}
 			total, err := r.Drain(ctx)
 			if err == nil || total.Read > 0 {
-				fmt.Fprintln(w.stderr, summary(total, events)+traffic(total))
+				line := summary(total, events) + traffic(total)
+				if events, ok := r.Sink.(*aisoc.Sink); ok {
+					line += h.service.delivered(events.Stats())
+				}
+				fmt.Fprintln(w.stderr, line)
 			}
 			if err != nil && ctx.Err() != nil {
 				return errors.New("stopped with a backlog left; the next poll goes on from here")
@@ -94,7 +105,9 @@ the next run writes at most one batch a second time, with the same external_id.
 With --listen it says over HTTP how it fares: /healthz is 503 with the reason
 when the feed fails for long or a person has to act, /readyz is 200 once the log
 has been read, and /metrics is for Prometheus. An address without a host, such
-as :9090, is this machine alone.`,
+as :9090, is this machine alone.
+
+` + serviceHelp,
 		Example: `  export CLOUDFLARE_ACCOUNT_ID=…
   cfaudit run --token-file /run/secrets/cloudflare --state state --out events.jsonl
   cfaudit run --state state --interval 1m --production-zone example.com
@@ -145,6 +158,7 @@ func (h *host) with(do func(*ingest.Runner) error) (err error) {
 		}
 		h.listen = address
 	}
+	missing = append(missing, h.service.faults(h.getenv)...)
 	cfg, err := h.config(missing...)
 	if err != nil {
 		return err
@@ -163,27 +177,41 @@ func (h *host) with(do func(*ingest.Runner) error) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, cursors.Close()) }()
-	var events ingest.Sink = sink.NewWriter(h.stdout)
-	if h.out != "-" {
-		file, openErr := sink.OpenFile(h.out)
-		if openErr != nil {
-			return openErr
-		}
-		defer func() { err = errors.Join(err, file.Close()) }()
-		if n := file.Removed(); n > 0 {
-			log.Warn("removed a torn last line; its entry is written again", "file", h.out, "bytes", n)
-		}
-		events = file
+	key := "cloudflare-" + cfg.AccountID
+	events, closeSink, err := h.sink(key, log)
+	if err != nil {
+		return err
 	}
+	defer func() { err = errors.Join(err, closeSink()) }()
 	return do(&ingest.Runner{
 		Source:   source,
 		Sink:     events,
 		Store:    cursors,
-		Key:      "cloudflare-" + cfg.AccountID,
+		Key:      key,
 		Interval: cfg.PollInterval,
 		Logger:   log,
 		OnBatch:  h.report(log),
 	})
+}
+
+// sink is where the events go.
+func (h *host) sink(key string, log *slog.Logger) (events ingest.Sink, done func() error, err error) {
+	done = func() error { return nil }
+	switch {
+	case h.service.used():
+		events, err = h.service.open(h.getenv, h.state, key, log)
+		return events, done, err
+	case h.out == "-":
+		return sink.NewWriter(h.stdout), done, nil
+	}
+	file, err := sink.OpenFile(h.out)
+	if err != nil {
+		return nil, nil, err
+	}
+	if n := file.Removed(); n > 0 {
+		log.Warn("removed a torn last line; its entry is written again", "file", h.out, "bytes", n)
+	}
+	return file, file.Close, nil
 }
 
 // report logs each batch, when that is asked for.

@@ -132,6 +132,11 @@ func TestSchema_TheCatalogEntryHasTheFormOfTheHost(t *testing.T) {
 		}
 		_, initial := f["default"]
 		assert.False(t, initial && f["required"] == true, name)
+		assert.Equal(t, name == "account_id" || name == "api_token", f["required"], name)
+		assert.Contains(t, []string{"string", "secret", "select", "textarea", "boolean", "number"}, f["type"], name)
+		if regexp.MustCompile(`secret|password|token|api_key`).MatchString(name) {
+			assert.Equal(t, "secret", f["type"], "%s: the host refuses such a name for anything else", name)
+		}
 	}
 	assert.Equal(t, "string", shown["account_id"]["type"])
 	assert.Equal(t, "secret", shown["api_token"]["type"])

@@ -94,6 +94,13 @@ type Server struct {
 	violations []string
 }
 
+// SetFault sets Fault, also while requests are served.
+func (s *Server) SetFault(f func(n int) Fault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.Fault = f
+}
+
 // Requests returns the requests so far, in the order of arrival.
 func (s *Server) Requests() []Request {
 	s.mu.Lock()

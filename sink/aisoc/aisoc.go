@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"regexp"
 	"strconv"
@@ -22,6 +21,7 @@ import (
 	"unicode"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/httpx"
 )
 
 // path is where the service takes batches.
@@ -124,7 +124,7 @@ type Sink struct {
 // New returns a sink. It joins a [FieldError] for every fault of cfg, and fails
 // if the dead-letter file cannot be written. It does not connect.
 func New(cfg Config) (*Sink, error) {
-	if err := cfg.validate(); err != nil {
+	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
 	client := http.Client{}
@@ -167,8 +167,10 @@ func (s *Sink) Stats() Stats {
 // few times; what the service asks to wait beyond that is in the error, which
 // is an [ingest.RetryAfterer]. With a dead-letter file, a batch that keeps
 // failing with HTTP 500 is halved down to the event that is to blame. An event
-// is blamed only when the service accepts others before and after it, so that
-// an outage fails the Write and dead-letters nothing.
+// is blamed only when the service accepts another one before and after it, so
+// that an outage fails the Write and dead-letters nothing. It goes to the
+// dead-letter file as it is, and to the service without its raw event, if it is
+// accepted like that: then it counts as truncated, too.
 func (s *Sink) Write(ctx context.Context, events []ingest.Event) error {
 	d := &delivery{Sink: s}
 	for batch := range batches(encode(events)) {
@@ -182,7 +184,8 @@ func (s *Sink) Write(ctx context.Context, events []ingest.Event) error {
 // uuid is the form of a tenant id.
 var uuid = regexp.MustCompile(`^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$`)
 
-func (c Config) validate() error {
+// Validate joins a [FieldError] for every fault of c. It does no I/O.
+func (c Config) Validate() error {
 	var faults []error
 	fault := func(field, value, allowed string) {
 		faults = append(faults, &FieldError{field, value, allowed})
@@ -236,7 +239,7 @@ func (c Config) checkURL() (shown, allowed string) {
 		return shown, "must not have a query or a fragment"
 	case strings.HasSuffix(strings.TrimRight(u.Path, "/"), path):
 		return shown, "must end before " + path + ", which is added"
-	case u.Scheme == "https" || isLoopback(u.Hostname()):
+	case u.Scheme == "https" || httpx.IsLoopback(u.Hostname()):
 		return "", ""
 	case !c.PlainHTTP:
 		return shown, "would send the events unencrypted; plain http is for loopback addresses, unless it is explicitly allowed"
@@ -244,14 +247,6 @@ func (c Config) checkURL() (shown, allowed string) {
 		return shown, "would send the token unencrypted; use https, or no token"
 	}
 	return "", ""
-}
-
-func isLoopback(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.Unmap().IsLoopback()
 }
 
 func (c Config) token() string {

@@ -2,6 +2,7 @@ package aisoc_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -81,6 +82,38 @@ func TestWrite_AnOutageThatBeginsWhileTheCulpritIsSoughtDeadLettersNothing(t *te
 	}
 }
 
+func TestWrite_AnOutageThatEndsAtAnyMomentDeadLettersNothing(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{1, 2, 3, 20} {
+		for _, warm := range []bool{false, true} {
+			for last := range 16 {
+				synctest.Test(t, func(t *testing.T) {
+					server := &aisocapi.Server{Latency: time.Second}
+					sink, dead := open(t, server)
+					began := 0
+					if warm {
+						require.NoError(t, sink.Write(t.Context(), []ingest.Event{event("earlier")}))
+						began = 1
+					}
+					server.Fault = func(n int) aisocapi.Fault {
+						if n > began && n <= began+last {
+							return aisocapi.Fault{Status: 500}
+						}
+						return aisocapi.Fault{}
+					}
+					for writes := 1; sink.Write(t.Context(), events(n)) != nil; writes++ {
+						require.Less(t, writes, 20)
+					}
+					assert.Empty(t, deadLetters(t, dead), "%d events, the first %d requests fail", n, last)
+					for _, e := range events(n) {
+						assert.Positive(t, server.Accepted()[e.ExternalID])
+					}
+				})
+			}
+		}
+	}
+}
+
 func TestWrite_APartOfTheQueueThatIsDownIsAnOutageToo(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -128,8 +161,49 @@ func TestWrite_OneEventAloneIsBlamedOnlyIfTheServiceAcceptsAnother(t *testing.T)
 		require.NoError(t, sink.Write(t.Context(), []ingest.Event{event("other")}))
 		require.NoError(t, sink.Write(t.Context(), events(1)))
 		require.Len(t, deadLetters(t, dead), 1)
-		assert.Equal(t, map[string]int{"other": 2}, server.Accepted(), "sent once more under its id, to see")
+		assert.Equal(t, map[string]int{"other": 3}, server.Accepted(), "sent again under its id, to see, before and after")
 	})
+}
+
+// A host that has just started may have nothing but the culprit in hand.
+func TestWrite_ARefusedEventArrivesWithoutItsRawEventIfThatIsToBlame(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{1, 2, 3} {
+		synctest.Test(t, func(t *testing.T) {
+			server := &aisocapi.Server{Poison: func(e map[string]any) bool {
+				raw, _ := e["raw_event"].(map[string]any)
+				return raw["script"] == "poison"
+			}}
+			sink, dead := open(t, server)
+			sent := events(n)
+			for i := range sent {
+				sent[i].RawEvent = `{"script":"poison"}`
+			}
+			require.NoError(t, sink.Write(t.Context(), sent))
+			letters := deadLetters(t, dead)
+			require.Len(t, letters, n)
+			for _, d := range letters {
+				assert.JSONEq(t, `{"script":"poison"}`, string(d.Event.RawEvent), "whole")
+				assert.False(t, d.Event.RawTruncated)
+			}
+			require.Len(t, server.Accepted(), n)
+			assert.Empty(t, server.Violations())
+			for _, b := range server.Events() {
+				var got ingest.Event
+				require.NoError(t, json.Unmarshal(b, &got))
+				assert.True(t, got.RawTruncated)
+				assert.JSONEq(t, `"… [19 bytes truncated]"`, string(got.RawEvent))
+				assert.Equal(t, []string{"raw_event is left out, because the host refuses the event with it"}, got.Audit.Notes)
+				assert.Equal(t, "DNS record deleted: "+got.ExternalID, got.Title)
+			}
+			assert.Equal(t, n, sink.Stats().Accepted)
+			assert.Equal(t, n, sink.Stats().Truncated)
+			assert.Equal(t, n, sink.Stats().DeadLettered)
+
+			require.NoError(t, sink.Write(t.Context(), []ingest.Event{event("next")}))
+			assert.Positive(t, server.Accepted()["next"])
+		})
+	}
 }
 
 func TestWrite_FailuresOfAGatewayAreNotTheFaultOfEvents(t *testing.T) {
@@ -408,8 +482,9 @@ func TestWrite_ReadsNoMoreOfAReplyThanItMay(t *testing.T) {
 func TestWrite_TheTokenGoesToTheServiceAndNowhereElse(t *testing.T) {
 	t.Parallel()
 	const token = "gateway-0123456789abcdef"
-	echo := `{"error":"bad token ` + token + `"}`
 	for _, status := range []int{0, 200, 400, 401, 500, 503} {
+		// Also where the text is cut off.
+		echo := `{"error":"bad token ` + token + strings.Repeat(" x", 72) + token + `"}`
 		synctest.Test(t, func(t *testing.T) {
 			server := &aisocapi.Server{Token: token, Fault: func(int) aisocapi.Fault {
 				return aisocapi.Fault{Status: status, Body: echo}
@@ -426,7 +501,7 @@ func TestWrite_TheTokenGoesToTheServiceAndNowhereElse(t *testing.T) {
 				once(t, server, events(2))
 			} else {
 				require.Error(t, err)
-				assert.NotContains(t, err.Error()+log.String(), token)
+				assert.NotContains(t, err.Error()+log.String(), token[:12])
 			}
 			assert.Equal(t, "https://aisoc.example.com/gateway/v1/ingest/batch", server.Requests()[0].URL)
 			assert.Equal(t, "Bearer "+token, server.Requests()[0].Header.Get("Authorization"))

@@ -137,7 +137,7 @@ func (d *delivery) isolate(ctx context.Context, items []item, cause error) error
 		}
 	}
 	// The only events there are may be the cause.
-	if len(items) <= maxProbes && d.prove(ctx) == nil {
+	if len(items) <= maxProbes && d.prove(ctx, items[0], maxAttempts) == nil {
 		d.isolating = true
 		return d.deliver(ctx, items)
 	}
@@ -158,34 +158,85 @@ func (d *delivery) probe(ctx context.Context, it item) (bool, error) {
 }
 
 // finish keeps the refused events in the dead-letter file, once the service
-// has proved that it is not to blame.
+// has proved that it is not to blame: it accepts another event before and after
+// each of them has been refused once more.
 func (d *delivery) finish(ctx context.Context) error {
 	if len(d.refused) == 0 {
 		return nil
 	}
 	if !d.proven {
-		if err := d.prove(ctx); err != nil {
+		if err := d.prove(ctx, d.refused[0].item, maxAttempts); err != nil {
+			return err
+		}
+	}
+	refused := d.refused
+	d.refused = nil
+	for _, r := range refused {
+		if r.rejected {
+			d.refused = append(d.refused, r)
+			continue
+		}
+		reply, err := d.send(ctx, []item{r.item}, 1)
+		switch f := failureOf(err); {
+		case err == nil && reply.Rejected == 0:
+			// It was an outage after all.
+			d.accept([]item{r.item})
+		case err == nil:
+			r.reason, r.rejected = "rejected: "+reply.reason(0), true
+			d.refuse(r)
+		case f == nil || !f.byEvents():
+			return err
+		default:
+			d.refuse(r)
+			d.deliverBare(ctx, r.item)
+		}
+	}
+	if len(d.refused) == 0 {
+		return nil
+	}
+	if !d.proven {
+		// Without patience: an outage may have begun, and must not be waited out.
+		if err := d.prove(ctx, d.refused[0].item, 1); err != nil {
 			return err
 		}
 	}
 	return d.bury(d.refused)
 }
 
-// prove has the service accept an event that it has accepted before.
-func (d *delivery) prove(ctx context.Context) error {
+// deliverBare has the service accept a refused event without its raw event, if
+// that is what it stumbles over, so that its alert is not missed.
+func (d *delivery) deliverBare(ctx context.Context, it item) {
+	it = bare(it)
+	if reply, err := d.send(ctx, []item{it}, 1); err == nil && reply.Rejected == 0 {
+		d.accept([]item{it})
+	}
+}
+
+// prove has the service accept an event that it has accepted before. If there
+// is none, as in a process that has just begun, the suspect has to do, without
+// its raw event: so one that is alone does not stop the feed either.
+func (d *delivery) prove(ctx context.Context, suspect item, patience int) error {
 	d.mu.Lock()
-	good := d.good
+	it := item{line: d.good}
 	d.mu.Unlock()
-	if good == nil {
+	known := it.line != nil
+	if !known {
+		it, patience = bare(suspect), 1
+	}
+	reply, err := d.send(ctx, []item{it}, patience)
+	f := failureOf(err)
+	switch {
+	case !known && (err == nil && reply.Rejected > 0 || f != nil && f.byEvents()):
 		return fmt.Errorf("aisoc: the service has accepted nothing yet, so it may be at fault and not the events that it refuses (%s)",
 			d.firstReason())
-	}
-	reply, err := d.send(ctx, []item{{line: good}}, maxAttempts)
-	if err != nil {
+	case err != nil:
 		return err
-	}
-	if reply.Rejected > 0 {
+	case reply.Rejected > 0:
 		return fmt.Errorf("aisoc: the service rejects what it has accepted before: %s; check the tenant and the connector there", reply.reason(0))
+	case !known:
+		d.mu.Lock()
+		d.remember(it)
+		d.mu.Unlock()
 	}
 	d.proven = true
 	return nil
@@ -213,8 +264,13 @@ func (d *delivery) accept(items []item) {
 			d.stats.Truncated++
 		}
 	}
-	if it := items[0]; len(it.line) <= maxGood {
-		d.good = slices.Clone(it.line)
+	d.remember(items[0])
+}
+
+// remember keeps an event that the service has accepted. s is locked.
+func (s *Sink) remember(it item) {
+	if len(it.line) <= maxGood {
+		s.good = slices.Clone(it.line)
 	}
 }
 

@@ -76,6 +76,16 @@ func encodeOne(event *ingest.Event) item {
 	return it
 }
 
+// bare is an event without its raw event.
+func bare(it item) item {
+	e := *it.event
+	e.RawEvent, e.RawTruncated = ingest.RawJSON(cut(jsontext.Value(e.RawEvent), 0)), true
+	e.Audit.Notes = append(slices.Clip(e.Audit.Notes), "raw_event is left out, because the host refuses the event with it")
+	it = encodeOne(&e)
+	it.truncated = true
+	return it
+}
+
 // quoteNumbers puts the numbers that no float64 holds into quotes.
 func quoteNumbers(raw string) (quoted string, n int) {
 	dec := jsontext.NewDecoder(strings.NewReader(raw), readOptions...)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/aisoc/cloudflareaudit/ingest"
 	"github.com/aisoc/cloudflareaudit/internal/aisocapi"
+	"github.com/aisoc/cloudflareaudit/internal/eventschema"
 	"github.com/aisoc/cloudflareaudit/sink/aisoc"
 )
 
@@ -43,7 +44,18 @@ func open(t *testing.T, server *aisocapi.Server) (sink *aisoc.Sink, deadLetter s
 	cfg.DeadLetter = filepath.Join(t.TempDir(), "dead.jsonl")
 	sink, err := aisoc.New(cfg)
 	require.NoError(t, err)
+	t.Cleanup(func() { sound(t, server) })
 	return sink, cfg.DeadLetter
+}
+
+// sound asserts that what the server has accepted is as it and the published
+// schema want it.
+func sound(t *testing.T, server *aisocapi.Server) {
+	t.Helper()
+	require.Empty(t, server.Violations())
+	for _, e := range server.Events() {
+		require.NoError(t, eventschema.Check(e))
+	}
 }
 
 func event(id string) ingest.Event {
@@ -52,6 +64,7 @@ func event(id string) ingest.Event {
 		Action: "dns.record.delete", Actor: "alice@example.com", SrcIP: "192.0.2.10",
 		CreatedAt: time.Date(2026, 5, 12, 9, 0, 0, 0, time.UTC),
 		RawEvent:  ingest.RawJSON(`{"id":"` + id + `"}`),
+		Audit:     ingest.Audit{Rule: "dns-record-deleted"},
 	}
 }
 
@@ -111,7 +124,7 @@ func once(t *testing.T, server *aisocapi.Server, sent []ingest.Event, except ...
 		delete(want, id)
 	}
 	require.Equal(t, want, server.Accepted())
-	require.Empty(t, server.Violations())
+	sound(t, server)
 }
 
 // sizes are how many events each request had.

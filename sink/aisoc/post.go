@@ -10,10 +10,12 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/httpx"
 )
 
 const (
@@ -66,36 +68,40 @@ func (r reply) reason(i int) string {
 	return "the service does not say why"
 }
 
-// failure is a POST without success.
-type failure struct {
-	status int // of the reply, or 0 when there was none
-	text   string
-	wait   time.Duration // as the service asks, or zero
-	cause  error         // why there was no reply, or nil
+// ServiceError is a POST without success. It is an [ingest.RetryAfterer].
+type ServiceError struct {
+	// Status is the HTTP status of the reply, or 0 when there was none.
+	Status int
+
+	text  string
+	wait  time.Duration // as the service asks, or zero
+	cause error         // why there was no reply, or nil
 }
 
-func failureOf(err error) *failure {
-	f, _ := errors.AsType[*failure](err)
+var _ ingest.RetryAfterer = (*ServiceError)(nil)
+
+func failureOf(err error) *ServiceError {
+	f, _ := errors.AsType[*ServiceError](err)
 	return f
 }
 
 // Error implements error.
-func (f *failure) Error() string {
-	if f.status == 0 {
+func (f *ServiceError) Error() string {
+	if f.Status == 0 {
 		return "aisoc: no reply from the service: " + f.text
 	}
-	text := fmt.Sprintf("aisoc: the service answered HTTP %d", f.status)
+	text := fmt.Sprintf("aisoc: the service answered HTTP %d", f.Status)
 	if f.text != "" {
 		text += ": " + f.text
 	}
 	switch {
-	case f.status == http.StatusBadRequest:
+	case f.Status == http.StatusBadRequest:
 		text += "; it refuses the batch as a whole: check the tenant, the connector id and the address"
-	case f.status == http.StatusUnauthorized || f.status == http.StatusForbidden:
+	case f.Status == http.StatusUnauthorized || f.Status == http.StatusForbidden:
 		text += "; check the token and what it allows"
-	case f.status == http.StatusNotFound || f.status == http.StatusMethodNotAllowed:
+	case f.Status == http.StatusNotFound || f.Status == http.StatusMethodNotAllowed:
 		text += "; check the address: there is no ingestion service at it"
-	case f.status >= 300 && f.status < 400:
+	case f.Status >= 300 && f.Status < 400:
 		text += "; redirects are not followed: enter the address to which it leads, if that is right"
 	}
 	if f.wait > 0 {
@@ -104,28 +110,33 @@ func (f *failure) Error() string {
 	return text
 }
 
-func (f *failure) Unwrap() error { return f.cause }
+// Unwrap returns why there was no reply.
+func (f *ServiceError) Unwrap() error { return f.cause }
 
-// RetryAfter implements ingest.RetryAfterer.
-func (f *failure) RetryAfter() time.Duration { return f.wait }
+// RetryAfter implements [ingest.RetryAfterer].
+func (f *ServiceError) RetryAfter() time.Duration { return f.wait }
+
+// Temporary reports whether the same events may be accepted later without a
+// person changing anything.
+func (f *ServiceError) Temporary() bool { return f.passes() || f.byEvents() }
 
 // tooLarge says that fewer events at once may do.
-func (f *failure) tooLarge() bool { return f.status == http.StatusRequestEntityTooLarge }
+func (f *ServiceError) tooLarge() bool { return f.Status == http.StatusRequestEntityTooLarge }
 
 // byEvents says that the events may be the cause: too large together, or one of
 // them so that it cannot be published. What a gateway answers for the service,
 // 502 to 504, is no such thing.
-func (f *failure) byEvents() bool {
-	return f.tooLarge() || f.status == http.StatusInternalServerError
+func (f *ServiceError) byEvents() bool {
+	return f.tooLarge() || f.Status == http.StatusInternalServerError
 }
 
 // passes says that the next attempt may succeed.
-func (f *failure) passes() bool {
-	switch f.status {
+func (f *ServiceError) passes() bool {
+	switch f.Status {
 	case http.StatusRequestTimeout, http.StatusTooManyRequests:
 		return true
 	}
-	return f.status < 300 || f.status >= 500
+	return f.Status < 300 || f.Status >= 500
 }
 
 // send posts items until there is a reply to be relied on, at most maxAttempts
@@ -204,10 +215,10 @@ func (s *Sink) post(ctx context.Context, body []byte, n int) (reply, error) {
 		return reply{}, s.noReply(ctx, err)
 	}
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		return reply{}, &failure{
-			status: resp.StatusCode,
+		return reply{}, &ServiceError{
+			Status: resp.StatusCode,
 			text:   s.message(text),
-			wait:   retryAfter(resp.Header, time.Now()),
+			wait:   httpx.RetryAfter(resp.Header, time.Now(), longestAsked),
 		}
 	}
 	var r struct {
@@ -215,12 +226,12 @@ func (s *Sink) post(ctx context.Context, body []byte, n int) (reply, error) {
 		reply
 	}
 	if err := json.Unmarshal(text, &r); err != nil || r.Accepted == nil {
-		return reply{}, &failure{status: resp.StatusCode,
-			text: "something else than a reply of the ingestion service, check the address: " + s.scrub(clean(string(text)))}
+		return reply{}, &ServiceError{Status: resp.StatusCode,
+			text: "something else than a reply of the ingestion service, check the address: " + clean(s.scrub(string(text)))}
 	}
 	r.reply.Accepted = *r.Accepted
 	if *r.Accepted < 0 || r.Rejected < 0 || *r.Accepted+r.Rejected != n {
-		return reply{}, &failure{status: resp.StatusCode,
+		return reply{}, &ServiceError{Status: resp.StatusCode,
 			text: fmt.Sprintf("%d accepted and %d rejected of %d events, which does not add up", *r.Accepted, r.Rejected, n)}
 	}
 	for i := range r.Errors {
@@ -241,36 +252,25 @@ func (s *Sink) noReply(ctx context.Context, err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		text = "none within " + s.cfg.Timeout.String()
 	}
-	return &failure{text: s.scrub(text), cause: err}
+	return &ServiceError{text: s.scrub(text), cause: err}
 }
 
 // message is what a body says went wrong.
 func (s *Sink) message(body []byte) string {
 	var r struct{ Error string }
 	if json.Unmarshal(body, &r) == nil && r.Error != "" {
-		return s.scrub(clean(r.Error))
+		return clean(s.scrub(r.Error))
 	}
-	return s.scrub(clean(string(body)))
+	return clean(s.scrub(string(body)))
 }
 
-// scrub takes the token out of a text that came from outside.
+// scrub takes the token out of a text that came from outside, before anything
+// is cut off: a part of it is too much as well.
 func (s *Sink) scrub(text string) string {
 	if token := s.cfg.token(); token != "" {
 		return strings.ReplaceAll(text, token, "[redacted]")
 	}
 	return text
-}
-
-// retryAfter reads Retry-After, which is seconds or a date.
-func retryAfter(h http.Header, now time.Time) time.Duration {
-	v := h.Get("Retry-After")
-	if seconds, err := strconv.Atoi(v); err == nil {
-		return min(max(0, time.Duration(min(seconds, int(longestAsked/time.Second)))*time.Second), longestAsked)
-	}
-	if t, err := http.ParseTime(v); err == nil {
-		return min(max(0, t.Sub(now)), longestAsked)
-	}
-	return 0
 }
 
 // clean makes a text from outside fit for a log line.

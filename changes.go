@@ -1,0 +1,250 @@
+package cloudflareaudit
+
+import (
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/aisoc/cloudflareaudit/ingest"
+)
+
+const (
+	// maxChanges bounds the changed fields of an event.
+	maxChanges = 16
+	// maxChangeText bounds the text of a value, in bytes.
+	maxChangeText = 256
+	// maxDepth bounds how deep objects are compared member by member.
+	maxDepth = 3
+	// masked stands for a secret.
+	masked = "[masked]"
+)
+
+// uninteresting are members that change along with others or never.
+func uninteresting(field string) bool {
+	switch field {
+	case "id", "zone_id", "zone_name", "account_id", "created_on", "modified_on", "created_at", "updated_at",
+		"last_updated", "version", "meta", "ref", "zone_tag", "account_tag", "etag":
+		return true
+	}
+	return false
+}
+
+// compare notes the differences between the resource before and after, and the
+// pairs "old_x" and "new_x" in the metadata.
+func (r *review) compare() {
+	r.compareObjects("", r.before, r.after, 1)
+	if len(r.before) == 0 && len(r.after) == 0 && r.setting == "" {
+		r.note("value", r.e.oldValue, r.e.newValue)
+	}
+	for i := range r.meta {
+		if field, ok := strings.CutPrefix(r.meta[i].key, "new_"); ok {
+			r.note(field, r.meta.get("old_"+field), r.meta[i].val)
+		}
+	}
+}
+
+func (r *review) compareObjects(prefix string, before, after object, depth int) {
+	for i := range after {
+		m := &after[i]
+		if i < len(before) && before[i] == *m {
+			continue // most members are the same, and stand in the same order
+		}
+		if old := before.get(m.key); old != m.val {
+			r.compareValues(prefix, m.key, old, m.val, depth)
+		}
+	}
+	for i := range before {
+		if m := &before[i]; (i >= len(after) || after[i].key != m.key) && !after.has(m.key) {
+			r.compareValues(prefix, m.key, m.val, "", depth)
+		}
+	}
+}
+
+func (r *review) compareValues(prefix, field string, before, after value, depth int) {
+	switch {
+	case depth == 1 && uninteresting(field):
+		return
+	case r.family == familyFirewall && depth == 1 && isRuleList(field):
+		return
+	case depth < maxDepth && isObject(before) && isObject(after) && before != after:
+		old := object(nil).read(before, nil)
+		r.compareObjects(prefix+field+".", old, object(nil).read(after, old), depth+1)
+		return
+	case prefix != "":
+		field = prefix + field
+	}
+	r.note(field, before, after)
+}
+
+func isRuleList(field string) bool {
+	return slices.Contains(ruleLists, field) || slices.Contains(deletedLists, field)
+}
+
+// isObject reports whether v is an object or missing.
+func isObject(v value) bool {
+	k := v.kind()
+	return k == '{' || k == 'n' || k == 0
+}
+
+// note keeps a change of field, unless there is none to tell.
+func (r *review) note(field string, before, after value) {
+	if r.n == maxChanges && before != "" && before.kind() != 'n' && after != "" && after.kind() != 'n' {
+		// It need not be rendered to be counted.
+		r.changesOmitted++
+		return
+	}
+	c := ingest.FieldChange{Field: oneLine(field, maxName), Old: shown(field, before), New: shown(field, after)}
+	if c.Old != "" || c.New != "" {
+		r.add(c)
+	}
+}
+
+func (r *review) add(c ingest.FieldChange) {
+	if r.n == maxChanges {
+		r.changesOmitted++
+		return
+	}
+	r.changed[r.n] = c
+	r.n++
+}
+
+// shown is a value as text, bounded, without control characters and without
+// secrets.
+func shown(field string, v value) string {
+	switch v.kind() {
+	case '"':
+		text := v.text()
+		if text != "" && (isSecretField(field) || isSecret(text)) {
+			return masked
+		}
+		return oneLine(withoutQuery(field, text), maxChangeText)
+	case '0', 't', 'f':
+		return string(v)
+	case '{', '[':
+		if isSecretField(field) {
+			return masked
+		}
+		return oneLine(outline(v), maxChangeText)
+	}
+	return ""
+}
+
+// outline names the elements of an array or the members of an object. It does
+// not print them in full, because there is no telling what they hold.
+func outline(v value) string {
+	var b strings.Builder
+	v.each(func(key string, item value) bool {
+		if b.Len() > 0 {
+			b.WriteString(", ")
+		}
+		switch kind := item.kind(); {
+		case kind == '{' && key == "":
+			b.WriteString(or(object(nil).read(item, nil).text("name", "description", "id", "email", "type"), "{…}"))
+		case kind == '{' || kind == '[':
+			b.WriteString(key)
+		case key != "":
+			b.WriteString(key + "=" + shown(key, item))
+		default:
+			b.WriteString(shown("", item))
+		}
+		return b.Len() < maxChangeText
+	})
+	return b.String()
+}
+
+// isSecretField reports whether a field by its name holds a secret, rather than
+// the name or the state of one.
+func isSecretField(field string) bool {
+	secret := false
+	for i := range len(field) {
+		switch rest := field[i:]; field[i] | 0x20 {
+		case 's':
+			secret = secret || foldPrefix(rest, "secret")
+		case 't':
+			secret = secret || foldPrefix(rest, "token")
+		case 'p':
+			secret = secret || foldPrefix(rest, "passw") || foldPrefix(rest, "private") || foldPrefix(rest, "passphrase")
+		case 'k':
+			secret = secret || foldPrefix(rest, "key")
+		case 'h':
+			secret = secret || foldPrefix(rest, "hash")
+		case 'c':
+			secret = secret || foldPrefix(rest, "credential")
+		case 'a':
+			secret = secret || foldPrefix(rest, "authorization")
+		}
+	}
+	if !secret {
+		return false
+	}
+	for _, end := range []string{"_name", "_tag", "_id", "_status", "_type", "_on", "_count"} {
+		if strings.HasSuffix(field, end) {
+			return false
+		}
+	}
+	return true
+}
+
+// foldPrefix reports whether s begins with prefix, which is in lower case, in
+// any case.
+func foldPrefix(s, prefix string) bool {
+	return len(s) >= len(prefix) && lower(s[0]) == prefix[0] && strings.EqualFold(s[:len(prefix)], prefix)
+}
+
+// isSecret reports whether a text by its form is a secret.
+func isSecret(text string) bool {
+	for _, prefix := range []string{"cfat_", "cfut_", "cfk_", "bearer ", "basic "} {
+		if foldPrefix(text, prefix) {
+			return true
+		}
+	}
+	return strings.Contains(text, "PRIVATE KEY")
+}
+
+// withoutQuery masks what follows the question mark of a destination, where log
+// delivery keeps its credentials, and the password in a URL.
+func withoutQuery(field, text string) string {
+	scheme := strings.Index(text, "://")
+	if scheme < 0 && field != "destination_conf" {
+		return text
+	}
+	if i := strings.IndexByte(text, '?'); i >= 0 {
+		text = text[:i+1] + masked
+	}
+	if scheme >= 0 {
+		host := text[scheme+3:]
+		if i := strings.IndexByte(host, '/'); i >= 0 {
+			host = host[:i]
+		}
+		if i := strings.LastIndexByte(host, '@'); i >= 0 {
+			text = text[:scheme+3] + masked + text[scheme+3+i:]
+		}
+	}
+	return text
+}
+
+// oneLine makes s one line of at most n bytes without control characters. Most
+// texts are that already.
+func oneLine(s string, n int) string {
+	plain := len(s) <= n
+	for i := 0; plain && i < len(s); i++ {
+		plain = ' ' <= s[i] && s[i] < 0x7f
+	}
+	if plain {
+		return s
+	}
+	return trimLine(s, n)
+}
+
+func trimLine(s string, n int) string {
+	s = shorten(strings.ToValidUTF8(s, "\uFFFD"), n)
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\r' || r == '\t' || r == '\u2028' || r == '\u2029' || r == '\u0085':
+			return ' '
+		case unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r):
+			return -1
+		}
+		return r
+	}, s)
+}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/aisoc/cloudflareaudit"
+	"github.com/aisoc/cloudflareaudit/sink/aisoc"
+)
+
+// serviceHelp is what the help of poll and run says about --aisoc.
+const serviceHelp = `With --aisoc the events go to AiSOC's ingestion service in place of --out, and
+the cursor is saved once it has accepted them. A passing failure is tried again
+under the same ids. An event that the service refuses for good, while it accepts
+others, is appended to the dead-letter file with the reason, and the feed goes
+on. That is <account>.dead-letter.jsonl beside the cursor, unless --dead-letter
+says otherwise. For a gateway in front of the service, what is in the environment
+variable ` + envAiSOCToken + ` is sent as a bearer token.`
+
+// service is where poll and run deliver to with --aisoc.
+type service struct {
+	flags *pflag.FlagSet
+
+	url, tenant, connectorID, deadLetter string
+	plainHTTP                            bool
+}
+
+// addService adds the flags of the service to flags.
+func addService(flags *pflag.FlagSet) *service {
+	s := &service{flags: flags}
+	flags.StringVar(&s.url, "aisoc", "", "deliver to AiSOC's ingestion service at `URL`, in place of --out")
+	flags.StringVar(&s.tenant, "tenant", "", "`UUID` of the tenant in AiSOC; required with --aisoc")
+	flags.StringVar(&s.connectorID, "connector-id", "", "`ID` of the connector instance in AiSOC, always the same; required with --aisoc")
+	flags.StringVar(&s.deadLetter, "dead-letter", "", "`FILE` to append events to that AiSOC refuses for good (default a file in --state)")
+	flags.BoolVar(&s.plainHTTP, "aisoc-plain-http", false, "allow http to other machines, as inside a cluster; not with "+envAiSOCToken)
+	return s
+}
+
+// used reports whether events go to the service.
+func (s *service) used() bool { return s.flags.Changed("aisoc") }
+
+// faults are what is wrong with the flags.
+func (s *service) faults(getenv func(string) string) (wrong faults) {
+	if !s.used() {
+		for _, name := range []string{"tenant", "connector-id", "dead-letter", "aisoc-plain-http"} {
+			if flag := s.flags.Lookup(name); flag.Changed {
+				wrong = append(wrong, redact(fmt.Sprintf("--%s: %q: goes with --aisoc alone, which is not given", name, flag.Value)))
+			}
+		}
+		return wrong
+	}
+	if out := s.flags.Lookup("out"); out.Changed {
+		wrong = append(wrong, redact(fmt.Sprintf("--out: %q: cannot be given with --aisoc: the events go to one place", out.Value)))
+	}
+	if s.flags.Changed("dead-letter") && s.deadLetter == "" {
+		wrong = append(wrong, "--dead-letter: must be the name of a file")
+	}
+	names := map[string]string{
+		"URL": "--aisoc", "TenantID": "--tenant", "ConnectorID": "--connector-id", "Token": envAiSOCToken,
+	}
+	for _, fault := range leaves(s.config(getenv).Validate()) {
+		if e, ok := errors.AsType[*aisoc.FieldError](fault); ok {
+			fault = &aisoc.FieldError{Field: names[e.Field], Value: redact(e.Value), Allowed: inServiceFlags.Replace(e.Allowed)}
+		}
+		wrong = append(wrong, fault.Error())
+	}
+	return wrong
+}
+
+// inServiceFlags says in flags what the sink says in terms of its fields.
+var inServiceFlags = strings.NewReplacer("it is explicitly allowed", "--aisoc-plain-http allows it")
+
+func (s *service) config(getenv func(string) string) aisoc.Config {
+	return aisoc.Config{
+		URL:           s.url,
+		TenantID:      s.tenant,
+		ConnectorID:   s.connectorID,
+		ConnectorType: cloudflareaudit.ConnectorID,
+		Token:         cloudflareaudit.NewSecret(getenv(envAiSOCToken)),
+		PlainHTTP:     s.plainHTTP,
+	}
+}
+
+// open returns the sink. Without --dead-letter, the file is beside the cursor,
+// under the same name.
+func (s *service) open(getenv func(string) string, state, key string, log *slog.Logger) (*aisoc.Sink, error) {
+	if s.deadLetter == "" {
+		s.deadLetter = filepath.Join(state, key+".dead-letter.jsonl")
+	}
+	cfg := s.config(getenv)
+	cfg.DeadLetter, cfg.Logger = s.deadLetter, log
+	return aisoc.New(cfg)
+}
+
+// delivered is what the service took, for the summary of a poll.
+func (s *service) delivered(stats aisoc.Stats) string {
+	parts := []string{fmt.Sprintf("%d accepted", stats.Accepted)}
+	add := func(n int, what string) {
+		if n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, what))
+		}
+	}
+	add(stats.Truncated, "truncated")
+	add(stats.Rejected, "rejected")
+	add(stats.DeadLettered, "dead-lettered in "+s.deadLetter)
+	return "; AiSOC: " + strings.Join(parts, ", ")
+}
