@@ -557,13 +557,6 @@ var mutants = []mutant{
 		worlds: 300,
 	},
 	{
-		fault:  "an offset tells in a window that is not settled, too",
-		file:   "poller.go",
-		old:    "return p.settled(w) && index < w.Offset",
-		new:    "return index < w.Offset",
-		worlds: 300,
-	},
-	{
 		fault:  "an offset does not tell what has been read",
 		file:   "poller.go",
 		old:    "return p.settled(w) && index < w.Offset",
