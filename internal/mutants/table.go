@@ -333,7 +333,7 @@ var mutants = []mutant{
 		file:  "action.go",
 		old:   "if n := byPair[string(pair)]; n != nil {",
 		new:   "if n := byPair[string(pair)]; n != nil && e.resourceType == \"\" {",
-		test:  "TestFactsOf_NamesAndGradesEveryPublishedPair",
+		test:  "TestTaxonomy_EveryPairIsNamedAndGraded",
 	},
 	{
 		fault: "an event does not say its action",
