@@ -473,23 +473,54 @@ func TestPoll_WhatIsNewestAndTheBacklogTakeTurns(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		server, cfg := fixture(cfapi.Options{})
-		// A poll has room for half of what is within the overlap, and the next
-		// one comes late enough to begin with what is newest.
+		// A poll has room for half of what is within the overlap, of which there
+		// is always more, and the next one comes late enough to begin with that.
 		cfg.PageSize = 1
 		cfg.PollInterval = time.Minute
 		fill(server, 400, 3*time.Second)
+		now := time.Now()
+		for i := range 600 {
+			at := now.Add(time.Duration(i) * 3 * time.Second)
+			server.Add(at, cfapi.Entry(fmt.Sprintf("new-%d", i), at, 0))
+		}
 		c := connect(t, cfg)
 		var cursor ingest.Cursor
 		got := map[string]bool{}
-		for range 10 {
+		for range 14 {
 			b := poll1(t, c, cursor)
 			for _, id := range ids(b) {
-				got[id] = true
+				if strings.HasPrefix(id, "id-") {
+					got[id] = true
+				}
 			}
 			cursor = b.Cursor
 			time.Sleep(cfg.PollInterval + time.Second)
 		}
 		require.Len(t, got, 400)
+	})
+}
+
+func TestPoll_AnEntryOutOfPlaceDoesNotEndAWindow(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := fixture(cfapi.Options{})
+		c := connect(t, cfg)
+		cursor := poll1(t, c, nil).Cursor
+		since := feedOf(t, cursor).Settled
+		// The window that begins here is shown with an entry in front that is
+		// older.
+		list := []string{string(cfapi.Entry("older", since.Add(-time.Second), 0))}
+		var want []string
+		for i := range 20 {
+			id := fmt.Sprintf("id-%d", i)
+			want = append(want, id)
+			list = append(list, string(cfapi.Entry(id, since.Add(time.Duration(40-i)*time.Second), 0)))
+		}
+		server.Fault(func(int, *http.Request) *cfapi.Fault {
+			return cfapi.Reply(200, nil, `{"success":true,"errors":null,"result":[`+strings.Join(list, ",")+`]}`)
+		})
+		time.Sleep(5 * time.Minute)
+		require.Equal(t, want, ids(poll1(t, c, cursor)))
 	})
 }
 

@@ -564,11 +564,11 @@ var mutants = []mutant{
 		worlds: 300,
 	},
 	{
-		fault:  "a single entry out of place ends a window",
-		file:   "poller.go",
-		old:    "neighbours = 7",
-		new:    "neighbours = 0",
-		worlds: 300,
+		fault: "a single entry out of place ends a window",
+		file:  "poller.go",
+		old:   "neighbours = 7",
+		new:   "neighbours = 0",
+		test:  "TestPoll_AnEntryOutOfPlaceDoesNotEndAWindow",
 	},
 	{
 		fault: "a whole log that cannot be read is passed over entry by entry",
