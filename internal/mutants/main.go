@@ -88,6 +88,9 @@ func run(selected *regexp.Regexp) error {
 			chosen = append(chosen, m)
 		}
 	}
+	if len(chosen) == 0 {
+		return fmt.Errorf("no mutant matches %q", selected)
+	}
 	if err := passAsTheyAre(root, dir, chosen); err != nil {
 		return err
 	}

@@ -53,7 +53,7 @@ var mutants = []mutant{
 		fault: "what does not fit into a batch, which begins with the newest, is dropped",
 		file:  "poller.go",
 		old:   "\tp.feed.settle()\n",
-		new:   "\tif p.feed.Newest != nil {\n\t\tp.feed.finishNewest(finished)\n\t}\n",
+		new:   "\tp.feed.settle()\n\tp.feed.Newest, p.feed.Backlog = nil, nil\n",
 		test:  "TestPoll_NewestFirstUpTo1000AndTheRestStaysInTheCursor",
 	},
 	{
