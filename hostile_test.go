@@ -343,9 +343,9 @@ func FuzzPoll_Cursor(f *testing.F) {
 	})
 }
 
-// healthy is a server with a hundred entries, and a connector and its cursor once
+// sound is a server with a hundred entries, and a connector and its cursor once
 // they have been read.
-func healthy(t *testing.T) (*cfapi.Server, *Connector, ingest.Cursor) {
+func soundServer(t *testing.T) (*cfapi.Server, *Connector, ingest.Cursor) {
 	server, cfg := fixture(cfapi.Options{})
 	cfg.BaseURL = "https://api.example.com" + cfapi.Prefix
 	fill(server, 100, time.Second)
@@ -402,7 +402,7 @@ func TestPoll_AUselessReplyIsAnErrorAndCostsNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				server, c, cursor := healthy(t)
+				server, c, cursor := soundServer(t)
 				time.Sleep(5 * time.Minute)
 				before := len(server.Requests())
 				server.Fault(func(int, *http.Request) *cfapi.Fault { return tt.fault })

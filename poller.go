@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -69,7 +70,9 @@ type poll struct {
 	fullest int
 	// bytes is the size of the entries in the batch.
 	bytes int
-	// places are the times at which the entries of the page in hand stand.
+	// ids and places are those of the entries of the page in hand: what stands
+	// for each, and the time at which it stands.
+	ids    []fingerprint
 	places []time.Time
 	// progressed says that the position has moved.
 	progressed bool
@@ -305,15 +308,16 @@ func (p *poll) full() bool {
 	return len(p.batch.Events) >= p.cfg.MaxEvents || p.bytes >= maxBatchBytes
 }
 
-// pageSize is the size of the next page of w. In its depth pages are as large as
-// they can be, except for the first, which may be the only one.
+// pageSize is the size of the next page of w. In its depth a page is as large as
+// a batch can be; the first, which may be the only one, as what is left of it.
 func (p *poll) pageSize(w *window) int {
 	size := p.cfg.PageSize
-	switch {
-	case p.deep(w) && w.Offset == 0:
-		size = max(size, min(backlogPage, p.cfg.MaxEvents-len(p.batch.Events)))
-	case p.deep(w):
-		size = max(size, min(backlogPage, p.cfg.MaxEvents))
+	if p.deep(w) {
+		most := p.cfg.MaxEvents
+		if w.Offset == 0 {
+			most -= len(p.batch.Events)
+		}
+		size = max(min(size, defaultPageSize), min(backlogPage, most))
 	}
 	return min(size, p.biggest)
 }
@@ -526,18 +530,22 @@ func (p *poll) take(w *window, g got) windowState {
 	if !p.settled(w) && g.number > 1 && (len(p.places) == 0 || p.places[0].Before(w.Settled)) {
 		return p.leaveSettled(w)
 	}
+	p.catchUp(w, first)
 	cover := p.cover(w)
+	last := len(p.page.entries) < g.size
 	for i := range p.page.entries {
 		at := p.reachedAt(i)
-		if at.Before(w.Since) {
+		switch {
+		case at.Before(w.Since):
 			cover.Exhausted = true
 			return finished
-		}
-		if p.full() {
+		case !last && !p.settled(w) && p.settledFrom(i, w.Settled):
+			return p.leaveSettled(w)
+		case p.full():
 			return unfinished
 		}
-		key, stated := p.page.key(i)
-		id, when := fingerprintOf(key), p.places[i]
+		_, stated := p.page.key(i)
+		id, when := p.ids[i], p.places[i]
 		switch p.claim(w, first+i, id, when, when.Equal(stated)) {
 		case noRoom:
 			return unfinished
@@ -550,12 +558,9 @@ func (p *poll) take(w *window, g got) windowState {
 		p.batch.Coverage.Read++
 		cover.Read++
 	}
-	switch {
-	case len(p.page.entries) < g.size:
+	if last {
 		cover.Exhausted = true
 		return finished
-	case !p.settled(w) && w.reached().Before(w.Settled):
-		return p.leaveSettled(w)
 	}
 	return unfinished
 }
@@ -574,16 +579,18 @@ func (p *poll) leaveSettled(w *window) windowState {
 // the position first. The server sorts by time, so an entry that has none, or
 // one that cannot be right, is where the entry before it is, or the one after.
 func (p *poll) place(w *window, first int) {
-	p.places = p.places[:0]
+	p.ids, p.places = p.ids[:0], p.places[:0]
 	var at time.Time
 	if first > 0 {
 		at = w.Anchor
 	}
 	unplaced := 0
 	for i := range p.page.entries {
-		if _, stated := p.page.key(i); w.plausible(stated) {
+		key, stated := p.page.key(i)
+		if w.plausible(stated) {
 			at = stated
 		}
+		p.ids = append(p.ids, fingerprintOf(key))
 		p.places = append(p.places, at)
 		if at.IsZero() {
 			unplaced++
@@ -608,6 +615,24 @@ func (p *poll) reachedAt(i int) time.Time {
 		at = later(at, near)
 	}
 	return at
+}
+
+// settledFrom reports whether the page in hand comes to what is settled with its
+// i-th entry, which is not just out of place.
+func (p *poll) settledFrom(i int, settled time.Time) bool {
+	return !slices.ContainsFunc(p.places[i:min(len(p.places), i+neighbours+1)],
+		func(at time.Time) bool { return !at.Before(settled) })
+}
+
+// catchUp looks for the last entry read of a settled window behind its place,
+// on the page in hand, whose first entry is at the position first. It is there
+// if something came in after all, or if the server shows one page again and
+// again.
+func (p *poll) catchUp(w *window, first int) {
+	unread := max(0, w.Offset-first)
+	if p.settled(w) && w.Last != 0 && w.Behind == 0 && unread < len(p.ids) && slices.Contains(p.ids[unread:], w.Last) {
+		w.Behind, w.BehindAt = w.Last, w.LastAt
+	}
 }
 
 // claim is what is to become of an entry.

@@ -217,7 +217,7 @@ func TestAiSOC_TheCursorMovesOnlyOnceABatchIsAccepted(t *testing.T) {
 		return aisocapi.Fault{Status: 400, Body: `{"error":"missing tenant ID header"}`}
 	}}
 	state := t.TempDir()
-	poll := a.call("poll", "--state", state, "--drop-routine=false", "--page-size", "1000", "--max-events", "100").to(listen(t, server))
+	poll := a.call("poll", "--state", state, "--drop-routine=false", "--overlap", "2h", "--page-size", "1000", "--max-events", "100").to(listen(t, server))
 	for range 2 {
 		got := poll.run(t.Context())
 		assert.Equal(t, exitFailed, got.code)

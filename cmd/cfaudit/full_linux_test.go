@@ -59,7 +59,7 @@ func TestFull_ADiskThatFillsUpIsWaitedFor(t *testing.T) {
 	errs, err := os.Create(log)
 	require.NoError(t, err)
 	defer errs.Close()
-	args := []string{"--state", state, "--out", out, "--drop-routine=false", "--max-events", "20"}
+	args := []string{"--state", state, "--out", out, "--drop-routine=false", "--overlap", "2h", "--max-events", "20"}
 	cmd := a.call(append([]string{"run"}, args...)...).start(t, func(cmd *exec.Cmd) { cmd.Stderr = errs })
 
 	const want = "no space left on device"

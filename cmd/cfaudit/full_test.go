@@ -93,7 +93,7 @@ func TestFull_AFileThatCannotGrowHoldsWholeLinesAndGoesOnLater(t *testing.T) {
 	entries := recent(250)
 	a := newAccount(t, entries...)
 	state, out := t.TempDir(), filepath.Join(t.TempDir(), "events.jsonl")
-	poll := a.call("poll", "--state", state, "--out", out, "--drop-routine=false", "--max-events", "20")
+	poll := a.call("poll", "--state", state, "--out", out, "--drop-routine=false", "--overlap", "2h", "--max-events", "20")
 	var cursor, lines string
 	for n := range 3 {
 		failed := poll.end(t, smallDisk(200))

@@ -56,7 +56,7 @@ func TestPoll_ReadsTheWholeBacklog(t *testing.T) {
 	require.Equal(t, exitOK, got.code, got.err)
 	assert.Empty(t, got.out)
 	assert.ElementsMatch(t, idsOf(t, entries), ids(t, read(t, out)))
-	assert.Equal(t, 4, strings.Count(got.err, "msg=polled"), got.err)
+	assert.GreaterOrEqual(t, strings.Count(got.err, "msg=polled"), 4, got.err)
 	assert.Contains(t, got.err, "backlog=1")
 	assert.Contains(t, got.err, "; ")
 }
