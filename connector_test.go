@@ -500,6 +500,35 @@ func TestPoll_WhatIsNewestAndTheBacklogTakeTurns(t *testing.T) {
 	})
 }
 
+func TestPoll_AReplicaThatLagsHidesNothingThatIsSettled(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		requests := 0
+		server, cfg := fixture(cfapi.Options{Lag: func() time.Duration {
+			// The second page comes without the newest entries.
+			if requests++; requests == 2 {
+				return 10 * time.Second
+			}
+			return 0
+		}})
+		cfg.PageSize = 10
+		now := time.Now()
+		for i := range 5 {
+			at := now.Add(-time.Duration(i) * time.Second)
+			server.Add(at, cfapi.Entry(fmt.Sprintf("newest-%d", i), at, 0))
+		}
+		for i := range 5 {
+			server.Add(time.Time{}, cfapi.Entry(fmt.Sprintf("newer-%d", i), now.Add(-time.Minute), 0))
+		}
+		for i := range 8 {
+			server.Add(time.Time{}, cfapi.Entry(fmt.Sprintf("settled-%d", i), now.Add(-time.Hour/2), 0))
+		}
+		got, _, _ := drain(t, connect(t, cfg), nil)
+		require.Len(t, unique(got), 18)
+		require.Len(t, got, 18)
+	})
+}
+
 func TestPoll_AnEntryOutOfPlaceDoesNotEndAWindow(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -583,23 +612,34 @@ func TestPoll_ADepthLimitInsideACrowdedSecondIsAnError(t *testing.T) {
 
 func TestPoll_TheFirstCursorFixesTheStartEvenWhenNothingCanBeRead(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		server, cfg := fixture(cfapi.Options{})
-		server.Add(time.Time{}, cfapi.Entry("during-the-outage", time.Now().Add(time.Minute), 0))
-		server.Fault(func(int, *http.Request) *cfapi.Fault { return cfapi.Status(503, 0, "", nil) })
-		cfg.InitialLookback = time.Minute
-		c := connect(t, cfg)
-		b := poll1(t, c, nil)
-		require.Empty(t, b.Events)
-		require.True(t, b.More)
-		_, err := c.Poll(t.Context(), b.Cursor)
-		require.Error(t, err)
+	for name, fault := range map[string]*cfapi.Fault{
+		"refused":  cfapi.Status(503, 0, "", nil),
+		"no reply": cfapi.Reset(),
+	} {
+		for _, off := range []time.Duration{0, -26 * time.Hour, 26 * time.Hour} {
+			t.Run(fmt.Sprintf("%s, clock off by %s", name, off), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					server, cfg := fixture(cfapi.Options{})
+					server.Add(time.Time{}, cfapi.Entry("during-the-outage", time.Now().Add(time.Minute), 0))
+					server.Fault(func(int, *http.Request) *cfapi.Fault { return fault })
+					cfg.InitialLookback = time.Minute
+					cfg.Clock = func() time.Time { return time.Now().Add(off) }
+					c := connect(t, cfg)
+					b := poll1(t, c, nil)
+					require.Empty(t, b.Events)
+					require.True(t, b.More)
+					_, err := c.Poll(t.Context(), b.Cursor)
+					require.Error(t, err)
 
-		time.Sleep(3 * time.Hour)
-		server.Fault(nil)
-		got, _, _ := drain(t, connect(t, cfg), b.Cursor)
-		require.Equal(t, []string{"during-the-outage"}, got)
-	})
+					time.Sleep(3 * time.Hour)
+					server.Fault(nil)
+					got, _, _ := drain(t, connect(t, cfg), b.Cursor)
+					require.Equal(t, []string{"during-the-outage"}, got)
+				})
+			})
+		}
+	}
 }
 
 func TestPoll_ReturnsWhatItHasAndTheNextPollMeetsTheError(t *testing.T) {
