@@ -711,6 +711,26 @@ func TestPoll_A400BehindAFullPageIsTheEndOnlyWhenTheRestSaysSo(t *testing.T) {
 		require.Len(t, got, 1234)
 		require.Len(t, unique(got), 1234)
 	})
+	// Nor does one that pages no deeper than 500 entries, of which many share
+	// a second, although no ids are remembered of what is settled.
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := fixture(cfapi.Options{})
+		fill(server, 1234, 11*time.Millisecond)
+		time.Sleep(time.Hour)
+		cfg.InitialLookback = 2 * time.Hour
+		cfg.MaxEvents = 150
+		server.Fault(func(_ int, r *http.Request) *cfapi.Fault {
+			page, _ := strconv.Atoi(r.URL.Query().Get("page"))
+			size, _ := strconv.Atoi(r.URL.Query().Get("per_page"))
+			if (page-1)*size >= 500 {
+				return cfapi.Status(400, 1004, "page out of range", nil)
+			}
+			return nil
+		})
+		got, _, _ := drain(t, connect(t, cfg), nil)
+		require.Len(t, got, 1234)
+		require.Len(t, unique(got), 1234)
+	})
 	// And a 400 that page 1 gets too is an error.
 	synctest.Test(t, func(t *testing.T) {
 		server, cfg := fixture(cfapi.Options{})

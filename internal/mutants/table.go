@@ -506,6 +506,7 @@ var mutants = []mutant{
 		file:  "cursor.go",
 		old:   "w.reached().Truncate(time.Second).Add(edge)",
 		new:   "w.reached().Truncate(time.Second)",
+		test:  "TestPoll_A400BehindAFullPageIsTheEndOnlyWhenTheRestSaysSo",
 	},
 	{
 		fault: "every 400 behind a full page counts as the end",
