@@ -9,7 +9,7 @@ FUZZTIME ?= 5m
 # The Go of the path, or the one in its usual place.
 export PATH := $(PATH):/usr/local/go/bin
 
-.PHONY: help test race fuzz soak bench lint demo ci
+.PHONY: help test race fuzz soak mutants bench lint demo ci
 
 help: ## list the targets
 	@sed -nE 's/^([a-z]+): ## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -33,6 +33,10 @@ soak: ## kill it KILLS (300) times, try WORLDS (20000) random worlds, and fuzz
 	go test -timeout=0 -run '^TestPoll_DeliversEveryEntryOnceUnderEveryFault$$' . -model.runs=$(WORLDS)
 	go test -timeout=0 -count=20 ./ingest ./sink ./store ./cmd/cfaudit
 	FUZZTIME=30s .ci/run fuzz
+
+# Each is a fault that one of the tests has to notice.
+mutants: ## put faults into the code, one at a time, and see the tests fail
+	go run ./internal/mutants
 
 # Six rounds, as benchstat wants them.
 bench: ## run the benchmarks

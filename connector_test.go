@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -78,7 +79,7 @@ func drain(t *testing.T, c *Connector, cursor ingest.Cursor) (ids []string, next
 		if !b.More {
 			return ids, cursor, polls
 		}
-		require.Less(t, polls, 1000)
+		require.Less(t, polls, 200, "the backlog does not end")
 	}
 }
 
@@ -190,20 +191,23 @@ func TestPoll_ABacklogOfTensOfThousandsTakesFewRequests(t *testing.T) {
 func TestPoll_ACrowdedSecondIsReadToItsEnd(t *testing.T) {
 	t.Parallel()
 	for _, past := range []bool{false, true} {
-		synctest.Test(t, func(t *testing.T) {
-			server, cfg := fixture(cfapi.Options{PastEnd400: past})
-			cfg.MaxEvents = 700
-			at := time.Now().Add(-time.Minute).Truncate(time.Second)
-			for i := range 5000 {
-				server.Add(time.Time{}, cfapi.Entry(fmt.Sprintf("id-%d", i), at, 0))
-			}
-			got, cursor, _ := drain(t, connect(t, cfg), nil)
-			require.Len(t, got, 5000)
-			require.Len(t, unique(got), 5000)
-			time.Sleep(5 * time.Minute)
-			got, _, _ = drain(t, connect(t, cfg), cursor)
-			require.Empty(t, got)
-		})
+		// One that is not settled yet, and one that is.
+		for _, age := range []time.Duration{time.Minute, time.Hour} {
+			synctest.Test(t, func(t *testing.T) {
+				server, cfg := fixture(cfapi.Options{PastEnd400: past})
+				cfg.MaxEvents = 700
+				at := time.Now().Add(-age).Truncate(time.Second)
+				for i := range 5000 {
+					server.Add(time.Time{}, cfapi.Entry(fmt.Sprintf("id-%d", i), at, 0))
+				}
+				got, cursor, _ := drain(t, connect(t, cfg), nil)
+				require.Len(t, got, 5000)
+				require.Len(t, unique(got), 5000)
+				time.Sleep(5 * time.Minute)
+				got, _, _ = drain(t, connect(t, cfg), cursor)
+				require.Empty(t, got)
+			})
+		}
 	}
 }
 
@@ -233,6 +237,186 @@ func TestPoll_ALateEntryIsFoundAndCounted(t *testing.T) {
 		require.Equal(t, 1, second.Coverage.Late)
 		require.Equal(t, 1, second.Coverage.Repeated)
 		require.Equal(t, 1, second.Coverage.Requests)
+	})
+}
+
+func TestPoll_AQuietAccountRepeatsNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := fixture(cfapi.Options{})
+		cfg.Overlap = time.Hour
+		newest := time.Now().Add(-time.Second)
+		server.Add(time.Time{}, cfapi.Entry("one", newest, 0), cfapi.Entry("two", newest, 0))
+		c := connect(t, cfg)
+		first := poll1(t, c, nil)
+		require.ElementsMatch(t, []string{"one", "two"}, ids(first))
+		cursor := first.Cursor
+		repeated := 0
+		for range 20 {
+			time.Sleep(5 * time.Minute)
+			b := poll1(t, c, cursor)
+			require.Empty(t, ids(b))
+			require.Equal(t, 1, b.Coverage.Requests)
+			repeated += b.Coverage.Repeated
+			cursor = b.Cursor
+		}
+		// They are shown as long as they are within the overlap.
+		require.Equal(t, 2*12, repeated)
+		require.Empty(t, feedOf(t, cursor).Seen)
+	})
+}
+
+func TestPoll_WhatAppearsWhileTheServerAnswersIsReadByTheNextPoll(t *testing.T) {
+	t.Parallel()
+	// What the local clock is off by, less than what is noticed.
+	for _, off := range []time.Duration{0, 4 * time.Second, -4 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			server, cfg := fixture(cfapi.Options{})
+			cfg.Overlap = time.Minute
+			cfg.Clock = func() time.Time { return time.Now().Add(off) }
+			// The server looks at once, and takes ten seconds to answer.
+			server.Fault(func(int, *http.Request) *cfapi.Fault {
+				return cfapi.Custom(func(_ *http.Request, answer func() *http.Response) (*http.Response, error) {
+					resp := answer()
+					time.Sleep(10 * time.Second)
+					resp.Header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
+					return resp, nil
+				})
+			})
+			now := time.Now()
+			for i := range 10 {
+				// Each appears between the two, as late as an entry may be.
+				at := now.Add(time.Duration(i)*time.Second + time.Millisecond)
+				server.Add(at, cfapi.Entry(fmt.Sprintf("late-%d", i), at.Add(-cfg.Overlap), 3))
+			}
+			c := connect(t, cfg)
+			first := poll1(t, c, nil)
+			require.Empty(t, ids(first))
+			require.Equal(t, 10*time.Second, time.Since(now))
+			second := poll1(t, c, first.Cursor)
+			require.Len(t, ids(second), 10)
+		})
+	}
+}
+
+func TestPoll_AnEntryMayBeAsLateAsTheOverlap(t *testing.T) {
+	t.Parallel()
+	for _, fraction := range []time.Duration{0, time.Millisecond, 500 * time.Millisecond, 999 * time.Millisecond} {
+		synctest.Test(t, func(t *testing.T) {
+			server, cfg := fixture(cfapi.Options{})
+			time.Sleep(fraction)
+			c := connect(t, cfg)
+			first := poll1(t, c, nil)
+			at := time.Now().Add(time.Microsecond)
+			server.Add(at, cfapi.Entry("late", at.Add(-10*time.Minute), 6))
+			time.Sleep(5 * time.Minute)
+			require.Equal(t, []string{"late"}, ids(poll1(t, c, first.Cursor)))
+		})
+	}
+}
+
+// meetings are the ways in which servers treat the ends of a window.
+var meetings = []cfapi.Options{
+	{},
+	{SinceExclusive: true},
+	{BeforeExclusive: true},
+	{SinceExclusive: true, BeforeExclusive: true},
+}
+
+func TestPoll_NoInstantIsLeftOutWhereTwoWindowsMeet(t *testing.T) {
+	t.Parallel()
+	for _, opts := range meetings {
+		synctest.Test(t, func(t *testing.T) {
+			server, cfg := fixture(opts)
+			cfg.MaxEvents = 50
+			// The first poll cuts what it leaves unread in two here.
+			border := time.Now().Add(-10 * time.Minute)
+			for i := range 400 {
+				when := border.Add(time.Duration(i-200) * 250 * time.Millisecond)
+				server.Add(time.Time{}, cfapi.Entry(fmt.Sprintf("id-%d", i), when, 6))
+			}
+			c := connect(t, cfg)
+			first := poll1(t, c, nil)
+			require.Equal(t, border.UTC(), feedOf(t, first.Cursor).Settled)
+			rest, cursor, _ := drain(t, c, first.Cursor)
+			got := append(ids(first), rest...)
+			require.Len(t, unique(got), 400)
+			require.Len(t, got, 400)
+			time.Sleep(5 * time.Minute)
+			require.Empty(t, ids(poll1(t, c, cursor)))
+		})
+	}
+}
+
+func TestPoll_TimesAreComparedHoweverTheyAreWritten(t *testing.T) {
+	t.Parallel()
+	for _, opts := range meetings {
+		synctest.Test(t, func(t *testing.T) {
+			server, cfg := fixture(opts)
+			cfg.MaxEvents = 3
+			border := time.Now().Add(-10 * time.Minute).UTC()
+			want := map[string]time.Time{}
+			for offset := -2; offset <= 2; offset++ {
+				at := border.Add(time.Duration(offset) * 500 * time.Millisecond)
+				for zone, layout := range map[int]string{
+					0:   "2006-01-02T15:04:05.999999Z07:00",
+					1:   "2006-01-02T15:04:05.000000-07:00",
+					9:   "2006-01-02T15:04:05.0-07:00",
+					-5:  "2006-01-02T15:04:05.999999999-07:00",
+					-11: "2006-01-02T15:04:05.000Z07:00",
+				} {
+					id := fmt.Sprintf("%d, zone %d", offset, zone)
+					want[id] = at
+					server.Add(time.Time{}, json.RawMessage(fmt.Sprintf(
+						`{"id":%q,"when":%q,"action":{"type":"rec_add"},"resource":{"type":"DNS_record"}}`,
+						id, at.In(time.FixedZone("", zone*3600)).Format(layout))))
+				}
+			}
+			c := connect(t, cfg)
+			got := map[string]time.Time{}
+			n := 0
+			var cursor ingest.Cursor
+			for more := true; more; {
+				b := poll1(t, c, cursor)
+				for _, e := range b.Events {
+					got[e.ExternalID] = e.CreatedAt
+				}
+				n += len(b.Events)
+				require.LessOrEqual(t, n, len(want), "none twice")
+				cursor, more = b.Cursor, b.More
+			}
+			require.Equal(t, want, got)
+		})
+	}
+}
+
+func TestPoll_DroppedEntriesMoveTheCursorToo(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := fixture(cfapi.Options{})
+		cfg.PageSize = 1
+		now := time.Now()
+		server.Add(time.Time{}, cfapi.Entry("kept", now.Add(-time.Hour), 0))
+		for i := range 3 * maxRequests {
+			server.Add(time.Time{}, json.RawMessage(fmt.Sprintf(
+				`{"id":"id-%d","when":%q,"action":{"type":"tls_settings_deployed"},"actor":{"type":"system","id":"1"},"resource":{"type":"zone"}}`,
+				i, now.Add(-time.Duration(i+1)*time.Second).UTC().Format(time.RFC3339))))
+		}
+		c := connect(t, cfg)
+		var cursor ingest.Cursor
+		dropped := 0
+		for range 3 {
+			b := poll1(t, c, cursor)
+			require.Empty(t, b.Events)
+			require.True(t, b.More)
+			require.NotEqual(t, string(cursor), string(b.Cursor))
+			require.Equal(t, map[string]int{"tls-settings-deployed-by-system": maxRequests}, b.Coverage.Dropped)
+			dropped += b.Coverage.Read
+			cursor = b.Cursor
+		}
+		require.Equal(t, 3*maxRequests, dropped)
+		got, _, _ := drain(t, c, cursor)
+		require.Equal(t, []string{"kept"}, got)
 	})
 }
 
@@ -282,6 +466,90 @@ func TestPoll_ABacklogShrinksUnderASlowHost(t *testing.T) {
 			time.Sleep(61 * time.Second)
 		}
 		require.Len(t, old, 5000)
+	})
+}
+
+func TestPoll_WhatIsNewestAndTheBacklogTakeTurns(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := fixture(cfapi.Options{})
+		// A poll has room for half of what is within the overlap, of which there
+		// is always more, and the next one comes late enough to begin with that.
+		cfg.PageSize = 1
+		cfg.PollInterval = time.Minute
+		fill(server, 400, 3*time.Second)
+		now := time.Now()
+		for i := range 600 {
+			at := now.Add(time.Duration(i) * 3 * time.Second)
+			server.Add(at, cfapi.Entry(fmt.Sprintf("new-%d", i), at, 0))
+		}
+		c := connect(t, cfg)
+		var cursor ingest.Cursor
+		got := map[string]bool{}
+		for range 14 {
+			b := poll1(t, c, cursor)
+			for _, id := range ids(b) {
+				if strings.HasPrefix(id, "id-") {
+					got[id] = true
+				}
+			}
+			cursor = b.Cursor
+			time.Sleep(cfg.PollInterval + time.Second)
+		}
+		require.Len(t, got, 400)
+	})
+}
+
+func TestPoll_AReplicaThatLagsHidesNothingThatIsSettled(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		requests := 0
+		server, cfg := fixture(cfapi.Options{Lag: func() time.Duration {
+			// The second page comes without the newest entries.
+			if requests++; requests == 2 {
+				return 10 * time.Second
+			}
+			return 0
+		}})
+		cfg.PageSize = 10
+		now := time.Now()
+		for i := range 5 {
+			at := now.Add(-time.Duration(i) * time.Second)
+			server.Add(at, cfapi.Entry(fmt.Sprintf("newest-%d", i), at, 0))
+		}
+		for i := range 5 {
+			server.Add(time.Time{}, cfapi.Entry(fmt.Sprintf("newer-%d", i), now.Add(-time.Minute), 0))
+		}
+		for i := range 8 {
+			server.Add(time.Time{}, cfapi.Entry(fmt.Sprintf("settled-%d", i), now.Add(-time.Hour/2), 0))
+		}
+		got, _, _ := drain(t, connect(t, cfg), nil)
+		require.Len(t, unique(got), 18)
+		require.Len(t, got, 18)
+	})
+}
+
+func TestPoll_AnEntryOutOfPlaceDoesNotEndAWindow(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := fixture(cfapi.Options{})
+		c := connect(t, cfg)
+		cursor := poll1(t, c, nil).Cursor
+		since := feedOf(t, cursor).Settled
+		// The window that begins here is shown with an entry in front that is
+		// older.
+		list := []string{string(cfapi.Entry("older", since.Add(-time.Second), 0))}
+		var want []string
+		for i := range 20 {
+			id := fmt.Sprintf("id-%d", i)
+			want = append(want, id)
+			list = append(list, string(cfapi.Entry(id, since.Add(time.Duration(40-i)*time.Second), 0)))
+		}
+		server.Fault(func(int, *http.Request) *cfapi.Fault {
+			return cfapi.Reply(200, nil, `{"success":true,"errors":null,"result":[`+strings.Join(list, ",")+`]}`)
+		})
+		time.Sleep(5 * time.Minute)
+		require.Equal(t, want, ids(poll1(t, c, cursor)))
 	})
 }
 
@@ -344,23 +612,34 @@ func TestPoll_ADepthLimitInsideACrowdedSecondIsAnError(t *testing.T) {
 
 func TestPoll_TheFirstCursorFixesTheStartEvenWhenNothingCanBeRead(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		server, cfg := fixture(cfapi.Options{})
-		server.Add(time.Time{}, cfapi.Entry("during-the-outage", time.Now().Add(time.Minute), 0))
-		server.Fault(func(int, *http.Request) *cfapi.Fault { return cfapi.Status(503, 0, "", nil) })
-		cfg.InitialLookback = time.Minute
-		c := connect(t, cfg)
-		b := poll1(t, c, nil)
-		require.Empty(t, b.Events)
-		require.True(t, b.More)
-		_, err := c.Poll(t.Context(), b.Cursor)
-		require.Error(t, err)
+	for name, fault := range map[string]*cfapi.Fault{
+		"refused":  cfapi.Status(503, 0, "", nil),
+		"no reply": cfapi.Reset(),
+	} {
+		for _, off := range []time.Duration{0, -26 * time.Hour, 26 * time.Hour} {
+			t.Run(fmt.Sprintf("%s, clock off by %s", name, off), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					server, cfg := fixture(cfapi.Options{})
+					server.Add(time.Time{}, cfapi.Entry("during-the-outage", time.Now().Add(time.Minute), 0))
+					server.Fault(func(int, *http.Request) *cfapi.Fault { return fault })
+					cfg.InitialLookback = time.Minute
+					cfg.Clock = func() time.Time { return time.Now().Add(off) }
+					c := connect(t, cfg)
+					b := poll1(t, c, nil)
+					require.Empty(t, b.Events)
+					require.True(t, b.More)
+					_, err := c.Poll(t.Context(), b.Cursor)
+					require.Error(t, err)
 
-		time.Sleep(3 * time.Hour)
-		server.Fault(nil)
-		got, _, _ := drain(t, connect(t, cfg), b.Cursor)
-		require.Equal(t, []string{"during-the-outage"}, got)
-	})
+					time.Sleep(3 * time.Hour)
+					server.Fault(nil)
+					got, _, _ := drain(t, connect(t, cfg), b.Cursor)
+					require.Equal(t, []string{"during-the-outage"}, got)
+				})
+			})
+		}
+	}
 }
 
 func TestPoll_ReturnsWhatItHasAndTheNextPollMeetsTheError(t *testing.T) {
@@ -432,6 +711,26 @@ func TestPoll_A400BehindAFullPageIsTheEndOnlyWhenTheRestSaysSo(t *testing.T) {
 		require.Len(t, got, 1234)
 		require.Len(t, unique(got), 1234)
 	})
+	// Nor does one that pages no deeper than 500 entries, of which many share
+	// a second, although no ids are remembered of what is settled.
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := fixture(cfapi.Options{})
+		fill(server, 1234, 11*time.Millisecond)
+		time.Sleep(time.Hour)
+		cfg.InitialLookback = 2 * time.Hour
+		cfg.MaxEvents = 150
+		server.Fault(func(_ int, r *http.Request) *cfapi.Fault {
+			page, _ := strconv.Atoi(r.URL.Query().Get("page"))
+			size, _ := strconv.Atoi(r.URL.Query().Get("per_page"))
+			if (page-1)*size >= 500 {
+				return cfapi.Status(400, 1004, "page out of range", nil)
+			}
+			return nil
+		})
+		got, _, _ := drain(t, connect(t, cfg), nil)
+		require.Len(t, got, 1234)
+		require.Len(t, unique(got), 1234)
+	})
 	// And a 400 that page 1 gets too is an error.
 	synctest.Test(t, func(t *testing.T) {
 		server, cfg := fixture(cfapi.Options{})
@@ -478,6 +777,38 @@ func TestPoll_FailuresUnder200AreErrors(t *testing.T) {
 				require.NotEmpty(t, api.Remedy)
 			})
 		})
+	}
+}
+
+func TestPoll_ATornReplyIsReadAgain(t *testing.T) {
+	t.Parallel()
+	// A reply of which a part is missing, and nothing says so.
+	cut := func(n int) *cfapi.Fault {
+		return cfapi.Custom(func(_ *http.Request, answer func() *http.Response) (*http.Response, error) {
+			resp := answer()
+			resp.ContentLength = -1
+			resp.Body = io.NopCloser(io.LimitReader(resp.Body, int64(n)))
+			return resp, nil
+		})
+	}
+	for _, n := range []int{0, 1, 20, 100, 700, 5000, 30_000} {
+		for _, fault := range []*cfapi.Fault{cfapi.Truncate(n), cut(n)} {
+			synctest.Test(t, func(t *testing.T) {
+				server, cfg := fixture(cfapi.Options{})
+				fill(server, 250, time.Second)
+				server.Fault(func(n int, _ *http.Request) *cfapi.Fault {
+					if n == 2 {
+						return fault
+					}
+					return nil
+				})
+				b := poll1(t, connect(t, cfg), nil)
+				require.Len(t, unique(ids(b)), 250)
+				require.Len(t, ids(b), 250)
+				require.False(t, b.More)
+				require.Equal(t, 4, b.Coverage.Requests)
+			})
+		}
 	}
 }
 
@@ -676,18 +1007,27 @@ func samePage() string {
 
 func TestPoll_StopsWhenTheContextEnds(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		server, cfg := fixture(cfapi.Options{})
-		c := connect(t, cfg)
-		first := poll1(t, c, nil)
-		server.Fault(func(int, *http.Request) *cfapi.Fault { return cfapi.Hang() })
-		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
-		defer cancel()
-		began := time.Now()
-		_, err := c.Poll(ctx, first.Cursor)
-		require.ErrorIs(t, err, context.DeadlineExceeded)
-		require.Equal(t, 3*time.Second, time.Since(began))
-	})
+	for name, fault := range map[string]*cfapi.Fault{
+		"no reply":     cfapi.Hang(),
+		"half a reply": cfapi.Stall(20),
+		"in a wait":    cfapi.Status(429, 971, "Please wait", http.Header{"Retry-After": {"4"}}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				server, cfg := fixture(cfapi.Options{})
+				c := connect(t, cfg)
+				first := poll1(t, c, nil)
+				server.Fault(func(int, *http.Request) *cfapi.Fault { return fault })
+				ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+				defer cancel()
+				began := time.Now()
+				_, err := c.Poll(ctx, first.Cursor)
+				require.ErrorIs(t, err, context.DeadlineExceeded)
+				require.Equal(t, 3*time.Second, time.Since(began))
+			})
+		})
+	}
 }
 
 func TestPoll_ARequestThatHangsTimesOut(t *testing.T) {
@@ -736,6 +1076,33 @@ func TestPoll_FullOfRememberedIDsItReadsAgainAndLosesNothing(t *testing.T) {
 			require.Equal(t, 1, n, id)
 		}
 	})
+}
+
+func TestFeed_WithoutRoomInTheBacklogTheNewestWindowKeepsWhatIsSettled(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	f := feed{Settled: at, Newest: &window{Since: at, Before: at.Add(time.Hour), Settled: at.Add(time.Minute)}}
+	for i := range maxBacklog - 1 {
+		end := at.Add(-time.Duration(i) * time.Hour)
+		f.Backlog = append(f.Backlog, window{Since: end.Add(-time.Hour), Before: end, Offset: 1})
+	}
+	// There is room for one.
+	f.split()
+	require.Len(t, f.Backlog, maxBacklog)
+	require.Equal(t, window{Since: at, Before: at.Add(time.Minute)}, f.Backlog[0])
+	require.Equal(t, at.Add(time.Minute), f.Settled)
+	require.Equal(t, f.Settled, f.Newest.Since)
+
+	f.Backlog[0].Offset = 1
+	f.Newest.Settled = at.Add(2 * time.Minute)
+	f.split()
+	require.Len(t, f.Backlog, maxBacklog)
+	require.Equal(t, at.Add(time.Minute), f.Settled)
+	require.Equal(t, f.Settled, f.Newest.Since)
+	// Nor does it count as settled when the window ends there.
+	f.finishNewest(settledLeft)
+	require.Len(t, f.Backlog, maxBacklog)
+	require.Equal(t, at.Add(time.Minute), f.Settled)
 }
 
 func TestCursor_RefusesWhatIsNotItsOwn(t *testing.T) {

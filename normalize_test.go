@@ -181,6 +181,26 @@ func TestNormalize_ReplacesEscapesThatHarmReaders(t *testing.T) {
 	}
 }
 
+// A host's detections compare the keys at the top of the JSON object.
+func TestNormalize_WhatDetectionsCompareIsAtTheTopOfTheEvent(t *testing.T) {
+	t.Parallel()
+	n := normalizer(t, classifierConfig{})
+	for _, tt := range []struct{ raw, action, decision string }{
+		{logged("zone", "transfer_out", production), "zone.transfer_out", ""},
+		{logged("wafrule", "disable", production), "waf_rule.disable", ""},
+		{logged("firewallrules", "update", production, after(`{"id":"1","paused":true}`)), "firewall_rule.disable", ""},
+		{logged("access.policy", "create", after(`{"decision":"bypass"}`)), "access_policy.create", "bypass"},
+	} {
+		got, _ := n.Normalize([]byte(tt.raw))
+		var object map[string]any
+		require.NoError(t, json.Unmarshal(got.AppendJSON(nil), &object))
+		assert.Equal(t, tt.action, object["action"], tt.raw)
+		if tt.decision != "" {
+			assert.Equal(t, tt.decision, object["decision"], tt.raw)
+		}
+	}
+}
+
 func TestNormalize_AFailedAttemptDoesNotLookLikeTheDeed(t *testing.T) {
 	t.Parallel()
 	n := normalizer(t, classifierConfig{})
