@@ -531,8 +531,21 @@ var mutants = []mutant{
 	{
 		fault: "a page of a server with a lower limit stands where it was asked for",
 		file:  "poller.go",
-		old:   "return size > fullest",
-		new:   "return false",
+		old:   "return number > 1 || n >= max(fullest, defaultPageSize)",
+		new:   "return number == 1 && n >= max(fullest, defaultPageSize)",
+	},
+	{
+		fault: "a page of a server with a lower limit is taken for the last one unseen",
+		file:  "poller.go",
+		old:   "capped = !sameFirst(short, p.page)",
+		new:   "capped = false",
+	},
+	{
+		fault: "a backlog waits for as long as there are newer entries",
+		file:  "poller.go",
+		old:   "unread /= 2",
+		new:   "unread *= 2",
+		test:  "TestPoll_ABacklogShrinksUnderASlowHost",
 	},
 	{
 		fault: "an offset does not tell what has been read",
