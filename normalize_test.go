@@ -309,6 +309,7 @@ func TestNormalize_DistinctIncidentsAreDistinctAlertsAndRoutineIsOne(t *testing.
 		same bool
 	}{
 		"two records":       {record("a.example.com"), record("b.example.com"), false},
+		"two long names":    {record(strings.Repeat("long.", 40) + "a.example.com"), record(strings.Repeat("long.", 40) + "b.example.com"), false},
 		"two record types":  {record("a.example.com"), strings.Replace(record("a.example.com"), "MX", "NS", 1), false},
 		"two members":       {logged("member", "add", `"metadata":{"user_email":"a@example.com"}`), logged("member", "add", `"metadata":{"user_email":"b@example.com"}`), false},
 		"two tokens":        {logged("account", "token_create", `"metadata":{"token_name":"a"}`), logged("account", "token_create", `"metadata":{"token_name":"b"}`), false},
@@ -421,7 +422,7 @@ func TestNormalize_TitlesAreOneBoundedLine(t *testing.T) {
 	got, _ := n.Normalize([]byte(logged("token", "create", `"metadata":{"token_name":"`+strings.Repeat("€", 5000)+`"}`)))
 	assert.LessOrEqual(t, len(got.Title), maxTitle+len("…"))
 	assert.True(t, utf8.ValidString(got.Title))
-	assert.True(t, strings.HasSuffix(got.Title, "…"), got.Title)
+	assert.Contains(t, got.Title, "…")
 	got, _ = n.Normalize([]byte(logged("zone", "purge", `"resource":{"id":"`+strings.Repeat("x", 5000)+`","type":"zone"}`)))
 	assert.LessOrEqual(t, len(got.Audit.ResourceID), maxText+len("…"))
 	got, _ = n.Normalize([]byte(strings.Replace(logged("zone", "purge"), "11111111", strings.Repeat("1", 5000), 1)))

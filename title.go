@@ -87,7 +87,7 @@ func (t template) render(e *entry, f *facts, severity ingest.Severity, failed bo
 		case p.placeholder == "":
 			b = append(b, p.text...)
 		default:
-			text := oneLine(f.placeholder(p.placeholder, e), maxTitlePart)
+			text := titlePart(f.placeholder(p.placeholder, e))
 			if text == "" && p.bracket > 0 {
 				b, skip = b[:start], p.bracket
 				continue
@@ -100,6 +100,16 @@ func (t template) render(e *entry, f *facts, severity ingest.Severity, failed bo
 		title += " (failed)"
 	}
 	return title
+}
+
+// titlePart is s as part of a title. What is too long loses its middle: names of
+// one kind often begin alike, and alerts are told apart by their titles.
+func titlePart(s string) string {
+	if len(s) > maxTitlePart {
+		const tail = maxTitlePart / 3
+		s = strings.ToValidUTF8(s[:maxTitlePart-tail-len("…")], "") + "…" + strings.ToValidUTF8(s[len(s)-tail:], "")
+	}
+	return oneLine(s, maxTitlePart)
 }
 
 func (f *facts) placeholder(name string, e *entry) string {
