@@ -43,9 +43,9 @@ type Config struct {
 	PageSize int
 	// MaxEvents is the most events of one poll, 1 to 1000, 1000 by default.
 	MaxEvents int
-	// Overlap is how far each window reaches back into the time that has been
-	// read already, 10 s to 24 h, 10 min by default. An entry that Cloudflare
-	// shows later than this after its own time may be missed.
+	// Overlap is how late an entry may be, 10 s to 24 h, 10 min by default: so
+	// much of the time that has been read already is read again. An entry that
+	// Cloudflare shows later than this after its own time may be missed.
 	Overlap time.Duration
 	// InitialLookback is how far back the first poll reaches, 1 min to 548
 	// days (the 18 months Cloudflare keeps), 24 h by default.

@@ -10,11 +10,11 @@
 // # What it promises
 //
 // Every entry that Cloudflare shows within Config.Overlap of its own time is
-// returned, and none twice: each poll reads a window of time that reaches back
-// into the one before, and what has been handled is recognised by id. A window
-// with more entries than fit into a batch stays open in the cursor and is
-// resumed where it was left, newest entries first. The cursor is a value:
-// whichever process has it can go on.
+// returned, and none twice: what is newer than that is read again by each poll,
+// and recognised by id, and what is older, into which nothing can come in any
+// more, at exact positions. What does not fit into a batch stays in the cursor
+// as a backlog and is resumed where it was left, newest entries first. The
+// cursor is a value: whichever process has it can go on.
 //
 // # What it grades
 //
