@@ -491,8 +491,8 @@ func (p *poll) checkEnd(ctx context.Context, w *window) (end bool, err error) {
 	}
 	_, err = p.fetch(ctx, w, pageAt(w.Offset-1, size), size)
 	rest := w.rest()
-	switch full := len(p.page.entries) == size; {
-	case err == nil && !full:
+	switch more := len(p.page.entries) > w.Offset%size; {
+	case err == nil && !more:
 		return true, nil
 	case err != nil && !unreadable(err) && statusOf(err) != http.StatusBadRequest:
 		return false, err
