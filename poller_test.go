@@ -26,3 +26,28 @@ func TestPoll_ADepthLimitLosesNoEntryBehindIt(t *testing.T) {
 		})
 	}
 }
+
+func TestPoll_CompleteWaitsForWhatFoundNoRoomInTheBacklog(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := fixture(cfapi.Options{})
+		now := time.Now().UTC()
+		settled := now.Add(-2 * time.Hour)
+		pos := &position{Version: cursorVersion, AccountID: cfg.AccountID, AuditLogs: feed{
+			Start: now.Add(-24 * time.Hour), Settled: settled, ReadAt: now.Add(-time.Hour), Seen: seen{},
+		}}
+		for i := range maxBacklog {
+			before := settled.Add(-time.Duration(i) * time.Minute)
+			pos.AuditLogs.Backlog = append(pos.AuditLogs.Backlog, window{Since: before.Add(-time.Minute), Before: before, Offset: 1, Anchor: before.Add(-time.Second)})
+		}
+		// More than a page in the hour before now, and what is settled of it unread.
+		for i := range 110 {
+			server.Add(time.Time{}, cfapi.Entry(fmt.Sprintf("id-%d", i), now.Add(-time.Duration(i)*time.Minute/2-time.Second), 0))
+		}
+		cursor, err := pos.encode()
+		require.NoError(t, err)
+		b := poll1(t, connect(t, cfg), cursor)
+		require.Less(t, len(b.Events), 110)
+		require.Equal(t, settled, b.Coverage.Complete, "what is settled has not been read: %s", b.Cursor)
+	})
+}
