@@ -642,11 +642,16 @@ func (p *poll) settledFrom(i int, settled time.Time) bool {
 // catchUp looks for the last entry read of a settled window behind its place,
 // on the page in hand, whose first entry is at the position first. It is there
 // if something came in after all, or if the server shows one page again and
-// again.
+// again. An entry without an id may also be another one of the same bytes.
 func (p *poll) catchUp(w *window, first int) {
-	unread := max(0, w.Offset-first)
-	if p.settled(w) && w.Last != 0 && w.Behind == 0 && unread < len(p.ids) && slices.Contains(p.ids[unread:], w.Last) {
-		w.Behind, w.BehindAt = w.Last, w.LastAt
+	if !p.settled(w) || w.Last == 0 || w.Behind != 0 {
+		return
+	}
+	for i := max(0, w.Offset-first); i < len(p.ids); i++ {
+		if p.ids[i] == w.Last && p.page.id(i) != nil {
+			w.Behind, w.BehindAt = w.Last, w.LastAt
+			return
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package cloudflareaudit
 
 import (
+	"encoding/json"
 	"fmt"
 	"testing"
 	"testing/synctest"
@@ -49,5 +50,29 @@ func TestPoll_CompleteWaitsForWhatFoundNoRoomInTheBacklog(t *testing.T) {
 		b := poll1(t, connect(t, cfg), cursor)
 		require.Less(t, len(b.Events), 110)
 		require.Equal(t, settled, b.Coverage.Complete, "what is settled has not been read: %s", b.Cursor)
+	})
+}
+
+func TestPoll_ATwinOfTheEntryReadLastHidesNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := fixture(cfapi.Options{})
+		cfg.MaxEvents = 100
+		at := time.Now().Add(-time.Hour).UTC().Truncate(time.Second)
+		twin := json.RawMessage(fmt.Sprintf(`{"when":%q,"action":{"type":"rec_add"}}`, at.Format(time.RFC3339)))
+		// The first of the two ends a page, and nothing tells them apart.
+		for i := 109; i >= 0; i-- {
+			e := cfapi.Entry(fmt.Sprintf("id-%d", i), at, 0)
+			if i == 99 || i == 103 {
+				e = twin
+			}
+			server.Add(time.Time{}, e)
+		}
+		got, _, _ := drain(t, connect(t, cfg), nil)
+		for i := range 110 {
+			if i != 99 && i != 103 {
+				require.Contains(t, got, fmt.Sprintf("id-%d", i))
+			}
+		}
 	})
 }
