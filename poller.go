@@ -592,14 +592,14 @@ func (p *poll) leaveSettled(w *window) windowState {
 
 // place notes where the entries of the page in hand stand, the first of them at
 // the position first. The server sorts by time, so an entry that has none, or
-// one that cannot be right, is where the entry before it is, or the one after.
+// one that cannot be right, is not newer than the one before it or, at the top,
+// than the end of the window.
 func (p *poll) place(w *window, first int) {
 	p.ids, p.places = p.ids[:0], p.places[:0]
-	var at time.Time
+	at := w.Before.Add(-1)
 	if first > 0 {
 		at = w.Anchor
 	}
-	unplaced := 0
 	for i := range p.page.entries {
 		key, stated := p.page.key(i)
 		if w.plausible(stated) {
@@ -607,17 +607,6 @@ func (p *poll) place(w *window, first int) {
 		}
 		p.ids = append(p.ids, fingerprintOf(key))
 		p.places = append(p.places, at)
-		if at.IsZero() {
-			unplaced++
-		}
-	}
-	if unplaced == len(p.places) {
-		at = w.reached().Add(-1)
-	} else {
-		at = p.places[unplaced]
-	}
-	for i := range unplaced {
-		p.places[i] = at
 	}
 }
 

@@ -76,3 +76,22 @@ func TestPoll_ATwinOfTheEntryReadLastHidesNothing(t *testing.T) {
 		}
 	})
 }
+
+func TestPoll_AnEntryWithoutTimeFarFromTheNextComesOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := fixture(cfapi.Options{})
+		now := time.Now()
+		server.Add(time.Time{}, cfapi.Entry("old", now.Add(-time.Hour), 0))
+		server.Add(now.Add(-time.Second), json.RawMessage(`{"id":"timeless","action":{"type":"rec_add"}}`))
+		c := connect(t, cfg)
+		b := poll1(t, c, nil)
+		got := ids(b)
+		for range 4 {
+			time.Sleep(5 * time.Minute)
+			b = poll1(t, c, b.Cursor)
+			got = append(got, ids(b)...)
+		}
+		require.Equal(t, []string{"timeless", "old"}, got)
+	})
+}
