@@ -380,9 +380,6 @@ func (p *poll) next(ctx context.Context, w *window) (got, error) {
 		r, err := p.fetch(ctx, w, number, size)
 		g := got{number: number, size: size, reply: r}
 		switch {
-		case err == nil && len(p.page.entries) > size:
-			// The positions of all that follows would be wrong.
-			return got{}, malformed(http.StatusOK, "the page has more entries than were asked for")
 		case err == nil && p.maybeCapped(number, size):
 			capped, err := p.checkCapped(ctx, w, number, size)
 			if !capped || err != nil {
@@ -394,8 +391,14 @@ func (p *poll) next(ctx context.Context, w *window) (got, error) {
 		case unreadable(err) && size > 1:
 			p.biggest = size / 2
 		case unreadable(err):
-			g.unreadable = err
-			return g, p.checkIsolated(ctx, w, err)
+			if err := p.checkIsolated(ctx, w, err); err != nil {
+				return g, err
+			}
+			// Replies may have been damaged for a while, and are not any more.
+			if g.reply, err = p.fetch(ctx, w, number, size); unreadable(err) {
+				g.unreadable, err = err, nil
+			}
+			return g, err
 		case number > 1 && statusOf(err) == http.StatusBadRequest:
 			g.end, err = p.checkEnd(ctx, w)
 			if g.end || err != nil {
@@ -475,6 +478,10 @@ func (p *poll) fetch(ctx context.Context, w *window, number, size int) (reply, e
 	r.count(&p.batch.Coverage)
 	if !r.date.IsZero() {
 		p.clock.set(r.date, p.cfg.Clock())
+	}
+	if err == nil && len(p.page.entries) > size {
+		// The positions of all that follows would be wrong.
+		err = malformed(http.StatusOK, "the page has more entries than were asked for")
 	}
 	return r, err
 }

@@ -3,6 +3,7 @@ package cloudflareaudit
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -93,5 +94,22 @@ func TestPoll_AnEntryWithoutTimeFarFromTheNextComesOnce(t *testing.T) {
 			got = append(got, ids(b)...)
 		}
 		require.Equal(t, []string{"timeless", "old"}, got)
+	})
+}
+
+func TestPoll_ADamagedReplyThatPassesCostsNoEntry(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := fixture(cfapi.Options{})
+		cfg.PageSize = 1
+		fill(server, 3, time.Minute)
+		server.Fault(func(n int, _ *http.Request) *cfapi.Fault {
+			if n <= 3 {
+				return cfapi.Reply(200, nil, `{"success":true,"result":[{"id":oops}`)
+			}
+			return nil
+		})
+		got, _, _ := drain(t, connect(t, cfg), nil)
+		require.Equal(t, []string{"id-0", "id-1", "id-2"}, got)
 	})
 }
