@@ -371,7 +371,7 @@ type got struct {
 // that cannot be read is asked for again in smaller pages, down to the one
 // entry that is the cause.
 func (p *poll) next(ctx context.Context, w *window) (got, error) {
-	if w.Offset > maxOffset {
+	if w.Offset > maxOffset-maxPageSize {
 		return got{}, malformed(http.StatusOK, "the window does not come to an end")
 	}
 	for {

@@ -113,3 +113,36 @@ func TestPoll_ADamagedReplyThatPassesCostsNoEntry(t *testing.T) {
 		require.Equal(t, []string{"id-0", "id-1", "id-2"}, got)
 	})
 }
+
+func TestPoll_ACursorAtTheLargestOffsetIsAccepted(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := fixture(cfapi.Options{})
+		server.Fault(func(n int, r *http.Request) *cfapi.Fault {
+			list := ""
+			for i := range 1000 {
+				if i > 0 {
+					list += ","
+				}
+				list += string(cfapi.Entry(fmt.Sprintf("id-%d-%d", n, i), time.Now().Add(-time.Hour), 0))
+			}
+			return cfapi.Reply(200, nil, `{"success":true,"result":[`+list+`]}`)
+		})
+		now := time.Now().UTC()
+		pos := &position{Version: cursorVersion, AccountID: cfg.AccountID, AuditLogs: feed{
+			Start: now.Add(-24 * time.Hour), Settled: now.Add(-10 * time.Minute), ReadAt: now, Seen: seen{},
+			Backlog: []window{{Since: now.Add(-24 * time.Hour), Before: now.Add(-10 * time.Minute), Offset: maxOffset - maxPageSize, Anchor: now.Add(-time.Hour)}},
+		}}
+		cursor, err := pos.encode()
+		require.NoError(t, err)
+		c := connect(t, cfg)
+		for {
+			b, err := c.Poll(t.Context(), cursor)
+			if err != nil {
+				require.ErrorContains(t, err, "does not come to an end")
+				return
+			}
+			cursor = b.Cursor
+		}
+	})
+}
