@@ -150,12 +150,16 @@ const (
 // finishNewest notes that there is no more to read in the newest window, unless
 // it be what is settled.
 func (f *feed) finishNewest(state windowState) {
+	w := f.Newest
 	if state == settledLeft {
 		f.split()
 	} else {
-		f.Settled = later(f.Settled, f.Newest.Settled)
+		f.Settled = later(f.Settled, w.Settled)
 	}
-	f.Through = later(f.Through, earlier(f.Newest.Before, f.ReadAt))
+	// With no room in the backlog, what is settled is still to be read.
+	if !f.Settled.Before(w.Settled) {
+		f.Through = later(f.Through, earlier(w.Before, f.ReadAt))
+	}
 	f.Newest = nil
 }
 

@@ -343,10 +343,18 @@ func (p *page) key(i int) (key []byte, when time.Time) {
 	if t := s.at[atWhen].of(p.body); len(t) > 2 && t[0] == '"' {
 		when = parseTime(string(t[1 : len(t)-1]))
 	}
-	if id := s.at[atID].of(p.body); len(id) > 2 && id[0] == '"' {
-		return id[1 : len(id)-1], when
+	if id := p.id(i); id != nil {
+		return id, when
 	}
 	return s.entry.of(p.body), when
+}
+
+// id returns the bytes of the i-th entry's id, or nil when it has none.
+func (p *page) id(i int) []byte {
+	if id := p.entries[i].at[atID].of(p.body); len(id) > 2 && id[0] == '"' {
+		return id[1 : len(id)-1]
+	}
+	return nil
 }
 
 // entry decodes the i-th entry into memory of its own. It does not fail: what

@@ -371,7 +371,7 @@ type got struct {
 // that cannot be read is asked for again in smaller pages, down to the one
 // entry that is the cause.
 func (p *poll) next(ctx context.Context, w *window) (got, error) {
-	if w.Offset > maxOffset {
+	if w.Offset > maxOffset-maxPageSize {
 		return got{}, malformed(http.StatusOK, "the window does not come to an end")
 	}
 	for {
@@ -380,9 +380,6 @@ func (p *poll) next(ctx context.Context, w *window) (got, error) {
 		r, err := p.fetch(ctx, w, number, size)
 		g := got{number: number, size: size, reply: r}
 		switch {
-		case err == nil && len(p.page.entries) > size:
-			// The positions of all that follows would be wrong.
-			return got{}, malformed(http.StatusOK, "the page has more entries than were asked for")
 		case err == nil && p.maybeCapped(number, size):
 			capped, err := p.checkCapped(ctx, w, number, size)
 			if !capped || err != nil {
@@ -394,8 +391,14 @@ func (p *poll) next(ctx context.Context, w *window) (got, error) {
 		case unreadable(err) && size > 1:
 			p.biggest = size / 2
 		case unreadable(err):
-			g.unreadable = err
-			return g, p.checkIsolated(ctx, w, err)
+			if err := p.checkIsolated(ctx, w, err); err != nil {
+				return g, err
+			}
+			// Replies may have been damaged for a while, and are not any more.
+			if g.reply, err = p.fetch(ctx, w, number, size); unreadable(err) {
+				g.unreadable, err = err, nil
+			}
+			return g, err
 		case number > 1 && statusOf(err) == http.StatusBadRequest:
 			g.end, err = p.checkEnd(ctx, w)
 			if g.end || err != nil {
@@ -476,6 +479,10 @@ func (p *poll) fetch(ctx context.Context, w *window, number, size int) (reply, e
 	if !r.date.IsZero() {
 		p.clock.set(r.date, p.cfg.Clock())
 	}
+	if err == nil && len(p.page.entries) > size {
+		// The positions of all that follows would be wrong.
+		err = malformed(http.StatusOK, "the page has more entries than were asked for")
+	}
 	return r, err
 }
 
@@ -491,8 +498,8 @@ func (p *poll) checkEnd(ctx context.Context, w *window) (end bool, err error) {
 	}
 	_, err = p.fetch(ctx, w, pageAt(w.Offset-1, size), size)
 	rest := w.rest()
-	switch full := len(p.page.entries) == size; {
-	case err == nil && !full:
+	switch more := len(p.page.entries) > w.Offset%size; {
+	case err == nil && !more:
 		return true, nil
 	case err != nil && !unreadable(err) && statusOf(err) != http.StatusBadRequest:
 		return false, err
@@ -592,14 +599,14 @@ func (p *poll) leaveSettled(w *window) windowState {
 
 // place notes where the entries of the page in hand stand, the first of them at
 // the position first. The server sorts by time, so an entry that has none, or
-// one that cannot be right, is where the entry before it is, or the one after.
+// one that cannot be right, is not newer than the one before it or, at the top,
+// than the end of the window.
 func (p *poll) place(w *window, first int) {
 	p.ids, p.places = p.ids[:0], p.places[:0]
-	var at time.Time
+	at := w.Before.Add(-1)
 	if first > 0 {
 		at = w.Anchor
 	}
-	unplaced := 0
 	for i := range p.page.entries {
 		key, stated := p.page.key(i)
 		if w.plausible(stated) {
@@ -607,17 +614,6 @@ func (p *poll) place(w *window, first int) {
 		}
 		p.ids = append(p.ids, fingerprintOf(key))
 		p.places = append(p.places, at)
-		if at.IsZero() {
-			unplaced++
-		}
-	}
-	if unplaced == len(p.places) {
-		at = w.reached().Add(-1)
-	} else {
-		at = p.places[unplaced]
-	}
-	for i := range unplaced {
-		p.places[i] = at
 	}
 }
 
@@ -642,11 +638,16 @@ func (p *poll) settledFrom(i int, settled time.Time) bool {
 // catchUp looks for the last entry read of a settled window behind its place,
 // on the page in hand, whose first entry is at the position first. It is there
 // if something came in after all, or if the server shows one page again and
-// again.
+// again. An entry without an id may also be another one of the same bytes.
 func (p *poll) catchUp(w *window, first int) {
-	unread := max(0, w.Offset-first)
-	if p.settled(w) && w.Last != 0 && w.Behind == 0 && unread < len(p.ids) && slices.Contains(p.ids[unread:], w.Last) {
-		w.Behind, w.BehindAt = w.Last, w.LastAt
+	if !p.settled(w) || w.Last == 0 || w.Behind != 0 {
+		return
+	}
+	for i := max(0, w.Offset-first); i < len(p.ids); i++ {
+		if p.ids[i] == w.Last && p.page.id(i) != nil {
+			w.Behind, w.BehindAt = w.Last, w.LastAt
+			return
+		}
 	}
 }
 

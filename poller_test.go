@@ -1,0 +1,148 @@
+package cloudflareaudit
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aisoc/cloudflareaudit/internal/cfapi"
+)
+
+func TestPoll_ADepthLimitLosesNoEntryBehindIt(t *testing.T) {
+	t.Parallel()
+	for total := 1000; total < 1006; total++ {
+		synctest.Test(t, func(t *testing.T) {
+			server, cfg := fixture(cfapi.Options{MostDepth: 999})
+			now := time.Now()
+			for i := range total {
+				server.Add(time.Time{}, cfapi.Entry(fmt.Sprintf("id-%d", i), now.Add(-time.Hour-time.Duration(i)*10*time.Second), 0))
+			}
+			got, _, _ := drain(t, connect(t, cfg), nil)
+			require.Equal(t, total, len(unique(got)))
+			require.Equal(t, total, len(got))
+		})
+	}
+}
+
+func TestPoll_CompleteWaitsForWhatFoundNoRoomInTheBacklog(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := fixture(cfapi.Options{})
+		now := time.Now().UTC()
+		settled := now.Add(-2 * time.Hour)
+		pos := &position{Version: cursorVersion, AccountID: cfg.AccountID, AuditLogs: feed{
+			Start: now.Add(-24 * time.Hour), Settled: settled, ReadAt: now.Add(-time.Hour), Seen: seen{},
+		}}
+		for i := range maxBacklog {
+			before := settled.Add(-time.Duration(i) * time.Minute)
+			pos.AuditLogs.Backlog = append(pos.AuditLogs.Backlog, window{Since: before.Add(-time.Minute), Before: before, Offset: 1, Anchor: before.Add(-time.Second)})
+		}
+		// More than a page in the hour before now, and what is settled of it unread.
+		for i := range 110 {
+			server.Add(time.Time{}, cfapi.Entry(fmt.Sprintf("id-%d", i), now.Add(-time.Duration(i)*time.Minute/2-time.Second), 0))
+		}
+		cursor, err := pos.encode()
+		require.NoError(t, err)
+		b := poll1(t, connect(t, cfg), cursor)
+		require.Less(t, len(b.Events), 110)
+		require.Equal(t, settled, b.Coverage.Complete, "what is settled has not been read: %s", b.Cursor)
+	})
+}
+
+func TestPoll_ATwinOfTheEntryReadLastHidesNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := fixture(cfapi.Options{})
+		cfg.MaxEvents = 100
+		at := time.Now().Add(-time.Hour).UTC().Truncate(time.Second)
+		twin := json.RawMessage(fmt.Sprintf(`{"when":%q,"action":{"type":"rec_add"}}`, at.Format(time.RFC3339)))
+		// The first of the two ends a page, and nothing tells them apart.
+		for i := 109; i >= 0; i-- {
+			e := cfapi.Entry(fmt.Sprintf("id-%d", i), at, 0)
+			if i == 99 || i == 103 {
+				e = twin
+			}
+			server.Add(time.Time{}, e)
+		}
+		got, _, _ := drain(t, connect(t, cfg), nil)
+		for i := range 110 {
+			if i != 99 && i != 103 {
+				require.Contains(t, got, fmt.Sprintf("id-%d", i))
+			}
+		}
+	})
+}
+
+func TestPoll_AnEntryWithoutTimeFarFromTheNextComesOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := fixture(cfapi.Options{})
+		now := time.Now()
+		server.Add(time.Time{}, cfapi.Entry("old", now.Add(-time.Hour), 0))
+		server.Add(now.Add(-time.Second), json.RawMessage(`{"id":"timeless","action":{"type":"rec_add"}}`))
+		c := connect(t, cfg)
+		b := poll1(t, c, nil)
+		got := ids(b)
+		for range 4 {
+			time.Sleep(5 * time.Minute)
+			b = poll1(t, c, b.Cursor)
+			got = append(got, ids(b)...)
+		}
+		require.Equal(t, []string{"timeless", "old"}, got)
+	})
+}
+
+func TestPoll_ADamagedReplyThatPassesCostsNoEntry(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := fixture(cfapi.Options{})
+		cfg.PageSize = 1
+		fill(server, 3, time.Minute)
+		server.Fault(func(n int, _ *http.Request) *cfapi.Fault {
+			if n <= 3 {
+				return cfapi.Reply(200, nil, `{"success":true,"result":[{"id":oops}`)
+			}
+			return nil
+		})
+		got, _, _ := drain(t, connect(t, cfg), nil)
+		require.Equal(t, []string{"id-0", "id-1", "id-2"}, got)
+	})
+}
+
+func TestPoll_ACursorAtTheLargestOffsetIsAccepted(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := fixture(cfapi.Options{})
+		server.Fault(func(n int, r *http.Request) *cfapi.Fault {
+			list := ""
+			for i := range 1000 {
+				if i > 0 {
+					list += ","
+				}
+				list += string(cfapi.Entry(fmt.Sprintf("id-%d-%d", n, i), time.Now().Add(-time.Hour), 0))
+			}
+			return cfapi.Reply(200, nil, `{"success":true,"result":[`+list+`]}`)
+		})
+		now := time.Now().UTC()
+		pos := &position{Version: cursorVersion, AccountID: cfg.AccountID, AuditLogs: feed{
+			Start: now.Add(-24 * time.Hour), Settled: now.Add(-10 * time.Minute), ReadAt: now, Seen: seen{},
+			Backlog: []window{{Since: now.Add(-24 * time.Hour), Before: now.Add(-10 * time.Minute), Offset: maxOffset - maxPageSize, Anchor: now.Add(-time.Hour)}},
+		}}
+		cursor, err := pos.encode()
+		require.NoError(t, err)
+		c := connect(t, cfg)
+		for {
+			b, err := c.Poll(t.Context(), cursor)
+			if err != nil {
+				require.ErrorContains(t, err, "does not come to an end")
+				return
+			}
+			cursor = b.Cursor
+		}
+	})
+}
