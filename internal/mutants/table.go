@@ -460,8 +460,8 @@ var mutants = []mutant{
 	{
 		fault: "all that was asked for counts as settled once it has been read",
 		file:  "cursor.go",
-		old:   "f.Settled = later(f.Settled, f.Newest.Settled)",
-		new:   "f.Settled = later(f.Settled, f.Newest.Before)",
+		old:   "f.Settled = later(f.Settled, w.Settled)",
+		new:   "f.Settled = later(f.Settled, w.Before)",
 	},
 	{
 		fault: "the settled rest of a window is lost when it is split",
@@ -511,8 +511,8 @@ var mutants = []mutant{
 	{
 		fault: "every 400 behind a full page counts as the end",
 		file:  "poller.go",
-		old:   "case err == nil && !full:",
-		new:   "case err == nil && !full, true:",
+		old:   "case err == nil && !more:",
+		new:   "case err == nil && !more, true:",
 		test:  "TestPoll_A400BehindAFullPageIsTheEndOnlyWhenTheRestSaysSo",
 	},
 	{
@@ -563,8 +563,8 @@ var mutants = []mutant{
 	{
 		fault: "a whole log that cannot be read is passed over entry by entry",
 		file:  "poller.go",
-		old:   "return g, p.checkIsolated(ctx, w, err)",
-		new:   "return g, nil",
+		old:   "if err := p.checkIsolated(ctx, w, err); err != nil {",
+		new:   "if err := p.checkIsolated(ctx, w, err); false {",
 		test:  "TestPoll_ALogThatIsUnreadableForAWhileLosesNothing",
 	},
 	{
