@@ -548,20 +548,19 @@ func (p *poll) take(w *window, g got) windowState {
 	}
 	first := (g.number - 1) * g.size
 	p.place(w, first)
-	if !p.settled(w) && g.number > 1 && (len(p.places) == 0 || p.places[0].Before(w.Settled)) {
-		return p.leaveSettled(w)
-	}
 	p.catchUp(w, first)
 	cover := p.cover(w)
-	last := len(p.page.entries) < g.size
+	short := len(p.page.entries) < g.size
+	// In the newest window one reply has to show all that is settled.
+	whole := short && (p.settled(w) || g.number == 1 || !p.beginsSettled(w.Settled))
 	for i := range p.page.entries {
 		at := p.reachedAt(i)
 		switch {
+		case !whole && !p.settled(w) && p.settledFrom(i, w.Settled):
+			return p.leaveSettled(w)
 		case at.Before(w.Since):
 			cover.Exhausted = true
 			return finished
-		case !last && !p.settled(w) && p.settledFrom(i, w.Settled):
-			return p.leaveSettled(w)
 		case p.full():
 			return unfinished
 		}
@@ -580,9 +579,12 @@ func (p *poll) take(w *window, g got) windowState {
 		p.batch.Coverage.Read++
 		cover.Read++
 	}
-	if last {
+	switch {
+	case whole:
 		cover.Exhausted = true
 		return finished
+	case short:
+		return p.leaveSettled(w)
 	}
 	return unfinished
 }
@@ -633,6 +635,13 @@ func (p *poll) reachedAt(i int) time.Time {
 func (p *poll) settledFrom(i int, settled time.Time) bool {
 	return !slices.ContainsFunc(p.places[i:min(len(p.places), i+neighbours+1)],
 		func(at time.Time) bool { return !at.Before(settled) })
+}
+
+// beginsSettled reports whether the page in hand may begin in the midst of what is
+// settled. Its first entry alone does not tell: it may have no time of its own.
+func (p *poll) beginsSettled(settled time.Time) bool {
+	near := p.places[:min(len(p.places), neighbours+1)]
+	return len(near) == 0 || slices.ContainsFunc(near, func(at time.Time) bool { return at.Before(settled) })
 }
 
 // catchUp looks for the last entry read of a settled window behind its place,

@@ -146,3 +146,44 @@ func TestPoll_ACursorAtTheLargestOffsetIsAccepted(t *testing.T) {
 		}
 	})
 }
+
+func TestPoll_AnEntryWithoutTimeDoesNotVouchForTheSettledOnesBehindIt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		lag := time.Duration(0)
+		server, cfg := fixture(cfapi.Options{Lag: func() time.Duration { return lag }})
+		now := time.Now()
+		cfg.PageSize = 10
+		for i := range 10 {
+			at := now.Add(-time.Second - time.Duration(i)*time.Millisecond)
+			server.Add(at, cfapi.Entry(fmt.Sprintf("new-%d", i), at, 0))
+		}
+		for i := range 8 {
+			at := now.Add(-time.Hour - time.Duration(i)*time.Minute)
+			server.Add(at, cfapi.Entry(fmt.Sprintf("old-%d", i), at, 0))
+		}
+		// Without a time, right behind old-2
+		at := now.Add(-time.Hour - 150*time.Second)
+		server.Add(at, json.RawMessage(`{"id":"timeless","action":{"type":"rec_add"}}`))
+		n := 0
+		server.Fault(func(_ int, _ *http.Request) *cfapi.Fault {
+			n++
+			lag = 0
+			if n == 2 {
+				// 3 of the newest are not there.
+				lag = 1003 * time.Millisecond
+			}
+			return nil
+		})
+		// make exactly three invisible at lag
+		c := connect(t, cfg)
+		got, cursor, _ := drain(t, c, nil)
+		for range 4 {
+			time.Sleep(5 * time.Minute)
+			more, next, _ := drain(t, c, cursor)
+			cursor = next
+			got = append(got, more...)
+		}
+		require.Len(t, unique(got), 19, got)
+	})
+}
