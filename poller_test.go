@@ -187,3 +187,18 @@ func TestPoll_AnEntryWithoutTimeDoesNotVouchForTheSettledOnesBehindIt(t *testing
 		require.Len(t, unique(got), 19, got)
 	})
 }
+
+func TestPoll_TwinsDoNotStopTheFeed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := fixture(cfapi.Options{})
+		cfg.PageSize = 1
+		at := time.Now().Add(-time.Minute).UTC().Truncate(time.Second)
+		server.Add(time.Time{}, cfapi.Entry("older", at.Add(-time.Second), 0))
+		for range 12 {
+			server.Add(time.Time{}, json.RawMessage(fmt.Sprintf(`{"when":%q,"action":{"type":"rec_add"}}`, at.Format(time.RFC3339))))
+		}
+		got, _, _ := drain(t, connect(t, cfg), nil)
+		require.Contains(t, got, "older")
+	})
+}
