@@ -544,8 +544,7 @@ func (p *poll) take(w *window, g got) windowState {
 		p.keepUnreadable(w, g.unreadable)
 		return unfinished
 	case g.end && p.settled(w):
-		p.cover(w).Exhausted = true
-		return finished
+		return p.finish(w)
 	case g.end:
 		return p.leaveSettled(w)
 	}
@@ -562,8 +561,7 @@ func (p *poll) take(w *window, g got) windowState {
 		case !whole && !p.settled(w) && p.settledFrom(i, w.Settled):
 			return p.leaveSettled(w)
 		case at.Before(w.Since):
-			cover.Exhausted = true
-			return finished
+			return p.finish(w)
 		case p.full():
 			return unfinished
 		}
@@ -584,12 +582,17 @@ func (p *poll) take(w *window, g got) windowState {
 	}
 	switch {
 	case whole:
-		cover.Exhausted = true
-		return finished
+		return p.finish(w)
 	case short:
 		return p.leaveSettled(w)
 	}
 	return unfinished
+}
+
+// finish ends the window w, which has been read to its end.
+func (p *poll) finish(w *window) windowState {
+	p.cover(w).Exhausted = true
+	return finished
 }
 
 // leaveSettled ends the newest window w where it comes to what is settled. That
@@ -696,17 +699,19 @@ func (p *poll) claim(w *window, index int, id fingerprint, when time.Time, timed
 // been handled. In a window that is not settled it does not: late entries push
 // others to places behind it, and come to stand in front of it.
 func (p *poll) handled(w *window, index int, id fingerprint, when time.Time) bool {
-	if w.Behind != 0 && when.Before(w.BehindAt.Add(-disorder)) {
+	switch {
+	case !p.settled(w):
+		return false
+	case w.Behind == 0:
+		return index < w.Offset
+	case when.Before(w.BehindAt.Add(-disorder)):
 		// It is gone from the log.
 		w.Behind = 0
+		return index < w.Offset
+	case id == w.Behind:
+		w.Behind = 0
 	}
-	if w.Behind != 0 {
-		if id == w.Behind {
-			w.Behind = 0
-		}
-		return p.settled(w)
-	}
-	return p.settled(w) && index < w.Offset
+	return true
 }
 
 // elsewhere reports whether an entry is left to the window beside w. Requests
