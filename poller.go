@@ -601,7 +601,7 @@ func (p *poll) finish(w *window) windowState {
 // of Cloudflare's replicas the next reply comes, they may be there or not.
 func (p *poll) leaveSettled(w *window) windowState {
 	cover := p.cover(w)
-	cover.Since, cover.Exhausted = w.Settled, true
+	cover.Since, cover.Exhausted = later(w.Since, w.Settled), true
 	return settledLeft
 }
 

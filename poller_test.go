@@ -202,3 +202,20 @@ func TestPoll_TwinsDoNotStopTheFeed(t *testing.T) {
 		require.Contains(t, got, "older")
 	})
 }
+
+func TestPoll_CoverageClaimsNoMoreThanTheWindow(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := fixture(cfapi.Options{PastEnd400: true})
+		b := poll1(t, connect(t, cfg), nil)
+		settled := feedOf(t, b.Cursor).Settled
+		time.Sleep(time.Minute)
+		// Exactly a page, and an overlap that reaches back before what is settled.
+		fill(server, 100, time.Millisecond)
+		cfg.Overlap = time.Hour
+		b = poll1(t, connect(t, cfg), b.Cursor)
+		require.Len(t, b.Events, 100)
+		require.Len(t, b.Coverage.Windows, 1)
+		require.Equal(t, settled, b.Coverage.Windows[0].Since)
+	})
+}
