@@ -511,8 +511,15 @@ func (p *poll) checkEnd(ctx context.Context, w *window) (end bool, err error) {
 		w.Behind, w.BehindAt = w.Last, w.LastAt
 		return false, nil
 	case unreadable(err):
-		// The last entry is one that cannot be read, and has been passed.
-		return true, nil
+		// The last entry is one that cannot be read, and has been passed, unless
+		// what is deeper is refused as well.
+		_, err = p.fetch(ctx, w, pageAt(w.Offset, size)+1, size)
+		switch {
+		case err == nil && len(p.page.entries) == 0:
+			return true, nil
+		case err != nil && !unreadable(err) && statusOf(err) != http.StatusBadRequest:
+			return false, err
+		}
 	}
 	return false, malformed(http.StatusBadRequest, "the server does not show all entries of one minute")
 }

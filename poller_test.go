@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/aisoc/cloudflareaudit/ingest"
 	"github.com/aisoc/cloudflareaudit/internal/cfapi"
 )
 
@@ -217,5 +218,31 @@ func TestPoll_CoverageClaimsNoMoreThanTheWindow(t *testing.T) {
 		require.Len(t, b.Events, 100)
 		require.Len(t, b.Coverage.Windows, 1)
 		require.Equal(t, settled, b.Coverage.Windows[0].Since)
+	})
+}
+
+func TestPoll_AnUnreadableEntryAtADepthLimitHidesNothingBehindIt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := fixture(cfapi.Options{MostDepth: 999})
+		at := time.Now().Add(-time.Hour).UTC().Truncate(time.Second)
+		for i := 1199; i >= 0; i-- {
+			e := cfapi.Entry(fmt.Sprintf("id-%d", i), at, 0)
+			if i == 999 {
+				e = json.RawMessage(fmt.Sprintf(`{"id":"id-999","when":%q,"action":oops}`, at.Format(time.RFC3339)))
+			}
+			server.Add(at, e)
+		}
+		c := connect(t, cfg)
+		var cursor ingest.Cursor
+		for range 10 {
+			b, err := c.Poll(t.Context(), cursor)
+			if err != nil {
+				require.ErrorContains(t, err, "does not show all")
+				return
+			}
+			require.True(t, b.More, "the window stays open")
+			cursor = b.Cursor
+		}
 	})
 }
