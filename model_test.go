@@ -121,6 +121,8 @@ type world struct {
 	mu       sync.Mutex
 	rng      *rand.Rand
 	faults   bool
+	outage   *cfapi.Fault  // what befalls the requests to come
+	outages  int           // how many of them
 	skew     time.Duration // of the local clock
 	ahead    bool          // the local clock has been ahead
 	saved    ingest.Cursor
@@ -165,7 +167,7 @@ func newWorld(t *testing.T, seed uint64) *world {
 		ErrorsNull:      w.chance(1, 2),
 		MostPerPage:     pick(w.rng, []int{0, 0, 0, 0, 100, 250, 999}),
 		// Deeper than the entries of any two seconds.
-		MostDepth: pick(w.rng, []int{0, 0, 0, 0, 3*crowd + 10, 5000 + 2*crowd}),
+		MostDepth: pick(w.rng, []int{0, 0, 0, 0, 3*crowd + w.between(0, 200), 5000 + 2*crowd}),
 		Lag:       func() time.Duration { return w.span(w.lag) },
 		// Without the server's clock, only a local one that is right will do.
 		NoDate: w.skew == 0 && w.chance(1, 5),
@@ -297,7 +299,11 @@ func (w *world) addEntry(id string, when, visible time.Time) {
 		w.server.Add(visible, json.RawMessage(neighbour), json.RawMessage(
 			fmt.Sprintf(`{"id":%q,"when":%s,"action":{"type":"rec_add"}}`, id, pick(w.rng, []string{`""`, "null", `"yesterday"`, "1"}))))
 		return
-	case odd < 12 && w.unreadable:
+	case odd < 9:
+		// No time and nothing beside it: the server files it when it comes in.
+		e.timeless, e.stamp = true, visible
+		raw = fmt.Sprintf(`{"id":%q,"action":{"type":"rec_add"}}`, id)
+	case odd < 13 && w.unreadable:
 		raw = fmt.Sprintf(`{"id":%q,"when":%q,"action":{"type":rec_add}}`, id, stated)
 	}
 	e.raw = raw
@@ -305,13 +311,34 @@ func (w *world) addEntry(id string, when, visible time.Time) {
 	w.server.Add(visible, json.RawMessage(raw))
 }
 
-// fault is what befalls a request: nothing, most of the time.
+// fault is what befalls a request: nothing, most of the time. Some faults last
+// for a while.
 func (w *world) fault() *cfapi.Fault {
 	delay := cfapi.Delay(w.span(1500 * time.Millisecond))
+	w.mu.Lock()
+	lasting := w.outage
+	if w.outages--; w.outages <= 0 || !w.faults {
+		w.outage = nil
+	}
+	w.mu.Unlock()
+	if lasting != nil {
+		return lasting
+	}
 	if !w.faulty(1, 6) {
 		return delay
 	}
-	switch w.between(0, 11) {
+	fault := w.anyFault()
+	if w.chance(1, 10) {
+		n := w.between(1, 30)
+		w.mu.Lock()
+		w.outage, w.outages = fault, n
+		w.mu.Unlock()
+	}
+	return fault
+}
+
+func (w *world) anyFault() *cfapi.Fault {
+	switch w.between(0, 12) {
 	case 0:
 		return cfapi.Status(429, 971, "slow down", http.Header{"Retry-After": {"2"}})
 	case 1:
@@ -334,6 +361,9 @@ func (w *world) fault() *cfapi.Fault {
 		return cfapi.NullResult()
 	case 10:
 		return cfapi.Stall(w.between(0, 300))
+	case 11:
+		// It looks as if it had arrived in full.
+		return cfapi.Reply(200, nil, `{"success":true,"result":[{"id":oops}]}`)
 	default:
 		return cfapi.Garbage()
 	}
@@ -575,10 +605,11 @@ func (p *process) Save(_ context.Context, _ string, cursor ingest.Cursor) error 
 		return errors.New("the store fails")
 	}
 	p.mu.Lock()
+	before := p.saved
 	p.saved = cursor
 	p.unsaved = nil
 	p.mu.Unlock()
-	p.checkCursor(cursor)
+	p.checkCursor(before, cursor)
 	switch {
 	case p.dies():
 		return errDead
@@ -623,13 +654,17 @@ func (p *process) checkBatch(b ingest.Batch, cfg Config, calm bool) {
 	}
 }
 
-// checkCursor checks that a cursor that was saved has not moved past anything
-// that was not delivered.
-func (w *world) checkCursor(cursor ingest.Cursor) {
+// checkCursor checks that a cursor that was saved in place of another has not
+// moved past anything that was not delivered, and not back.
+func (w *world) checkCursor(before, cursor ingest.Cursor) {
 	pos, err := decodePosition(cursor, w.cfg.AccountID)
 	if err != nil {
 		w.violate("%v", err)
 		return
+	}
+	if was, err := decodePosition(before, w.cfg.AccountID); w.hosts == 1 && err == nil &&
+		(pos.AuditLogs.Complete.Before(was.AuditLogs.Complete) || pos.AuditLogs.Settled.Before(was.AuditLogs.Settled)) {
+		w.violate("the cursor has moved back: %s\n%s", before, cursor)
 	}
 	f := &pos.AuditLogs
 	now := time.Now()

@@ -334,14 +334,17 @@ func (p *poll) pageSize(w *window) int {
 
 // checkAdvance compares the page in hand with the one before it. Late entries
 // may push a page's entries to the next one, so a page can return once. One
-// that keeps returning is all there is to see: the server does not page.
+// that keeps returning is all there is to see: the server does not page. Entries
+// without an id do not tell: there can be many of the same bytes.
 func (p *poll) checkAdvance() error {
 	entries := p.page.entries
 	if len(entries) == 0 {
 		return nil
 	}
-	first, _ := p.page.key(0)
-	last, _ := p.page.key(len(entries) - 1)
+	first, last := p.page.id(0), p.page.id(len(entries)-1)
+	if first == nil || last == nil {
+		return nil
+	}
 	ends := [2]fingerprint{fingerprintOf(first), fingerprintOf(last)}
 	if ends != p.ends {
 		p.ends, p.returns = ends, 0
@@ -508,8 +511,15 @@ func (p *poll) checkEnd(ctx context.Context, w *window) (end bool, err error) {
 		w.Behind, w.BehindAt = w.Last, w.LastAt
 		return false, nil
 	case unreadable(err):
-		// The last entry is one that cannot be read, and has been passed.
-		return true, nil
+		// The last entry is one that cannot be read, and has been passed, unless
+		// what is deeper is refused as well.
+		_, err = p.fetch(ctx, w, pageAt(w.Offset, size)+1, size)
+		switch {
+		case err == nil && len(p.page.entries) == 0:
+			return true, nil
+		case err != nil && !unreadable(err) && statusOf(err) != http.StatusBadRequest:
+			return false, err
+		}
 	}
 	return false, malformed(http.StatusBadRequest, "the server does not show all entries of one minute")
 }
@@ -541,27 +551,24 @@ func (p *poll) take(w *window, g got) windowState {
 		p.keepUnreadable(w, g.unreadable)
 		return unfinished
 	case g.end && p.settled(w):
-		p.cover(w).Exhausted = true
-		return finished
+		return p.finish(w)
 	case g.end:
 		return p.leaveSettled(w)
 	}
 	first := (g.number - 1) * g.size
 	p.place(w, first)
-	if !p.settled(w) && g.number > 1 && (len(p.places) == 0 || p.places[0].Before(w.Settled)) {
-		return p.leaveSettled(w)
-	}
 	p.catchUp(w, first)
 	cover := p.cover(w)
-	last := len(p.page.entries) < g.size
+	short := len(p.page.entries) < g.size
+	// In the newest window one reply has to show all that is settled.
+	whole := short && (p.settled(w) || g.number == 1 || !p.beginsSettled(w.Settled))
 	for i := range p.page.entries {
 		at := p.reachedAt(i)
 		switch {
-		case at.Before(w.Since):
-			cover.Exhausted = true
-			return finished
-		case !last && !p.settled(w) && p.settledFrom(i, w.Settled):
+		case !whole && !p.settled(w) && p.settledFrom(i, w.Settled):
 			return p.leaveSettled(w)
+		case at.Before(w.Since):
+			return p.finish(w)
 		case p.full():
 			return unfinished
 		}
@@ -580,11 +587,19 @@ func (p *poll) take(w *window, g got) windowState {
 		p.batch.Coverage.Read++
 		cover.Read++
 	}
-	if last {
-		cover.Exhausted = true
-		return finished
+	switch {
+	case whole:
+		return p.finish(w)
+	case short:
+		return p.leaveSettled(w)
 	}
 	return unfinished
+}
+
+// finish ends the window w, which has been read to its end.
+func (p *poll) finish(w *window) windowState {
+	p.cover(w).Exhausted = true
+	return finished
 }
 
 // leaveSettled ends the newest window w where it comes to what is settled. That
@@ -593,7 +608,7 @@ func (p *poll) take(w *window, g got) windowState {
 // of Cloudflare's replicas the next reply comes, they may be there or not.
 func (p *poll) leaveSettled(w *window) windowState {
 	cover := p.cover(w)
-	cover.Since, cover.Exhausted = w.Settled, true
+	cover.Since, cover.Exhausted = later(w.Since, w.Settled), true
 	return settledLeft
 }
 
@@ -633,6 +648,13 @@ func (p *poll) reachedAt(i int) time.Time {
 func (p *poll) settledFrom(i int, settled time.Time) bool {
 	return !slices.ContainsFunc(p.places[i:min(len(p.places), i+neighbours+1)],
 		func(at time.Time) bool { return !at.Before(settled) })
+}
+
+// beginsSettled reports whether the page in hand may begin in the midst of what is
+// settled. Its first entry alone does not tell: it may have no time of its own.
+func (p *poll) beginsSettled(settled time.Time) bool {
+	near := p.places[:min(len(p.places), neighbours+1)]
+	return len(near) == 0 || slices.ContainsFunc(near, func(at time.Time) bool { return at.Before(settled) })
 }
 
 // catchUp looks for the last entry read of a settled window behind its place,
@@ -684,17 +706,19 @@ func (p *poll) claim(w *window, index int, id fingerprint, when time.Time, timed
 // been handled. In a window that is not settled it does not: late entries push
 // others to places behind it, and come to stand in front of it.
 func (p *poll) handled(w *window, index int, id fingerprint, when time.Time) bool {
-	if w.Behind != 0 && when.Before(w.BehindAt.Add(-disorder)) {
+	switch {
+	case !p.settled(w):
+		return false
+	case w.Behind == 0:
+		return index < w.Offset
+	case when.Before(w.BehindAt.Add(-disorder)):
 		// It is gone from the log.
 		w.Behind = 0
+		return index < w.Offset
+	case id == w.Behind:
+		w.Behind = 0
 	}
-	if w.Behind != 0 {
-		if id == w.Behind {
-			w.Behind = 0
-		}
-		return p.settled(w)
-	}
-	return p.settled(w) && index < w.Offset
+	return true
 }
 
 // elsewhere reports whether an entry is left to the window beside w. Requests

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/aisoc/cloudflareaudit/ingest"
 	"github.com/aisoc/cloudflareaudit/internal/cfapi"
 )
 
@@ -142,6 +143,105 @@ func TestPoll_ACursorAtTheLargestOffsetIsAccepted(t *testing.T) {
 				require.ErrorContains(t, err, "does not come to an end")
 				return
 			}
+			cursor = b.Cursor
+		}
+	})
+}
+
+func TestPoll_AnEntryWithoutTimeDoesNotVouchForTheSettledOnesBehindIt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		lag := time.Duration(0)
+		server, cfg := fixture(cfapi.Options{Lag: func() time.Duration { return lag }})
+		now := time.Now()
+		cfg.PageSize = 10
+		for i := range 10 {
+			at := now.Add(-time.Second - time.Duration(i)*time.Millisecond)
+			server.Add(at, cfapi.Entry(fmt.Sprintf("new-%d", i), at, 0))
+		}
+		for i := range 8 {
+			at := now.Add(-time.Hour - time.Duration(i)*time.Minute)
+			server.Add(at, cfapi.Entry(fmt.Sprintf("old-%d", i), at, 0))
+		}
+		// Without a time, right behind old-2
+		at := now.Add(-time.Hour - 150*time.Second)
+		server.Add(at, json.RawMessage(`{"id":"timeless","action":{"type":"rec_add"}}`))
+		n := 0
+		server.Fault(func(_ int, _ *http.Request) *cfapi.Fault {
+			n++
+			lag = 0
+			if n == 2 {
+				// 3 of the newest are not there.
+				lag = 1003 * time.Millisecond
+			}
+			return nil
+		})
+		// make exactly three invisible at lag
+		c := connect(t, cfg)
+		got, cursor, _ := drain(t, c, nil)
+		for range 4 {
+			time.Sleep(5 * time.Minute)
+			more, next, _ := drain(t, c, cursor)
+			cursor = next
+			got = append(got, more...)
+		}
+		require.Len(t, unique(got), 19, got)
+	})
+}
+
+func TestPoll_TwinsDoNotStopTheFeed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := fixture(cfapi.Options{})
+		cfg.PageSize = 1
+		at := time.Now().Add(-time.Minute).UTC().Truncate(time.Second)
+		server.Add(time.Time{}, cfapi.Entry("older", at.Add(-time.Second), 0))
+		for range 12 {
+			server.Add(time.Time{}, json.RawMessage(fmt.Sprintf(`{"when":%q,"action":{"type":"rec_add"}}`, at.Format(time.RFC3339))))
+		}
+		got, _, _ := drain(t, connect(t, cfg), nil)
+		require.Contains(t, got, "older")
+	})
+}
+
+func TestPoll_CoverageClaimsNoMoreThanTheWindow(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := fixture(cfapi.Options{PastEnd400: true})
+		b := poll1(t, connect(t, cfg), nil)
+		settled := feedOf(t, b.Cursor).Settled
+		time.Sleep(time.Minute)
+		// Exactly a page, and an overlap that reaches back before what is settled.
+		fill(server, 100, time.Millisecond)
+		cfg.Overlap = time.Hour
+		b = poll1(t, connect(t, cfg), b.Cursor)
+		require.Len(t, b.Events, 100)
+		require.Len(t, b.Coverage.Windows, 1)
+		require.Equal(t, settled, b.Coverage.Windows[0].Since)
+	})
+}
+
+func TestPoll_AnUnreadableEntryAtADepthLimitHidesNothingBehindIt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := fixture(cfapi.Options{MostDepth: 999})
+		at := time.Now().Add(-time.Hour).UTC().Truncate(time.Second)
+		for i := 1199; i >= 0; i-- {
+			e := cfapi.Entry(fmt.Sprintf("id-%d", i), at, 0)
+			if i == 999 {
+				e = json.RawMessage(fmt.Sprintf(`{"id":"id-999","when":%q,"action":oops}`, at.Format(time.RFC3339)))
+			}
+			server.Add(at, e)
+		}
+		c := connect(t, cfg)
+		var cursor ingest.Cursor
+		for range 10 {
+			b, err := c.Poll(t.Context(), cursor)
+			if err != nil {
+				require.ErrorContains(t, err, "does not show all")
+				return
+			}
+			require.True(t, b.More, "the window stays open")
 			cursor = b.Cursor
 		}
 	})
