@@ -427,9 +427,14 @@ func (p *poll) maybeCapped(number, size int) bool {
 }
 
 // checkCapped finds out. Behind the first page there is another if it was cut;
-// one behind it does not begin at the entry that a page of one entry shows. From
-// then on no page is asked for that is larger than what the server shows.
+// one behind it does not begin at the entry that a page of one entry shows, as
+// long as nothing comes in meanwhile. From then on no page is asked for that is
+// larger than what the server shows.
 func (p *poll) checkCapped(ctx context.Context, w *window, number, size int) (capped bool, err error) {
+	if number > 1 && !p.settled(w) {
+		p.most, p.biggest = defaultPageSize, defaultPageSize
+		return true, nil
+	}
 	short := p.page
 	p.page = new(page)
 	defer func() { p.page = short }()
