@@ -105,6 +105,9 @@ type window struct {
 	// Settled is, in the newest window, the time before which nothing could
 	// come in any more when it was first asked for.
 	Settled time.Time `json:"settled,omitzero"`
+	// ReadAt is, in the newest window, when it was first asked for. Before may
+	// be a little later, by a clock that is ahead.
+	ReadAt time.Time `json:"read_at,omitzero"`
 	// Waits says that the backlog goes first.
 	Waits bool `json:"waits,omitempty"`
 }
@@ -158,7 +161,7 @@ func (f *feed) finishNewest(state windowState) {
 	}
 	// With no room in the backlog, what is settled is still to be read.
 	if !f.Settled.Before(w.Settled) {
-		f.Through = later(f.Through, earlier(w.Before, f.ReadAt))
+		f.Through = later(f.Through, earlier(w.Before, w.ReadAt))
 	}
 	f.Newest = nil
 }

@@ -167,7 +167,7 @@ func newWorld(t *testing.T, seed uint64) *world {
 		ErrorsNull:      w.chance(1, 2),
 		MostPerPage:     pick(w.rng, []int{0, 0, 0, 0, 100, 250, 999}),
 		// Deeper than the entries of any two seconds.
-		MostDepth: pick(w.rng, []int{0, 0, 0, 0, 3*crowd + w.between(0, 200), 5000 + 2*crowd}),
+		MostDepth: pick(w.rng, []int{0, 0, 0, 3*crowd + w.between(0, 200), 3*crowd + w.between(0, 60), 5000 + 2*crowd}),
 		Lag:       func() time.Duration { return w.span(w.lag) },
 		// Without the server's clock, only a local one that is right will do.
 		NoDate: w.skew == 0 && w.chance(1, 5),
@@ -196,6 +196,10 @@ func newWorld(t *testing.T, seed uint64) *world {
 	if seed%3 == 0 {
 		w.cfg.ResolveMembers, w.cfg.ResolveScopes = true, true
 		w.server.SetMembers(carol())
+	}
+	if opts.MostDepth > 0 && opts.MostDepth < 5000 && crowd == 60 {
+		// So that what is settled has more than one page.
+		w.cfg.PageSize, w.cfg.MaxEvents = pick(w.rng, []int{3, 7, 100}), pick(w.rng, []int{10, 50, 100})
 	}
 	w.maxSeen = pick(w.rng, []int{maxSeen, maxSeen, maxSeen, 400})
 	if crowd > 60 {

@@ -252,6 +252,7 @@ func (p *poll) adopt(w *window, g got, readAt time.Time) {
 		f.Settled = f.Start
 	}
 	w.Settled = readAt.Add(-p.cfg.Overlap).Truncate(time.Second)
+	w.ReadAt = readAt
 	f.ReadAt, f.Newest = readAt, w
 	p.progressed = true
 	if state := p.take(w, g); state != unfinished {
