@@ -123,6 +123,7 @@ type world struct {
 	faults   bool
 	outage   *cfapi.Fault  // what befalls the requests to come
 	outages  int           // how many of them
+	intact   int           // the request from which on a reply may be damaged inside
 	skew     time.Duration // of the local clock
 	ahead    bool          // the local clock has been ahead
 	saved    ingest.Cursor
@@ -366,7 +367,14 @@ func (w *world) anyFault() *cfapi.Fault {
 	case 10:
 		return cfapi.Stall(w.between(0, 300))
 	case 11:
-		// It looks as if it had arrived in full.
+		// It looks as if it had arrived in full. That is not possible again and
+		// again, with sound replies in between, or nobody could tell it from an
+		// entry that cannot be read.
+		n := len(w.server.Requests())
+		if n < w.intact {
+			return cfapi.Garbage()
+		}
+		w.intact = n + 60
 		return cfapi.Reply(200, nil, `{"success":true,"result":[{"id":oops}]}`)
 	default:
 		return cfapi.Garbage()
