@@ -1,11 +1,15 @@
 package cloudflareaudit
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
+	"runtime"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -210,6 +214,110 @@ func TestCost_DelayFromShownToDelivered(t *testing.T) {
 			})
 		}
 	}
+}
+
+// A connector that waits holds its configuration and the state of its budget,
+// and no page: those are left to whichever connector polls next.
+func TestCost_MemoryOfConnectorsThatWait(t *testing.T) {
+	// Not in parallel, because it measures the memory of the process.
+	const n, perPage = 10_000, 20
+	page := pageOf(cfapi.Generate(1, perPage, benchNow.Add(-time.Hour), benchNow))
+	client := &http.Client{Transport: transportFunc(func(r *http.Request) (*http.Response, error) {
+		return &http.Response{
+			StatusCode: 200, Header: http.Header{"Date": {benchNow.Format(http.TimeFormat)}}, Request: r,
+			Body: io.NopCloser(bytes.NewReader(page)),
+		}, nil
+	})}
+	connectors := make([]*Connector, n)
+	before := liveHeap()
+	for i := range connectors {
+		connectors[i] = connect(t, Config{
+			AccountID: fmt.Sprintf("%032x", i), APIToken: NewSecret(fmt.Sprintf("cfat_memory-test-token-%d", i)),
+			HTTPClient: client, Clock: func() time.Time { return benchNow },
+			Overlap: 2 * time.Hour,
+		})
+	}
+	unused := (int(liveHeap()) - int(before)) / n
+	entries := 0
+	for _, c := range connectors {
+		b, err := c.Poll(t.Context(), nil)
+		require.NoError(t, err)
+		entries += b.Coverage.Read
+	}
+	require.Equal(t, n*perPage, entries)
+	used := (int(liveHeap()) - int(before)) / n
+	runtime.KeepAlive(connectors)
+	t.Logf("%d connectors: %d bytes each before the first poll, %d after one that read %d kB", n, unused, used, len(page)>>10)
+	require.LessOrEqual(t, unused, 4<<10)
+	require.LessOrEqual(t, used, unused+256)
+}
+
+// Accounts do not make each other dearer: each has a connector, a runner and a
+// goroutine, and what a poll of a quiet account takes.
+func TestCost_OfManyAccounts(t *testing.T) {
+	// Not in parallel, because it measures the process.
+	for _, n := range []int{1, 10, 100, 1000, 10_000} {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			if n > 1000 && testing.Short() {
+				t.Skip("it takes seconds")
+			}
+			synctest.Test(t, func(t *testing.T) { manyAccounts(t, n) })
+		})
+	}
+}
+
+func manyAccounts(t *testing.T, n int) {
+	const interval, span = 5 * time.Minute, 30 * time.Minute
+	client := &http.Client{Transport: transportFunc(func(r *http.Request) (*http.Response, error) {
+		return &http.Response{
+			StatusCode: 200, Header: http.Header{"Date": {time.Now().UTC().Format(http.TimeFormat)}}, Request: r,
+			Body: io.NopCloser(strings.NewReader(`{"result":[],"success":true,"errors":[],"messages":[]}`)),
+		}, nil
+	})}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	before := inUse()
+	runners := make([]*ingest.Runner, n)
+	for i := range runners {
+		runners[i] = &ingest.Runner{
+			Source: connect(t, Config{
+				AccountID: fmt.Sprintf("%032x", i), APIToken: NewSecret(fmt.Sprintf("cfat_growth-test-token-%d-%d", n, i)),
+				HTTPClient: client,
+			}),
+			Sink:  sinkFunc(func(context.Context, []ingest.Event) error { return nil }),
+			Store: &heldCursor{}, Key: "a", Interval: interval,
+		}
+		go func() { require.NoError(t, runners[i].Run(ctx)) }()
+	}
+	synctest.Wait() // all of them have polled once, and wait
+	memory := (inUse() - before) / n
+	begin := cpuTime()
+	time.Sleep(span)
+	cpu := cpuTime() - begin
+	polls := 0
+	for _, r := range runners {
+		s := r.Status()
+		require.Zero(t, s.Failures)
+		require.Equal(t, s.Polls, s.Totals.Requests)
+		polls += s.Polls - 1
+	}
+	require.GreaterOrEqual(t, polls, n*int(span/interval)*9/10-n)
+	perPoll := cpu / time.Duration(polls)
+	t.Logf("%5d accounts: %d bytes each, %v of CPU a poll: %.4f %% of a core, %.2f requests/s", n, memory,
+		perPoll.Round(100*time.Nanosecond), 100*cpu.Seconds()/span.Seconds(), float64(polls)/span.Seconds())
+	if n >= 100 { // of fewer, the measurement itself is a part
+		require.LessOrEqual(t, memory, 24<<10)
+	}
+	cancel()
+	synctest.Wait()
+}
+
+// inUse is the memory of live objects and of stacks.
+func inUse() int {
+	heap := liveHeap()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int(heap + m.StackInuse)
 }
 
 type sinkFunc func(context.Context, []ingest.Event) error
