@@ -179,7 +179,8 @@ func TestCost_EntriesReadForEachDelivered(t *testing.T) {
 				h := run(t, test.perMinute, 0, test.interval, test.span)
 				got := h.coverage.Delivered + h.coverage.DroppedTotal()
 				perDelivered := float64(h.coverage.Read) / float64(got)
-				t.Logf("%.2f entries read for each delivered, %.2f requests a poll, %.1f in five minutes", perDelivered,
+				t.Logf("%d entries a minute, every %v: %.2f entries read for each delivered, %.2f requests a poll, %.1f in five minutes",
+					test.perMinute, test.interval, perDelivered,
 					float64(h.coverage.Requests)/float64(h.polls), float64(h.coverage.Requests)*5/test.span.Minutes())
 				require.LessOrEqual(t, perDelivered, test.most)
 			})
@@ -202,7 +203,8 @@ func TestCost_DelayFromShownToDelivered(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					h := run(t, 20, backlog, interval, time.Hour)
 					round := func(d time.Duration) time.Duration { return d.Round(time.Second / 10) }
-					t.Logf("half within %v, 95 %% within %v, 99 %% within %v, all within %v; the backlog took %v", round(h.quantile(.5)),
+					t.Logf("every %v, backlog of %d: half within %v, 95 %% within %v, 99 %% within %v, all within %v; the backlog took %v",
+						interval, backlog, round(h.quantile(.5)),
 						round(h.quantile(.95)), round(h.quantile(.99)), round(h.quantile(1)), h.drained.Round(time.Second))
 					// The runner adds up to a tenth to an interval.
 					most := interval + interval/10
