@@ -3,6 +3,7 @@ package cloudflareaudit
 import (
 	"bytes"
 	"context"
+	"flag"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -20,9 +21,11 @@ import (
 	"github.com/aisoc/cloudflareaudit/internal/cfapi"
 )
 
-// The figures of docs/performance.md that are no benchmarks, with their limits:
+// The figures of docs/performance.md that are no benchmarks, with their limits,
+// come from these tests. Without the flag they are content with less:
 //
-//	go test -v -run '^TestCost_' .
+//	go test -v -run '^TestCost_' . -figures
+var figures = flag.Bool("figures", false, "measure the figures of docs/performance.md in full")
 
 // An account in which nothing happens costs a request for each poll.
 func TestCost_AQuietAccountIsOneRequestAPoll(t *testing.T) {
@@ -50,8 +53,8 @@ func TestCost_RequestsOfABacklog(t *testing.T) {
 	for _, test := range []struct{ entries, requests int }{{10_000, 20}, {100_000, 110}} {
 		t.Run(fmt.Sprint(test.entries), func(t *testing.T) {
 			t.Parallel()
-			if test.entries > 10_000 && testing.Short() {
-				t.Skip("it takes seconds")
+			if test.entries > 10_000 && !*figures {
+				t.Skip("only with -figures")
 			}
 			synctest.Test(t, func(t *testing.T) {
 				server, cfg := fixture(cfapi.Options{})
@@ -172,8 +175,8 @@ func TestCost_EntriesReadForEachDelivered(t *testing.T) {
 	} {
 		t.Run(fmt.Sprintf("%d a minute, every %v", test.perMinute, test.interval), func(t *testing.T) {
 			t.Parallel()
-			if test.perMinute > 100 && testing.Short() {
-				t.Skip("it takes seconds")
+			if test.perMinute > 100 && !*figures {
+				t.Skip("only with -figures")
 			}
 			synctest.Test(t, func(t *testing.T) {
 				h := run(t, test.perMinute, 0, test.interval, test.span)
@@ -193,13 +196,14 @@ func TestCost_EntriesReadForEachDelivered(t *testing.T) {
 // end may be later by up to another.
 func TestCost_DelayFromShownToDelivered(t *testing.T) {
 	t.Parallel()
+	large := 5000
+	if *figures {
+		large = 100_000
+	}
 	for _, interval := range []time.Duration{30 * time.Second, 300 * time.Second} {
-		for _, backlog := range []int{0, 100_000} {
+		for _, backlog := range []int{0, large} {
 			t.Run(fmt.Sprintf("every %v, backlog of %d", interval, backlog), func(t *testing.T) {
 				t.Parallel()
-				if backlog > 0 && testing.Short() {
-					t.Skip("it takes seconds")
-				}
 				synctest.Test(t, func(t *testing.T) {
 					h := run(t, 20, backlog, interval, time.Hour)
 					round := func(d time.Duration) time.Duration { return d.Round(time.Second / 10) }
@@ -250,7 +254,11 @@ func TestCost_AllocationsOfAnEvent(t *testing.T) {
 // and no page: those are left to whichever connector polls next.
 func TestCost_MemoryOfConnectorsThatWait(t *testing.T) {
 	// Not in parallel, because it measures the memory of the process.
-	const n, perPage = 10_000, 20
+	const perPage = 20
+	n := 500
+	if *figures {
+		n = 10_000
+	}
 	page := pageOf(cfapi.Generate(1, perPage, benchNow.Add(-time.Hour), benchNow))
 	client := &http.Client{Transport: transportFunc(func(r *http.Request) (*http.Response, error) {
 		return &http.Response{
@@ -259,6 +267,7 @@ func TestCost_MemoryOfConnectorsThatWait(t *testing.T) {
 		}, nil
 	})}
 	connectors := make([]*Connector, n)
+	runtime.GC() // what earlier tests left in pools goes with the second one
 	before := liveHeap()
 	for i := range connectors {
 		connectors[i] = connect(t, Config{
@@ -288,8 +297,8 @@ func TestCost_OfManyAccounts(t *testing.T) {
 	// Not in parallel, because it measures the process.
 	for _, n := range []int{1, 10, 100, 1000, 10_000} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
-			if n > 1000 && testing.Short() {
-				t.Skip("it takes seconds")
+			if n > 100 && !*figures {
+				t.Skip("only with -figures")
 			}
 			synctest.Test(t, func(t *testing.T) { manyAccounts(t, n) })
 		})
@@ -306,6 +315,7 @@ func manyAccounts(t *testing.T, n int) {
 	})}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
+	runtime.GC()
 	before := inUse()
 	runners := make([]*ingest.Runner, n)
 	for i := range runners {
