@@ -23,7 +23,7 @@ const benchEntries = 1000
 
 var benchNow = time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 
-// usualPage has the usual mixture of entries, 1.2 kB long on average.
+// usualPage has the usual mixture of entries, 1.1 kB long on average.
 func usualPage() []byte {
 	return pageOf(cfapi.Generate(1, benchEntries, benchNow.Add(-time.Hour), benchNow))
 }
