@@ -110,7 +110,7 @@ func factsOf(e *entry) facts {
 	r.refine()
 	f := r.facts
 	// What is kept for reuse must not hold on to the entry.
-	r.facts, r.e = facts{}, nil
+	r.facts, r.e = facts{}, entry{}
 	return f
 }
 
@@ -119,7 +119,8 @@ var reviews = sync.Pool{New: func() any { return new(review) }}
 // review is the work on one entry.
 type review struct {
 	facts
-	e *entry
+	// e is a copy: a pointer would make every entry an allocation.
+	e entry
 	// meta, before and after are the members of the entry's objects.
 	meta, before, after object
 	changed             [maxChanges]ingest.FieldChange
@@ -202,7 +203,7 @@ func (o object) text(keys ...string) string {
 }
 
 func (r *review) reset(e *entry) {
-	r.e = e
+	r.e = *e
 	r.meta = r.meta.read(e.metadata, nil)
 	r.before = r.before.read(e.oldValue, nil)
 	r.after = r.after.read(e.newValue, r.before)
@@ -325,7 +326,7 @@ func (r *review) refineAccount() {
 	case "account.staff_login":
 		r.target = r.actorName
 	}
-	if e := r.e; r.target == "" && r.isAboutOneself() && (e.resourceID == "" || e.resourceID == e.actorID || e.resourceID == e.ownerID) {
+	if e := &r.e; r.target == "" && r.isAboutOneself() && (e.resourceID == "" || e.resourceID == e.actorID || e.resourceID == e.ownerID) {
 		r.target = e.actorEmail
 	}
 	switch {

@@ -175,9 +175,11 @@ func (e *Event) AppendJSON(b []byte) []byte {
 	b = append(b, `,"hostname":`...)
 	b = appendNullable(b, e.Hostname)
 	b = append(b, `,"created_at":`...)
+	from := len(b)
 	b = appendTime(b, e.CreatedAt)
+	created := b[from:]
 	b = append(b, `,"timestamp":`...)
-	b = appendTime(b, e.CreatedAt)
+	b = append(b, created...)
 	b = append(b, `,"mitre_techniques":`...)
 	b = appendStrings(b, e.MITRETechniques)
 	b = append(b, `,"audit":`...)

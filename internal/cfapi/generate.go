@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -43,6 +44,20 @@ func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
 // machine noise. They are about 1.2 kB each. Equal arguments make equal
 // entries, and different seeds make different ids.
 func Generate(seed uint64, n int, from, to time.Time) []json.RawMessage {
+	return generate(seed, n, from, to, kinds())
+}
+
+// GenerateLarge is Generate for the worst that one change makes: rule sets of 30
+// rules before and after it, each as JSON within a text, so that the entry is
+// about 20 kB long and hardly a word of it stands without an escape sequence.
+func GenerateLarge(seed uint64, n int, from, to time.Time) []json.RawMessage {
+	return generate(seed, n, from, to, []kind{{1, []draft{{
+		action: "rulesets_update", resource: "ruleset", metadata: rulesetMetadata,
+		newValue: strconv.QuoteToASCII(rules(30, false)), oldValue: strconv.QuoteToASCII(rules(30, true)),
+	}}}})
+}
+
+func generate(seed uint64, n int, from, to time.Time, table []kind) []json.RawMessage {
 	type dated struct {
 		at    time.Time
 		text  string
@@ -50,7 +65,6 @@ func Generate(seed uint64, n int, from, to time.Time) []json.RawMessage {
 	}
 	var (
 		g      = generator{rand.New(rand.NewPCG(seed, 0))}
-		table  = kinds()
 		weight int
 		list   []dated
 	)
@@ -173,6 +187,22 @@ type kind struct {
 	drafts []draft
 }
 
+const rulesetMetadata = `{"kind":"zone","name":"default","phase":"http_request_firewall_custom","ruleset_id":"$id00",` +
+	`"version":"$n","zone_id":"$zoneid","zone_name":"$zone"}`
+
+// rules is a rule set of n rules as JSON, of which all but perhaps the first are
+// enabled.
+func rules(n int, enabled bool) string {
+	const rule = `{"action":"block","description":"keep rule %d","enabled":%t,` +
+		`"expression":"(http.request.uri.path contains \"/admin/$n\" and not ip.src in {203.0.113.0/24})",` +
+		`"id":"$id%02d","last_updated":"2026-03-01T10:00:00.123456Z","ref":"$id%02d","version":"$n"}`
+	list := make([]string, n)
+	for i := range list {
+		list[i] = fmt.Sprintf(rule, i, enabled || i > 0, i, i)
+	}
+	return `{"modified_rules":[` + strings.Join(list, ",") + `]}`
+}
+
 func kinds() []kind {
 	const (
 		system = `{"id":"1","type":"system"}`
@@ -180,24 +210,12 @@ func kinds() []kind {
 			`"locked":false,"meta":{"auto_added":false,"managed_by_apps":false,"managed_by_argo_tunnel":false},` +
 			`"modified_on":"2026-02-17T16:40:02.88671Z","name":"$host","proxiable":true,"proxied":false,"settings":{},` +
 			`"tags":[],"ttl":300,"type":"$kind","zone_id":"$zoneid","zone_name":"$zone"}`
-		ruleset = `{"kind":"zone","name":"default","phase":"http_request_firewall_custom","ruleset_id":"$id00",` +
-			`"version":"$n","zone_id":"$zoneid","zone_name":"$zone"}`
-		rule = `{"action":"block","description":"keep rule %d","enabled":%t,` +
-			`"expression":"(http.request.uri.path contains \"/admin/$n\" and not ip.src in {203.0.113.0/24})",` +
-			`"id":"$id%02d","last_updated":"2026-03-01T10:00:00.123456Z","ref":"$id%02d","version":"$n"}`
 		named  = `{"token_name":"ci-$n","token_tag":"$id00"}`
 		member = `{"account_name":"Example","user_email":"user$n@example.org"}`
 		route  = `{"pattern":"$host/api/*","script":"checkout","zone_id":"$zoneid","zone_name":"$zone"}`
 		job    = `"{\"dataset\":\"audit_logs\",\"destination_conf\":\"https://logs.example.net/in\",\"enabled\":true}"`
 	)
 	was := strings.Replace(record, "ticket $n", "", 1)
-	rules := func(enabled bool) string {
-		list := make([]string, 5)
-		for i := range list {
-			list[i] = fmt.Sprintf(rule, i, enabled || i > 0, i, i)
-		}
-		return `{"modified_rules":[` + strings.Join(list, ",") + `]}`
-	}
 	// The renewal of a certificate: records that prove the ownership of names
 	// come and go, and a deletion has its record where others have none.
 	var renewal []draft
@@ -219,7 +237,7 @@ func kinds() []kind {
 		one(3, draft{action: "rec_add", resource: "DNS_record", newJSON: record}),
 		one(3, draft{action: "rec_set", resource: "DNS_record", newJSON: record, oldJSON: was}),
 		one(2, draft{action: "rec_del", resource: "DNS_record", oldJSON: record, newValue: `"null"`}),
-		one(12, draft{action: "rulesets_update", resource: "ruleset", metadata: ruleset, newJSON: rules(false), oldJSON: rules(true)}),
+		one(12, draft{action: "rulesets_update", resource: "ruleset", metadata: rulesetMetadata, newJSON: rules(5, false), oldJSON: rules(5, true)}),
 		one(4, draft{action: "change_setting", resource: "zone", target: "$zoneid", newValue: `"medium"`, oldValue: `"high"`,
 			metadata: `{"name":"security_level","old_value":"high","type":"firewall","value":"medium","zone_name":"$zone"}`}),
 		one(5, draft{action: "change_setting", resource: "zone", target: "$zoneid", newValue: `"on"`, oldValue: `"off"`,

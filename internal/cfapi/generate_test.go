@@ -240,3 +240,16 @@ func fixtures(t *testing.T) []json.RawMessage {
 	require.NotEmpty(t, entries)
 	return entries
 }
+
+func TestGenerateLarge_IsFullOfEscapes(t *testing.T) {
+	t.Parallel()
+	for _, e := range cfapi.GenerateLarge(1, 20, noon.Add(-time.Hour), noon) {
+		assert.InDelta(t, 20<<10, len(e), 2<<10)
+		assert.Greater(t, strings.Count(string(e), `\`), 2000)
+		var got struct{ NewValue, OldValue string }
+		require.NoError(t, json.Unmarshal(e, &got))
+		assert.True(t, json.Valid([]byte(got.NewValue)))
+		assert.True(t, json.Valid([]byte(got.OldValue)))
+		assert.NotEqual(t, got.NewValue, got.OldValue)
+	}
+}

@@ -1,0 +1,53 @@
+package cloudflareaudit
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A host that embeds the connector pays for what it imports, with every build.
+func TestWeight_Packages(t *testing.T) {
+	t.Parallel()
+	packages := strings.Fields(runGo(t, "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", "."))
+	require.Contains(t, packages, "github.com/cloudflare/cloudflare-go/v7/audit_logs", "the list is not that of the connector")
+	// The root of the SDK imports all of its hundred services.
+	require.NotContains(t, packages, "github.com/cloudflare/cloudflare-go/v7")
+	require.LessOrEqual(t, len(packages), 25, strings.Join(packages, "\n"))
+	t.Logf("%d packages outside the standard library", len(packages))
+}
+
+// What the connector adds to a program that reads JSON by HTTP anyway, both
+// without symbols and debugging information.
+func TestWeight_Binary(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("it links two programs")
+	}
+	dir := t.TempDir()
+	size := func(program string) int64 {
+		out := filepath.Join(dir, program)
+		runGo(t, "build", "-ldflags=-s -w", "-o", out, "./testdata/weight/"+program)
+		info, err := os.Stat(out)
+		require.NoError(t, err)
+		return info.Size()
+	}
+	without, with := size("without"), size("with")
+	t.Logf("%.2f MB without the connector, %.2f MB with it: %.2f MB more", mb(uint64(without)), mb(uint64(with)), mb(uint64(with-without)))
+	require.Greater(t, with, without)
+	require.LessOrEqual(t, with-without, int64(7<<18))
+}
+
+// runGo runs the go command in the directory of the package.
+func runGo(t *testing.T, args ...string) string {
+	t.Helper()
+	cmd := exec.Command("go", args...)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	require.NoError(t, err)
+	return string(out)
+}
