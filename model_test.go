@@ -367,11 +367,11 @@ func (w *world) anyFault() *cfapi.Fault {
 	case 10:
 		return cfapi.Stall(w.between(0, 300))
 	case 11:
-		// It looks as if it had arrived in full. That is not possible again and
-		// again, with sound replies in between, or nobody could tell it from an
-		// entry that cannot be read.
+		// It looks as if it had arrived in full. Again and again, with sound
+		// replies in between, or beside entries that cannot be read, nobody could
+		// tell it from one of these.
 		n := len(w.server.Requests())
-		if n < w.intact {
+		if n < w.intact || w.unreadable {
 			return cfapi.Garbage()
 		}
 		w.intact = n + 60
