@@ -371,6 +371,7 @@ var mutants = []mutant{
 		file:  "poller.go",
 		old:   "w.Settled = readAt.Add(-p.cfg.Overlap).Truncate(time.Second)",
 		new:   "w.Settled = readAt.Add(10*time.Second - p.cfg.Overlap).Truncate(time.Second)",
+		test:  "TestPoll_AnEntryMayBeAsLateAsTheOverlap",
 	},
 	{
 		fault: "a window counts as settled one second too early",
