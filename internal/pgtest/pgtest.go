@@ -1,0 +1,111 @@
+// Package pgtest gives tests a Postgres database of their own.
+//
+// With the environment variable CFAUDIT_TEST_DATABASE_URL it makes the
+// databases on that server, whose user must be allowed to. Else it starts a
+// server from the installed binaries, for the process of the test, in a
+// temporary folder and on a Unix socket. Where there are none, tests are
+// skipped, and fail when CFAUDIT_TEST_NO_SKIP is set, as it is in CI.
+package pgtest
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// The environment variables.
+const (
+	EnvURL    = "CFAUDIT_TEST_DATABASE_URL"
+	EnvNoSkip = "CFAUDIT_TEST_NO_SKIP"
+)
+
+var shared struct {
+	sync.Mutex
+	cluster *Cluster
+}
+
+// Main is the tests of a package. Its Run also stops the server that Database
+// has started, so that goleak finds nothing of it.
+type Main struct{ *testing.M }
+
+// Run runs the tests.
+func (m Main) Run() int {
+	defer stop()
+	return m.M.Run()
+}
+
+func stop() {
+	shared.Lock()
+	defer shared.Unlock()
+	if shared.cluster != nil {
+		_ = shared.cluster.Remove()
+		shared.cluster = nil
+	}
+}
+
+// Database makes an empty database, which is dropped at the end of the test,
+// and returns its URL.
+func Database(t testing.TB) string {
+	t.Helper()
+	server := os.Getenv(EnvURL)
+	if server == "" {
+		shared.Lock()
+		if shared.cluster == nil {
+			shared.cluster = NewCluster(t)
+		}
+		server = shared.cluster.URL()
+		shared.Unlock()
+	}
+	name := "cfaudit_test_" + strings.ToLower(rand.Text()[:16])
+	execute(t, server, "CREATE DATABASE "+name)
+	t.Cleanup(func() { execute(t, server, "DROP DATABASE "+name+" WITH (FORCE)") })
+	u, err := url.Parse(server)
+	if err != nil {
+		t.Fatal(EnvURL + " is no URL")
+	}
+	u.Path = "/" + name
+	return u.String()
+}
+
+// Pool makes an empty database and returns a pool of connections to it.
+func Pool(t testing.TB) *pgxpool.Pool {
+	t.Helper()
+	pool, err := pgxpool.New(context.Background(), Database(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	return pool
+}
+
+func execute(t testing.TB, server, statement string) {
+	t.Helper()
+	ctx := context.Background()
+	conn, err := pgx.Connect(ctx, server)
+	if err != nil {
+		t.Fatalf("cannot connect to the server of the tests: %v", err)
+	}
+	defer conn.Close(ctx)
+	if _, err := conn.Exec(ctx, statement); err != nil {
+		t.Fatalf("%s: %v", statement, err)
+	}
+}
+
+// missing ends a test that has no server.
+func missing(t testing.TB, format string, args ...any) {
+	t.Helper()
+	why := "NO POSTGRES, NOT TESTED: " + fmt.Sprintf(format, args...) +
+		"; install the server (Debian: postgresql) or set " + EnvURL
+	if os.Getenv(EnvNoSkip) != "" {
+		t.Fatal(why)
+	}
+	t.Skip(why)
+}

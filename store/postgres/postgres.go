@@ -1,0 +1,177 @@
+// Package postgres keeps the cursors of sources in a table of a Postgres
+// database.
+//
+// Every cursor has a version, which each save raises by one. A save names the
+// version it replaces and fails with [ErrConflict] when that is no longer the
+// current one. So of two hosts that have polled from one cursor only the first
+// moves it, and a cursor never moves backwards.
+//
+// [Store] is an [ingest.CursorStore] that remembers versions by itself, for a
+// host such as [ingest.Runner]. [Load], [Save] and [Delete] work on a pool, a
+// connection or a transaction, for hosts that save a cursor together with
+// something else.
+//
+// The package is in the module of the connectors, but only those who import it
+// compile pgx.
+package postgres
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"sync"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/pgmigrate"
+)
+
+// ErrConflict is in the tree of the error of a save that came too late: another
+// process has moved the cursor since it was loaded. The events that led to it
+// have been delivered twice, or will be, under the same ids. Load the cursor
+// again before the next poll.
+var ErrConflict = errors.New("another process has moved the cursor")
+
+var (
+	errEmptyKey    = errors.New("the key is empty")
+	errEmptyCursor = errors.New("the cursor is empty")
+)
+
+// DB is a pool, a connection or a transaction of pgx.
+type DB interface {
+	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+}
+
+//go:embed migrations
+var embedded embed.FS
+
+func migrations() fs.FS {
+	sub, err := fs.Sub(embedded, "migrations")
+	if err != nil {
+		panic(err) // the folder is embedded
+	}
+	return sub
+}
+
+// line is the name of the migrations of this package.
+const line = "store/postgres"
+
+// Migrate makes the table, or brings it up to date, and returns the names of the
+// migrations it has applied. It may run while hosts are at work.
+func Migrate(ctx context.Context, pool *pgxpool.Pool) (applied []string, err error) {
+	return pgmigrate.Apply(ctx, pool, line, migrations())
+}
+
+// Check reports whether the table is the one this release works with.
+func Check(ctx context.Context, pool *pgxpool.Pool) error {
+	return pgmigrate.Check(ctx, pool, line, migrations())
+}
+
+// Load returns the cursor last saved under key and its version, or nil and zero
+// when there is none.
+func Load(ctx context.Context, db DB, key string) (cursor ingest.Cursor, version int64, err error) {
+	if key == "" {
+		return nil, 0, fmt.Errorf("postgres: cannot load a cursor: %w", errEmptyKey)
+	}
+	err = db.QueryRow(ctx, `SELECT cursor, version FROM ingest_cursor WHERE key = $1`, []byte(key)).Scan(&cursor, &version)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, 0, nil
+	}
+	if err != nil {
+		return nil, 0, fmt.Errorf("postgres: cannot load the cursor of %q: %w", key, err)
+	}
+	return cursor, version, nil
+}
+
+// Save replaces the cursor under key, which must still be at version, and
+// returns its new version. Version zero stands for no cursor at all. When the
+// cursor has another version the error wraps [ErrConflict] and nothing changes.
+func Save(ctx context.Context, db DB, key string, cursor ingest.Cursor, version int64) (int64, error) {
+	err := check(key, cursor)
+	if err == nil {
+		err = swap(ctx, db, key, cursor, version)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("postgres: cannot save the cursor of %q: %w", key, err)
+	}
+	return version + 1, nil
+}
+
+func check(key string, cursor ingest.Cursor) error {
+	switch {
+	case key == "":
+		return errEmptyKey
+	case len(cursor) == 0:
+		return errEmptyCursor
+	}
+	return nil
+}
+
+func swap(ctx context.Context, db DB, key string, cursor ingest.Cursor, version int64) error {
+	query := `UPDATE ingest_cursor SET cursor = $2, version = version + 1, saved_at = now() WHERE key = $1 AND version = $3`
+	args := []any{[]byte(key), []byte(cursor), version}
+	if version == 0 {
+		query = `INSERT INTO ingest_cursor (key, cursor, version) VALUES ($1, $2, 1) ON CONFLICT DO NOTHING`
+		args = args[:2]
+	}
+	tag, err := db.Exec(ctx, query, args...)
+	if err == nil && tag.RowsAffected() == 0 {
+		err = ErrConflict
+	}
+	return err
+}
+
+// Delete removes the cursor under key, if there is one.
+func Delete(ctx context.Context, db DB, key string) error {
+	if _, err := db.Exec(ctx, `DELETE FROM ingest_cursor WHERE key = $1`, []byte(key)); err != nil {
+		return fmt.Errorf("postgres: cannot delete the cursor of %q: %w", key, err)
+	}
+	return nil
+}
+
+// Store is an [ingest.CursorStore]. It remembers which version of a cursor it
+// has seen last, and saves on top of that one only. After [ErrConflict] every
+// further save fails until the cursor has been loaded again. It is safe for
+// concurrent use.
+type Store struct {
+	pool *pgxpool.Pool
+
+	mu       sync.Mutex
+	versions map[string]int64
+}
+
+var _ ingest.CursorStore = (*Store)(nil)
+
+// New returns a store on pool, whose table [Migrate] has made.
+func New(pool *pgxpool.Pool) *Store {
+	return &Store{pool: pool, versions: make(map[string]int64)}
+}
+
+// Load implements [ingest.CursorStore].
+func (s *Store) Load(ctx context.Context, key string) (ingest.Cursor, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	cursor, version, err := Load(ctx, s.pool, key)
+	if err == nil {
+		s.versions[key] = version
+	}
+	return cursor, err
+}
+
+// Save implements [ingest.CursorStore]. A key that was never loaded counts as
+// one without a cursor.
+func (s *Store) Save(ctx context.Context, key string, cursor ingest.Cursor) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	version, err := Save(ctx, s.pool, key, cursor, s.versions[key])
+	if err == nil {
+		s.versions[key] = version
+	}
+	return err
+}
