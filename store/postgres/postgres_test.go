@@ -31,7 +31,12 @@ func migrated(t *testing.T) *pgxpool.Pool {
 
 func TestStore_KeepsTheContract(t *testing.T) {
 	t.Parallel()
-	storetest.Exercise(t, func() ingest.CursorStore { return postgres.New(migrated(t)) })
+	pool := migrated(t)
+	storetest.Exercise(t, func() ingest.CursorStore {
+		_, err := pool.Exec(t.Context(), `TRUNCATE ingest_cursor`)
+		require.NoError(t, err)
+		return postgres.New(pool)
+	})
 }
 
 func TestStore_OnlyTheFirstOfTwoHostsMovesACursor(t *testing.T) {
