@@ -1,0 +1,147 @@
+// Package fleet polls thousands of source instances from several processes,
+// with their work in a Postgres database.
+//
+// # When to use it
+//
+// One process with [ingest.Runner] and a folder serves hundreds of accounts. A
+// fleet is for more than that, or for when no single machine may be missed. It
+// needs a Postgres server, and the machines' clocks within a few seconds of each
+// other.
+//
+// # How it works
+//
+// The engine is River, a job queue on Postgres: this package has no scheduler of
+// its own. Every instance has exactly one job, due at its next poll. A worker
+// takes the job, loads the instance and its cursor, polls, delivers the events,
+// and then, in one transaction, saves the cursor, notes how the instance fares,
+// completes the job and inserts the next one. Since a poll is a function of the
+// cursor, any worker can make it.
+//
+// # What it promises
+//
+// The cursor is saved after the sink has accepted the events, by compare-and-swap
+// on its version. So nothing is lost, whenever a worker or the database stops;
+// what a stopped worker had delivered without saving the cursor, at most one
+// batch of each instance it was polling, is delivered again under the same ids.
+//
+// A job is unique, so an instance is never polled twice at once. A worker has
+// PollTimeout for a poll. When it has died, River's leader, which is one of the
+// workers, makes its jobs available again no later than PollTimeout and one
+// minute after they began. A worker that stood still for that long and then goes
+// on cannot save its cursor.
+//
+// # Fairness
+//
+// Jobs are taken in the order of the times they are due at. An instance with a
+// backlog is due again at once, which puts it behind everything that is due
+// already: between two of its polls, all others get theirs.
+//
+// The package is in the module of the connectors, but only those who import it
+// compile pgx, River and age.
+package fleet
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/riverqueue/river/rivermigrate"
+
+	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/pgmigrate"
+	"github.com/aisoc/cloudflareaudit/store/postgres"
+)
+
+// Fleet is the instances in a database. Its methods are safe for concurrent use.
+type Fleet struct {
+	pool    *pgxpool.Pool
+	catalog *ingest.Catalog
+	vault   *Vault
+	jobs    *river.Client[pgx.Tx]
+}
+
+// New returns the fleet in the database of pool, whose sources catalog builds
+// and whose secrets vault opens. It does no I/O.
+func New(pool *pgxpool.Pool, catalog *ingest.Catalog, vault *Vault) (*Fleet, error) {
+	if pool == nil || catalog == nil || vault == nil {
+		return nil, errors.New("fleet: the pool, the catalog and the vault are required")
+	}
+	jobs, err := river.NewClient(riverpgxv5.New(pool), &river.Config{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return nil, fmt.Errorf("fleet: %w", err)
+	}
+	return &Fleet{pool, catalog, vault, jobs}, nil
+}
+
+//go:embed migrations
+var embedded embed.FS
+
+func migrations() fs.FS {
+	sub, err := fs.Sub(embedded, "migrations")
+	if err != nil {
+		panic(err) // the folder is embedded
+	}
+	return sub
+}
+
+// line is the name of the migrations of this package.
+const line = "fleet"
+
+// Migrate makes the tables of the fleet, of its cursors and of River, or brings
+// them up to date, and returns what it has applied.
+func Migrate(ctx context.Context, pool *pgxpool.Pool) (applied []string, err error) {
+	add := func(names []string) {
+		applied = append(applied, names...)
+	}
+	names, err := postgres.Migrate(ctx, pool)
+	if err != nil {
+		return applied, fmt.Errorf("fleet: %w", err)
+	}
+	add(names)
+	if names, err = pgmigrate.Apply(ctx, pool, line, migrations()); err != nil {
+		return applied, fmt.Errorf("fleet: %w", err)
+	}
+	add(names)
+	migrator, err := rivermigrate.New(riverpgxv5.New(pool), &rivermigrate.Config{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return applied, fmt.Errorf("fleet: %w", err)
+	}
+	result, err := migrator.Migrate(ctx, rivermigrate.DirectionUp, nil)
+	if err != nil {
+		return applied, fmt.Errorf("fleet: migrate the tables of River: %w", err)
+	}
+	for _, v := range result.Versions {
+		add([]string{fmt.Sprintf("river %03d %s", v.Version, v.Name)})
+	}
+	return applied, nil
+}
+
+// Check reports whether the database has the tables that this release works
+// with.
+func (f *Fleet) Check(ctx context.Context) error {
+	if err := postgres.Check(ctx, f.pool); err != nil {
+		return fmt.Errorf("fleet: %w", err)
+	}
+	if err := pgmigrate.Check(ctx, f.pool, line, migrations()); err != nil {
+		return fmt.Errorf("fleet: %w", err)
+	}
+	migrator, err := rivermigrate.New(riverpgxv5.New(f.pool), &rivermigrate.Config{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return fmt.Errorf("fleet: %w", err)
+	}
+	result, err := migrator.Validate(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("fleet: %w", err)
+	}
+	if !result.OK {
+		return fmt.Errorf("fleet: the tables of River are not up to date: migrate first")
+	}
+	return nil
+}

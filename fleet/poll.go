@@ -1,0 +1,288 @@
+package fleet
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/riverqueue/river/rivertype"
+
+	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/store/postgres"
+)
+
+// poller makes the polls.
+type poller struct {
+	river.WorkerDefaults[pollArgs]
+	*Fleet
+	opts WorkOptions
+}
+
+// NextRetry implements [river.Worker]: it is for what failed because of the
+// database, or because the worker died or stopped.
+func (p *poller) NextRetry(job *river.Job[pollArgs]) time.Time {
+	return time.Now().Add(phase(job.Args.Instance, 5*time.Second))
+}
+
+// task is a poll under way.
+type task struct {
+	Instance
+	job      *river.Job[pollArgs]
+	cursor   ingest.Cursor
+	version  int64 // of the cursor
+	failures int   // in a row, before this poll
+}
+
+// Work implements [river.Worker]: it makes one poll. Its error is for River and
+// means that the job is to be made again; what fails of the poll itself is dealt
+// with by settle.
+func (p *poller) Work(ctx context.Context, job *river.Job[pollArgs]) error {
+	began := time.Now()
+	t, err := p.load(ctx, job)
+	if errors.Is(err, ErrUnknown) || err == nil && t.Paused {
+		// It was removed or paused, and with its job ends its polling.
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	within, cancel := context.WithTimeout(ctx, p.opts.PollTimeout)
+	poll := p.poll(within, t)
+	cancel()
+	if poll.Err != nil && ctx.Err() != nil {
+		// The worker stops. Another one makes the poll anew.
+		return fmt.Errorf("%s: %w", poll.Step, poll.Err)
+	}
+	poll.Late, poll.Took = max(0, began.Sub(job.ScheduledAt)), time.Since(began)
+	err = p.settle(context.WithoutCancel(ctx), t, &poll)
+	if err != nil {
+		poll.Step, poll.Err, poll.Deferred = StepSave, err, false
+	}
+	p.log(t, &poll)
+	if p.opts.OnPoll != nil {
+		p.opts.OnPoll(poll)
+	}
+	if errors.Is(err, errLost) {
+		// The job is another's, who does not need to be told.
+		return nil
+	}
+	return err
+}
+
+// load loads what a poll needs.
+func (p *poller) load(ctx context.Context, job *river.Job[pollArgs]) (*task, error) {
+	t := &task{job: job}
+	id := job.Args.Instance
+	err := p.pool.QueryRow(ctx, `SELECT `+columns+`, s.failures
+		FROM fleet_instance i JOIN fleet_state s ON s.id = i.id WHERE i.id = $1`, id).Scan(append(t.fields(), &t.failures)...)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, ErrUnknown
+	}
+	if err != nil || t.Paused {
+		return t, err
+	}
+	t.cursor, t.version, err = postgres.Load(ctx, p.pool, id)
+	return t, err
+}
+
+// poll polls and delivers.
+func (p *poller) poll(ctx context.Context, t *task) Poll {
+	out := Poll{Instance: t.Instance}
+	failed := func(s Step, err error) Poll {
+		out.Step, out.Err = s, err
+		var budget *BudgetError
+		out.Deferred = errors.As(err, &budget)
+		return out
+	}
+	source, err := p.source(&t.Instance)
+	if err != nil {
+		return failed(StepBuild, err)
+	}
+	batch, err := source.Poll(ctx, t.cursor)
+	if err != nil {
+		out.Batch.Coverage = batch.Coverage
+		return failed(StepPoll, err)
+	}
+	switch {
+	case len(batch.Cursor) == 0:
+		return failed(StepPoll, errors.New("the source returned a batch without a cursor"))
+	case len(batch.Events) > ingest.MaxEvents:
+		return failed(StepPoll, fmt.Errorf("the source returned %d events, but a batch holds at most %d", len(batch.Events), ingest.MaxEvents))
+	}
+	if len(batch.Events) > 0 {
+		sink, err := p.opts.Sink(t.Instance)
+		if err == nil {
+			err = sink.Write(ctx, batch.Events)
+		}
+		if err != nil {
+			out.Batch.Coverage = ingest.Coverage{
+				Requests: batch.Coverage.Requests, Statuses: batch.Coverage.Statuses, Throttled: batch.Coverage.Throttled,
+			}
+			return failed(StepDeliver, err)
+		}
+	}
+	out.Batch = batch
+	return out
+}
+
+// errLost says that the job or the cursor is not this worker's any more.
+var errLost = errors.New("another worker has taken over the poll, because this one took too long; what it has delivered comes again")
+
+// settle puts down how a poll went. While the database cannot, it tries again
+// for as long as the job is its own, so that a restart of the database does not
+// have everything delivered again that is in hand.
+func (p *poller) settle(ctx context.Context, t *task, poll *Poll) error {
+	ctx, cancel := context.WithTimeout(ctx, settleTime)
+	defer cancel()
+	for pause := 200 * time.Millisecond; ; pause *= 2 {
+		err := pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error { return p.settleTx(ctx, tx, t, poll) })
+		if err == nil || errors.Is(err, errLost) {
+			return err
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return err
+		}
+	}
+}
+
+// outcome is what is put down about a poll.
+type outcome struct {
+	lastError string
+	failures  int
+	halted    bool
+	at        time.Time // of the next poll
+}
+
+func (p *poller) judge(t *task, poll *Poll, now time.Time) outcome {
+	var asked time.Duration
+	var asks ingest.RetryAfterer
+	if errors.As(poll.Err, &asks) {
+		asked = min(max(asks.RetryAfter(), 0), maxInterval)
+	}
+	switch {
+	case poll.Deferred:
+		// All that share the token are put off alike, so they are spread over
+		// as long again.
+		return outcome{failures: t.failures, at: now.Add(asked + phase(t.ID, max(asked, time.Second)))}
+	case poll.Err != nil:
+		return outcome{
+			lastError: clean(string(poll.Step) + ": " + poll.Err.Error()),
+			failures:  t.failures + 1,
+			halted:    poll.Step == StepPoll && errors.Is(poll.Err, ingest.ErrCursor),
+			at:        now.Add(backoff(t.ID, t.Interval, t.failures+1, asked)),
+		}
+	// An unchanged cursor would only get the same answer again, so More must
+	// not turn it into a busy loop.
+	case poll.Batch.More && !bytes.Equal(poll.Batch.Cursor, t.cursor):
+		return outcome{at: now}
+	}
+	return outcome{at: next(t.ID, t.Interval, now)}
+}
+
+// settleTx saves the cursor, notes how the instance fares, completes the job and
+// inserts the next one.
+func (p *poller) settleTx(ctx context.Context, tx pgx.Tx, t *task, poll *Poll) error {
+	now := time.Now()
+	o := p.judge(t, poll, now)
+	c := poll.Batch.Coverage
+	done := poll.Err == nil
+	notices := make([]string, len(c.Notices))
+	for i, n := range c.Notices {
+		notices[i] = clean(n)
+	}
+	var paused bool
+	var at *time.Time
+	// What has changed meanwhile takes effect soon.
+	err := tx.QueryRow(ctx, `UPDATE fleet_state s SET
+			last_attempt = $2::timestamptz,
+			last_success = CASE WHEN $3::boolean THEN $2 ELSE s.last_success END,
+			last_error = CASE WHEN $4::text <> '' THEN $4 ELSE s.last_error END,
+			last_error_at = CASE WHEN $4 <> '' THEN $2 ELSE s.last_error_at END,
+			failures = $5,
+			halted = $6::boolean,
+			complete = CASE WHEN $3 THEN coalesce($7::timestamptz, s.complete) ELSE s.complete END,
+			backlog = CASE WHEN $3 THEN $8 ELSE s.backlog END,
+			notices = CASE WHEN $3 THEN $9 ELSE s.notices END,
+			events = s.events + $10,
+			next_poll = CASE WHEN i.paused OR $6 THEN NULL WHEN i.version <> $11 THEN $12::timestamptz ELSE $13::timestamptz END
+		FROM fleet_instance i WHERE s.id = $1 AND i.id = s.id
+		RETURNING i.paused, s.next_poll`,
+		t.ID, now, done, o.lastError, o.failures, o.halted, nullTime(c.Complete), c.Backlog, notices, len(poll.Batch.Events),
+		t.Version, soon(t.ID, t.Interval, now), o.at).Scan(&paused, &at)
+	removed := errors.Is(err, pgx.ErrNoRows)
+	if err != nil && !removed {
+		return err
+	}
+	if done && !removed && !bytes.Equal(poll.Batch.Cursor, t.cursor) {
+		if _, err := postgres.Save(ctx, tx, t.ID, poll.Batch.Cursor, t.version); err != nil {
+			if errors.Is(err, postgres.ErrConflict) {
+				return fmt.Errorf("%w: %w", errLost, err)
+			}
+			return err
+		}
+	}
+	// The job comes last but for its successor, because its row is the one that
+	// River's maintenance may be waiting for.
+	row, err := river.JobCompleteTx[*riverpgxv5.Driver](ctx, tx, t.job)
+	if err != nil {
+		return err
+	}
+	if row.State != rivertype.JobStateCompleted || row.Attempt != t.job.Attempt {
+		return fmt.Errorf("%w: the job is %s, attempt %d", errLost, row.State, row.Attempt)
+	}
+	if removed || paused || at == nil {
+		return nil
+	}
+	_, err = p.jobs.InsertTx(ctx, tx, pollArgs{t.ID}, jobAt(*at))
+	return err
+}
+
+// log tells the beginning and the end of trouble.
+func (p *poller) log(t *task, poll *Poll) {
+	log := p.opts.Logger.With("instance", t.ID, "tenant", t.Tenant)
+	switch {
+	case poll.Deferred:
+	case poll.Step == StepSave:
+		log.Warn("cannot save the cursor; the poll is made again", "error", poll.Err)
+	case poll.Err != nil && errors.Is(poll.Err, ingest.ErrCursor):
+		log.Error("halted: the cursor cannot be used, a person has to act", "error", poll.Err)
+	case poll.Err != nil && t.failures == 0:
+		log.Warn("poll failed", "step", string(poll.Step), "error", poll.Err)
+	case poll.Err == nil && t.failures > 0:
+		log.Info("poll recovered", "failures", t.failures)
+	}
+}
+
+// nullTime is t, or nil for the zero time.
+func nullTime(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+// clean makes a text fit for the database and for a line of a table.
+func clean(s string) string {
+	const most = 1000
+	if runes := []rune(strings.ToValidUTF8(s, "\uFFFD")); len(runes) > most {
+		s = string(runes[:most]) + "…"
+	} else {
+		s = string(runes)
+	}
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, s)
+}

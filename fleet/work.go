@@ -1,0 +1,154 @@
+package fleet
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+
+	"github.com/aisoc/cloudflareaudit/ingest"
+)
+
+const (
+	defaultConcurrency = 64
+	defaultPollTimeout = 2 * time.Minute
+	defaultStopGrace   = 15 * time.Second
+
+	// settleTime is how long a worker may take for the transaction after a
+	// poll, beyond the time of the poll.
+	settleTime = 10 * time.Second
+	// timeoutSlack is what River waits beyond the time of a poll before it ends
+	// the context of a job, and rescueSlack before it takes the job for that of
+	// a dead worker. It looks for these every 30 s.
+	timeoutSlack = 20 * time.Second
+	rescueSlack  = 30 * time.Second
+
+	// retention is how long the row of a finished job is kept. River's cleaner
+	// looks every 30 s.
+	retention = time.Minute
+)
+
+// WorkOptions are the settings of a worker. Sink is required.
+type WorkOptions struct {
+	// Sink returns where the events of an instance go. It is called for every
+	// poll that has any, so it should return the same sink for the same tenant
+	// and feed; a [github.com/aisoc/cloudflareaudit/sink.Group] lets instances
+	// share the calls of one.
+	Sink func(Instance) (ingest.Sink, error)
+	// Concurrency is how many instances are polled at once; 64 by default.
+	Concurrency int
+	// PollTimeout is how long a poll and the delivery of its events may take;
+	// 2 minutes by default. All workers must have the same.
+	PollTimeout time.Duration
+	// StopGrace is how long polls may still take once the context of Work has
+	// ended; 15 s by default.
+	StopGrace time.Duration
+	// Logger gets the beginning and the end of trouble. Nil is silent.
+	Logger *slog.Logger
+	// OnPoll, when set, is called after each poll, by several goroutines.
+	OnPoll func(Poll)
+}
+
+// Poll is how a poll went.
+type Poll struct {
+	Instance Instance
+	// Batch is what it brought. Of one that failed, Coverage may account for
+	// the requests.
+	Batch ingest.Batch
+	// Step is where it failed and Err why; Err is nil when it did not.
+	Step Step
+	Err  error
+	// Deferred says that it was only put off, because the budget of the token
+	// is used up. It counts as no failure.
+	Deferred bool
+	// Late is how long after its time it began, and Took how long it took.
+	Late, Took time.Duration
+}
+
+// A Step is a part of a poll that can fail.
+type Step string
+
+// The steps.
+const (
+	StepBuild   Step = "build"   // the source, of its configuration and secrets
+	StepPoll    Step = "poll"    // the source
+	StepDeliver Step = "deliver" // to the sink
+	StepSave    Step = "save"    // the cursor, and the next job
+)
+
+// Work polls the instances that are due until ctx ends, and then lets the polls
+// under way come to their end, for at most StopGrace. Failures of the sources,
+// the sinks and the database are tried again later. It returns an error when it
+// cannot begin.
+func (f *Fleet) Work(ctx context.Context, opts WorkOptions) error {
+	switch {
+	case opts.Sink == nil:
+		return errors.New("fleet: Sink is nil")
+	case opts.Concurrency < 0:
+		return fmt.Errorf("fleet: Concurrency is negative: %d", opts.Concurrency)
+	case opts.PollTimeout < 0:
+		return fmt.Errorf("fleet: PollTimeout is negative: %s", opts.PollTimeout)
+	case opts.StopGrace < 0:
+		return fmt.Errorf("fleet: StopGrace is negative: %s", opts.StopGrace)
+	}
+	opts.Concurrency = cmp.Or(opts.Concurrency, defaultConcurrency)
+	opts.PollTimeout = cmp.Or(opts.PollTimeout, defaultPollTimeout)
+	opts.StopGrace = cmp.Or(opts.StopGrace, defaultStopGrace)
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	if err := f.Check(ctx); err != nil {
+		return err
+	}
+
+	workers := river.NewWorkers()
+	river.AddWorker(workers, &poller{Fleet: f, opts: opts})
+	river.AddWorker(workers, &upkeep{Fleet: f, log: opts.Logger})
+	client, err := river.NewClient(riverpgxv5.New(f.pool), &river.Config{
+		Queues: map[string]river.QueueConfig{
+			pollQueue:   {MaxWorkers: opts.Concurrency},
+			upkeepQueue: {MaxWorkers: 1},
+		},
+		Workers:                     workers,
+		PeriodicJobs:                []*river.PeriodicJob{periodicUpkeep()},
+		JobTimeout:                  opts.PollTimeout + timeoutSlack,
+		RescueStuckJobsAfter:        opts.PollTimeout + rescueSlack,
+		CompletedJobRetentionPeriod: retention,
+		CancelledJobRetentionPeriod: retention,
+		SoftStopTimeout:             opts.StopGrace,
+		Logger:                      slog.New(warnings{opts.Logger.Handler()}),
+	})
+	if err != nil {
+		return fmt.Errorf("fleet: %w", err)
+	}
+	// The context of Start would stop it, too; this way it is stopped once.
+	if err := client.Start(context.WithoutCancel(ctx)); err != nil {
+		return fmt.Errorf("fleet: %w", err)
+	}
+	<-ctx.Done()
+	if err := client.Stop(context.WithoutCancel(ctx)); err != nil {
+		return fmt.Errorf("fleet: %w", err)
+	}
+	return nil
+}
+
+// warnings is a handler that leaves out what River says in normal running.
+type warnings struct{ slog.Handler }
+
+// Enabled implements [slog.Handler].
+func (w warnings) Enabled(ctx context.Context, level slog.Level) bool {
+	return level >= slog.LevelWarn && w.Handler.Enabled(ctx, level)
+}
+
+// WithAttrs implements [slog.Handler].
+func (w warnings) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return warnings{w.Handler.WithAttrs(attrs)}
+}
+
+// WithGroup implements [slog.Handler].
+func (w warnings) WithGroup(name string) slog.Handler { return warnings{w.Handler.WithGroup(name)} }
