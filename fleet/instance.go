@@ -181,15 +181,14 @@ func (f *Fleet) prepare(s Spec) (prepared, error) {
 			faults = append(faults, fmt.Errorf("%s_ref: cannot be given with %s", field, field))
 		}
 	}
-	if len(faults) > 0 {
-		return p, errors.Join(faults...)
+	if len(p.secrets) > 0 && f.vault.recipient == nil {
+		faults = append(faults, errNoKey)
 	}
 	whole, err := f.assemble(p.Config, p.secrets, p.SecretRefs)
-	if err != nil {
-		return p, err
+	if err == nil {
+		_, err = f.catalog.Build(s.Connector, whole)
 	}
-	_, err = f.catalog.Build(s.Connector, whole)
-	return p, err
+	return p, errors.Join(append(faults, err)...)
 }
 
 func (f *Fleet) descriptor(connector string) (ingest.Descriptor, bool) {

@@ -86,7 +86,7 @@ type source struct {
 	config map[string]any
 }
 
-func (s *source) Descriptor() ingest.Descriptor           { return s.d }
+func (s *source) Descriptor() ingest.Descriptor            { return s.d }
 func (s *source) TestConnection(ctx context.Context) error { return nil }
 
 func (s *source) Poll(ctx context.Context, cursor ingest.Cursor) (ingest.Batch, error) {

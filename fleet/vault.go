@@ -62,13 +62,15 @@ type sealed struct {
 	Fields map[string]string `json:"fields"`
 }
 
+var errNoKey = errors.New("there is no key to encrypt the secrets with; give one, or refer to files in the folder of secrets")
+
 // seal encrypts the secrets of an instance. Without any it returns nil.
 func (v *Vault) seal(id string, fields map[string]string) ([]byte, error) {
 	if len(fields) == 0 {
 		return nil, nil
 	}
 	if v.recipient == nil {
-		return nil, errors.New("there is no key to encrypt the secrets with; give one, or refer to files in the folder of secrets")
+		return nil, errNoKey
 	}
 	var out bytes.Buffer
 	w, err := age.Encrypt(&out, v.recipient)

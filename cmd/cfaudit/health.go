@@ -67,12 +67,17 @@ func watch(r *ingest.Runner, accountID string) *monitor {
 
 // serve answers at address until stop is called.
 func (m *monitor) serve(address string, log *slog.Logger) (at net.Addr, stop func(), err error) {
+	return answerAt(address, m.handler(), log)
+}
+
+// answerAt has handler answer at address until stop is called.
+func answerAt(address string, handler http.Handler, log *slog.Logger) (at net.Addr, stop func(), err error) {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, nil, fmt.Errorf("cannot listen for --listen: %w", err)
 	}
 	server := &http.Server{
-		Handler:           m.handler(),
+		Handler:           handler,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
 		WriteTimeout:      10 * time.Second,
@@ -114,7 +119,7 @@ func (m *monitor) handler() http.Handler {
 }
 
 // answer writes h with the status that probes look at.
-func answer(w http.ResponseWriter, well bool, h health) {
+func answer(w http.ResponseWriter, well bool, h any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	if !well {

@@ -39,6 +39,9 @@ const (
 	envAccountID = "CLOUDFLARE_ACCOUNT_ID"
 	// envAiSOCToken is read with --aisoc alone.
 	envAiSOCToken = "AISOC_TOKEN"
+	// These are read by the commands of fleet alone.
+	envDatabase = "CFAUDIT_DATABASE_URL"
+	envFleetKey = "CFAUDIT_FLEET_KEY"
 )
 
 // world is what the command has around it.
@@ -107,6 +110,7 @@ func explain(err error) string {
 	} else if _, cause, ok := strings.Cut(text, "aisoc: "); ok {
 		text = "cannot deliver to AiSOC: " + strings.ReplaceAll(cause, "aisoc: ", "")
 	}
+	text = strings.TrimPrefix(text, "fleet: ")
 	if errors.Is(err, cloudflareaudit.ErrCursor) {
 		text = inFlags.Replace(text) + "; it is the file named after the account in the folder of --state"
 	}
@@ -134,6 +138,7 @@ graded security event, one JSON object a line.
   cfaudit check       tests the token and the account id
   cfaudit poll        writes what is new, and ends
   cfaudit run         does so for ever
+  cfaudit fleet       does so for thousands of accounts, from several machines
 
 Results go to standard output, everything else to standard error. The exit code
 is 0 when all went well, 1 when something failed, 2 when the command line or the
@@ -143,7 +148,9 @@ Environment:
   CLOUDFLARE_API_TOKEN    an API token with Account > Account Settings > Read
   CLOUDFLARE_ACCOUNT_ID   the account to read, unless --account-id is given
   AISOC_TOKEN             with --aisoc, a bearer token for a gateway in front of
-                          the ingestion service; optional`,
+                          the ingestion service; optional
+  CFAUDIT_DATABASE_URL    for fleet, see 'cfaudit fleet --help'
+  CFAUDIT_FLEET_KEY       the same`,
 		Version:           version(),
 		SilenceErrors:     true,
 		SilenceUsage:      true,
@@ -159,7 +166,7 @@ Environment:
 	})
 	root.SetHelpCommand(newHelp(root))
 	root.AddCommand(newDemo(w), newCheck(w), newPoll(w), newRun(w), newNormalize(w),
-		newRules(w), newSchema(w), newVersion(w))
+		newFleet(w), newRules(w), newSchema(w), newVersion(w))
 	return root
 }
 

@@ -109,34 +109,55 @@ func descriptor() ingest.Descriptor { return new(cloudflareaudit.Connector).Desc
 // config is the configuration. Its error is of type [faults] and lists all that
 // is wrong with it, with what the caller found in front.
 func (s *settings) config(found ...string) (cloudflareaudit.Config, error) {
-	wrong := faults(found)
-	object := make(map[string]any)
+	g := s.given()
+	wrong := append(faults(found), g.wrong...)
+	cfg, err := cloudflareaudit.ParseConfig(g.object)
+	wrong = append(wrong, s.inFlags(err, g)...)
+	if len(wrong) > 0 {
+		return cfg, wrong
+	}
+	return cfg, nil
+}
+
+// given is what the flags and the environment give.
+type given struct {
+	object map[string]any
 	// names says where the value of a field came from, for a person.
-	names := map[string]string{
+	names map[string]string
+	// unread are the fields whose flags are wrong, and wrong says how.
+	unread map[string]bool
+	wrong  faults
+}
+
+func (s *settings) given() given {
+	g := given{object: make(map[string]any), unread: make(map[string]bool), names: map[string]string{
 		"account_id": "--account-id or " + envAccountID,
 		"api_token":  envToken + " or --token-file",
-	}
+	}}
 	if v := s.getenv(envAccountID); v != "" && s.flags.Lookup("account-id") != nil {
-		object["account_id"], names["account_id"] = v, envAccountID
+		g.object["account_id"], g.names["account_id"] = v, envAccountID
 	}
 	if v := s.getenv(envToken); v != "" && s.connects {
-		object["api_token"], names["api_token"] = v, envToken
+		g.object["api_token"], g.names["api_token"] = v, envToken
 	}
-	unread := make(map[string]bool)
 	for _, o := range options {
 		if !s.flags.Changed(o.flag) {
 			continue
 		}
-		names[o.field] = "--" + o.flag
+		g.names[o.field] = "--" + o.flag
 		v, err := s.value(o.flag, o.kind)
 		if err != nil {
-			wrong = append(wrong, redact(fmt.Sprintf("--%s: %s", o.flag, err)))
-			unread[o.field] = true
+			g.wrong = append(g.wrong, redact(fmt.Sprintf("--%s: %s", o.flag, err)))
+			g.unread[o.field] = true
 			continue
 		}
-		object[o.field] = v
+		g.object[o.field] = v
 	}
-	cfg, err := cloudflareaudit.ParseConfig(object)
+	return g
+}
+
+// inFlags are the faults of a configuration, in terms of flags.
+func (s *settings) inFlags(err error, g given) (wrong faults) {
 	for _, fault := range leaves(err) {
 		e, ok := errors.AsType[*cloudflareaudit.FieldError](fault)
 		if !ok {
@@ -144,12 +165,12 @@ func (s *settings) config(found ...string) (cloudflareaudit.Config, error) {
 			continue
 		}
 		field, inside, _ := strings.Cut(e.Field, "[")
-		_, given := object[field]
-		if unread[field] || !given && !s.connects {
+		_, given := g.object[field]
+		if g.unread[field] || !given && !s.connects {
 			continue
 		}
 		shown := cloudflareaudit.FieldError{
-			Field:   names[field],
+			Field:   g.names[field],
 			Value:   redact(e.Value),
 			Allowed: e.Allowed,
 		}
@@ -165,10 +186,7 @@ func (s *settings) config(found ...string) (cloudflareaudit.Config, error) {
 		}
 		wrong = append(wrong, shown.Error())
 	}
-	if len(wrong) > 0 {
-		return cfg, wrong
-	}
-	return cfg, nil
+	return wrong
 }
 
 // value is the value of a flag as the configuration object has it.

@@ -1,0 +1,304 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"os"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/aisoc/cloudflareaudit"
+	"github.com/aisoc/cloudflareaudit/fleet"
+	"github.com/aisoc/cloudflareaudit/ingest"
+)
+
+func newFleet(w world) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "fleet",
+		Short: "Read thousands of accounts, from several machines",
+		Long: `Fleet reads many accounts with any number of workers. The accounts, their
+cursors and the work to do are in a Postgres database; docs/fleet.md says when
+that is worth it.
+
+  cfaudit fleet migrate     makes the tables, or brings them up to date
+  cfaudit fleet key         makes a key that encrypts the tokens
+  cfaudit fleet add         adds accounts or changes them
+  cfaudit fleet work        runs a worker
+  cfaudit fleet status      shows how each account fares
+
+Environment:
+  CFAUDIT_DATABASE_URL    the database, such as postgres://cfaudit:…@db.example.com/cfaudit?sslmode=verify-full;
+                          what it leaves out is taken from the variables of libpq, such as PGPASSWORD
+  CFAUDIT_FLEET_KEY       the key that encrypts the tokens in the database,
+                          unless --key-file is given`,
+	}
+	cmd.AddCommand(newFleetMigrate(w), newFleetKey(w), newFleetAdd(w), newFleetList(w),
+		newFleetPause(w), newFleetResume(w), newFleetRemove(w), newFleetReseal(w), newFleetWork(w), newFleetStatus(w))
+	return cmd
+}
+
+// station is a command's way to the database and to the secrets.
+type station struct {
+	world
+	flags                  *pflag.FlagSet
+	database, key, secrets string
+	budget                 int
+	// maxConns is how many connections the command may need at most, or 0.
+	maxConns int32
+}
+
+// addStation adds the flags of the database to flags, and those of the secrets
+// for a command that opens them.
+func addStation(w world, flags *pflag.FlagSet, secrets bool) *station {
+	s := &station{world: w, flags: flags, budget: 900}
+	flags.SortFlags = false
+	flags.StringVar(&s.database, "database", "", "`URL` of the database, without a password (environment: "+envDatabase+")")
+	if secrets {
+		flags.StringVar(&s.key, "key-file", "", "`FILE` with the key of the tokens (environment: "+envFleetKey+")")
+		flags.StringVar(&s.secrets, "secrets", "", "`FOLDER` of the files that api_token_ref names, one secret each")
+	}
+	return s
+}
+
+// pool connects to the database.
+func (s *station) pool(ctx context.Context, log *slog.Logger) (*pgxpool.Pool, error) {
+	text, from := s.getenv(envDatabase), envDatabase
+	if s.flags.Changed("database") {
+		text, from = s.database, "--database"
+		if u, err := url.Parse(text); err == nil && u.User != nil {
+			if _, with := u.User.Password(); with {
+				return nil, faults{"--database: has a password in it, which other users of this machine can see; give it in " + envDatabase}
+			}
+		}
+	}
+	if text == "" {
+		return nil, faults{envDatabase + " or --database: is required: the URL of the database"}
+	}
+	// Its errors can repeat parts of the text.
+	if !strings.HasPrefix(text, "postgres://") && !strings.HasPrefix(text, "postgresql://") {
+		return nil, faults{from + ": must be a URL such as postgres://cfaudit@db.example.com/cfaudit?sslmode=verify-full"}
+	}
+	cfg, err := pgxpool.ParseConfig(text)
+	if err != nil {
+		return nil, faults{from + ": cannot be read as the URL of a database; is a character in the password not escaped, or a file of the settings missing?"}
+	}
+	if s.maxConns > 0 && !strings.Contains(text, "pool_max_conns") {
+		cfg.MaxConns = s.maxConns
+	}
+	if cfg.ConnConfig.RuntimeParams["application_name"] == "" {
+		cfg.ConnConfig.RuntimeParams["application_name"] = "cfaudit"
+	}
+	if host := cfg.ConnConfig.Host; !local(host) && (cfg.ConnConfig.TLSConfig == nil || len(cfg.ConnConfig.Fallbacks) > 0) {
+		log.Warn("the connection to the database may be unencrypted: add sslmode=verify-full to its URL", "host", host)
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("cannot connect to the database: %w", err)
+	}
+	if err := pool.Ping(ctx); err != nil {
+		pool.Close()
+		return nil, fmt.Errorf("cannot connect to the database: %w", err)
+	}
+	return pool, nil
+}
+
+// local reports whether a host of libpq is this machine: a folder of a socket or
+// a loopback address.
+func local(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return strings.HasPrefix(host, "/") || host == "localhost" || err == nil && addr.IsLoopback()
+}
+
+// vault opens the secrets.
+func (s *station) vault() (*fleet.Vault, error) {
+	keys, from := s.getenv(envFleetKey), envFleetKey
+	if s.flags.Changed("key-file") {
+		text, err := os.ReadFile(s.key)
+		if err != nil {
+			// The name may be the key, given in place of a file that holds it.
+			if path, ok := errors.AsType[*os.PathError](err); ok {
+				err = path.Err
+			}
+			return nil, faults{"--key-file: cannot read the file: " + err.Error()}
+		}
+		keys, from = string(text), "--key-file"
+	}
+	v, err := fleet.NewVault(keys, s.secrets)
+	if err != nil {
+		return nil, faults{from + ": " + strings.TrimPrefix(err.Error(), "fleet: ")}
+	}
+	return v, nil
+}
+
+// with calls do with the fleet in the database, and closes that afterwards.
+func (s *station) with(ctx context.Context, do func(context.Context, *fleet.Fleet) error) error {
+	log := newLogger(s.world)
+	vault, err := s.vault()
+	if err != nil {
+		return err
+	}
+	pool, err := s.pool(ctx, log)
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	catalog, err := s.catalog(pool, log)
+	if err != nil {
+		return err
+	}
+	f, err := fleet.New(pool, catalog, vault)
+	if err != nil {
+		return err
+	}
+	if err := f.Check(ctx); err != nil {
+		return fmt.Errorf("%w: run 'cfaudit fleet migrate'", err)
+	}
+	return do(ctx, f)
+}
+
+// catalog offers the connector. Its requests share the budgets of the fleet.
+func (s *station) catalog(pool *pgxpool.Pool, log *slog.Logger) (*ingest.Catalog, error) {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.Proxy = nil
+	transport.MaxIdleConnsPerHost = 64
+	budget, err := fleet.NewBudget(pool, s.budget, transport)
+	if err != nil {
+		return nil, err
+	}
+	client := &http.Client{Transport: budget}
+	var catalog ingest.Catalog
+	return &catalog, catalog.Register(descriptor(), func(object map[string]any) (ingest.Source, error) {
+		cfg, err := cloudflareaudit.ParseConfig(object)
+		if err != nil {
+			return nil, err
+		}
+		cfg.HTTPClient, cfg.Logger = client, log
+		return cloudflareaudit.New(cfg)
+	})
+}
+
+func newFleetMigrate(w world) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "migrate",
+		Short: "Make the tables, or bring them up to date",
+		Long: `Migrate makes the tables of the fleet and those of its job queue in the
+database, or brings them up to date after an upgrade. What is up to date is left
+alone.`,
+		Args: noArgs,
+	}
+	s := addStation(w, cmd.Flags(), false)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		pool, err := s.pool(cmd.Context(), newLogger(w))
+		if err != nil {
+			return err
+		}
+		defer pool.Close()
+		applied, err := fleet.Migrate(cmd.Context(), pool)
+		for _, name := range applied {
+			fmt.Fprintf(w.stderr, "applied %s\n", name)
+		}
+		if err == nil && len(applied) == 0 {
+			fmt.Fprintln(w.stderr, "the tables are up to date")
+		}
+		return err
+	}
+	return cmd
+}
+
+func newFleetKey(w world) *cobra.Command {
+	return &cobra.Command{
+		Use:   "key",
+		Short: "Make a key that encrypts the tokens",
+		Long: `Key prints a new key, an age identity. All workers and 'fleet add' need the same
+one. Keep a copy apart from the database: without it the tokens are lost, and
+have to be added again.`,
+		Example: `  (umask 077 && cfaudit fleet key > fleet.key)`,
+		Args:    noArgs,
+		RunE: func(*cobra.Command, []string) error {
+			key, err := fleet.NewKey()
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(w.stdout, key)
+			return err
+		},
+	}
+}
+
+func newFleetReseal(w world) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "reseal",
+		Short: "Encrypt the tokens with a new key",
+		Long: `Reseal encrypts all tokens in the database anew, with the first key of several.
+To replace a key, put the new one in front of the old one, on a line of its own,
+wherever the key is read; then reseal; then take the old one away.`,
+		Args: noArgs,
+	}
+	s := addStation(w, cmd.Flags(), true)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		return s.with(cmd.Context(), func(ctx context.Context, f *fleet.Fleet) error {
+			n, err := f.Reseal(ctx)
+			fmt.Fprintf(w.stderr, "encrypted the tokens of %s\n", count(n, "account", "accounts"))
+			return err
+		})
+	}
+	return cmd
+}
+
+// newFleetChange is a command that does something with the accounts named.
+func newFleetChange(w world, name, short, long, past string, do func(context.Context, *fleet.Fleet, string) error) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     name + " ID...",
+		Short:   short,
+		Long:    long,
+		Example: "  cfaudit fleet " + name + " cloudflare-023e105f4ecef8ad9ca31a8372d0c353",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return errors.New("name the accounts by their ids, as 'cfaudit fleet list' shows them")
+			}
+			return nil
+		},
+	}
+	s := addStation(w, cmd.Flags(), false)
+	cmd.RunE = func(cmd *cobra.Command, ids []string) error {
+		return s.with(cmd.Context(), func(ctx context.Context, f *fleet.Fleet) error {
+			for _, id := range ids {
+				if err := do(ctx, f, id); err != nil {
+					return err
+				}
+				fmt.Fprintf(w.stderr, "%s %s\n", past, id)
+			}
+			return nil
+		})
+	}
+	return cmd
+}
+
+func newFleetPause(w world) *cobra.Command {
+	return newFleetChange(w, "pause", "Stop polling accounts for now",
+		`Pause stops the polling of accounts, at the latest after the poll that is under
+way. What happens meanwhile is read when they are resumed.`, "paused",
+		func(ctx context.Context, f *fleet.Fleet, id string) error { return f.Pause(ctx, id) })
+}
+
+func newFleetResume(w world) *cobra.Command {
+	return newFleetChange(w, "resume", "Poll accounts again that are paused or halted",
+		`Resume has accounts polled again, within a minute, that were paused, or that
+have halted because their cursor cannot be used.`, "resumed",
+		func(ctx context.Context, f *fleet.Fleet, id string) error { return f.Resume(ctx, id) })
+}
+
+func newFleetRemove(w world) *cobra.Command {
+	return newFleetChange(w, "remove", "Forget accounts and their cursors",
+		`Remove forgets accounts, their tokens and their cursors. One that is added again
+begins with its initial lookback.`, "removed",
+		func(ctx context.Context, f *fleet.Fleet, id string) error { return f.Remove(ctx, id) })
+}

@@ -1,0 +1,302 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/aisoc/cloudflareaudit"
+	"github.com/aisoc/cloudflareaudit/fleet"
+)
+
+// chunk is how many accounts are stored at once.
+const chunk = 100
+
+func newFleetAdd(w world) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "add",
+		Short: "Add accounts, or change them",
+		Long: `Add adds an account, or changes it when it is there. With --from it does so for
+all the accounts of a list. Nothing is stored while anything in the list is
+wrong, and what is unchanged is left alone, so that a whole list can be given
+again. Workers that are running take it up within a minute.
+
+A list is CSV with a line of names, or JSON with a list of objects. The names are
+those of the configuration (see 'cfaudit schema') and these:
+
+  tenant          whose account it is; required, unless --tenant is given
+  api_token_ref   the name of a file in the folder of --secrets of the workers,
+                  in place of api_token
+  id              names the account in this fleet (default cloudflare-ACCOUNT)
+  feed            the id of the connector instance in AiSOC (default cloudflare);
+                  accounts of one tenant and feed share requests to it
+
+Flags hold for all accounts of a list that do not say otherwise. A token is
+encrypted before it is stored, unless it is in a file that api_token_ref names.`,
+		Example: `  cfaudit fleet add --tenant 0f9a7a52-6d0e-4c39-9d59-6f1f4e6f0001 \
+    --account-id 023e105f4ecef8ad9ca31a8372d0c353 --token-file token --key-file fleet.key
+  cfaudit fleet add --from customers.csv --interval 10m --key-file fleet.key`,
+		Args: noArgs,
+	}
+	flags := cmd.Flags()
+	s := addStation(w, flags, true)
+	var from string
+	var row fleetRow
+	flags.StringVar(&from, "from", "", "`FILE` with a list of accounts, .csv or .json; - for JSON from standard input")
+	flags.StringVar(&row.tenant, "tenant", "", "`TENANT` whose account it is; for AiSOC a UUID")
+	flags.StringVar(&row.tokenRef, "token-ref", "", "`NAME` of the file in the folder of --secrets that holds the token")
+	flags.StringVar(&row.id, "id", "", "`ID` of the account in this fleet (default cloudflare-ACCOUNT)")
+	flags.StringVar(&row.feed, "feed", "", "`ID` of the connector instance in AiSOC (default cloudflare)")
+	set := addSettings(w, flags)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		g := set.given()
+		if len(g.wrong) > 0 {
+			return g.wrong
+		}
+		row.object = g.object
+		rows := []fleetRow{row}
+		if from != "" {
+			var err error
+			if rows, err = readRows(w, from, row); err != nil {
+				return err
+			}
+		}
+		ctx, stop := untilStopped(cmd.Context())
+		defer stop()
+		return s.with(ctx, func(ctx context.Context, f *fleet.Fleet) error {
+			specs := make([]fleet.Spec, len(rows))
+			var wrong faults
+			for i, r := range rows {
+				specs[i] = r.spec()
+				for _, fault := range set.rowFaults(f.Validate(specs[i]), g, from != "") {
+					wrong = append(wrong, r.place+fault)
+				}
+			}
+			wrong = append(wrong, twice(rows, specs)...)
+			if len(wrong) > 0 {
+				return wrong
+			}
+			return putAll(ctx, w.stderr, f, specs)
+		})
+	}
+	return cmd
+}
+
+// putAll stores the accounts and tells how far it is.
+func putAll(ctx context.Context, out io.Writer, f *fleet.Fleet, specs []fleet.Spec) error {
+	done := make(map[fleet.Change]int)
+	told := time.Now()
+	for n := 0; n < len(specs); {
+		part := specs[n:min(n+chunk, len(specs))]
+		changes, err := f.Put(ctx, part...)
+		if err != nil {
+			if n > 0 {
+				err = fmt.Errorf("%w; the first %d are stored: give the whole list again", err, n)
+			}
+			return err
+		}
+		for _, c := range changes {
+			done[c]++
+		}
+		n += len(part)
+		if now := time.Now(); n < len(specs) && now.Sub(told) >= time.Second {
+			told = now
+			fmt.Fprintf(out, "%d of %d accounts\n", n, len(specs))
+		}
+	}
+	_, err := fmt.Fprintf(out, "%s: %d added, %d changed, %d unchanged\n", count(len(specs), "account", "accounts"),
+		done[fleet.Added], done[fleet.Changed], done[fleet.Unchanged])
+	return err
+}
+
+// fleetRow is an account as it is given.
+type fleetRow struct {
+	// place says where it stands, ending in ": ", or is empty.
+	place                      string
+	id, tenant, feed, tokenRef string
+	object                     map[string]any
+}
+
+// spec is the account as the fleet takes it.
+func (r fleetRow) spec() fleet.Spec {
+	// What cannot be read is reported by the catalog.
+	cfg, _ := cloudflareaudit.ParseConfig(r.object)
+	s := fleet.Spec{
+		ID: r.id, Connector: cloudflareaudit.ConnectorID, Tenant: r.tenant, Account: cmp.Or(cfg.AccountID, "?"), Feed: r.feed,
+		Interval: cfg.PollInterval, Config: r.object,
+	}
+	if r.tokenRef != "" {
+		s.SecretRefs = map[string]string{"api_token": r.tokenRef}
+	}
+	return s
+}
+
+// rowFaults are the faults of an account: of a list in terms of its names, else
+// in terms of flags.
+func (s *settings) rowFaults(err error, g given, list bool) (wrong faults) {
+	var fields []error
+	for _, fault := range parts(err) {
+		field, ok := errors.AsType[*cloudflareaudit.FieldError](fault)
+		switch {
+		case ok && list:
+			wrong = append(wrong, (&cloudflareaudit.FieldError{Field: field.Field, Value: redact(field.Value), Allowed: field.Allowed}).Error())
+		case ok:
+			fields = append(fields, field)
+		default:
+			wrong = append(wrong, redact(fault.Error()))
+		}
+	}
+	return append(wrong, s.inFlags(errors.Join(fields...), g)...)
+}
+
+// parts are the errors that err joins, also below what wraps them.
+func parts(err error) (all []error) {
+	if err == nil {
+		return nil
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, e := range joined.Unwrap() {
+			all = append(all, parts(e)...)
+		}
+		return all
+	}
+	for inner := errors.Unwrap(err); inner != nil; inner = errors.Unwrap(inner) {
+		if _, ok := inner.(interface{ Unwrap() []error }); ok {
+			return parts(inner)
+		}
+	}
+	return []error{err}
+}
+
+// twice are the accounts that stand in a list twice.
+func twice(rows []fleetRow, specs []fleet.Spec) (wrong faults) {
+	first := make(map[string]string)
+	for i, s := range specs {
+		key := s.Tenant + "\x00" + s.Account
+		if s.ID != "" {
+			key = s.ID
+		}
+		if place, ok := first[key]; ok {
+			wrong = append(wrong, rows[i].place+"the same account as in "+strings.TrimSuffix(place, ": "))
+			continue
+		}
+		first[key] = rows[i].place
+	}
+	return wrong
+}
+
+// readRows reads a list of accounts, for which flags hold besides.
+func readRows(w world, name string, flags fleetRow) (rows []fleetRow, err error) {
+	var text []byte
+	if name == "-" {
+		text, err = io.ReadAll(w.stdin)
+	} else {
+		text, err = os.ReadFile(name)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot read --from: %w", err)
+	}
+	var list []map[string]any
+	var place func(n int) string
+	if strings.EqualFold(filepath.Ext(name), ".csv") {
+		list, place, err = readCSV(text)
+	} else {
+		list, place, err = readJSON(text)
+	}
+	if err != nil {
+		return nil, faults{"--from: " + name + ": " + redact(err.Error())}
+	}
+	if len(list) == 0 {
+		return nil, faults{"--from: " + name + ": has no accounts in it"}
+	}
+	var wrong faults
+	for n, object := range list {
+		row := flags
+		row.place = name + ": " + place(n) + ": "
+		row.object = maps.Clone(flags.object)
+		ref, own := object["api_token_ref"], object["api_token"]
+		if ref != nil || own != nil {
+			// A token of the flags is for the others.
+			delete(row.object, "api_token")
+			row.tokenRef = ""
+		}
+		for field, value := range object {
+			to := map[string]*string{"id": &row.id, "tenant": &row.tenant, "feed": &row.feed, "api_token_ref": &row.tokenRef}[field]
+			if to == nil {
+				row.object[field] = value
+				continue
+			}
+			text, ok := value.(string)
+			if !ok {
+				wrong = append(wrong, row.place+field+": must be text")
+			}
+			*to = text
+		}
+		rows = append(rows, row)
+	}
+	if len(wrong) > 0 {
+		return nil, wrong
+	}
+	return rows, nil
+}
+
+// readCSV reads a table whose first line has the names. Empty cells are left
+// out.
+func readCSV(text []byte) (list []map[string]any, place func(int) string, err error) {
+	r := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))))
+	r.TrimLeadingSpace = true
+	names, err := r.Read()
+	if err != nil {
+		return nil, nil, errors.New("has no line of names at its beginning")
+	}
+	seen := make(map[string]bool)
+	for i, name := range names {
+		names[i] = strings.TrimSpace(name)
+		if seen[names[i]] {
+			return nil, nil, fmt.Errorf("the column %q is there twice", names[i])
+		}
+		seen[names[i]] = true
+	}
+	var lines []int
+	for {
+		cells, err := r.Read()
+		if err == io.EOF {
+			return list, func(n int) string { return fmt.Sprintf("line %d", lines[n]) }, nil
+		}
+		if err != nil {
+			return nil, nil, err // it names the line, and no cell
+		}
+		object := make(map[string]any)
+		for i, cell := range cells {
+			if cell != "" {
+				object[names[i]] = cell
+			}
+		}
+		line, _ := r.FieldPos(0)
+		lines = append(lines, line)
+		list = append(list, object)
+	}
+}
+
+// readJSON reads a list of objects. Null is left out.
+func readJSON(text []byte) (list []map[string]any, place func(int) string, err error) {
+	if err := json.Unmarshal(text, &list); err != nil {
+		return nil, nil, errors.New("must be a JSON list of objects, one for each account")
+	}
+	for _, object := range list {
+		maps.DeleteFunc(object, func(_ string, value any) bool { return value == nil })
+	}
+	return list, func(n int) string { return fmt.Sprintf("account %d", n+1) }, nil
+}

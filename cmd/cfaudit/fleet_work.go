@@ -1,0 +1,259 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/aisoc/cloudflareaudit"
+	"github.com/aisoc/cloudflareaudit/fleet"
+	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/sink"
+	"github.com/aisoc/cloudflareaudit/sink/aisoc"
+)
+
+func newFleetWork(w world) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "work",
+		Short: "Run a worker",
+		Long: `Work polls the accounts that are due and delivers their events, for ever. Any
+number of workers share the work; when one is gone, the others take over what it
+was doing within about three minutes. Trouble is logged to standard error when it
+begins and when it ends.
+
+With --aisoc the events go to AiSOC's ingestion service, each to the tenant of
+its account. Accounts of one tenant and feed share requests. An event that the
+service refuses for good goes to a file of its tenant and feed in the folder of
+--dead-letters. For a gateway in front of the service, what is in the environment
+variable ` + envAiSOCToken + ` is sent as a bearer token.
+
+An interrupt or a request to terminate stops it once the polls under way are
+done, for which they have 15 seconds; a second one kills it. Even then nothing is
+lost: at most one batch of each account it was polling comes a second time, with
+the same external_id.
+
+With --listen it says over HTTP how it and the fleet fare: /healthz, /readyz, and
+/metrics for Prometheus.`,
+		Example: `  cfaudit fleet work --key-file fleet.key --out events.jsonl
+  cfaudit fleet work --secrets /run/secrets/cloudflare --aisoc https://ingest.example.com \
+    --dead-letters /var/lib/cfaudit --listen :9090`,
+		Args: noArgs,
+	}
+	flags := cmd.Flags()
+	d := &delivery{world: w, flags: flags}
+	s := addStation(w, flags, true)
+	flags.StringVar(&d.out, "out", "-", "`FILE` to append the events to, - for standard output; each worker needs its own")
+	flags.StringVar(&d.aisoc, "aisoc", "", "deliver to AiSOC's ingestion service at `URL`, in place of --out")
+	flags.StringVar(&d.deadLetters, "dead-letters", "", "`FOLDER` for events that AiSOC refuses for good; required with --aisoc, each worker needs its own")
+	flags.BoolVar(&d.plainHTTP, "aisoc-plain-http", false, "allow http to other machines, as inside a cluster; not with "+envAiSOCToken)
+	concurrency := flags.Int("concurrency", 64, "poll `N` accounts at once, 1 to 1000")
+	timeout := flags.Duration("poll-timeout", 2*time.Minute, "`TIME` a poll may take with its delivery, 10s to 30m, the same for all workers")
+	flags.IntVar(&s.budget, "token-budget", 900, "send at most `N` requests with a token in 5 minutes, all workers together, 10 to 1200")
+	listen := flags.String("listen", "", "`ADDRESS` for /healthz, /readyz and /metrics, such as 127.0.0.1:9090; port 0 chooses one")
+	verbose := flags.BoolP("verbose", "v", false, "log a line for every poll")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		ctx, stop := untilStopped(cmd.Context())
+		defer stop()
+		wrong := d.faults()
+		within := func(flag string, ok bool, value any, allowed string) {
+			if !ok {
+				wrong = append(wrong, fmt.Sprintf("--%s: %v: must be from %s", flag, value, allowed))
+			}
+		}
+		within("concurrency", *concurrency >= 1 && *concurrency <= 1000, *concurrency, "1 to 1000")
+		within("poll-timeout", *timeout >= 10*time.Second && *timeout <= 30*time.Minute, *timeout, "10s to 30m")
+		within("token-budget", s.budget >= 10 && s.budget <= 1200, s.budget, "10 to 1200")
+		address := ""
+		if *listen != "" {
+			var err error
+			if address, err = listenAddress(*listen); err != nil {
+				wrong = append(wrong, "--listen: "+err.Error())
+			}
+		}
+		if len(wrong) > 0 {
+			return wrong
+		}
+		// A poll needs a connection only at its beginning and its end.
+		s.maxConns = int32(min(8+*concurrency/8, 32))
+		log := newLogger(w)
+		if err := d.open(log); err != nil {
+			return err
+		}
+		defer d.close()
+		err := s.with(ctx, func(ctx context.Context, f *fleet.Fleet) error {
+			m := newFleetMonitor(f, d.stats)
+			if address != "" {
+				at, stop, err := answerAt(address, m.handler(), log)
+				if err != nil {
+					return err
+				}
+				defer stop()
+				if strings.HasSuffix(*listen, ":0") {
+					fmt.Fprintf(w.stderr, "cfaudit: listening on http://%s\n", at)
+				}
+				watching, stopWatching := context.WithCancel(ctx)
+				defer stopWatching()
+				go m.watch(watching)
+			}
+			return f.Work(ctx, fleet.WorkOptions{
+				Sink: d.sink, Concurrency: *concurrency, PollTimeout: *timeout, Logger: log,
+				OnPoll: func(p fleet.Poll) {
+					m.observe(p)
+					if c := p.Batch.Coverage; *verbose && p.Err == nil {
+						log.Info("polled", "instance", p.Instance.ID, "read", c.Read, "events", c.Delivered,
+							"dropped", c.DroppedTotal(), "requests", c.Requests, "backlog", c.Backlog, "complete", c.Complete)
+					}
+				},
+			})
+		})
+		if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+			return nil
+		}
+		return err
+	}
+	return cmd
+}
+
+// delivery is where a worker delivers to.
+type delivery struct {
+	world
+	flags                   *pflag.FlagSet
+	out, aisoc, deadLetters string
+	plainHTTP               bool
+
+	log  *slog.Logger
+	file *sink.File
+	all  *sink.Group // without --aisoc
+
+	mu    sync.Mutex
+	feeds map[feed]*sink.Group
+	sinks []*aisoc.Sink
+}
+
+// feed is a connector instance of a tenant.
+type feed struct{ tenant, id string }
+
+// faults are what is wrong with the flags.
+func (d *delivery) faults() (wrong faults) {
+	if !d.flags.Changed("aisoc") {
+		for _, name := range []string{"dead-letters", "aisoc-plain-http"} {
+			if flag := d.flags.Lookup(name); flag.Changed {
+				wrong = append(wrong, redact(fmt.Sprintf("--%s: %q: goes with --aisoc alone, which is not given", name, flag.Value)))
+			}
+		}
+		if d.out == "" {
+			wrong = append(wrong, "--out: must be a file, or - for standard output")
+		}
+		return wrong
+	}
+	if d.flags.Changed("out") {
+		wrong = append(wrong, redact(fmt.Sprintf("--out: %q: cannot be given with --aisoc: the events go to one place", d.out)))
+	}
+	if d.deadLetters == "" {
+		wrong = append(wrong, "--dead-letters: is required with --aisoc: a folder for events that the service refuses for good")
+	}
+	// The tenant and the feed are those of each account.
+	cfg := d.config(feed{"00000000-0000-4000-8000-000000000001", "feed"})
+	for _, fault := range leaves(cfg.Validate()) {
+		if e, ok := errors.AsType[*aisoc.FieldError](fault); ok {
+			name := map[string]string{"URL": "--aisoc", "Token": envAiSOCToken}[e.Field]
+			fault = &aisoc.FieldError{Field: name, Value: redact(e.Value), Allowed: inServiceFlags.Replace(e.Allowed)}
+		}
+		wrong = append(wrong, fault.Error())
+	}
+	return wrong
+}
+
+func (d *delivery) config(to feed) aisoc.Config {
+	return aisoc.Config{
+		URL:           d.aisoc,
+		TenantID:      to.tenant,
+		ConnectorID:   to.id,
+		ConnectorType: cloudflareaudit.ConnectorID,
+		Token:         cloudflareaudit.NewSecret(d.getenv(envAiSOCToken)),
+		PlainHTTP:     d.plainHTTP,
+		DeadLetter:    filepath.Join(d.deadLetters, url.PathEscape(to.tenant)+"."+url.PathEscape(to.id)+".dead-letter.jsonl"),
+		Logger:        d.log,
+	}
+}
+
+// open opens what all accounts share.
+func (d *delivery) open(log *slog.Logger) (err error) {
+	d.log, d.feeds = log, make(map[feed]*sink.Group)
+	switch {
+	case d.aisoc != "":
+		if err := os.MkdirAll(d.deadLetters, 0o700); err != nil {
+			return fmt.Errorf("cannot make the folder of --dead-letters: %w", err)
+		}
+		return nil
+	case d.out == "-":
+		d.all = sink.NewGroup(sink.NewWriter(d.stdout))
+		return nil
+	}
+	if d.file, err = sink.OpenFile(d.out); err != nil {
+		return err
+	}
+	if n := d.file.Removed(); n > 0 {
+		log.Warn("removed a torn last line; its entry is written again", "file", d.out, "bytes", n)
+	}
+	d.all = sink.NewGroup(d.file)
+	return nil
+}
+
+func (d *delivery) close() {
+	if d.file != nil {
+		if err := d.file.Close(); err != nil {
+			d.log.Error("cannot close the output", "error", err)
+		}
+	}
+}
+
+// sink is where the events of an account go.
+func (d *delivery) sink(in fleet.Instance) (ingest.Sink, error) {
+	if d.all != nil {
+		return d.all, nil
+	}
+	to := feed{in.Tenant, in.Feed}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if g := d.feeds[to]; g != nil {
+		return g, nil
+	}
+	service, err := aisoc.New(d.config(to))
+	if err != nil {
+		return nil, err
+	}
+	g := sink.NewGroup(service)
+	d.feeds[to], d.sinks = g, append(d.sinks, service)
+	return g, nil
+}
+
+// stats adds up what went to AiSOC; ok is false where nothing goes there.
+func (d *delivery) stats() (total aisoc.Stats, ok bool) {
+	if d.aisoc == "" {
+		return total, false
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, s := range d.sinks {
+		one := s.Stats()
+		total.Posts += one.Posts
+		total.Retries += one.Retries
+		total.Accepted += one.Accepted
+		total.Truncated += one.Truncated
+		total.Rejected += one.Rejected
+		total.DeadLettered += one.DeadLettered
+		total.Bisections += one.Bisections
+	}
+	return total, true
+}
