@@ -237,3 +237,8 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	require.Eventually(t, ok, 30*time.Second, 20*time.Millisecond, what)
 }
+
+// answerWith makes an answer of what looks at the configuration alone.
+func answerWith(do func(config map[string]any) error) func(context.Context, map[string]any) error {
+	return func(_ context.Context, config map[string]any) error { return do(config) }
+}

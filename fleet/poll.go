@@ -131,18 +131,18 @@ func (p *poller) poll(ctx context.Context, t *task) Poll {
 	return out
 }
 
-// errLost says that the job or the cursor is not this worker's any more.
+// errLost says that the job is not this worker's any more.
 var errLost = errors.New("another worker has taken over the poll, because this one took too long; what it has delivered comes again")
 
 // settle puts down how a poll went. While the database cannot, it tries again
 // for as long as the job is its own, so that a restart of the database does not
 // have everything delivered again that is in hand.
 func (p *poller) settle(ctx context.Context, t *task, poll *Poll) error {
-	ctx, cancel := context.WithTimeout(ctx, settleTime)
+	ctx, cancel := context.WithTimeout(ctx, settleTime(p.opts.PollTimeout))
 	defer cancel()
 	for pause := 200 * time.Millisecond; ; pause *= 2 {
 		err := pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error { return p.settleTx(ctx, tx, t, poll) })
-		if err == nil || errors.Is(err, errLost) {
+		if err == nil || errors.Is(err, errLost) || errors.Is(err, postgres.ErrConflict) {
 			return err
 		}
 		timer := time.NewTimer(pause)
@@ -189,8 +189,8 @@ func (p *poller) judge(t *task, poll *Poll, now time.Time) outcome {
 	return outcome{at: next(t.ID, t.Interval, now)}
 }
 
-// settleTx saves the cursor, notes how the instance fares, completes the job and
-// inserts the next one.
+// settleTx notes how the instance fares, completes the job, saves the cursor and
+// inserts the next job.
 func (p *poller) settleTx(ctx context.Context, tx pgx.Tx, t *task, poll *Poll) error {
 	now := time.Now()
 	o := p.judge(t, poll, now)
@@ -223,22 +223,17 @@ func (p *poller) settleTx(ctx context.Context, tx pgx.Tx, t *task, poll *Poll) e
 	if err != nil && !removed {
 		return err
 	}
-	if done && !removed && !bytes.Equal(poll.Batch.Cursor, t.cursor) {
-		if _, err := postgres.Save(ctx, tx, t.ID, poll.Batch.Cursor, t.version); err != nil {
-			if errors.Is(err, postgres.ErrConflict) {
-				return fmt.Errorf("%w: %w", errLost, err)
-			}
-			return err
-		}
-	}
-	// The job comes last but for its successor, because its row is the one that
-	// River's maintenance may be waiting for.
 	row, err := river.JobCompleteTx[*riverpgxv5.Driver](ctx, tx, t.job)
 	if err != nil {
 		return err
 	}
 	if row.State != rivertype.JobStateCompleted || row.Attempt != t.job.Attempt {
-		return fmt.Errorf("%w: the job is %s, attempt %d", errLost, row.State, row.Attempt)
+		return fmt.Errorf("%w (its job is %s)", errLost, row.State)
+	}
+	if done && !removed && !bytes.Equal(poll.Batch.Cursor, t.cursor) {
+		if _, err := postgres.Save(ctx, tx, t.ID, poll.Batch.Cursor, t.version); err != nil {
+			return err
+		}
 	}
 	if removed || paused || at == nil {
 		return nil

@@ -3,9 +3,11 @@ package fleet
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -19,19 +21,31 @@ const (
 	defaultPollTimeout = 2 * time.Minute
 	defaultStopGrace   = 15 * time.Second
 
-	// settleTime is how long a worker may take for the transaction after a
-	// poll, beyond the time of the poll.
-	settleTime = 10 * time.Second
-	// timeoutSlack is what River waits beyond the time of a poll before it ends
-	// the context of a job, and rescueSlack before it takes the job for that of
-	// a dead worker. It looks for these every 30 s.
-	timeoutSlack = 20 * time.Second
-	rescueSlack  = 30 * time.Second
-
 	// retention is how long the row of a finished job is kept. River's cleaner
 	// looks every 30 s.
 	retention = time.Minute
 )
+
+// settleTime is how long the transaction after a poll may take, with its
+// repetitions.
+func settleTime(pollTimeout time.Duration) time.Duration { return min(10*time.Second, pollTimeout/4) }
+
+// lease says when River ends the context of a job, and when it takes the job for
+// that of a dead worker, which it looks for every 30 s. By the first of these a
+// worker has settled, and by the second it has noticed.
+func lease(pollTimeout time.Duration) (timeout, rescue time.Duration) {
+	settle := settleTime(pollTimeout)
+	return pollTimeout + 2*settle, pollTimeout + 3*settle
+}
+
+// workerID tells workers apart, for River and for people.
+func workerID() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "worker"
+	}
+	return fmt.Sprintf("%.60s-%d-%s", host, os.Getpid(), rand.Text()[:8])
+}
 
 // WorkOptions are the settings of a worker. Sink is required.
 type WorkOptions struct {
@@ -106,6 +120,7 @@ func (f *Fleet) Work(ctx context.Context, opts WorkOptions) error {
 		return err
 	}
 
+	timeout, rescue := lease(opts.PollTimeout)
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &poller{Fleet: f, opts: opts})
 	river.AddWorker(workers, &upkeep{Fleet: f, log: opts.Logger})
@@ -116,8 +131,9 @@ func (f *Fleet) Work(ctx context.Context, opts WorkOptions) error {
 		},
 		Workers:                     workers,
 		PeriodicJobs:                []*river.PeriodicJob{periodicUpkeep()},
-		JobTimeout:                  opts.PollTimeout + timeoutSlack,
-		RescueStuckJobsAfter:        opts.PollTimeout + rescueSlack,
+		ID:                          workerID(),
+		JobTimeout:                  timeout,
+		RescueStuckJobsAfter:        rescue,
 		CompletedJobRetentionPeriod: retention,
 		CancelledJobRetentionPeriod: retention,
 		SoftStopTimeout:             opts.StopGrace,

@@ -41,7 +41,7 @@ CREATE UNLOGGED TABLE fleet_budget (
     left_over    double precision NOT NULL,
     filled_at    timestamptz NOT NULL,
     granted      int NOT NULL,
-    paused_until timestamptz NOT NULL DEFAULT '-infinity'
+    paused_until timestamptz NOT NULL DEFAULT 'epoch'
 ) WITH (fillfactor = 50);
 
 -- The key of that hash, so that it cannot be looked up elsewhere.
