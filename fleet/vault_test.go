@@ -78,7 +78,9 @@ func TestVault_ReadsFilesOfItsFolderOnly(t *testing.T) {
 	dir := t.TempDir()
 	folder := filepath.Join(dir, "secrets")
 	require.NoError(t, os.Mkdir(folder, 0o700))
-	write := func(name, text string) { require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600)) }
+	write := func(name, text string) {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
+	}
 	write("outside", "not for you")
 	write("secrets/one", "the secret\n")
 	write("secrets/crlf", "the secret\r\n")

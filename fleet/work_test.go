@@ -1,12 +1,20 @@
 package fleet
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/pgtest"
+	"github.com/aisoc/cloudflareaudit/store/postgres"
 )
 
 func TestWork_DeliversEveryEntryOfEveryAccountOnce(t *testing.T) {
@@ -54,4 +62,264 @@ func compact(list []int) (out []int) {
 		}
 	}
 	return out
+}
+
+func TestWork_OneNoisyAccountDoesNotHoldUpTheOthers(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	noisy := w.vendor.account("noisy", 1_000_000)
+	noisy.batch = 1
+	w.put(t, spec("noisy"))
+	// One poll at a time, so that the order is plain.
+	w.work(t, func(o *WorkOptions) { o.Concurrency = 1 })
+	eventually(t, "the backlog", func() bool { return polls(w, noisy) > 20 })
+	var quiet []Spec
+	for n := range 20 {
+		id := fmt.Sprintf("quiet-%d", n)
+		w.vendor.account(id, 1)
+		quiet = append(quiet, spec(id))
+	}
+	w.put(t, quiet...)
+	eventually(t, "a poll of each", func() bool { n := 0; w.vendor.set(func() { n = polledOf(&w.vendor, "quiet-") }); return n == 20 })
+	before := polls(w, noisy)
+	eventually(t, "the noisy one goes on", func() bool { return polls(w, noisy) > before+20 })
+	w.vendor.set(func() {
+		assert.Zero(t, noisy.overlapped)
+		for id, a := range w.vendor.accounts {
+			if id != "noisy" {
+				// 5 s are the scheduler's.
+				assert.Less(t, a.polls[0].Sub(noisy.polls[0]), 25*time.Second, id)
+			}
+		}
+	})
+}
+
+// polledOf counts the accounts with a prefix that have been polled.
+func polledOf(v *vendor, prefix string) (n int) {
+	for id, a := range v.accounts {
+		if strings.HasPrefix(id, prefix) && len(a.polls) > 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// waitError asks to be tried again later.
+type waitError struct{ wait time.Duration }
+
+func (e waitError) Error() string             { return "slow down" }
+func (e waitError) RetryAfter() time.Duration { return e.wait }
+
+func TestWork_WhatAFailureAsksForIsTheTimeOfTheNextPoll(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for id, err := range map[string]error{
+		"plain":  errors.New("it \x00 broke\nhere"),
+		"asks":   waitError{2 * time.Hour},
+		"budget": &BudgetError{Wait: time.Hour},
+		"cursor": fmt.Errorf("cannot read it: %w", ingest.ErrCursor),
+	} {
+		w.vendor.account(id, 1).answer = answerWith(func(map[string]any) error { return err })
+		w.put(t, spec(id))
+	}
+	w.work(t)
+	var got map[string]Status
+	eventually(t, "a poll of each", func() bool {
+		got = w.statuses(t)
+		for _, s := range got {
+			if s.LastAttempt.IsZero() {
+				return false
+			}
+		}
+		return true
+	})
+	until := func(id string) time.Duration { return got[id].NextPoll.Sub(got[id].LastAttempt) }
+	assert.GreaterOrEqual(t, until("plain"), 5*time.Second)
+	assert.Less(t, until("plain"), 25*time.Second)
+	assert.Equal(t, "poll: it   broke here", got["plain"].LastError)
+	assert.Positive(t, got["plain"].Failures)
+	assert.GreaterOrEqual(t, until("asks"), 2*time.Hour)
+	assert.LessOrEqual(t, until("asks"), 2*time.Hour*11/10+time.Second)
+	assert.GreaterOrEqual(t, until("budget"), time.Hour)
+	assert.Zero(t, got["budget"].Failures, "it is no failure")
+	assert.Empty(t, got["budget"].LastError)
+	assert.True(t, got["cursor"].Halted)
+	assert.True(t, got["cursor"].NextPoll.IsZero())
+	assert.Empty(t, w.jobs(t, "example-cursor"), "a person has to act")
+	n, err := w.restore(t.Context())
+	require.NoError(t, err)
+	assert.Zero(t, n, "what has halted is not taken for lost")
+
+	w.vendor.set(func() { w.vendor.accounts["cursor"].answer = nil })
+	require.NoError(t, w.Resume(t.Context(), "example-cursor"))
+	eventually(t, "it goes on", func() bool { return w.statuses(t)["cursor"].LastSuccess.After(time.Now().Add(-time.Minute)) })
+	assert.False(t, w.statuses(t)["cursor"].Halted)
+}
+
+// statuses are how the instances fare, by account.
+func (w *world) statuses(t *testing.T) map[string]Status {
+	t.Helper()
+	list, err := w.Status(t.Context())
+	require.NoError(t, err)
+	m := make(map[string]Status)
+	for _, s := range list {
+		m[s.Account] = s
+	}
+	return m
+}
+
+func TestWork_NothingIsLostWhileTheSinkFails(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.vendor.account("a", 35)
+	w.sink.set(errors.New("no space left"))
+	w.put(t, spec("a"))
+	w.work(t)
+	eventually(t, "a failure", func() bool { return w.statuses(t)["a"].Failures > 0 })
+	s := w.statuses(t)["a"]
+	assert.Equal(t, "deliver: no space left", s.LastError)
+	assert.True(t, s.LastSuccess.IsZero())
+	w.sink.set(nil)
+	eventually(t, "all entries", func() bool { n, _ := w.sink.count(); return n == 35 })
+	_, repeats := w.sink.count()
+	assert.Zero(t, repeats)
+	eventually(t, "the end of the trouble", func() bool { return w.statuses(t)["a"].Failures == 0 })
+	assert.NotEmpty(t, w.statuses(t)["a"].LastError, "kept, with its time")
+}
+
+func TestWork_AWorkerThatStoodStillMovesNoCursor(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a := w.vendor.account("a", 30)
+	under, on := make(chan bool, 100), make(chan bool)
+	a.answer = answerWith(func(map[string]any) error { under <- true; <-on; return nil })
+	w.put(t, spec("a"))
+	var mu sync.Mutex
+	var seen []Poll
+	w.work(t, func(o *WorkOptions) {
+		o.OnPoll = func(p Poll) {
+			mu.Lock()
+			defer mu.Unlock()
+			seen = append(seen, p)
+		}
+	})
+	<-under
+	// While it stands still, another has made the poll.
+	_, err := postgres.Save(t.Context(), w.pool, "example-a", ingest.Cursor("20"), 0)
+	require.NoError(t, err)
+	close(on)
+	eventually(t, "the rest", func() bool { n, _ := w.sink.count(); return n == 20 })
+	mu.Lock()
+	assert.Equal(t, StepSave, seen[0].Step)
+	assert.ErrorIs(t, seen[0].Err, postgres.ErrConflict)
+	mu.Unlock()
+	eventually(t, "its cursor", func() bool {
+		cursor, _, err := postgres.Load(t.Context(), w.pool, "example-a")
+		require.NoError(t, err)
+		return string(cursor) == "30"
+	})
+	w.vendor.set(func() { assert.Equal(t, []int{0, 20, 30}, compact(append(a.cursors, 30))) })
+}
+
+func TestWork_AJobTakenOverByAnotherIsNotCompleted(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a := w.vendor.account("a", 30)
+	under, on := make(chan bool, 100), make(chan bool)
+	a.answer = answerWith(func(map[string]any) error { under <- true; <-on; return nil })
+	w.put(t, spec("a"))
+	polled := make(chan Poll, 100)
+	w.work(t, func(o *WorkOptions) { o.OnPoll = func(p Poll) { polled <- p } })
+	<-under
+	// As the rescuer and the next worker do.
+	_, err := w.pool.Exec(t.Context(), `UPDATE river_job SET attempt = attempt + 1 WHERE state = 'running' AND kind = 'fleet_poll'`)
+	require.NoError(t, err)
+	close(on)
+	p := <-polled
+	assert.ErrorIs(t, p.Err, errLost)
+	cursor, _, err := postgres.Load(t.Context(), w.pool, "example-a")
+	require.NoError(t, err)
+	assert.Nil(t, cursor, "nothing of its transaction stays")
+}
+
+func TestWork_APollThatHangsIsCutOff(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.vendor.account("a", 1).answer = func(ctx context.Context, _ map[string]any) error {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	w.put(t, spec("a"))
+	w.work(t, func(o *WorkOptions) { o.PollTimeout = 300 * time.Millisecond })
+	eventually(t, "a failure", func() bool { return w.statuses(t)["a"].Failures > 0 })
+	assert.Contains(t, w.statuses(t)["a"].LastError, context.DeadlineExceeded.Error())
+}
+
+func TestWork_AStopLetsPollsComeToTheirEnd(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a := w.vendor.account("a", 5)
+	under := make(chan bool, 100)
+	a.answer = answerWith(func(map[string]any) error { under <- true; time.Sleep(time.Second); return nil })
+	w.put(t, spec("a"))
+	stop := w.work(t)
+	<-under
+	stop()
+	n, _ := w.sink.count()
+	assert.Equal(t, 5, n)
+	cursor, _, err := postgres.Load(t.Context(), w.pool, "example-a")
+	require.NoError(t, err)
+	assert.Equal(t, ingest.Cursor("5"), cursor)
+	require.Len(t, w.jobs(t, "example-a"), 1)
+}
+
+func TestWork_AStopCutsOffWhatDoesNotEnd(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a := w.vendor.account("a", 5)
+	under := make(chan bool, 100)
+	a.answer = func(ctx context.Context, _ map[string]any) error { under <- true; <-ctx.Done(); return ctx.Err() }
+	w.put(t, spec("a"))
+	stop := w.work(t, func(o *WorkOptions) { o.StopGrace = 100 * time.Millisecond })
+	<-under
+	stop()
+	require.Zero(t, w.statuses(t)["a"].Failures, "it is no failure of the account")
+	w.vendor.set(func() { a.answer = nil })
+	w.work(t)
+	eventually(t, "another worker makes the poll", func() bool { n, _ := w.sink.count(); return n == 5 })
+}
+
+func TestUpkeep_RestoresLostJobs(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for n := range 5 {
+		id := fmt.Sprint(n)
+		w.vendor.account(id, 3)
+		w.put(t, spec(id))
+	}
+	require.NoError(t, w.Pause(t.Context(), "example-4"))
+	_, err := w.pool.Exec(t.Context(), `DELETE FROM river_job WHERE args->>'instance' <> 'example-0'`)
+	require.NoError(t, err)
+	n, err := w.restore(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, 3, n)
+	n, err = w.restore(t.Context())
+	require.NoError(t, err)
+	assert.Zero(t, n)
+	for n := range 4 {
+		assert.Len(t, w.jobs(t, fmt.Sprintf("example-%d", n)), 1)
+	}
+
+	_, err = w.pool.Exec(t.Context(), `DELETE FROM river_job`)
+	require.NoError(t, err)
+	w.work(t) // which begins with it
+	eventually(t, "all but the paused one", func() bool { n, _ := w.sink.count(); return n == 12 })
+}
+
+func TestWork_NeedsItsTables(t *testing.T) {
+	t.Parallel()
+	w := newWorldIn(t, pgtest.Pool(t))
+	err := w.Work(t.Context(), WorkOptions{Sink: func(Instance) (ingest.Sink, error) { return &w.sink, nil }})
+	require.ErrorContains(t, err, "migrate first")
+	require.ErrorContains(t, w.Work(t.Context(), WorkOptions{}), "Sink is nil")
 }
