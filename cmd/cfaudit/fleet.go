@@ -10,7 +10,9 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -53,6 +55,8 @@ type station struct {
 	budget                 int
 	// maxConns is how many connections the command may need at most, or 0.
 	maxConns int32
+	// patient says that the command waits for a database that is not there.
+	patient bool
 }
 
 // addStation adds the flags of the database to flags, and those of the secrets
@@ -103,11 +107,32 @@ func (s *station) pool(ctx context.Context, log *slog.Logger) (*pgxpool.Pool, er
 	if err != nil {
 		return nil, fmt.Errorf("cannot connect to the database: %w", err)
 	}
-	if err := pool.Ping(ctx); err != nil {
-		pool.Close()
-		return nil, fmt.Errorf("cannot connect to the database: %w", err)
+	for told := false; ; told = true {
+		err := pool.Ping(ctx)
+		if err == nil {
+			return pool, nil
+		}
+		if refused(err) || !s.patient || ctx.Err() != nil {
+			pool.Close()
+			return nil, fmt.Errorf("cannot connect to the database: %w", err)
+		}
+		if !told {
+			log.Warn("cannot connect to the database, trying again until it is there", "error", err)
+		}
+		timer := time.NewTimer(time.Second)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+		}
 	}
-	return pool, nil
+}
+
+// refused reports whether the database has said no, which it will again: to the
+// user, to the password, or because there is no such database.
+func refused(err error) bool {
+	answer, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && (strings.HasPrefix(answer.Code, "28") || strings.HasPrefix(answer.Code, "3D"))
 }
 
 // local reports whether a host of libpq is this machine: a folder of a socket or

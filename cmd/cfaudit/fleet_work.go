@@ -57,7 +57,7 @@ With --listen it says over HTTP how it and the fleet fare: /healthz, /readyz, an
 	flags.StringVar(&d.deadLetters, "dead-letters", "", "`FOLDER` for events that AiSOC refuses for good; required with --aisoc, each worker needs its own")
 	flags.BoolVar(&d.plainHTTP, "aisoc-plain-http", false, "allow http to other machines, as inside a cluster; not with "+envAiSOCToken)
 	concurrency := flags.Int("concurrency", 64, "poll `N` accounts at once, 1 to 1000")
-	timeout := flags.Duration("poll-timeout", 2*time.Minute, "`TIME` a poll may take with its delivery, 10s to 30m, the same for all workers")
+	timeout := flags.Duration("poll-timeout", 2*time.Minute, "`TIME` a poll may take with its delivery, 2s to 30m, the same for all workers")
 	flags.IntVar(&s.budget, "token-budget", 900, "send at most `N` requests with a token in 5 minutes, all workers together, 10 to 1200")
 	listen := flags.String("listen", "", "`ADDRESS` for /healthz, /readyz and /metrics, such as 127.0.0.1:9090; port 0 chooses one")
 	verbose := flags.BoolP("verbose", "v", false, "log a line for every poll")
@@ -71,7 +71,7 @@ With --listen it says over HTTP how it and the fleet fare: /healthz, /readyz, an
 			}
 		}
 		within("concurrency", *concurrency >= 1 && *concurrency <= 1000, *concurrency, "1 to 1000")
-		within("poll-timeout", *timeout >= 10*time.Second && *timeout <= 30*time.Minute, *timeout, "10s to 30m")
+		within("poll-timeout", *timeout >= 2*time.Second && *timeout <= 30*time.Minute, *timeout, "2s to 30m")
 		within("token-budget", s.budget >= 10 && s.budget <= 1200, s.budget, "10 to 1200")
 		address := ""
 		if *listen != "" {
@@ -85,6 +85,7 @@ With --listen it says over HTTP how it and the fleet fare: /healthz, /readyz, an
 		}
 		// A poll needs a connection only at its beginning and its end.
 		s.maxConns = int32(min(8+*concurrency/8, 32))
+		s.patient = true
 		log := newLogger(w)
 		if err := d.open(log); err != nil {
 			return err
