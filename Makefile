@@ -6,6 +6,10 @@ WORLDS   ?= 20000
 KILLS    ?= 300
 FUZZTIME ?= 5m
 
+# The accounts of fleet-soak, and those of the fleets that fleet-figures measures.
+ACCOUNTS ?= 2000
+FLEETS   ?= 1000,5000,20000
+
 # The benchmarks to run, and where.
 BENCH    ?= .
 BENCHDIR ?= ./...
@@ -14,10 +18,10 @@ BENCHSTAT = golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 # The Go of the path, or the one in its usual place.
 export PATH := $(PATH):/usr/local/go/bin
 
-.PHONY: help test race fuzz soak mutants bench figures lint demo ci
+.PHONY: help test race fuzz soak fleet-soak mutants bench figures fleet-figures lint demo ci
 
 help: ## list the targets
-	@sed -nE 's/^([a-z]+): ## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -nE 's/^([a-z-]+): ## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 test: ## run the tests
 	go test ./...
@@ -39,6 +43,12 @@ soak: ## kill it KILLS (300) times, try WORLDS (20000) random worlds, and fuzz
 	go test -timeout=0 -count=20 ./ingest ./sink ./store ./cmd/cfaudit
 	FUZZTIME=30s .ci/run fuzz
 
+# Three workers and 2,000 accounts, kill -9 and a restart of the database. It
+# starts a Postgres server of its own from the installed binaries.
+fleet-soak: ## kill workers and the database of a fleet of ACCOUNTS (2000)
+	go test -timeout=0 -count=1 -v -run '^TestFleet_Killed' ./cmd/cfaudit \
+		-fleet.accounts=$(ACCOUNTS) -fleet.interval=60s -fleet.kills=6
+
 # Each is a fault that one of the tests has to notice.
 mutants: ## put faults into the code, one at a time, and see the tests fail
 	go run ./internal/mutants
@@ -56,6 +66,10 @@ bench: ## run the benchmarks (BENCH=Page for some) and compare them
 
 figures: ## measure what is no benchmark: requests, delays, memory, weight
 	go test -count=1 -v -run '^Test(Cost|Weight|Bounds)_' . -figures | grep -vE '^(=== |PASS$$)'
+
+fleet-figures: ## measure a worker and its database with FLEETS (1000,5000,20000) accounts
+	CFAUDIT_TEST_NO_SKIP=1 go test -timeout=0 -count=1 -v -run '^TestFleetFigures' ./cmd/cfaudit \
+		-fleet.figures=$(FLEETS) | grep -vE '^(=== |PASS$$)'
 
 lint: ## check format, module files, vet and staticcheck
 	.ci/run format tidy lint

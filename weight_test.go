@@ -21,6 +21,26 @@ func TestWeight_Packages(t *testing.T) {
 	t.Logf("%d packages outside the standard library", len(packages))
 }
 
+// The packages for fleets are in the same module. Go builds only what is
+// imported, so that nobody else pays for them.
+func TestWeight_OnlyAFleetNeedsPostgres(t *testing.T) {
+	t.Parallel()
+	heavy := func(packages ...string) (found []string) {
+		args := append([]string{"list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}"}, packages...)
+		for _, p := range strings.Fields(runGo(t, args...)) {
+			for _, prefix := range []string{"github.com/jackc/", "github.com/riverqueue/", "filippo.io/"} {
+				if strings.HasPrefix(p, prefix) {
+					found = append(found, p)
+				}
+			}
+		}
+		return found
+	}
+	require.Empty(t, heavy(".", "./ingest", "./store", "./sink", "./sink/aisoc"))
+	require.NotContains(t, strings.Join(heavy("./store/postgres"), "\n"), "riverqueue")
+	require.NotEmpty(t, heavy("./fleet"), "the list shows nothing")
+}
+
 // What the connector adds to a program that reads JSON by HTTP anyway, both
 // without symbols and debugging information.
 func TestWeight_Binary(t *testing.T) {

@@ -21,13 +21,14 @@ import (
 
 	"github.com/aisoc/cloudflareaudit/internal/cfapi"
 	"github.com/aisoc/cloudflareaudit/internal/eventschema"
+	"github.com/aisoc/cloudflareaudit/internal/pgtest"
 )
 
 // built is the folder of the command, once that has been built.
 var built string
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+	goleak.VerifyTestMain(pgtest.Main{M: m}, goleak.Cleanup(func(code int) {
 		if built != "" {
 			_ = os.RemoveAll(built)
 		}
