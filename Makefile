@@ -21,7 +21,7 @@ export PATH := $(PATH):/usr/local/go/bin
 .PHONY: help test race fuzz soak fleet-soak mutants bench figures fleet-figures lint demo ci
 
 help: ## list the targets
-	@sed -nE 's/^([a-z-]+): ## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -nE 's/^([a-z-]+): ## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 test: ## run the tests
 	go test ./...

@@ -133,12 +133,3 @@ func TestCrash_KilledAtAnyMomentLosesNothing(t *testing.T) {
 
 // cursorName is the file of the cursor in a folder of state.
 const cursorName = "cloudflare-" + cfapi.DefaultAccountID + ".cursor"
-
-// set holds each string once.
-func set(list []string) map[string]bool {
-	m := make(map[string]bool, len(list))
-	for _, s := range list {
-		m[s] = true
-	}
-	return m
-}

@@ -250,3 +250,12 @@ func TestVersion_IsPrintedBothWays(t *testing.T) {
 		assert.Equal(t, "cfaudit "+version()+"\n", got.out)
 	}
 }
+
+// set holds each string once.
+func set(list []string) map[string]bool {
+	m := make(map[string]bool, len(list))
+	for _, s := range list {
+		m[s] = true
+	}
+	return m
+}
