@@ -65,6 +65,9 @@ type Spec struct {
 	// SecretRefs are the secrets that stand in files of the folder of secrets,
 	// by field.
 	SecretRefs map[string]string
+	// Cursor is where an instance goes on that is added: the cursor of another
+	// host or fleet. One that is there already keeps its own.
+	Cursor ingest.Cursor
 }
 
 // Instance is an instance as it is stored. Its configuration holds no secrets.
@@ -309,6 +312,9 @@ func (f *Fleet) put(ctx context.Context, tx pgx.Tx, p prepared) (change Change, 
 		if err == nil {
 			_, err = tx.Exec(ctx, `INSERT INTO fleet_state (id) VALUES ($1)`, p.ID)
 		}
+		if err == nil && len(p.Cursor) > 0 {
+			_, err = postgres.Save(ctx, tx, p.ID, p.Cursor, 0)
+		}
 		return Added, false, err
 	}
 	if err != nil {
@@ -428,6 +434,19 @@ func (f *Fleet) Remove(ctx context.Context, id string) error {
 		}
 		return f.cancelJob(ctx, tx, id)
 	})
+}
+
+// Cursor returns the cursor of an instance, or nil when it has none yet.
+func (f *Fleet) Cursor(ctx context.Context, id string) (ingest.Cursor, error) {
+	_, err := f.get(ctx, f.pool, id, "")
+	var cursor ingest.Cursor
+	if err == nil {
+		cursor, _, err = postgres.Load(ctx, f.pool, id)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("fleet: %s: %w", id, err)
+	}
+	return cursor, nil
 }
 
 func (f *Fleet) change(ctx context.Context, id string, do func(pgx.Tx, *Instance) error) error {

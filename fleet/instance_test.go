@@ -243,3 +243,24 @@ func TestReseal_UsesTheFirstKey(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []Change{Unchanged, Unchanged}, changes)
 }
+
+func TestPut_AnInstanceMayGoOnFromACursor(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.vendor.account("a", 30)
+	s := spec("a")
+	s.Cursor = ingest.Cursor("17")
+	w.put(t, s)
+	w.work(t)
+	eventually(t, "the rest", func() bool { n, _ := w.sink.count(); return n == 13 })
+	s.Cursor = ingest.Cursor("3")
+	s.Feed = "another"
+	w.put(t, s)
+	eventually(t, "the end", func() bool {
+		cursor, err := w.Cursor(t.Context(), "example-a")
+		require.NoError(t, err)
+		return string(cursor) == "30"
+	})
+	_, err := w.Cursor(t.Context(), "example-b")
+	require.ErrorIs(t, err, ErrUnknown)
+}

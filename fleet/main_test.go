@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
@@ -86,6 +87,9 @@ func (v *vendor) catalog() *ingest.Catalog {
 	return &c
 }
 
+// errHeld is in the tree of the error of a poll that has sent no request.
+var errHeld = errors.New("held back")
+
 type source struct {
 	vendor *vendor
 	d      ingest.Descriptor
@@ -111,7 +115,11 @@ func (s *source) Poll(ctx context.Context, cursor ingest.Cursor) (ingest.Batch, 
 	defer v.set(func() { a.busy-- })
 	if answer != nil {
 		if err := answer(ctx, s.config); err != nil {
-			return ingest.Batch{}, err
+			b := ingest.Batch{}
+			if !errors.Is(err, errHeld) {
+				b.Coverage.Requests = 1
+			}
+			return b, err
 		}
 	}
 	from := 0

@@ -96,8 +96,7 @@ func (p *poller) poll(ctx context.Context, t *task) Poll {
 	out := Poll{Instance: t.Instance}
 	failed := func(s Step, err error) Poll {
 		out.Step, out.Err = s, err
-		var budget *BudgetError
-		out.Deferred = errors.As(err, &budget)
+		out.Deferred = s == StepPoll && putOff(err, out.Batch.Coverage)
 		return out
 	}
 	source, err := p.source(&t.Instance)
@@ -129,6 +128,14 @@ func (p *poller) poll(ctx context.Context, t *task) Poll {
 	}
 	out.Batch = batch
 	return out
+}
+
+// putOff reports whether a poll failed only because it is not its time: the
+// fleet, or a limiter of the source itself, has held back its first request.
+func putOff(err error, c ingest.Coverage) bool {
+	var budget *BudgetError
+	var asks ingest.RetryAfterer
+	return errors.As(err, &budget) || c.Requests == 0 && errors.As(err, &asks) && asks.RetryAfter() > 0
 }
 
 // errLost says that the job is not this worker's any more.

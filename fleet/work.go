@@ -77,8 +77,8 @@ type Poll struct {
 	// Step is where it failed and Err why; Err is nil when it did not.
 	Step Step
 	Err  error
-	// Deferred says that it was only put off, because the budget of the token
-	// is used up. It counts as no failure.
+	// Deferred says that it was only put off before it sent a request, because
+	// the budget of the token is used up. It counts as no failure.
 	Deferred bool
 	// Late is how long after its time it began, and Took how long it took.
 	Late, Took time.Duration

@@ -117,6 +117,7 @@ func TestWork_WhatAFailureAsksForIsTheTimeOfTheNextPoll(t *testing.T) {
 		"plain":  errors.New("it \x00 broke\nhere"),
 		"asks":   waitError{2 * time.Hour},
 		"budget": &BudgetError{Wait: time.Hour},
+		"held":   fmt.Errorf("%w: %w", errHeld, waitError{time.Hour}),
 		"cursor": fmt.Errorf("cannot read it: %w", ingest.ErrCursor),
 	} {
 		w.vendor.account(id, 1).answer = answerWith(func(map[string]any) error { return err })
@@ -140,9 +141,11 @@ func TestWork_WhatAFailureAsksForIsTheTimeOfTheNextPoll(t *testing.T) {
 	assert.Positive(t, got["plain"].Failures)
 	assert.GreaterOrEqual(t, until("asks"), 2*time.Hour)
 	assert.LessOrEqual(t, until("asks"), 2*time.Hour*11/10+time.Second)
-	assert.GreaterOrEqual(t, until("budget"), time.Hour)
-	assert.Zero(t, got["budget"].Failures, "it is no failure")
-	assert.Empty(t, got["budget"].LastError)
+	for _, id := range []string{"budget", "held"} {
+		assert.GreaterOrEqual(t, until(id), time.Hour)
+		assert.Zero(t, got[id].Failures, "it is no failure")
+		assert.Empty(t, got[id].LastError)
+	}
 	assert.True(t, got["cursor"].Halted)
 	assert.True(t, got["cursor"].NextPoll.IsZero())
 	assert.Empty(t, w.jobs(t, "example-cursor"), "a person has to act")

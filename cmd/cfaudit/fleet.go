@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -43,7 +44,7 @@ Environment:
                           unless --key-file is given`,
 	}
 	cmd.AddCommand(newFleetMigrate(w), newFleetKey(w), newFleetAdd(w), newFleetList(w),
-		newFleetPause(w), newFleetResume(w), newFleetRemove(w), newFleetReseal(w), newFleetWork(w), newFleetStatus(w))
+		newFleetPause(w), newFleetResume(w), newFleetRemove(w), newFleetCursor(w), newFleetReseal(w), newFleetWork(w), newFleetStatus(w))
 	return cmd
 }
 
@@ -278,6 +279,42 @@ wherever the key is read; then reseal; then take the old one away.`,
 	return cmd
 }
 
+func newFleetCursor(w world) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "cursor ID",
+		Short: "Print the cursor of an account",
+		Long: `Cursor prints the cursor of an account, so that another fleet, or 'cfaudit run',
+can go on from there. Pause the account first.`,
+		Example: `  cfaudit fleet cursor cloudflare-023e105f4ecef8ad9ca31a8372d0c353 > cursor`,
+		Args:    namedAccounts(1),
+	}
+	s := addStation(w, cmd.Flags(), false)
+	cmd.RunE = func(cmd *cobra.Command, ids []string) error {
+		return s.with(cmd.Context(), func(ctx context.Context, f *fleet.Fleet) error {
+			cursor, err := f.Cursor(ctx, ids[0])
+			if err != nil {
+				return err
+			}
+			if cursor == nil {
+				return fmt.Errorf("%s has no cursor yet: it was never read", ids[0])
+			}
+			_, err = w.stdout.Write(cursor)
+			return err
+		})
+	}
+	return cmd
+}
+
+// namedAccounts wants ids of accounts, at most so many.
+func namedAccounts(most int) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) == 0 || len(args) > most {
+			return errors.New("name the account by its id, as 'cfaudit fleet list' shows it")
+		}
+		return nil
+	}
+}
+
 // newFleetChange is a command that does something with the accounts named.
 func newFleetChange(w world, name, short, long, past string, do func(context.Context, *fleet.Fleet, string) error) *cobra.Command {
 	cmd := &cobra.Command{
@@ -285,12 +322,7 @@ func newFleetChange(w world, name, short, long, past string, do func(context.Con
 		Short:   short,
 		Long:    long,
 		Example: "  cfaudit fleet " + name + " cloudflare-023e105f4ecef8ad9ca31a8372d0c353",
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return errors.New("name the accounts by their ids, as 'cfaudit fleet list' shows them")
-			}
-			return nil
-		},
+		Args:    namedAccounts(math.MaxInt),
 	}
 	s := addStation(w, cmd.Flags(), false)
 	cmd.RunE = func(cmd *cobra.Command, ids []string) error {

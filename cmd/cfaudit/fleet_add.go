@@ -59,6 +59,8 @@ encrypted before it is stored, unless it is in a file that api_token_ref names.`
 	flags.StringVar(&row.tokenRef, "token-ref", "", "`NAME` of the file in the folder of --secrets that holds the token")
 	flags.StringVar(&row.id, "id", "", "`ID` of the account in this fleet (default cloudflare-ACCOUNT)")
 	flags.StringVar(&row.feed, "feed", "", "`ID` of the connector instance in AiSOC (default cloudflare)")
+	var cursor string
+	flags.StringVar(&cursor, "cursor", "", "`FILE` with the cursor of an account that is new here, from the folder of --state or from 'fleet cursor'")
 	set := addSettings(w, flags)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		g := set.given()
@@ -66,6 +68,15 @@ encrypted before it is stored, unless it is in a file that api_token_ref names.`
 			return g.wrong
 		}
 		row.object = g.object
+		if cursor != "" {
+			var err error
+			if row.cursor, err = os.ReadFile(cursor); err != nil {
+				return fmt.Errorf("cannot read --cursor: %w", err)
+			}
+			if from != "" || len(row.cursor) == 0 {
+				return faults{"--cursor: must be a file that is not empty, for one account, not for a list"}
+			}
+		}
 		rows := []fleetRow{row}
 		if from != "" {
 			var err error
@@ -127,6 +138,7 @@ type fleetRow struct {
 	place                      string
 	id, tenant, feed, tokenRef string
 	object                     map[string]any
+	cursor                     []byte
 }
 
 // spec is the account as the fleet takes it.
@@ -135,7 +147,7 @@ func (r fleetRow) spec() fleet.Spec {
 	cfg, _ := cloudflareaudit.ParseConfig(r.object)
 	s := fleet.Spec{
 		ID: r.id, Connector: cloudflareaudit.ConnectorID, Tenant: r.tenant, Account: cmp.Or(cfg.AccountID, "?"), Feed: r.feed,
-		Interval: cfg.PollInterval, Config: r.object,
+		Interval: cfg.PollInterval, Config: r.object, Cursor: r.cursor,
 	}
 	if r.tokenRef != "" {
 		s.SecretRefs = map[string]string{"api_token": r.tokenRef}

@@ -129,6 +129,13 @@ func TestFleet_FromNothingToEvents(t *testing.T) {
 
 	assert.Equal(t, "paused cloudflare-"+a+"\n", f.ok("pause", "cloudflare-"+a).err)
 	assert.Regexp(t, `(?m)^cloudflare-`+a+` .* paused +-$`, f.ok("status").out)
+	cursor := f.ok("cursor", "cloudflare-"+a).out
+	file := filepath.Join(t.TempDir(), "cursor")
+	require.NoError(t, os.WriteFile(file, []byte(cursor), 0o600))
+	other := newWard(t)
+	other.env[envToken] = tokenA
+	other.ok("add", "--account-id", a, "--tenant", tenantA, "--base-url", f.url, "--cursor", file)
+	assert.Equal(t, cursor, other.ok("cursor", "cloudflare-"+a).out, "another fleet can go on")
 	f.ok("resume", "cloudflare-"+a)
 	assert.Equal(t, "encrypted the tokens of 2 accounts\n", f.ok("reseal").err)
 	f.ok("remove", "cloudflare-"+a, "cloudflare-"+b)
@@ -310,7 +317,7 @@ func TestFleet_HelpNamesTheEnvironment(t *testing.T) {
 		assert.Contains(t, got.out, envDatabase)
 		assert.Contains(t, got.out, envFleetKey)
 	}
-	for _, line := range []string{"migrate", "key", "add", "list", "pause", "resume", "remove", "reseal", "work", "status"} {
+	for _, line := range []string{"migrate", "key", "add", "list", "pause", "resume", "remove", "cursor", "reseal", "work", "status"} {
 		got := command(t, "fleet", line, "--help")
 		assert.Equal(t, exitOK, got.code)
 		assert.Contains(t, got.out, "Usage:")

@@ -87,6 +87,7 @@ With --listen it says over HTTP how it and the fleet fare: /healthz, /readyz, an
 		s.maxConns = int32(min(8+*concurrency/8, 32))
 		s.patient = true
 		log := newLogger(w)
+		d.timeout = *timeout
 		if err := d.open(log); err != nil {
 			return err
 		}
@@ -131,6 +132,7 @@ type delivery struct {
 	flags                   *pflag.FlagSet
 	out, aisoc, deadLetters string
 	plainHTTP               bool
+	timeout                 time.Duration
 
 	log  *slog.Logger
 	file *sink.File
@@ -198,7 +200,7 @@ func (d *delivery) open(log *slog.Logger) (err error) {
 		}
 		return nil
 	case d.out == "-":
-		d.all = sink.NewGroup(sink.NewWriter(d.stdout))
+		d.all = d.group(sink.NewWriter(d.stdout))
 		return nil
 	}
 	if d.file, err = sink.OpenFile(d.out); err != nil {
@@ -207,8 +209,16 @@ func (d *delivery) open(log *slog.Logger) (err error) {
 	if n := d.file.Removed(); n > 0 {
 		log.Warn("removed a torn last line; its entry is written again", "file", d.out, "bytes", n)
 	}
-	d.all = sink.NewGroup(d.file)
+	d.all = d.group(d.file)
 	return nil
+}
+
+// group lets accounts share the calls of a sink, for as long as their polls may
+// take.
+func (d *delivery) group(next ingest.Sink) *sink.Group {
+	g := sink.NewGroup(next)
+	g.Timeout = d.timeout
+	return g
 }
 
 func (d *delivery) close() {
@@ -234,7 +244,7 @@ func (d *delivery) sink(in fleet.Instance) (ingest.Sink, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := sink.NewGroup(service)
+	g := d.group(service)
 	d.feeds[to], d.sinks = g, append(d.sinks, service)
 	return g, nil
 }

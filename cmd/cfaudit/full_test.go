@@ -46,18 +46,6 @@ func smallDisk(blocks int) func(*exec.Cmd) {
 	}
 }
 
-// names are the files in a folder.
-func names(t *testing.T, folder string) []string {
-	t.Helper()
-	files, err := os.ReadDir(folder)
-	require.NoError(t, err)
-	var list []string
-	for _, f := range files {
-		list = append(list, f.Name())
-	}
-	return list
-}
-
 func TestFull_ADeviceWithoutRoomMovesNoCursor(t *testing.T) {
 	t.Parallel()
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)

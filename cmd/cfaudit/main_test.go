@@ -259,3 +259,15 @@ func set(list []string) map[string]bool {
 	}
 	return m
 }
+
+// names are the files in a folder.
+func names(t *testing.T, folder string) []string {
+	t.Helper()
+	files, err := os.ReadDir(folder)
+	require.NoError(t, err)
+	var list []string
+	for _, f := range files {
+		list = append(list, f.Name())
+	}
+	return list
+}
