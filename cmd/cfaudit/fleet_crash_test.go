@@ -3,10 +3,13 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
+	"io"
+	"math"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -45,11 +48,15 @@ type clinic struct {
 	env     map[string]string
 	folder  string
 	outs    atomic.Int64
+	// seen counts the ids that the outputs hold as far as they have been read.
+	seen map[string]int
+	read map[string]int64
 }
 
 func newClinic(t *testing.T, accounts int) *clinic {
 	t.Helper()
-	c := &clinic{t: t, cluster: pgtest.NewCluster(t), api: &cfapi.Accounts{}, folder: t.TempDir()}
+	c := &clinic{t: t, cluster: pgtest.NewCluster(t), api: &cfapi.Accounts{}, folder: t.TempDir(),
+		seen: make(map[string]int), read: make(map[string]int64)}
 	t.Cleanup(func() { require.NoError(t, c.cluster.Remove()) })
 	key := command(t, "fleet", "key")
 	require.Equal(t, exitOK, key.code)
@@ -140,21 +147,28 @@ func (c *clinic) worker(args ...string) *exec.Cmd {
 	return cmd
 }
 
-// delivered counts each id in the outputs.
+// delivered counts each id in the outputs. It reads on where it was.
 func (c *clinic) delivered() map[string]int {
-	seen := make(map[string]int)
 	files, err := filepath.Glob(filepath.Join(c.folder, "events-*.jsonl"))
 	require.NoError(c.t, err)
-	for _, file := range files {
-		text := read(c.t, file)
-		if i := strings.LastIndexByte(text, '\n'); i+1 < len(text) {
-			text = text[:i+1] // what a kill has torn was never accepted
-		}
-		for _, id := range ids(c.t, text) {
-			seen[id]++
+	for _, name := range files {
+		file, err := os.Open(name)
+		require.NoError(c.t, err)
+		text, err := io.ReadAll(io.NewSectionReader(file, c.read[name], math.MaxInt64-c.read[name]))
+		require.NoError(c.t, err)
+		require.NoError(c.t, file.Close())
+		// What a kill has torn was never accepted.
+		text = text[:bytes.LastIndexByte(text, '\n')+1]
+		c.read[name] += int64(len(text))
+		for line := range bytes.Lines(text) {
+			var event struct {
+				ID string `json:"external_id"`
+			}
+			require.NoError(c.t, json.Unmarshal(line, &event), "%q", line)
+			c.seen[event.ID]++
 		}
 	}
-	return seen
+	return c.seen
 }
 
 // number is the result of a query for one number.
@@ -208,8 +222,14 @@ func TestFleet_KilledWorkersAndARestartedDatabaseLoseNothing(t *testing.T) {
 		}
 		t.Fatal("all workers are leaders")
 	}
-	for range *fleetKills {
+	pause := func() {
+		if long {
+			time.Sleep(15 * time.Second)
+		}
+	}
+	for range (*fleetKills + 1) / 2 {
 		kill()
+		pause()
 	}
 	orphans := c.number(`SELECT count(*) FROM river_job WHERE state = 'running'`)
 	require.NoError(t, c.cluster.Kill())
@@ -219,13 +239,17 @@ func TestFleet_KilledWorkersAndARestartedDatabaseLoseNothing(t *testing.T) {
 	}
 	require.NoError(t, c.cluster.Start())
 	c.pool.Reset()
+	for range *fleetKills / 2 {
+		require.Eventually(t, func() bool { return slices.ContainsFunc(workers, leads) }, 30*time.Second, 50*time.Millisecond, "no leader")
+		pause()
+		kill()
+	}
 	fault := time.Now()
 
 	if !long {
 		// The jobs of dead workers are looked for every 30 s, and when another
 		// worker comes to lead, as when the workers are upgraded.
 		time.Sleep(8 * time.Second) // beyond what a poll of 4 s has
-		require.Eventually(t, func() bool { return slices.ContainsFunc(workers, leads) }, 30*time.Second, 50*time.Millisecond, "no leader")
 		i := slices.IndexFunc(workers, leads)
 		require.NoError(t, workers[i].Process.Signal(syscall.SIGTERM))
 		require.NoError(t, workers[i].Wait())
