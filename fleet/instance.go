@@ -77,7 +77,7 @@ type Instance struct {
 	Tenant     string            `json:"tenant"`
 	Account    string            `json:"account"`
 	Feed       string            `json:"feed"`
-	Interval   time.Duration     `json:"-"`
+	Interval   time.Duration     `json:"interval_ns"`
 	Config     Object            `json:"config"`
 	SecretRefs map[string]string `json:"secret_refs,omitempty"`
 	Paused     bool              `json:"paused"`

@@ -326,3 +326,16 @@ func TestWork_NeedsItsTables(t *testing.T) {
 	require.ErrorContains(t, err, "migrate first")
 	require.ErrorContains(t, w.Work(t.Context(), WorkOptions{}), "Sink is nil")
 }
+
+func TestJob_ThereIsOneForEachInstance(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for n, at := range []time.Time{time.Now().Add(time.Hour), {}, time.Now().Add(time.Minute)} {
+		result, err := w.Fleet.jobs.Insert(t.Context(), pollArgs{"a"}, jobAt(at))
+		require.NoError(t, err)
+		assert.Equal(t, n > 0, result.UniqueSkippedAsDuplicate)
+	}
+	result, err := w.Fleet.jobs.Insert(t.Context(), pollArgs{"b"}, jobAt(time.Time{}))
+	require.NoError(t, err)
+	assert.False(t, result.UniqueSkippedAsDuplicate)
+}
