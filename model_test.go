@@ -674,11 +674,11 @@ func (w *world) checkCursor(before, cursor ingest.Cursor) {
 		w.violate("%v", err)
 		return
 	}
-	if was, err := decodePosition(before, w.cfg.AccountID); w.hosts == 1 && err == nil &&
-		(pos.AuditLogs.Complete.Before(was.AuditLogs.Complete) || pos.AuditLogs.Settled.Before(was.AuditLogs.Settled)) {
+	f := pos.AuditLogs
+	if was, err := decodePosition(before, w.cfg.AccountID); w.hosts == 1 && err == nil && was.AuditLogs != nil &&
+		(f.Complete.Before(was.AuditLogs.Complete) || f.Settled.Before(was.AuditLogs.Settled)) {
 		w.violate("the cursor has moved back: %s\n%s", before, cursor)
 	}
-	f := &pos.AuditLogs
 	now := time.Now()
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -36,7 +36,7 @@ func TestPoll_CompleteWaitsForWhatFoundNoRoomInTheBacklog(t *testing.T) {
 		server, cfg := fixture(cfapi.Options{})
 		now := time.Now().UTC()
 		settled := now.Add(-2 * time.Hour)
-		pos := &position{Version: cursorVersion, AccountID: cfg.AccountID, AuditLogs: feed{
+		pos := &position{Version: cursorVersion, AccountID: cfg.AccountID, AuditLogs: &feed{
 			Start: now.Add(-24 * time.Hour), Settled: settled, ReadAt: now.Add(-time.Hour), Seen: seen{},
 		}}
 		for i := range maxBacklog {
@@ -130,7 +130,7 @@ func TestPoll_ACursorAtTheLargestOffsetIsAccepted(t *testing.T) {
 			return cfapi.Reply(200, nil, `{"success":true,"result":[`+list+`]}`)
 		})
 		now := time.Now().UTC()
-		pos := &position{Version: cursorVersion, AccountID: cfg.AccountID, AuditLogs: feed{
+		pos := &position{Version: cursorVersion, AccountID: cfg.AccountID, AuditLogs: &feed{
 			Start: now.Add(-24 * time.Hour), Settled: now.Add(-10 * time.Minute), ReadAt: now, Seen: seen{},
 			Backlog: []window{{Since: now.Add(-24 * time.Hour), Before: now.Add(-10 * time.Minute), Offset: maxOffset - maxPageSize, Anchor: now.Add(-time.Hour)}},
 		}}

@@ -96,14 +96,14 @@ var mutants = []mutant{
 	{
 		fault: "windows do not overlap",
 		file:  "poller.go",
-		old:   "w.Settled = readAt.Add(-p.cfg.Overlap).Truncate(time.Second)",
+		old:   "w.Settled = readAt.Add(-p.overlap(&p.cfg)).Truncate(time.Second)",
 		new:   "w.Settled = readAt",
 		test:  "TestPoll_ALateEntryIsFoundAndCounted",
 	},
 	{
 		fault: "a window begins at the newest entry of the one before",
 		file:  "poller.go",
-		old:   "w.Settled = readAt.Add(-p.cfg.Overlap).Truncate(time.Second)",
+		old:   "w.Settled = readAt.Add(-p.overlap(&p.cfg)).Truncate(time.Second)",
 		new: "w.Settled = w.Since\n\tif len(p.page.entries) > 0 {\n\t\t_, newest := p.page.key(0)\n" +
 			"\t\tw.Settled = newest.Truncate(time.Second)\n\t}",
 		test: "TestPoll_ALateEntryIsFoundAndCounted",
@@ -369,15 +369,15 @@ var mutants = []mutant{
 	{
 		fault: "a window counts as settled ten seconds too early",
 		file:  "poller.go",
-		old:   "w.Settled = readAt.Add(-p.cfg.Overlap).Truncate(time.Second)",
-		new:   "w.Settled = readAt.Add(10*time.Second - p.cfg.Overlap).Truncate(time.Second)",
+		old:   "w.Settled = readAt.Add(-p.overlap(&p.cfg)).Truncate(time.Second)",
+		new:   "w.Settled = readAt.Add(10*time.Second - p.overlap(&p.cfg)).Truncate(time.Second)",
 		test:  "TestPoll_AnEntryMayBeAsLateAsTheOverlap",
 	},
 	{
 		fault: "a window counts as settled one second too early",
 		file:  "poller.go",
-		old:   "w.Settled = readAt.Add(-p.cfg.Overlap).Truncate(time.Second)",
-		new:   "w.Settled = readAt.Add(time.Second - p.cfg.Overlap).Truncate(time.Second)",
+		old:   "w.Settled = readAt.Add(-p.overlap(&p.cfg)).Truncate(time.Second)",
+		new:   "w.Settled = readAt.Add(time.Second - p.overlap(&p.cfg)).Truncate(time.Second)",
 		test:  "TestPoll_AnEntryMayBeAsLateAsTheOverlap",
 	},
 	{
