@@ -143,7 +143,9 @@ func (c *Connector) Poll(ctx context.Context, cursor ingest.Cursor) (ingest.Batc
 		}
 		if err := p.read(ctx); err != nil && !p.progressed {
 			failures = append(failures, err)
+			continue
 		}
+		in.batch.More = in.batch.More || p.feed.open() > 0 || p.feed.Settled.IsZero()
 	}
 	if len(failures) == len(polls) {
 		return ingest.Batch{Coverage: in.batch.Coverage}, errors.Join(failures...)
@@ -154,7 +156,6 @@ func (c *Connector) Poll(ctx context.Context, cursor ingest.Cursor) (ingest.Batc
 	}
 	for i, p := range polls {
 		f := p.feed
-		in.batch.More = in.batch.More || f.open() > 0 || f.Settled.IsZero()
 		in.batch.Coverage.Backlog += f.open()
 		if complete := &in.batch.Coverage.Complete; i == 0 || f.Complete.Before(*complete) {
 			*complete = f.Complete
