@@ -135,7 +135,8 @@ func (e *FieldError) Error() string {
 
 // Bounds of the configuration.
 const (
-	maxLookback = 548 * 24 * time.Hour
+	minPollInterval = 30 * time.Second
+	maxLookback     = 548 * 24 * time.Hour
 	// defaultPageSize is the API's own default, and the most that any server
 	// has to show.
 	defaultPageSize = 100
@@ -205,7 +206,7 @@ func (c Config) Validate() error {
 			fault(field, strconv.Itoa(v), fmt.Sprintf("must be between %d and %d", low, high))
 		}
 	}
-	if c.PollInterval < 30*time.Second || c.PollInterval > 24*time.Hour {
+	if c.PollInterval < minPollInterval || c.PollInterval > 24*time.Hour {
 		fault("poll_interval_seconds", strconv.FormatFloat(c.PollInterval.Seconds(), 'f', -1, 64), "must be between 30 and 86400")
 	}
 	between("page_size", c.PageSize, 1, maxPageSize)

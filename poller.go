@@ -141,11 +141,12 @@ func (c *Connector) Poll(ctx context.Context, cursor ingest.Cursor) (ingest.Batc
 			in.batch.More = true
 			continue
 		}
-		if err := p.read(ctx); err != nil && !p.progressed {
+		err := p.read(ctx)
+		if err != nil && !p.progressed {
 			failures = append(failures, err)
 			continue
 		}
-		in.batch.More = in.batch.More || p.feed.open() > 0 || p.feed.Settled.IsZero()
+		in.batch.More = in.batch.More || p.feed.open() > 0 || p.feed.Settled.IsZero() || err == nil && p.stale()
 	}
 	if len(failures) == len(polls) {
 		return ingest.Batch{Coverage: in.batch.Coverage}, errors.Join(failures...)
@@ -249,6 +250,10 @@ func (p *poll) due() bool {
 	// An age below zero means that a clock was ahead for a while.
 	return age >= p.cfg.PollInterval || age < -clockTolerance
 }
+
+// stale reports whether the newest entries were read so long ago, before a
+// backlog, that what has come in since must not wait for the next interval.
+func (p *poll) stale() bool { return p.now().Sub(p.feed.ReadAt) >= minPollInterval }
 
 // now is the server's time, to the second, as far as it is known.
 func (p *poll) now() time.Time {
