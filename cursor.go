@@ -74,8 +74,10 @@ type feed struct {
 	// Settled is the time before which every entry has been handled or stands
 	// in the unread part of Backlog. It is zero before the first reply.
 	Settled time.Time `json:"settled,omitzero"`
-	// ReadAt is when newer entries were last looked for.
-	ReadAt time.Time `json:"read_at,omitzero"`
+	// ReadAt is when newer entries were last looked for, and AllReadAt when all
+	// that was not settled was.
+	ReadAt    time.Time `json:"read_at,omitzero"`
+	AllReadAt time.Time `json:"all_read_at,omitzero"`
 	// Newest is what is not settled, while it is read in part.
 	Newest *window `json:"newest,omitempty"`
 	// Backlog are settled windows, newest first. They do not overlap.
@@ -105,7 +107,8 @@ type window struct {
 	// what Offset counts.
 	HideUserLogs bool `json:"hide_user_logs,omitempty"`
 	// Settled is, in the newest window, the time before which nothing could
-	// come in any more when it was first asked for.
+	// come in any more when it was first asked for. It is zero when the window
+	// holds only the most recent of what is not settled.
 	Settled time.Time `json:"settled,omitzero"`
 	// ReadAt is, in the newest window, when it was first asked for. Before may
 	// be a little later, by a clock that is ahead.

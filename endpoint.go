@@ -27,6 +27,9 @@ type endpoint struct {
 	numbered bool
 	// next asks for the page of a window that follows what has been read of it.
 	next func(*poll, context.Context, *window) (got, error)
+	// recent is how late its entries mostly are: so much of what is not settled
+	// is read again at every poll, or all of it where this is zero.
+	recent time.Duration
 	// feed is its position in a cursor, and overlap what is configured for it.
 	feed    func(*position) **feed
 	overlap func(*Config) time.Duration
@@ -39,6 +42,7 @@ var auditLogV1 = endpoint{
 	layout:   &layoutV1,
 	numbered: true,
 	next:     (*poll).turnPage,
+	recent:   time.Minute,
 	feed:     func(p *position) **feed { return &p.AuditLogs },
 	overlap:  func(c *Config) time.Duration { return c.Overlap },
 }

@@ -29,6 +29,9 @@ const (
 	maxOffset = 50_000_000
 	// maxReturns bounds how often in a row one page may be shown again.
 	maxReturns = 3
+	// allEvery is how long a late entry may wait when polls follow each other
+	// closely. It is below the usual interval.
+	allEvery = 270 * time.Second
 	// clockTolerance is how far the end of a new window may be from the
 	// server's clock before the window is asked for again.
 	clockTolerance = 5 * time.Second
@@ -270,7 +273,11 @@ func (p *poll) look(ctx context.Context) error {
 	for corrected := false; ; corrected = true {
 		now := p.now()
 		w := window{Since: f.Settled, HideUserLogs: p.cfg.HideUserLogs}
-		if f.Settled.IsZero() {
+		recent := p.onlyRecent(now)
+		switch {
+		case recent:
+			w.Since = later(f.Settled, f.Through.Add(-p.recent))
+		case f.Settled.IsZero():
 			f.Start = earlier(f.Start, p.startBefore(now))
 			w.Since = f.Start
 		}
@@ -297,22 +304,34 @@ func (p *poll) look(ctx context.Context) error {
 			// looked at most took earlier.
 			readAt = earlier(now, got.date.Add(-got.took))
 		}
-		p.adopt(&w, got, readAt.Truncate(time.Second))
+		w.ReadAt = readAt.Truncate(time.Second)
+		if !recent {
+			w.Settled = w.ReadAt.Add(-p.overlap(&p.cfg)).Truncate(time.Second)
+			f.AllReadAt = w.ReadAt
+		}
+		p.adopt(&w, got)
 		return nil
 	}
 }
 
-// adopt makes w, whose first page was read at the server's time readAt, the
-// newest window, in place of the one there may be: what that has left to read
-// is in w as well.
-func (p *poll) adopt(w *window, g got, readAt time.Time) {
+// onlyRecent reports whether to read what is new, with the little before it that
+// most late entries stand in, instead of all that is not settled. All of it is
+// read twice in an overlap, so that none waits for longer than half of that. The
+// first look at an unfinished window must be at all of it.
+func (p *poll) onlyRecent(now time.Time) bool {
+	age := now.Sub(p.feed.AllReadAt)
+	return p.recent > 0 && age >= 0 && age < min(p.overlap(&p.cfg)/2, allEvery)
+}
+
+// adopt makes w, whose first page is in hand, the newest window, in place of the
+// one there may be: what that has left to read is in w as well, because Through
+// has not come past it, or is settled and in the backlog.
+func (p *poll) adopt(w *window, g got) {
 	f := p.feed
 	if f.Settled.IsZero() {
 		f.Settled = f.Start
 	}
-	w.Settled = readAt.Add(-p.overlap(&p.cfg)).Truncate(time.Second)
-	w.ReadAt = readAt
-	f.ReadAt, f.Newest = readAt, w
+	f.ReadAt, f.Newest = w.ReadAt, w
 	p.progressed = true
 	if state := p.take(w, g); state != unfinished {
 		f.finishNewest(state)
