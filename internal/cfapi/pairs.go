@@ -129,6 +129,8 @@ func changes() []change {
 		}
 		return string(b)
 	}
+	// What a call creates has no id before it is answered.
+	fresh := strings.NewReplacer(`"id":"$id00",`, "", `"id":"$first",`, "", `"id":"$second",`, "", `,"id":$n`, "").Replace
 	person := func(roles ...string) string {
 		return `{"email":"user$n@example.org","id":"$id00","roles":[` + strings.Join(roles, ",") + `],"status":"pending"}`
 	}
@@ -235,7 +237,7 @@ func changes() []change {
 		{"zone.cache.purge", zone("purge", zoned),
 			call{what: "POST " + zones + "/purge_cache", text: "Purge Cached Content", body: `{"purge_everything":true}`, reply: `{"id":"$zoneid"}`}},
 		{"zone.pagerule.create", draft{action: "create", resource: "pagerule", metadata: matched},
-			call{what: "POST " + zones + "/pagerules", text: "Create a Page Rule", body: page, reply: page}},
+			call{what: "POST " + zones + "/pagerules", text: "Create a Page Rule", body: fresh(page), reply: page}},
 		{"zone.pagerule.update", draft{action: "update", resource: "pagerule", metadata: matched},
 			call{what: "PATCH " + zones + "/pagerules/$id00", text: "Edit a Page Rule", body: `{"priority":2}`, reply: page}},
 		{"zone.pagerule.delete", draft{action: "delete", resource: "pagerule", metadata: matched},
@@ -243,19 +245,19 @@ func changes() []change {
 
 		// Firewall.
 		{"zone.firewall.rule.create", draft{action: "create", resource: "firewallrules", metadata: zoned, newJSON: rule},
-			call{what: "POST " + zones + "/firewall/rules", text: "Create firewall rules", body: `[` + rule + `]`, reply: `[` + rule + `]`}},
+			call{what: "POST " + zones + "/firewall/rules", text: "Create firewall rules", body: `[` + fresh(rule) + `]`, reply: `[` + rule + `]`}},
 		{"zone.firewall.rule.update", draft{action: "update", resource: "firewallrules", metadata: zoned, newJSON: rule, oldJSON: strings.Replace(rule, "scanners", "bots", 1)},
 			call{what: "PUT " + zones + "/firewall/rules/$id00", text: "Update a firewall rule", body: rule, reply: rule}},
 		{"zone.firewall.rule.delete", draft{action: "delete", resource: "firewallrules", metadata: zoned, oldJSON: rule},
 			call{what: "DELETE " + zones + "/firewall/rules/$id00", text: "Delete a firewall rule", reply: only}},
 		{"zone.firewall.rule.create", draft{action: "create", resource: "ratelimit", metadata: zoned, newJSON: limit},
-			call{what: "POST " + zones + "/rate_limits", text: "Create a rate limit", body: limit, reply: limit}},
+			call{what: "POST " + zones + "/rate_limits", text: "Create a rate limit", body: fresh(limit), reply: limit}},
 		{"zone.firewall.rule.update", draft{action: "update", resource: "ratelimit", metadata: zoned, newJSON: limit, oldJSON: strings.Replace(limit, "throttle", "brake", 1)},
 			call{what: "PUT " + zones + "/rate_limits/$id00", text: "Update a rate limit", body: limit, reply: limit}},
 		{"zone.firewall.rule.delete", draft{action: "delete", resource: "ratelimit", metadata: zoned, oldJSON: limit},
 			call{what: "DELETE " + zones + "/rate_limits/$id00", text: "Delete a rate limit", reply: only}},
 		{"zone.firewall.rule.create", draft{action: "create", resource: "uarules", metadata: zoned, newJSON: agent},
-			call{what: "POST " + zones + "/firewall/ua_rules", text: "Create a User Agent Blocking rule", body: agent, reply: agent}},
+			call{what: "POST " + zones + "/firewall/ua_rules", text: "Create a User Agent Blocking rule", body: fresh(agent), reply: agent}},
 		{"zone.firewall.rule.delete", draft{action: "delete", resource: "uarules", metadata: zoned, oldJSON: agent},
 			call{what: "DELETE " + zones + "/firewall/ua_rules/$id00", text: "Delete a User Agent Blocking rule", reply: only}},
 		{"zone.firewall.rule.delete", draft{action: "delete", resource: "access_rule", metadata: zoned, oldJSON: `{"configuration":{"target":"ip","value":"203.0.113.66"},"mode":"block","notes":"brute force"}`},
@@ -265,6 +267,8 @@ func changes() []change {
 				body: rulesV2(2), reply: rulesV2(2)}},
 		{"firewall_rule.disable", draft{action: "rulesets_update", resource: "ruleset", metadata: rulesetMetadata, newJSON: rules(2, false), oldJSON: rules(2, true)},
 			call{what: "PATCH " + rulesets + "/$id00/rules/$id01", text: "Update a zone ruleset rule", body: `{"enabled":false}`, reply: disabled(rulesV2(2))}},
+		{"zone.firewall.rule.delete", draft{action: "rulesets_update", resource: "ruleset", metadata: rulesetMetadata, newJSON: `{"deleted_rules":[]}`, oldJSON: strings.Replace(rules(1, true), "modified", "deleted", 1)},
+			call{what: "DELETE " + rulesets + "/$id00/rules/$id01", text: "Delete a zone ruleset rule", reply: rulesV2(0)}},
 
 		// Workers.
 		{"worker.script.update", script("script_update"),
@@ -288,36 +292,36 @@ func changes() []change {
 
 		// Zero Trust.
 		{"access_policy.create", draft{action: "create", resource: "access.policy", target: "$second", metadata: ofApp, newJSON: policy},
-			call{what: "POST " + policies, text: "Create an Access application policy", body: policy, reply: policy}},
+			call{what: "POST " + policies, text: "Create an Access application policy", body: fresh(policy), reply: policy}},
 		{"access_policy.update", draft{action: "update", resource: "access.policy", target: "$second", metadata: ofApp, newJSON: policy, oldJSON: strings.Replace(policy, "staff", "all", 1)},
 			call{what: "PUT " + policies + "/$second", text: "Update an Access application policy", body: policy, reply: policy}},
 		{"access_policy.delete", draft{action: "delete", resource: "access.policy", target: "$second", metadata: ofApp, oldJSON: policy},
 			call{what: "DELETE " + policies + "/$second", text: "Delete an Access application policy", reply: `{"id":"$second"}`}},
 		{"access_app.create", draft{action: "create", resource: "access.app", target: "$first", metadata: "{}", newJSON: app},
-			call{what: "POST " + accounts + "/access/apps", text: "Add an Access application", body: app, reply: app}},
+			call{what: "POST " + accounts + "/access/apps", text: "Add an Access application", body: fresh(app), reply: app}},
 		{"access_app.delete", draft{action: "delete", resource: "access.app", target: "$first", metadata: "{}", oldJSON: app},
 			call{what: "DELETE " + accounts + "/access/apps/$first", text: "Delete an Access application", reply: `{"id":"$first"}`}},
 		{"identity_provider.create", draft{action: "create", resource: "access.identity_provider", target: "$first", metadata: "{}", newJSON: idp},
 			call{what: "POST " + accounts + "/access/identity_providers", text: "Add an Access identity provider",
-				body: strings.Replace(idp, `"example"`, `"example","client_secret":"made-up-client-secret"`, 1), reply: idp}},
+				body: fresh(strings.Replace(idp, `"example"`, `"example","client_secret":"made-up-client-secret"`, 1)), reply: idp}},
 		{"identity_provider.update", draft{action: "update", resource: "access.identity_provider", target: "$first", metadata: "{}", newJSON: idp, oldJSON: strings.Replace(idp, "SSO", "login", 1)},
 			call{what: "PUT " + accounts + "/access/identity_providers/$first", text: "Update an Access identity provider", body: idp, reply: idp}},
 		{"identity_provider.delete", draft{action: "delete", resource: "access.identity_provider", target: "$first", metadata: "{}", oldJSON: idp},
 			call{what: "DELETE " + accounts + "/access/identity_providers/$first", text: "Delete an Access identity provider", reply: `{"id":"$first"}`}},
 		{"gateway.rule.create", draft{action: "gateway_create", resource: "gateway.rule", target: "$first", metadata: "{}", newValue: quoted(gateway)},
-			call{what: "POST " + accounts + "/gateway/rules", text: "Create a Zero Trust Gateway rule", body: gateway, reply: gateway}},
+			call{what: "POST " + accounts + "/gateway/rules", text: "Create a Zero Trust Gateway rule", body: fresh(gateway), reply: gateway}},
 		{"gateway.rule.update", draft{action: "gateway_update", resource: "gateway.rule", target: "$first", metadata: "{}", newValue: quoted(gateway), oldValue: quoted(strings.Replace(gateway, "threats", "malware", 1))},
 			call{what: "PUT " + accounts + "/gateway/rules/$first", text: "Update a Zero Trust Gateway rule", body: gateway, reply: gateway}},
 		{"gateway.rule.delete", draft{action: "gateway_delete", resource: "gateway.rule", target: "$first", metadata: "{}", oldValue: quoted(gateway)},
 			call{what: "DELETE " + accounts + "/gateway/rules/$first", text: "Delete a Zero Trust Gateway rule", reply: "{}"}},
 		{"gateway.location.create", draft{action: "gateway_create_location", resource: "gateway.location", metadata: "{}", newValue: quoted(place)},
-			call{what: "POST " + accounts + "/gateway/locations", text: "Create a Zero Trust Gateway location", body: place, reply: place}},
+			call{what: "POST " + accounts + "/gateway/locations", text: "Create a Zero Trust Gateway location", body: fresh(place), reply: place}},
 		{"gateway.config.update", draft{action: "gateway_update", resource: "gateway.config", target: DefaultAccountID, metadata: "{}", newValue: quoted(`{"settings":{"tls_decrypt":{"enabled":true}}}`)},
 			call{what: "PUT " + accounts + "/gateway/configuration", text: "Update Zero Trust account configuration", body: `{"settings":{"tls_decrypt":{"enabled":true}}}`}},
 
 		// Log delivery, storage and the rest.
 		{"logpush.job.create", draft{action: "job_create", resource: "logpush job", target: "$n", metadata: "{}", newValue: quoted(pushed)},
-			call{what: "POST " + accounts + "/logpush/jobs", text: "Create Logpush job", body: pushed, reply: pushed}},
+			call{what: "POST " + accounts + "/logpush/jobs", text: "Create Logpush job", body: fresh(pushed), reply: pushed}},
 		{"logpush.job.update", draft{action: "job_update", resource: "logpush job", target: "$n", metadata: "{}", newValue: quoted(pushed), oldValue: quoted(strings.Replace(pushed, "/in", "/old", 1))},
 			call{what: "PUT " + accounts + "/logpush/jobs/$n", text: "Update Logpush job", body: `{"destination_conf":"https://logs.example.net/in"}`, reply: pushed}},
 		{"logpush.job.delete", draft{action: "job_delete", resource: "logpush job", target: "$n", metadata: "{}", oldValue: quoted(pushed)},
