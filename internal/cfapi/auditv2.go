@@ -2,6 +2,7 @@ package cfapi
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -29,7 +30,7 @@ func (s *Server) auditLogsV2(params url.Values) (*http.Response, int) {
 		if err != nil {
 			return badRequestV2(fmt.Errorf("cursor: %w", err)), 0
 		}
-		last = &c.Last
+		last = &position{time.Unix(c.Second, c.Nano), c.N}
 	}
 	now := s.logTime()
 	s.mu.Lock()
@@ -46,7 +47,8 @@ func (s *Server) auditLogsV2(params url.Values) (*http.Response, int) {
 	case s.opts.CursorStuck && last != nil:
 		next = asked
 	case more || s.opts.EmptyLastPage && len(items) > 0:
-		next = cursor{q.from, q.to, q.asc, items[len(items)-1].position, seen}.text()
+		end := items[len(items)-1]
+		next = cursor{windowOf(q), end.place.Unix(), int64(end.place.Nanosecond()), end.n, seen}.text()
 	}
 	return s.successV2(entries, next), len(entries)
 }
@@ -63,31 +65,34 @@ func (o Options) queryV2(params url.Values) (query, error) {
 	if err != nil {
 		return q, err
 	}
+	most := cmp.Or(o.MostLimit, 1000)
 	q.perPage = 100
 	if v := params.Get("limit"); params.Has("limit") {
 		if q.perPage, err = strconv.Atoi(v); err != nil || q.perPage < 1 {
 			return q, fmt.Errorf("limit: %q is not a number from 1", v)
 		}
-	}
-	most := o.MostLimit
-	if most == 0 {
-		most = 1000
-	}
-	if o.OverLimit400 && q.perPage > most {
-		return q, fmt.Errorf("limit: %d is more than %d", q.perPage, most)
+		if o.OverLimit400 && q.perPage > most {
+			return q, fmt.Errorf("limit: %d is more than %d", q.perPage, most)
+		}
 	}
 	q.perPage = min(q.perPage, most)
 	return q, nil
 }
 
-// cursor is what a cursor of v2 says: the window it belongs to, and the last
-// entry that was shown. What comes into the window before that entry is not on
-// a later page. It says all by itself, so it outlives the server.
+// cursor is what a cursor of v2 says: the window it belongs to, and the
+// position of the last entry that was shown. What comes into the window before
+// that entry is not on a later page. It says all by itself, so it outlives the
+// server.
 type cursor struct {
-	From, To time.Time
-	Asc      bool
-	Last     position
-	Given    int // the requests seen when it was given
+	Window       string
+	Second, Nano int64 // of the position's place, which may be in any year
+	N            int
+	Given        int // the requests seen when it was given
+}
+
+// windowOf names the window of a query, however its bounds were written.
+func windowOf(q query) string {
+	return fmt.Sprint(q.from.Unix(), q.from.Nanosecond(), q.to.Unix(), q.to.Nanosecond(), q.asc)
 }
 
 var (
@@ -101,7 +106,7 @@ func (s *Server) check(c cursor, q query) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case !c.From.Equal(q.from) || !c.To.Equal(q.to) || c.Asc != q.asc:
+	case c.Window != windowOf(q):
 		return errWindow
 	case s.opts.CursorLife > 0 && len(s.requests)-c.Given > s.opts.CursorLife:
 		return errExpired

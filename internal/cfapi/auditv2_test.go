@@ -104,6 +104,8 @@ func TestAuditV2_ParametersSelectEntries(t *testing.T) {
 		{"a limit is cut to what the server shows at most", cfapi.Options{MostLimit: 3}, window + "&limit=5", "e d c|b a"},
 		{"the usual limit is cut as well", cfapi.Options{MostLimit: 4}, window, "e d c b|a"},
 		{"a limit of the most is let pass", cfapi.Options{MostLimit: 4, OverLimit400: true}, window + "&limit=4", "e d c b|a"},
+		{"the usual limit is cut even where a greater one is refused", cfapi.Options{MostLimit: 4, OverLimit400: true}, window, "e d c b|a"},
+		{"a window may reach as far as a time can", cfapi.Options{}, "since=0001-01-01T00:00:00Z&before=9999-12-31T23:59:59Z&limit=3", "e d c|b a"},
 		{"an empty page may end a full one", cfapi.Options{EmptyLastPage: true}, window + "&limit=5", "e d c b a|"},
 		{"an empty page may end a short one", cfapi.Options{EmptyLastPage: true}, window + "&limit=3", "e d c|b a|"},
 		{"nothing is one page all the same", cfapi.Options{EmptyLastPage: true}, "since=2026-05-13&before=2026-05-14", ""},

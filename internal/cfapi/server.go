@@ -94,8 +94,8 @@ type Options struct {
 	// MostPerPage is the most entries v1 shows at once, whatever per_page asks
 	// for and without a word about it. Zero stands for 1000.
 	MostPerPage int
-	// MostDepth answers a page of v1 that begins behind so many entries with 400.
-	// Zero is no limit.
+	// MostDepth answers a page of v1 that begins behind so many entries with
+	// 400. Zero is no limit.
 	MostDepth int
 
 	// MostLimit is the most entries v2 shows at once, whatever limit asks for
@@ -104,7 +104,8 @@ type Options struct {
 	// OverLimit400 answers a limit above MostLimit with 400 instead.
 	OverLimit400 bool
 	// EmptyLastPage gives a cursor with every page of v2 that has entries, so
-	// that an empty page ends each pass. By default the last entry does.
+	// that a pass ends with an empty page. By default it ends with the page of
+	// the last entry.
 	EmptyLastPage bool
 	// Disorder is how far from the order of time v2 lists its entries, at most.
 	// Each entry keeps its place, so no page shows one again.
@@ -258,9 +259,9 @@ func (s *Server) SetUserTokens(tokens ...json.RawMessage) {
 }
 
 // Deny takes from the token the permission for endpoints: "audit_logs",
-// "logs/audit", "members", "tokens" and "user/tokens". A request to one of them is answered
-// as the API does when a permission is missing. Every other permission is
-// granted, so without an argument all of them are.
+// "logs/audit", "members", "tokens" and "user/tokens". A request to one of them
+// is answered as the API does when a permission is missing. Every other
+// permission is granted, so without an argument all of them are.
 func (s *Server) Deny(endpoints ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

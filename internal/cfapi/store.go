@@ -22,12 +22,12 @@ type item struct {
 
 // position is where an item stands in the order of a store.
 type position struct {
-	Place time.Time // the stamp, or up to the spread of the store later
-	N     int       // the items that were added before
+	place time.Time // the stamp, or up to the spread of the store later
+	n     int       // the items that were added before
 }
 
 func (p position) compare(q position) int {
-	return cmp.Or(p.Place.Compare(q.Place), cmp.Compare(p.N, q.N))
+	return cmp.Or(p.place.Compare(q.place), cmp.Compare(p.n, q.n))
 }
 
 // store is a log: entries ordered by stamp, and by insertion within one.
@@ -69,8 +69,8 @@ func (s *store) sort() {
 		return
 	}
 	inOrder := func(a, b item) int { return a.compare(b.position) }
-	oldest := slices.MinFunc(fresh, inOrder).Place
-	from := sort.Search(s.sorted, func(i int) bool { return s.items[i].Place.After(oldest) })
+	oldest := slices.MinFunc(fresh, inOrder).place
+	from := sort.Search(s.sorted, func(i int) bool { return s.items[i].place.After(oldest) })
 	slices.SortFunc(s.items[from:], inOrder)
 	s.sorted = len(s.items)
 }
@@ -157,7 +157,7 @@ func (q query) matches(raw []byte) bool {
 
 // firstFrom is the index of the first item that stands at t or later.
 func firstFrom(items []item, t time.Time) int {
-	return sort.Search(len(items), func(i int) bool { return !items[i].Place.Before(t) })
+	return sort.Search(len(items), func(i int) bool { return !items[i].place.Before(t) })
 }
 
 // When returns the time of an entry of either endpoint, and whether it has one
