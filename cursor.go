@@ -115,9 +115,8 @@ type window struct {
 	ReadAt time.Time `json:"read_at,omitzero"`
 	// Waits says that the backlog goes first.
 	Waits bool `json:"waits,omitempty"`
-	// trail is how a poll came to where it is, in an endpoint without numbered
-	// pages.
-	trail trail
+	// Trail is how to go on where pages have no numbers.
+	Trail trail `json:"trail,omitzero"`
 }
 
 // precedes reports whether the window, of which nothing has been read, and next
@@ -200,7 +199,7 @@ func (f *feed) split() {
 		return
 	}
 	f.Backlog = slices.Insert(f.Backlog, 0, settled)
-	f.Settled, w.Since = w.Settled, w.Settled
+	f.Settled, w.Since, w.Trail = w.Settled, w.Settled, trail{}
 }
 
 // advance moves Complete on, as far as no backlog is in the way.

@@ -88,8 +88,9 @@ type poll struct {
 	places []time.Time
 	// newer says that entries of the newest window are in the batch.
 	newer bool
-	// progressed says that the position has moved.
-	progressed bool
+	// isNew says that the endpoint has not been read before, and progressed that
+	// its position has moved, if only to where it begins.
+	isNew, progressed bool
 	// seenFull says that there is no room for the ids of newer entries.
 	seenFull bool
 	// complete is the time up to which all that had been shown was handled
@@ -127,14 +128,14 @@ func (c *Connector) Poll(ctx context.Context, cursor ingest.Cursor) (ingest.Batc
 	defer func() { release(in.page) }()
 	polls := make([]*poll, 0, 2)
 	for _, e := range c.cfg.endpoints() {
+		p := &poll{poller: &c.poller, endpoint: e, intake: in, biggest: maxPageSize, most: maxPageSize}
 		f := e.feed(pos)
 		if *f == nil {
-			*f = &feed{Seen: seen{}}
+			*f = &feed{Seen: seen{}, Start: p.startBefore(p.clock.now(p.cfg.Clock()))}
+			p.isNew, p.progressed = true, true
 		}
-		polls = append(polls, &poll{
-			poller: &c.poller, endpoint: e, intake: in, feed: *f,
-			biggest: maxPageSize, most: maxPageSize, complete: (*f).Complete,
-		})
+		p.feed, p.complete = *f, (*f).Complete
+		polls = append(polls, p)
 	}
 	slices.SortStableFunc(polls, func(a, b *poll) int { return a.feed.ReadAt.Compare(b.feed.ReadAt) })
 	var failures []error
@@ -176,11 +177,6 @@ func (c *Connector) Poll(ctx context.Context, cursor ingest.Cursor) (ingest.Batc
 // read reads what the endpoint has to show, and moves the feed on. An error
 // means that not all of it could be read.
 func (p *poll) read(ctx context.Context) error {
-	isNew := p.feed.Start.IsZero()
-	if isNew {
-		p.feed.Start = p.startBefore(p.clock.now(p.cfg.Clock()))
-		p.progressed = true
-	}
 	already := p.batch.Coverage.Read
 	err := p.run(ctx)
 	if err != nil {
@@ -191,7 +187,7 @@ func (p *poll) read(ctx context.Context) error {
 		if ctx.Err() == nil && p.batch.Coverage.Read > already {
 			p.cfg.Logger.Warn("poll ended early; the next one goes on from there", "error", err)
 		}
-		if isNew {
+		if p.isNew {
 			// Even a failure shows the time.
 			p.feed.Start = earlier(p.feed.Start, p.startBefore(p.clock.now(p.cfg.Clock())))
 		}
@@ -411,6 +407,10 @@ func (p *poll) pageSize(w *window) int {
 		}
 		size = max(min(size, defaultPageSize), min(backlogPage, most))
 	}
+	if !p.numbered && w.Offset > 0 {
+		// It may begin with what has been read before.
+		size = max(size, defaultPageSize)
+	}
 	return min(size, p.biggest)
 }
 
@@ -487,13 +487,13 @@ func (p *poll) take(w *window, g got) windowState {
 		case at.Before(w.Since):
 			return p.finish(w)
 		case p.full():
-			return unfinished
+			return p.stay(w)
 		}
 		_, stated := p.page.key(i)
 		id, when := p.ids[i], p.places[i]
 		switch p.claim(w, g.first+i, id, when, when.Equal(stated)) {
 		case noRoom:
-			return unfinished
+			return p.stay(w)
 		case another:
 			p.batch.Coverage.Repeated++
 		case fresh:
@@ -593,7 +593,11 @@ func (p *poll) claim(w *window, index int, id fingerprint, when time.Time, timed
 	case settled && timed && p.numbered:
 		// From here on the position tells.
 	case p.hasRoom(settled):
-		// A settled entry without a time may stand in two windows.
+		if settled && !timed {
+			// Where it stands is not sure: it is remembered as long as w is open,
+			// and may stand in another window, too.
+			when = w.Since
+		}
 		p.feed.Seen.add(id, when)
 	case !settled:
 		p.cfg.Logger.Warn("too many entries within the overlap to remember; newer ones wait until they are settled", "ids", len(p.feed.Seen))

@@ -59,8 +59,8 @@ var mutants = []mutant{
 	{
 		fault: "a failure between two pages moves the cursor to the newest entry",
 		file:  "poller.go",
-		old:   "\t\tif isNew {\n\t\t\t// Even",
-		new:   "\t\tif p.feed.Newest != nil {\n\t\t\tp.feed.finishNewest(finished)\n\t\t}\n\t\tif isNew {\n\t\t\t// Even",
+		old:   "\t\tif p.isNew {\n\t\t\t// Even",
+		new:   "\t\tif p.feed.Newest != nil {\n\t\t\tp.feed.finishNewest(finished)\n\t\t}\n\t\tif p.isNew {\n\t\t\t// Even",
 		test:  "TestPoll_ReturnsWhatItHasAndTheNextPollMeetsTheError",
 	},
 	{
@@ -184,8 +184,8 @@ var mutants = []mutant{
 	{
 		fault: "where the feed begins is not saved before the first event",
 		file:  "poller.go",
-		old:   "\t\tp.progressed = true\n\t}\n\talready :=",
-		new:   "\t}\n\talready :=",
+		old:   "p.isNew, p.progressed = true, true",
+		new:   "p.isNew = true",
 		test:  "TestPoll_TheFirstCursorFixesTheStartEvenWhenNothingCanBeRead",
 	},
 	{
