@@ -790,6 +790,10 @@ func (w *world) checkQuiet() {
 	if w.forgetful && w.skew.Abs() >= clockTolerance-2*time.Second {
 		most *= 2
 	}
+	if w.opts.OverLimit400 && w.opts.MostLimit > 0 && w.cfg.PageSize > w.opts.MostLimit {
+		// Each poll is told that it asks for too much.
+		most *= 2
+	}
 	w.mu.Unlock()
 	time.Sleep(5 * w.cfg.PollInterval)
 	w.mu.Lock()
