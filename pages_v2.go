@@ -124,11 +124,11 @@ func (p *poll) fetchNext(ctx context.Context, w *window, size int) (reply, error
 func (p *poll) passUnreadable(ctx context.Context, w *window, cause error) (got, error) {
 	here := w.Trail
 	err := p.checkFollowing(ctx, w, cause)
+	w.Trail = here
 	if err != nil {
 		return got{}, err
 	}
 	// Replies may have been damaged for a while, and are not any more.
-	w.Trail = here
 	r, err := p.fetchNext(ctx, w, 1)
 	switch {
 	case err == nil:
