@@ -587,9 +587,6 @@ func (p *process) Poll(ctx context.Context, cursor ingest.Cursor) (ingest.Batch,
 	p.polls++
 	p.ahead = p.ahead || p.skew > clockTolerance
 	p.mu.Unlock()
-	if dbgOn && err != nil {
-		fmt.Println("ERR", time.Since(p.began), err, batch.Coverage.Requests)
-	}
 	if err == nil {
 		p.checkBatch(batch, cfg, calm)
 		p.events = batch.Events
@@ -711,9 +708,6 @@ func (p *process) checkBatch(b ingest.Batch, cfg Config, calm bool) {
 		if p.broken == "" && (!ok || known.routine || known.visible.After(now)) {
 			p.broken = fmt.Sprintf("there is no such entry to deliver: %s", e.AppendJSON(nil))
 		}
-	}
-	if dbgOn {
-		fmt.Printf("%v more=%v ev=%d %+v\n%s\n", time.Since(p.began), b.More, len(b.Events), c, b.Cursor)
 	}
 	p.coverage.Add(c)
 	if !b.More {
