@@ -750,7 +750,12 @@ func (w *window) passed(index int, reached time.Time, id fingerprint, when time.
 // plausible reports whether a request for the window can show an entry of the
 // time when.
 func (w *window) plausible(when time.Time) bool {
-	return !when.IsZero() && !when.Before(w.Since.Add(-edge)) && !when.After(w.Before.Add(edge))
+	since := w.Since
+	if !w.Trail.Since.IsZero() {
+		// What was settled of it meanwhile is another window.
+		since = w.Trail.Since
+	}
+	return !when.IsZero() && !when.Before(since.Add(-edge)) && !when.After(w.Before.Add(edge))
 }
 
 // unreadable reports whether err is about the content of a reply that arrived
