@@ -75,12 +75,34 @@ const (
 	atOldValue
 	atNewValueJSON
 	atOldValueJSON
+	// What only Audit Logs v2 has.
+	atAccountID
+	atAccountName
+	atActorContext
+	atActorToken
+	atRay
+	atMethod
+	atStatusCode
+	atURI
+	atUserAgent
+	atProduct
+	atScope
+	atRequest
+	atResponse
+	atZoneID
+	atZoneName
 	atCount
 )
 
-// sections maps the members of an entry to where they are kept. The members of
-// action, actor, owner and resource are one level down.
-var sections = map[string]int{
+// layout says which parts of an entry are kept, and where: an index of
+// scanned.at for each member. The members of sections are one level down.
+type layout struct {
+	sections []string
+	members  map[string]int
+}
+
+// layoutV1 is that of the audit log.
+var layoutV1 = layout{[]string{"action.", "actor.", "owner.", "resource."}, map[string]int{
 	"id":            atID,
 	"when":          atWhen,
 	"action.type":   atActionType,
@@ -99,7 +121,37 @@ var sections = map[string]int{
 	"oldValue":      atOldValue,
 	"newValueJson":  atNewValueJSON,
 	"oldValueJson":  atOldValueJSON,
-}
+}}
+
+// layoutV2 is that of Audit Logs v2.
+var layoutV2 = layout{[]string{"account.", "action.", "actor.", "raw.", "resource.", "zone."}, map[string]int{
+	"id":                 atID,
+	"account.id":         atAccountID,
+	"account.name":       atAccountName,
+	"action.description": atActionInfo,
+	"action.result":      atActionResult,
+	"action.time":        atWhen,
+	"action.type":        atActionType,
+	"actor.context":      atActorContext,
+	"actor.email":        atActorEmail,
+	"actor.id":           atActorID,
+	"actor.ip_address":   atActorIP,
+	"actor.token":        atActorToken,
+	"actor.type":         atActorType,
+	"raw.cf_ray_id":      atRay,
+	"raw.method":         atMethod,
+	"raw.status_code":    atStatusCode,
+	"raw.uri":            atURI,
+	"raw.user_agent":     atUserAgent,
+	"resource.id":        atResourceID,
+	"resource.product":   atProduct,
+	"resource.request":   atRequest,
+	"resource.response":  atResponse,
+	"resource.scope":     atScope,
+	"resource.type":      atResourceType,
+	"zone.id":            atZoneID,
+	"zone.name":          atZoneName,
+}}
 
 // span is a part of a page: the bytes from start up to end. The empty span
 // means that the part is missing.
@@ -118,8 +170,13 @@ type scanned struct {
 // page is one reply of the endpoint: its bytes and where its entries stand.
 // It is reused from request to request.
 type page struct {
+	// layout is that of the entries, by default layoutV1.
+	layout  *layout
 	body    []byte
 	entries []scanned
+	// next leads to the page behind this one where pages have no numbers, and
+	// is empty where there is none.
+	next string
 	// partial is the entry at which the scan failed.
 	partial scanned
 	dec     *jsontext.Decoder
@@ -131,6 +188,8 @@ type envelope struct {
 	success   bool
 	hasResult bool // result was a list
 	errors    []apiMessage
+	// cursor leads to the next page of Audit Logs v2, whose last page has none.
+	cursor string
 }
 
 // apiMessage is one element of the errors of a reply.
@@ -175,6 +234,8 @@ func (p *page) scan() (envelope, error) {
 				env.success = val.Kind() == 't'
 			case `"errors"`:
 				env.errors = readMessages(value(val))
+			case `"result_info"`:
+				env.cursor = value(val).get("cursor").text()
 			}
 		}
 		if err != nil {
@@ -206,6 +267,9 @@ func (p *page) scanOne() error {
 // reset makes p.dec read body in place: the reader does not copy what is in a
 // bytes.Buffer, so offsets into its input are offsets into body.
 func (p *page) reset(body []byte) {
+	if p.layout == nil {
+		p.layout = &layoutV1
+	}
 	p.buf = *bytes.NewBuffer(body)
 	if p.dec == nil {
 		p.dec = jsontext.NewDecoder(&p.buf, readOptions...)
@@ -267,14 +331,14 @@ func (p *page) scanMembers(s *scanned, prefix string) error {
 		}
 		key := name[1 : len(name)-1]
 		if prefix == "" {
-			if section := nested(key); section != "" {
+			if section := p.layout.section(key); section != "" {
 				if err := p.scanSection(s, section); err != nil {
 					return err
 				}
 				continue
 			}
 		}
-		at, known := lookUp(prefix, key)
+		at, known := p.layout.find(prefix, key)
 		val, err := p.dec.ReadValue()
 		if err != nil {
 			return err
@@ -303,30 +367,25 @@ func (p *page) scanSection(s *scanned, section string) error {
 	return err
 }
 
-// nested is the prefix of the section key if that is an object whose members
-// are kept, and "" otherwise.
-func nested(key []byte) string {
-	switch string(key) {
-	case "action":
-		return "action."
-	case "actor":
-		return "actor."
-	case "owner":
-		return "owner."
-	case "resource":
-		return "resource."
+// section is the prefix of the members of the section key, or "" if that is no
+// section.
+func (l *layout) section(key []byte) string {
+	for _, s := range l.sections {
+		if len(s) == len(key)+1 && s[:len(key)] == string(key) {
+			return s
+		}
 	}
 	return ""
 }
 
-func lookUp(prefix string, key []byte) (at int, known bool) {
+func (l *layout) find(prefix string, key []byte) (at int, known bool) {
 	var name [32]byte
 	if len(prefix)+len(key) > len(name) {
 		return 0, false
 	}
 	n := copy(name[:], prefix)
 	n += copy(name[n:], key)
-	at, known = sections[string(name[:n])]
+	at, known = l.members[string(name[:n])]
 	return at, known
 }
 
@@ -356,6 +415,10 @@ func (p *page) id(i int) []byte {
 	}
 	return nil
 }
+
+// partialID is the id of the entry at which the scan failed, as it stands there,
+// or "" when the scan did not come to one.
+func (p *page) partialID() string { return string(p.partial.at[atID].of(p.body)) }
 
 // entry decodes the i-th entry into memory of its own. It does not fail: what
 // is not as it should be is left out and noted.
