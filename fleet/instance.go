@@ -15,6 +15,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/riverqueue/river"
 
@@ -248,7 +249,7 @@ func (f *Fleet) Put(ctx context.Context, specs ...Spec) ([]Change, error) {
 		}
 	}
 	changes := make([]Change, len(specs))
-	err := pgx.BeginFunc(ctx, f.pool, func(tx pgx.Tx) error {
+	err := f.inTx(ctx, func(tx pgx.Tx) error {
 		var jobs []river.InsertManyParams
 		now := time.Now()
 		for i, p := range ready {
@@ -449,8 +450,21 @@ func (f *Fleet) Cursor(ctx context.Context, id string) (ingest.Cursor, error) {
 	return cursor, nil
 }
 
+// inTx makes a change in a transaction. River's scheduler locks jobs in an order
+// of its own, so that the two may come to wait for each other, which the database
+// notices and ends: then it is tried again.
+func (f *Fleet) inTx(ctx context.Context, do func(pgx.Tx) error) error {
+	for attempt := 1; ; attempt++ {
+		err := pgx.BeginFunc(ctx, f.pool, do)
+		deadlock, ok := errors.AsType[*pgconn.PgError](err)
+		if !ok || deadlock.Code != "40P01" || attempt == 5 {
+			return err
+		}
+	}
+}
+
 func (f *Fleet) change(ctx context.Context, id string, do func(pgx.Tx, *Instance) error) error {
-	err := pgx.BeginFunc(ctx, f.pool, func(tx pgx.Tx) error {
+	err := f.inTx(ctx, func(tx pgx.Tx) error {
 		in, err := f.get(ctx, tx, id, " FOR UPDATE")
 		if err != nil {
 			return err

@@ -21,9 +21,11 @@ const (
 	defaultPollTimeout = 2 * time.Minute
 	defaultStopGrace   = 15 * time.Second
 
-	// retention is how long the row of a finished job is kept. River's cleaner
-	// looks every 30 s.
-	retention = time.Minute
+	// retention is how long the row of a finished job is kept, and that of one
+	// that was given up, for a person to look at. River's cleaner looks every
+	// 30 s.
+	retention        = time.Minute
+	discardRetention = time.Hour
 )
 
 // settleTime is how long the transaction after a poll may take, with its
@@ -136,6 +138,7 @@ func (f *Fleet) Work(ctx context.Context, opts WorkOptions) error {
 		RescueStuckJobsAfter:        rescue,
 		CompletedJobRetentionPeriod: retention,
 		CancelledJobRetentionPeriod: retention,
+		DiscardedJobRetentionPeriod: discardRetention,
 		SoftStopTimeout:             opts.StopGrace,
 		Logger:                      slog.New(warnings{opts.Logger.Handler()}),
 	})

@@ -129,6 +129,10 @@ func (s *station) pool(ctx context.Context, log *slog.Logger) (*pgxpool.Pool, er
 	}
 }
 
+// newFleetLogger is a log on standard error. What an error says to do is in terms
+// of configuration fields, as in a list of accounts.
+func newFleetLogger(w world) *slog.Logger { return slog.New(slog.NewTextHandler(w.stderr, nil)) }
+
 // refused reports whether the database has said no, which it will again: to the
 // user, to the password, or because there is no such database.
 func refused(err error) bool {
@@ -166,7 +170,7 @@ func (s *station) vault() (*fleet.Vault, error) {
 
 // with calls do with the fleet in the database, and closes that afterwards.
 func (s *station) with(ctx context.Context, do func(context.Context, *fleet.Fleet) error) error {
-	log := newLogger(s.world)
+	log := newFleetLogger(s.world)
 	vault, err := s.vault()
 	if err != nil {
 		return err
@@ -222,7 +226,7 @@ alone.`,
 	}
 	s := addStation(w, cmd.Flags(), false)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		pool, err := s.pool(cmd.Context(), newLogger(w))
+		pool, err := s.pool(cmd.Context(), newFleetLogger(w))
 		if err != nil {
 			return err
 		}

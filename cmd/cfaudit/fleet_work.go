@@ -86,7 +86,7 @@ With --listen it says over HTTP how it and the fleet fare: /healthz, /readyz, an
 		// A poll needs a connection only at its beginning and its end.
 		s.maxConns = int32(min(8+*concurrency/8, 32))
 		s.patient = true
-		log := newLogger(w)
+		log := newFleetLogger(w)
 		d.timeout = *timeout
 		if err := d.open(log); err != nil {
 			return err
