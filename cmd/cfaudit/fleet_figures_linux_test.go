@@ -27,6 +27,7 @@ import (
 
 var (
 	fleetFigures = flag.String("fleet.figures", "", "sizes of the fleets to measure, such as 1000,5000,20000")
+	fleetAtOnce  = flag.Int("fleet.concurrency", 64, "how many accounts the worker polls at once")
 	fleetWindow  = flag.Duration("fleet.window", 3*time.Minute, "how long each is measured at a steady pace")
 )
 
@@ -87,7 +88,8 @@ func measureFleet(t *testing.T, accounts int) {
 	logs, err := os.Create(filepath.Join(t.TempDir(), "log"))
 	require.NoError(t, err)
 	t.Cleanup(func() { logs.Close() })
-	worker := call{args: []string{"fleet", "work", "--out", os.DevNull, "--listen", "127.0.0.1:0"}, env: env}.start(t,
+	worker := call{args: []string{"fleet", "work", "--out", os.DevNull, "--listen", "127.0.0.1:0",
+		"--concurrency", strconv.Itoa(*fleetAtOnce)}, env: env}.start(t,
 		func(cmd *exec.Cmd) { cmd.Stderr = logs })
 	pid := worker.Process.Pid
 	var url string
