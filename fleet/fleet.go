@@ -26,9 +26,9 @@
 //
 // A job is unique, so an instance is never polled twice at once. A worker has
 // PollTimeout for a poll. When it has died, River's leader, which is one of the
-// workers, makes its jobs available again no later than PollTimeout and one
-// minute after they began. A worker that stood still for that long and then goes
-// on cannot save its cursor.
+// workers, makes its jobs available again about a minute after that time at the
+// latest. A worker that stood still for that long and then goes on cannot save
+// its cursor.
 //
 // # Fairness
 //

@@ -44,7 +44,9 @@ type task struct {
 // with by settle.
 func (p *poller) Work(ctx context.Context, job *river.Job[pollArgs]) error {
 	began := time.Now()
-	t, err := p.load(ctx, job)
+	within, cancel := context.WithTimeout(ctx, p.opts.PollTimeout)
+	defer cancel()
+	t, err := p.load(within, job)
 	if errors.Is(err, ErrUnknown) || err == nil && t.Paused {
 		// It was removed or paused, and with its job ends its polling.
 		return nil
@@ -52,9 +54,7 @@ func (p *poller) Work(ctx context.Context, job *river.Job[pollArgs]) error {
 	if err != nil {
 		return err
 	}
-	within, cancel := context.WithTimeout(ctx, p.opts.PollTimeout)
 	poll := p.poll(within, t)
-	cancel()
 	if poll.Err != nil && ctx.Err() != nil {
 		// The worker stops. Another one makes the poll anew.
 		return fmt.Errorf("%s: %w", poll.Step, poll.Err)
