@@ -264,3 +264,23 @@ func TestPut_AnInstanceMayGoOnFromACursor(t *testing.T) {
 	_, err := w.Cursor(t.Context(), "example-b")
 	require.ErrorIs(t, err, ErrUnknown)
 }
+
+func TestPut_AChangeDuringAPollTakesEffectWithinAMinute(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a := w.vendor.account("a", 5)
+	under, on := make(chan bool, 100), make(chan bool)
+	a.answer = answerWith(func(map[string]any) error { under <- true; <-on; return nil })
+	s := spec("a")
+	w.put(t, s)
+	stop := w.work(t)
+	<-under
+	s.Interval = 24 * time.Hour
+	w.put(t, s)
+	close(on)
+	eventually(t, "the poll", func() bool { n, _ := w.sink.count(); return n == 5 })
+	stop()
+	due := w.jobs(t, "example-a")
+	require.Len(t, due, 1)
+	assert.Less(t, time.Until(due[0]), time.Minute)
+}
