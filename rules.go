@@ -112,7 +112,7 @@ var defaultRules = []Rule{
 		Title: "Cloudflare sign-out",
 		Why:   "The end of a session."},
 	{ID: "2fa-enforcement-removed", Severity: high, Techniques: oneOf{"T1556.006"},
-		Match: Match{Action: oneOf{"account.2fa.disable"}, ActionType: oneOf{"*enforce*"}},
+		Match: Match{Action: oneOf{"account.2fa.disable"}, Setting: oneOf{enforcementSetting}},
 		Title: "Two-factor authentication no longer enforced for the account",
 		Why:   "Every member can sign in with a password alone from now on."},
 	{ID: "2fa-disabled", Severity: high, Techniques: oneOf{"T1556.006"},

@@ -1,0 +1,387 @@
+package cloudflareaudit
+
+import (
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/aisoc/cloudflareaudit/ingest"
+)
+
+// call is what an entry of Audit Logs v2 says beyond one of the audit log: the
+// request behind it.
+type call struct {
+	routed
+	ingest.Request
+	accountID string
+	// scope is user, account or zone, or what else the entry calls it.
+	scope string
+	// whole says that the body is a rule set as it is from now on, and not what
+	// changed in it.
+	whole bool
+}
+
+// isV2 reports whether the one entry of p, scanned with layoutV2, is an entry of
+// Audit Logs v2 rather than one of the audit log, by the parts it has.
+func (p *page) isV2() bool {
+	if len(p.entries) != 1 {
+		return false
+	}
+	for _, at := range []int{atWhen, atMethod, atURI, atProduct, atRequest, atActorContext} {
+		if p.entries[0].at[at].end > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// entryV2 decodes the i-th entry of Audit Logs v2 into what an entry of the audit
+// log would say, as far as that can be known, so that both are graded by the same
+// code. Secrets in the bodies and in the query are masked first: nothing behind
+// this sees them.
+func (p *page) entryV2(i int) entry {
+	s := &p.entries[i]
+	e := entry{raw: string(s.entry.of(p.body))}
+	c := new(call)
+	e.call = c
+	text := func(at int) string { return e.part(s, at).text() }
+
+	e.decodeID(text(atID))
+	e.decodeTime(text(atWhen))
+	e.actionInfo = text(atActionInfo)
+	e.outcome = outcomeOf(text(atActionResult))
+	e.actorID = text(atActorID)
+	e.actorType = text(atActorType)
+	e.actorEmail = text(atActorEmail)
+	e.decodeAddress(text(atActorIP))
+	c.Description = oneLine(e.actionInfo, maxText)
+	c.Method = oneLine(strings.ToUpper(text(atMethod)), maxText)
+	c.StatusCode = number(e.part(s, atStatusCode))
+	c.UserAgent = oneLine(text(atUserAgent), maxText)
+	c.RequestID = oneLine(text(atRay), maxText)
+	c.Credential = oneLine(text(atActorContext), maxText)
+	e.iface = interfaceOf(c.Credential)
+	token := e.part(s, atActorToken)
+	c.TokenID = oneLine(or(token.get("id").text(), text(atActorTokenID)), maxText)
+	c.TokenName = oneLine(or(token.get("name").text(), text(atActorTokenName)), maxText)
+
+	uri := text(atURI)
+	path, query, _ := strings.Cut(uri, "?")
+	c.routed = findRoute(c.Method, path)
+	e.actionType = or(text(atActionType), verbOfMethod(c.Method))
+	e.resourceType = c.resourceType(text(atProduct), text(atResourceType))
+	c.accountID = or(text(atAccountID), c.account)
+	c.scope = c.scopeOf(text(atScope))
+	if e.ownerID = c.accountID; c.scope == "user" {
+		e.ownerID = e.actorID
+	}
+
+	// Masking.
+	m := masking{values: c.valuesAreSecret()}
+	request, response := m.body(e.part(s, atRequest)), m.body(e.part(s, atResponse))
+	address := e.part(s, atURI)
+	if shown := m.query(query); shown != query {
+		uri = path + "?" + shown
+		address = quote(uri)
+	}
+	c.URI = oneLine(uri, maxText)
+	zoneID, zoneName := or(text(atZoneID), c.zone), text(atZoneName)
+	resourceID := or(c.id, text(atResourceID))
+	if !utf8.ValidString(e.raw) {
+		e.notes = append(e.notes, noteInvalidUTF8)
+	}
+	if m.n > 0 {
+		e.raw = replaced(e.raw, s, map[int]value{atRequest: request, atResponse: response, atURI: address})
+		e.notes = append(e.notes, maskedNote(m.n))
+	}
+
+	asked, result := first(unwrapped(request)), first(resultOf(unwrapped(response)))
+	e.resourceID = or(resourceID, firstText(result, "id", "uuid"))
+	e.newValue, e.metadata = c.values(asked, result, zoneID, zoneName)
+
+	if s.odd != "" {
+		e.notes = append(e.notes, "the "+s.odd+" is not an object")
+	}
+	if s.odd == "entry" || uri == "" && e.actionInfo == "" && e.resourceType == "" {
+		e.undecodable = true
+		e.notes = append(e.notes, noteNotUnderstood)
+	}
+	return e
+}
+
+// interfaceOf is how a request was made, in the words of the audit log.
+func interfaceOf(credential string) string {
+	switch credential {
+	case "":
+		return ""
+	case "dash":
+		return "UI"
+	}
+	return "API"
+}
+
+func verbOfMethod(method string) string {
+	for _, c := range collection {
+		if c.method == method {
+			return c.verb
+		}
+	}
+	return ""
+}
+
+// resourceType is the product and the type of a resource. The type is mostly
+// missing; then the path says what it would be.
+func (c *call) resourceType(product, kind string) string {
+	switch {
+	case product == "":
+		return or(kind, c.words)
+	case kind != "":
+		return product + "." + kind
+	case strings.HasPrefix(c.words, product+"."):
+		return c.words
+	}
+	return product
+}
+
+// scopeOf is the scope in the singular: "zones" is that of a zone.
+func (c *call) scopeOf(scope string) string {
+	switch scope = strings.TrimSuffix(strings.ToLower(scope), "s"); {
+	case c.user && (scope == "" || scope == "membership"):
+		return "user"
+	case scope != "":
+		return scope
+	case c.zone != "":
+		return "zone"
+	case c.account != "":
+		return "account"
+	}
+	return ""
+}
+
+// valuesAreSecret reports whether a member called "value" or "text", or a body
+// that is a text, holds a secret: a new token, or a secret of a Worker. In zones
+// they are settings and records. Where the path is not known they may be secrets.
+func (c *call) valuesAreSecret() bool {
+	return c.naming == nil || !plainValues(c.naming)
+}
+
+// plainValues reports whether what an action is about has values that are no
+// secrets.
+func plainValues(n *naming) bool {
+	switch n.family {
+	case familyDNS, familyFirewall:
+		return true
+	case familyZone:
+		return !strings.HasPrefix(n.name, "zone.certificate.")
+	case familyAccount:
+		return !strings.HasPrefix(n.name, "account.")
+	}
+	return false
+}
+
+// resultOf is the result in a response, with or without the envelope of the API.
+func resultOf(response value) value {
+	if response.kind() == '{' {
+		if result := response.get("result"); result != "" && response.get("success") != "" {
+			return result
+		}
+	}
+	return response
+}
+
+// unwrapped is a body, or what it holds where it is JSON within a text.
+func unwrapped(body value) value {
+	if body.kind() == '"' {
+		return valueOf("", body)
+	}
+	return body
+}
+
+// first is a body, or the first element of a list.
+func first(body value) value {
+	if body.kind() != '[' {
+		return body
+	}
+	var element value
+	body.each(func(_ string, v value) bool {
+		element = v
+		return false
+	})
+	return element
+}
+
+// firstText is the first of the members of an object that has some text.
+func firstText(object value, keys ...string) string {
+	for _, key := range keys {
+		if text := object.get(key).text(); text != "" {
+			return text
+		}
+	}
+	return ""
+}
+
+// maxCopied bounds a member that is copied into the metadata, in bytes.
+const maxCopied = 4096
+
+// values makes the new value of an entry and its metadata. The value is the
+// resource as it is from now on: for what is created, and for members, whose
+// roles have names only there, that is what the API answered; for other changes
+// it is what was asked for, because an answer repeats all that stayed as it was.
+// The other body lends the metadata what the value does not say.
+func (c *call) values(request, result value, zoneID, zoneName string) (after, metadata value) {
+	name := ""
+	if c.naming != nil {
+		name = c.name
+	}
+	isRuleset := strings.Contains(c.words, "rulesets")
+	part := isRuleset && strings.HasSuffix(c.words, "rules") && c.Method != "GET"
+	c.whole = isRuleset && c.Method == "PUT" && !part
+	after, other := request, result
+	switch {
+	case part:
+		other = ""
+	case c.Method == "POST" && name != "zone.cache.purge", strings.HasPrefix(name, "member."), !hasMembers(request):
+		if hasMembers(result) {
+			after, other = result, request
+		}
+	}
+	if after.kind() != '{' {
+		after = ""
+	}
+
+	b := []byte{'{'}
+	add := func(key, text string) {
+		if text != "" {
+			b = appendMember(b, key, "")
+			b, _ = jsontext.AppendQuote(b, text)
+		}
+	}
+	if isRuleset || strings.Contains(c.words, "access_rules") {
+		kind := "zone"
+		if c.zone == "" {
+			kind = "root"
+		}
+		add("kind", kind)
+		add("phase", result.get("phase").text())
+		if part {
+			add("description", ruleName(result, c.id))
+		}
+	}
+	if c.words == "zones" || name == "zone.create" {
+		zoneName = or(zoneName, or(result.get("name").text(), request.get("name").text()))
+		zoneID = or(zoneID, result.get("id").text())
+	}
+	for i := 0; i+1 < len(c.more); i += 2 {
+		add(c.more[i], c.more[i+1])
+	}
+	add("zone_id", zoneID)
+	add("zone_name", zoneName)
+	if other.kind() == '{' {
+		other.each(func(key string, v value) bool {
+			if len(v) <= maxCopied && after.get(key) == "" {
+				b = appendMember(b, key, v)
+			}
+			return len(b) < 4*maxCopied
+		})
+	}
+	return after, value(append(b, '}'))
+}
+
+func appendMember(b []byte, key string, v value) []byte {
+	if len(b) > 1 {
+		b = append(b, ',')
+	}
+	b, _ = jsontext.AppendQuote(b, key)
+	b = append(b, ':')
+	return append(b, v...)
+}
+
+// hasMembers reports whether a body is an object that says something.
+func hasMembers(body value) bool {
+	has := false
+	if body.kind() == '{' {
+		body.each(func(string, value) bool {
+			has = true
+			return false
+		})
+	}
+	return has
+}
+
+// ruleName is what a rule set calls the rule with an id.
+func ruleName(ruleset value, id string) string {
+	name := ""
+	ruleset.get("rules").each(func(_ string, rule value) bool {
+		if id != "" && rule.get("id").text() == id {
+			name = firstText(rule, "description", "ref")
+		}
+		return name == ""
+	})
+	return name
+}
+
+// nameOfCall finds the canonical action of an entry of Audit Logs v2: by its
+// method and path, by what the API calls the operation, and else by the product
+// and the type of the resource.
+func nameOfCall(e *entry) naming {
+	if e.call.naming != nil {
+		return *e.call.naming
+	}
+	if n := nameBySubject("", e.actionInfo); n != nil {
+		return *n
+	}
+	var buf [2*maxName + 1]byte
+	if n := byPair[string(squashPair(buf[:0], e.resourceType, e.actionType))]; n != nil {
+		return *n
+	}
+	return nameByWords(e)
+}
+
+// nameBySubject is the name that the words of a resource and an action lead to,
+// or nil where no subject fits.
+func nameBySubject(resourceType, action string) *naming {
+	resource, words := words(nil, resourceType), words(nil, action)
+	v := findVerb(words)
+	if v.kind == "" {
+		return nil
+	}
+	for i := range subjectList {
+		if s := &subjectList[i]; s.fits(resource, words) {
+			return s.names[v.kind]
+		}
+	}
+	return nil
+}
+
+// replaced is the text of an entry with some of its parts replaced, those that it
+// has.
+func replaced(raw string, s *scanned, parts map[int]value) string {
+	var b strings.Builder
+	done := s.entry.start
+	for {
+		// The next part in the order of the text.
+		next := -1
+		for at := range parts {
+			if sp := s.at[at]; sp.end > 0 && sp.start >= done && (next < 0 || sp.start < s.at[next].start) {
+				next = at
+			}
+		}
+		if next < 0 {
+			break
+		}
+		b.WriteString(raw[done-s.entry.start : s.at[next].start-s.entry.start])
+		b.WriteString(string(parts[next]))
+		done = s.at[next].end
+	}
+	b.WriteString(raw[done-s.entry.start:])
+	return b.String()
+}
+
+func maskedNote(n int) string {
+	if n == 1 {
+		return "1 value that is or may be a secret is masked in raw_event"
+	}
+	return strconv.Itoa(n) + " values that are or may be secrets are masked in raw_event"
+}
