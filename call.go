@@ -78,8 +78,9 @@ func (p *page) entryV2(i int) entry {
 		e.ownerID = e.actorID
 	}
 
-	// Masking.
-	m := masking{values: c.valuesAreSecret()}
+	// What a path is not known for may be secret.
+	open := c.naming != nil && plainValues(c.naming)
+	m := masking{values: !open, addresses: !open}
 	request, response := m.body(e.part(s, atRequest)), m.body(e.part(s, atResponse))
 	address := e.part(s, atURI)
 	if shown := m.query(query); shown != query {
@@ -160,15 +161,9 @@ func (c *call) scopeOf(scope string) string {
 	return ""
 }
 
-// valuesAreSecret reports whether a member called "value" or "text", or a body
-// that is a text, holds a secret: a new token, or a secret of a Worker. In zones
-// they are settings and records. Where the path is not known they may be secrets.
-func (c *call) valuesAreSecret() bool {
-	return c.naming == nil || !plainValues(c.naming)
-}
-
 // plainValues reports whether what an action is about has values that are no
-// secrets.
+// secrets, such as settings and records. Elsewhere a member called "value" may be
+// a new token, or the secret of a Worker.
 func plainValues(n *naming) bool {
 	switch n.family {
 	case familyDNS, familyFirewall:

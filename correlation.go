@@ -21,8 +21,8 @@ type joint struct {
 	// actions are the canonical actions, as patterns. A change for which the two
 	// logs may have different actions has one row for them all.
 	actions []string
-	// when says more closely which changes the row is for.
-	when func(*facts) bool
+	// about says more closely which changes the row is for.
+	about jointScope
 	// class stands for the action in a correlation id, by default the action.
 	class string
 	// by is the part that names the thing acted upon.
@@ -45,9 +45,24 @@ const (
 	byActor                       // whoever did it alone
 )
 
-func isOfRuleset(f *facts) bool { return f.ruleset }
+// jointScope narrows the changes that a row is for.
+type jointScope int
 
-func isProtective(f *facts) bool { return settingOrders[f.setting] != "" }
+const (
+	anything     jointScope = iota
+	ofRulesets              // rule sets and their rules
+	ofProtection            // settings that protect something
+)
+
+func (s jointScope) has(f *facts) bool {
+	switch s {
+	case ofRulesets:
+		return f.ruleset
+	case ofProtection:
+		return settingOrders[f.setting] != ""
+	}
+	return true
+}
 
 // joints are the kinds of changes of which the two logs do not know the same.
 // The first row that fits counts. Of what no row is about both know the name of
@@ -68,10 +83,10 @@ var joints = []joint{
 	{actions: oneOf{"dns.record.delete"}, by: byResource, title: "DNS record deleted[: {target}][ for {zone}]", techniques: oneOf{"T1485", "T1565.002"}},
 
 	// v2 does not know what a setting was before, nor what changed in a rule set.
-	{actions: oneOf{"zone.settings.update", "waf_rule.*"}, when: isProtective, class: "zone.settings.update",
+	{actions: oneOf{"zone.settings.update", "waf_rule.*"}, about: ofProtection, class: "zone.settings.update",
 		title: "Zone protection changed: {setting}[ to {new}][ for {zone}]", techniques: oneOf{"T1562.007"}},
 	{actions: oneOf{"zone.ruleset.*"}, class: "zone.ruleset", by: byZone, title: "Rule set changed[ for {zone}]"},
-	{actions: oneOf{"zone.firewall.*", "firewall_rule.*", "waf_rule.*"}, when: isOfRuleset, class: "zone.ruleset", by: byZone,
+	{actions: oneOf{"zone.firewall.*", "firewall_rule.*", "waf_rule.*"}, about: ofRulesets, class: "zone.ruleset", by: byZone,
 		title: "Rule set changed[ for {zone}]", techniques: oneOf{"T1562.007"}},
 	{actions: oneOf{"zone.firewall.rule.create"}},
 	{actions: oneOf{"zone.firewall.rule.delete"}, by: byResource},
@@ -97,7 +112,7 @@ func jointOf(f *facts) *joint {
 		list = jointsOf(f.name)
 	}
 	for _, j := range list {
-		if j.when == nil || j.when(f) {
+		if j.about.has(f) {
 			return j
 		}
 	}

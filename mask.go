@@ -12,7 +12,9 @@ type masking struct {
 	// values says that a member called "value" or "text" holds a secret too, and
 	// so does a body that is a text and not an object.
 	values bool
-	n      int
+	// addresses says that the query of an address may be one.
+	addresses bool
+	n         int
 }
 
 // body masks the secrets in the body of a request or of a response.
@@ -32,7 +34,7 @@ func (m *masking) body(v value) value {
 // maskEntry masks the secrets in an entry of the audit log. Its parts that are
 // no values and no metadata hold none.
 func maskEntry(raw string) (shown string, n int) {
-	var m masking
+	m := masking{addresses: true}
 	v := value(raw)
 	if v.kind() != '{' {
 		return raw, 0
@@ -137,7 +139,7 @@ func (m *masking) text(v value, secret bool) value {
 		}
 		return v
 	}
-	if shown := withoutQuery("", text); m.values && shown != text {
+	if shown := withoutQuery("", text); m.addresses && shown != text {
 		m.n++
 		return quote(shown)
 	}
