@@ -7,14 +7,20 @@ import (
 	"io/fs"
 )
 
-// The pattern leaves out odd.json, whose entries are not what anybody meets.
+// The patterns leave out odd.json, whose entries are not what anybody meets.
 //
-//go:embed entries/[^o]*.json
+//go:embed entries/[^o]*.json entries_v2/[^o]*.json
 var files embed.FS
 
 // Entries returns the files of ordinary entries, one for each subject.
-func Entries() fs.FS {
-	entries, err := fs.Sub(files, "entries")
+func Entries() fs.FS { return folder("entries") }
+
+// EntriesV2 returns the files of ordinary entries of Audit Logs v2. Many of
+// them record a change that is among [Entries] too, a few seconds apart.
+func EntriesV2() fs.FS { return folder("entries_v2") }
+
+func folder(name string) fs.FS {
+	entries, err := fs.Sub(files, name)
 	if err != nil {
 		panic(err) // the name is a valid one
 	}

@@ -26,6 +26,20 @@ func Entry(id string, when time.Time, digits int) json.RawMessage {
 		id, DefaultAccountID, stamp(trim(when, digits)))
 }
 
+// EntryV2 is Entry for v2: the same change as that endpoint records it.
+func EntryV2(id string, when time.Time, digits int) json.RawMessage {
+	return fmt.Appendf(nil, `{"account":{"id":%q,"name":"Example Inc"},`+
+		`"action":{"description":"Create DNS Record","result":"success","time":%q,"type":"create"},`+
+		`"actor":{"context":"api_token","email":"alice@example.com","id":"ff8d9819fc0e12bf0d24892e45987e24",`+
+		`"ip_address":"192.0.2.10","token":{"id":"4f1c2d3e5a6b7c8d9e0f1a2b3c4d5e6f","name":"dns"},"type":"user"},"id":%q,`+
+		`"raw":{"cf_ray_id":"8f0c2b1d4e5a6789-FRA","method":"POST","status_code":200,`+
+		`"uri":"/zones/a379a6f6eeafb9a55e378c118034e275/dns_records","user_agent":"curl/8.9.1"},`+
+		`"resource":{"product":"dns_records","request":{"content":"198.51.100.4","name":"www.example.com","type":"A"},`+
+		`"response":{"id":"372e67954025e0ba6aaa6d586b9e0b59"},"scope":"zones"},`+
+		`"zone":{"id":"a379a6f6eeafb9a55e378c118034e275","name":"example.com"}}`,
+		DefaultAccountID, stamp(trim(when, digits)), id)
+}
+
 // trim cuts t to a number of fractional digits.
 func trim(t time.Time, digits int) time.Time {
 	unit := time.Second
@@ -80,7 +94,7 @@ func generate(seed uint64, n int, from, to time.Time, table []kind) []json.RawMe
 		for ; pick >= table[i].weight; i++ {
 			pick -= table[i].weight
 		}
-		terms := g.terms()
+		terms := g.scene().terms()
 		for _, d := range table[i].drafts {
 			when := trim(at.Add(d.after), g.IntN(7))
 			switch {
@@ -128,30 +142,53 @@ func hexID(name string) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// terms chooses what stands for the terms of a draft, which begin with $.
-func (g generator) terms() *strings.Replacer {
-	zone := g.one("example.com", "example.net", "example.org", "shop.example.com")
-	who := g.one("alice@example.com", "bob@example.com", "carol@example.com", "terraform@example.net")
-	last := 1 + g.IntN(254)
-	ip := g.one("192.0.2.%d", "198.51.100.%d", "203.0.113.%d", "::ffff:203.0.113.%d", "2001:db8::%x")
-	ip = fmt.Sprintf(`"ip":"`+ip+`",`, last)
+// scene is who does something, where, and to what.
+type scene struct {
+	email, ip     string // the address may be missing
+	zone, host    string
+	kind, content string // of a DNS record
+	iface, result string
+	id            string // of 30 digits, which leaves two for the things in it
+	last          int
+}
+
+// scene chooses a scene.
+func (g generator) scene() scene {
+	var s scene
+	s.zone = g.one("example.com", "example.net", "example.org", "shop.example.com")
+	s.email = g.one("alice@example.com", "bob@example.com", "carol@example.com", "terraform@example.net")
+	s.last = 1 + g.IntN(254)
+	s.ip = fmt.Sprintf(g.one("192.0.2.%d", "198.51.100.%d", "203.0.113.%d", "::ffff:203.0.113.%d", "2001:db8::%x"), s.last)
 	if g.IntN(20) == 0 {
-		ip = "" // not everybody has one
+		s.ip = "" // not everybody has one
 	}
-	kind, content := "A", fmt.Sprintf("198.51.100.%d", last)
+	s.kind, s.content = "A", fmt.Sprintf("198.51.100.%d", s.last)
 	switch g.IntN(5) {
 	case 0:
-		kind, content = "AAAA", fmt.Sprintf("2001:db8::%x", last)
+		s.kind, s.content = "AAAA", fmt.Sprintf("2001:db8::%x", s.last)
 	case 1:
-		kind, content = "TXT", "verification="+g.hex(32)
+		s.kind, s.content = "TXT", "verification="+g.hex(32)
 	case 2:
-		kind, content = g.one("CNAME", "MX"), "edge."+zone
+		s.kind, s.content = g.one("CNAME", "MX"), "edge."+s.zone
 	}
-	return strings.NewReplacer(
-		"$email", who, "$actor", hexID(who), "$ip", ip,
-		"$iface", g.one("UI", "API", "API", ""), "$result", fmt.Sprint(g.IntN(40) > 0),
-		"$zoneid", hexID(zone), "$zone", zone, "$host", g.one("www.", "api.", "mail.", "cdn.", "")+zone,
-		"$kind", kind, "$content", content, "$id", g.hex(30), "$n", fmt.Sprint(last))
+	s.iface, s.result = g.one("UI", "API", "API", ""), fmt.Sprint(g.IntN(40) > 0)
+	s.host = g.one("www.", "api.", "mail.", "cdn.", "") + s.zone
+	s.id = g.hex(30)
+	return s
+}
+
+// terms returns what stands for the terms of a draft, which begin with $.
+func (s scene) terms(more ...string) *strings.Replacer {
+	ip := ""
+	if s.ip != "" {
+		ip = `"ip":"` + s.ip + `",`
+	}
+	return strings.NewReplacer(append([]string{
+		"$email", s.email, "$actor", hexID(s.email), "$ip", ip,
+		"$iface", s.iface, "$result", s.result,
+		"$zoneid", hexID(s.zone), "$zone", s.zone, "$host", s.host,
+		"$kind", s.kind, "$content", s.content, "$id", s.id, "$n", fmt.Sprint(s.last),
+	}, more...)...)
 }
 
 // draft is an entry with terms for what differs each time. What is empty has
@@ -203,18 +240,20 @@ func rules(n int, enabled bool) string {
 	return `{"modified_rules":[` + strings.Join(list, ",") + `]}`
 }
 
+// What drafts have in common.
+const (
+	system = `{"id":"1","type":"system"}`
+	record = `{"comment":"ticket $n","content":"$content","created_on":"2025-11-03T09:14:27.305112Z","id":"$id00",` +
+		`"locked":false,"meta":{"auto_added":false,"managed_by_apps":false,"managed_by_argo_tunnel":false},` +
+		`"modified_on":"2026-02-17T16:40:02.88671Z","name":"$host","proxiable":true,"proxied":false,"settings":{},` +
+		`"tags":[],"ttl":300,"type":"$kind","zone_id":"$zoneid","zone_name":"$zone"}`
+	named  = `{"token_name":"ci-$n","token_tag":"$id00"}`
+	member = `{"account_name":"Example","user_email":"user$n@example.org"}`
+	route  = `{"pattern":"$host/api/*","script":"checkout","zone_id":"$zoneid","zone_name":"$zone"}`
+	job    = `"{\"dataset\":\"audit_logs\",\"destination_conf\":\"https://logs.example.net/in\",\"enabled\":true}"`
+)
+
 func kinds() []kind {
-	const (
-		system = `{"id":"1","type":"system"}`
-		record = `{"comment":"ticket $n","content":"$content","created_on":"2025-11-03T09:14:27.305112Z","id":"$id00",` +
-			`"locked":false,"meta":{"auto_added":false,"managed_by_apps":false,"managed_by_argo_tunnel":false},` +
-			`"modified_on":"2026-02-17T16:40:02.88671Z","name":"$host","proxiable":true,"proxied":false,"settings":{},` +
-			`"tags":[],"ttl":300,"type":"$kind","zone_id":"$zoneid","zone_name":"$zone"}`
-		named  = `{"token_name":"ci-$n","token_tag":"$id00"}`
-		member = `{"account_name":"Example","user_email":"user$n@example.org"}`
-		route  = `{"pattern":"$host/api/*","script":"checkout","zone_id":"$zoneid","zone_name":"$zone"}`
-		job    = `"{\"dataset\":\"audit_logs\",\"destination_conf\":\"https://logs.example.net/in\",\"enabled\":true}"`
-	)
 	was := strings.Replace(record, "ticket $n", "", 1)
 	// The renewal of a certificate: records that prove the ownership of names
 	// come and go, and a deletion has its record where others have none.

@@ -2,9 +2,11 @@ package cfapi_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/netip"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -14,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aisoc/cloudflareaudit/internal/cfapi"
+	"github.com/aisoc/cloudflareaudit/testdata"
 )
 
 func TestEntry_WritesTimesAsTheAPIDoes(t *testing.T) {
@@ -48,7 +51,7 @@ func TestEntry_WritesTimesAsTheAPIDoes(t *testing.T) {
 
 func TestWhen_IsNotOKWithoutATime(t *testing.T) {
 	t.Parallel()
-	for _, e := range []string{`{}`, `null`, `"when"`, `[{"when":"2026-05-12T12:00:00Z"}]`, `{"when":7}`, `{"when":"now"}`, `{"a":{"when":"2026-05-12T12:00:00Z"}}`, `{"when"`, ``} {
+	for _, e := range []string{`{}`, `null`, `"when"`, `{"action":"2026-05-12T12:00:00Z"}`, `{"action":{"time":7}}`, `{"time":"2026-05-12T12:00:00Z"}`, `[{"when":"2026-05-12T12:00:00Z"}]`, `{"when":7}`, `{"when":"now"}`, `{"a":{"when":"2026-05-12T12:00:00Z"}}`, `{"when"`, ``} {
 		_, ok := cfapi.When(json.RawMessage(e))
 		assert.False(t, ok, e)
 	}
@@ -136,19 +139,21 @@ func TestShift_ReplacesTheTimeAlone(t *testing.T) {
 		[]byte(`{ "x":{"when":"2020-01-01T00:00:00Z"}, "when" : "2020-01-01T10:00:00.25Z" ,"n":1.0}`),
 		[]byte(`{"when":"2020-01-01T09:59:59.000001Z","s":"\u003c"}`),
 		[]byte(`{"when":"2020-01-01T11:00:00+02:00"}`),
+		[]byte(`{"action":{"time" : "2020-01-01T09:00:00.5Z","type":"create"},"id":"v2"}`),
 		[]byte(`{"when":"never"}`), []byte(`17`),
 	}
-	for newest, want := range map[time.Time][3]string{
-		noon:                                     {"2026-05-12T11:59:59.25Z", "2026-05-12T11:59:58.000001Z", "2026-05-12T10:59:59Z"},
-		noon.Add(250 * time.Millisecond):         {"2026-05-12T12:00:00.25Z", "2026-05-12T11:59:59.000001Z", "2026-05-12T11:00:00Z"},
-		noon.AddDate(-10, 0, 0):                  {"2016-05-12T11:59:59.25Z", "2016-05-12T11:59:58.000001Z", "2016-05-12T10:59:59Z"},
-		noon.AddDate(-10, 0, 0).Add(9e8).Local(): {"2016-05-12T12:00:00.25Z", "2016-05-12T11:59:59.000001Z", "2016-05-12T11:00:00Z"},
+	for newest, want := range map[time.Time][4]string{
+		noon:                                     {"2026-05-12T11:59:59.25Z", "2026-05-12T11:59:58.000001Z", "2026-05-12T10:59:59Z", "2026-05-12T10:59:59.5Z"},
+		noon.Add(250 * time.Millisecond):         {"2026-05-12T12:00:00.25Z", "2026-05-12T11:59:59.000001Z", "2026-05-12T11:00:00Z", "2026-05-12T11:00:00.5Z"},
+		noon.AddDate(-10, 0, 0):                  {"2016-05-12T11:59:59.25Z", "2016-05-12T11:59:58.000001Z", "2016-05-12T10:59:59Z", "2016-05-12T10:59:59.5Z"},
+		noon.AddDate(-10, 0, 0).Add(9e8).Local(): {"2016-05-12T12:00:00.25Z", "2016-05-12T11:59:59.000001Z", "2016-05-12T11:00:00Z", "2016-05-12T11:00:00.5Z"},
 	} {
 		got := cfapi.Shift(newest, in)
 		assert.Equal(t, `{ "x":{"when":"2020-01-01T00:00:00Z"}, "when" : "`+want[0]+`" ,"n":1.0}`, string(got[0]))
 		assert.Equal(t, `{"when":"`+want[1]+`","s":"\u003c"}`, string(got[1]))
 		assert.Equal(t, `{"when":"`+want[2]+`"}`, string(got[2]))
-		assert.Equal(t, in[3:], got[3:])
+		assert.Equal(t, `{"action":{"time" : "`+want[3]+`","type":"create"},"id":"v2"}`, string(got[3]))
+		assert.Equal(t, in[4:], got[4:])
 	}
 	assert.Contains(t, string(in[0]), "10:00:00.25Z", "the originals stay")
 	assert.Empty(t, cfapi.Shift(noon, nil))
@@ -156,14 +161,88 @@ func TestShift_ReplacesTheTimeAlone(t *testing.T) {
 
 func TestFixtures_AreServedVerbatim(t *testing.T) {
 	t.Parallel()
-	entries := fixtures(t)
 	s := cfapi.NewServer(cfapi.Options{})
-	s.Add(time.Time{}, entries...)
-	_, body := get(t, s, logs+"?per_page=1000&direction=asc")
+	s.Add(time.Time{}, fixtures(t)...)
+	s.AddV2(time.Time{}, fixturesV2(t)...)
+	_, v1 := get(t, s, logs+"?per_page=1000&direction=asc")
+	_, v2 := get(t, s, logsV2+"?since=0001-01-01&before=2026-12-31&limit=1000&direction=asc")
 	assert.Equal(t, s.Len(), s.Requests()[0].Entries)
-	for _, e := range entries {
-		assert.Contains(t, body, string(e))
+	assert.Equal(t, s.LenV2(), s.Requests()[1].Entries)
+	for _, e := range fixtures(t) {
+		assert.Contains(t, v1, string(e))
 	}
+	for _, e := range fixturesV2(t) {
+		assert.Contains(t, v2, string(e))
+	}
+}
+
+func TestFixturesV2_CoverWhatMatters(t *testing.T) {
+	t.Parallel()
+	ordinary, err := cfapi.Load(testdata.EntriesV2())
+	require.NoError(t, err)
+	var (
+		have = make(map[string]string)
+		hex  = regexp.MustCompile(`[0-9a-f]{32}`)
+		ids  = make(map[string]bool)
+	)
+	for _, raw := range ordinary {
+		e := parse[entryV2](t, raw)
+		assert.Regexp(t, uuid7, e.ID)
+		assert.False(t, ids[e.ID])
+		ids[e.ID] = true
+		_, ok := cfapi.When(raw)
+		assert.True(t, ok)
+		path, _, _ := strings.Cut(e.Raw.URI, "?")
+		have[e.Raw.Method+" "+hex.ReplaceAllString(path, "*")+" "+e.Action.Description+" "+e.Action.Type] += string(raw)
+	}
+	for call, holds := range map[string][]string{
+		"POST /user/login LOGIN login":                                                                                  nil,
+		"POST /user/login SSO_LOGIN login":                                                                              nil,
+		"POST /accounts/*/scim/v2/Users Create SCIM User create":                                                        {`"password":"`},
+		"POST /accounts/*/members Add Member create":                                                                    {"33666b9c79b9a5273fc7344ff42f953d"},
+		"PUT /accounts/* Update Account update":                                                                         {`"enforce_twofactor":false`},
+		"POST /user/tokens Create Token create":                                                                         {`"com.cloudflare.api.account.*":"*"`, `"value":"cfut_`},
+		"POST /accounts/*/tokens Create Token create":                                                                   {`"com.cloudflare.api.account.zone.a379`, `"value":"cfat_`},
+		"GET /user/api_key View Global API Key view":                                                                    nil,
+		"DELETE /zones/*/dns_records/* Delete DNS Record delete":                                                        nil,
+		"POST /zones/*/dns_records/batch Batch DNS Records create":                                                      {`"deletes":[{"content"`},
+		"GET /zones/*/dns_records List DNS Records view":                                                                {`?per_page=`},
+		"POST /zones/*/workers/routes Create Route create":                                                              {`"pattern":"`},
+		"POST /accounts/*/secrets_store/stores/*/secrets Create secrets create":                                         {`"value":"cfat_`},
+		"PUT /accounts/*/workers/scripts/analytics-proxy/secrets Add script secret update":                              {`"secret":"`},
+		"POST /zones/*/custom_certificates Create SSL Configuration create":                                             {`"key":"`},
+		"PUT /zones/*/rulesets/phases/http_request_firewall_custom/entrypoint Update a zone entry point ruleset update": {`"enabled":false`},
+	} {
+		assert.NotEmpty(t, have[call], call)
+		for _, part := range holds {
+			assert.Contains(t, have[call], part, call)
+		}
+	}
+}
+
+func TestFixtures_RecordTheSameChanges(t *testing.T) {
+	t.Parallel()
+	times := make(map[string][]time.Time)
+	for _, raw := range fixtures(t) {
+		if when, ok := cfapi.When(raw); ok {
+			var e struct {
+				Actor struct{ Email any }
+			}
+			require.NoError(t, json.Unmarshal(raw, &e))
+			who := fmt.Sprint(e.Actor.Email)
+			times[who] = append(times[who], when)
+		}
+	}
+	ordinary, err := cfapi.Load(testdata.EntriesV2())
+	require.NoError(t, err)
+	both := 0
+	for _, raw := range ordinary {
+		e := parse[entryV2](t, raw)
+		if slices.ContainsFunc(times[e.Actor.Email], func(t time.Time) bool { return e.Action.Time.Sub(t).Abs() <= 5*time.Second }) {
+			both++
+		}
+	}
+	assert.Greater(t, both, 10)
 }
 
 func TestFixtures_CoverEveryKnownPair(t *testing.T) {
@@ -217,7 +296,9 @@ func TestData_NamesNobodyReal(t *testing.T) {
 	for _, p := range []string{"192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32"} {
 		ours = append(ours, netip.MustParsePrefix(p))
 	}
-	for _, e := range append(fixtures(t), cfapi.Generate(3, 300, noon.Add(-time.Hour), noon)...) {
+	entries := slices.Concat(fixtures(t), fixturesV2(t), cfapi.Generate(3, 300, noon.Add(-time.Hour), noon),
+		cfapi.GenerateV2(3, 1000, noon.Add(-time.Hour), noon))
+	for _, e := range entries {
 		for _, s := range append(v4.FindAllString(string(e), -1), v6.FindAllString(string(e), -1)...) {
 			addr, err := netip.ParseAddr(strings.Trim(s, `"`))
 			require.NoError(t, err, s)
@@ -233,9 +314,12 @@ func TestData_NamesNobodyReal(t *testing.T) {
 	}
 }
 
-func fixtures(t *testing.T) []json.RawMessage {
+func fixtures(t *testing.T) []json.RawMessage   { return load(t, "entries") }
+func fixturesV2(t *testing.T) []json.RawMessage { return load(t, "entries_v2") }
+
+func load(t *testing.T, folder string) []json.RawMessage {
 	t.Helper()
-	entries, err := cfapi.Load(os.DirFS("../../testdata/entries"))
+	entries, err := cfapi.Load(os.DirFS("../../testdata/" + folder))
 	require.NoError(t, err)
 	require.NotEmpty(t, entries)
 	return entries

@@ -38,8 +38,8 @@ func Load(fsys fs.FS) ([]json.RawMessage, error) {
 
 // Shift returns the entries moved in time by whole seconds, all by the same
 // amount, so that the newest one happens in the second before newest or at it.
-// Nothing but the values of "when" changes. An entry without a time that can be
-// read stays as it is.
+// Nothing but the values that [When] reads changes. An entry without such a time
+// stays as it is.
 func Shift(newest time.Time, entries []json.RawMessage) []json.RawMessage {
 	var last time.Time
 	for _, e := range entries {
@@ -56,10 +56,9 @@ func Shift(newest time.Time, entries []json.RawMessage) []json.RawMessage {
 	moved := make([]json.RawMessage, len(entries))
 	for i, e := range entries {
 		moved[i] = e
-		if t, ok := When(e); ok {
-			old, at := find(e, "when")
-			when := t.Add(by).UTC().AppendFormat(nil, `"`+time.RFC3339Nano+`"`)
-			moved[i] = slices.Concat(e[:at], when, e[at+len(old):])
+		if t, from, to := findTime(e); from < to {
+			text := t.Add(by).UTC().AppendFormat(nil, `"`+time.RFC3339Nano+`"`)
+			moved[i] = slices.Concat(e[:from], text, e[to:])
 		}
 	}
 	return moved

@@ -26,12 +26,27 @@ func (s *Server) success(result []byte, message, info string) *http.Response {
 		b = append(b, `,"result_info":`...)
 		b = append(b, info...)
 	}
-	noErrors := "[]"
-	if s.opts.ErrorsNull {
-		noErrors = "null"
-	}
-	b = fmt.Appendf(b, `,"success":true,"errors":%s,"messages":[%s]}`, noErrors, message)
+	b = fmt.Appendf(b, `,"success":true,"errors":%s,"messages":[%s]}`, s.noErrors(), message)
 	return reply(http.StatusOK, b)
+}
+
+// successV2 is a good reply of v2, with a cursor unless it is empty.
+func (s *Server) successV2(entries [][]byte, cursor string) *http.Response {
+	b := fmt.Appendf(nil, `{"success":true,"errors":%s,"result":`, s.noErrors())
+	b = append(b, list(entries)...)
+	b = fmt.Appendf(b, `,"result_info":{"count":%d`, len(entries))
+	if cursor != "" {
+		b = fmt.Appendf(b, `,"cursor":%q`, cursor)
+	}
+	return reply(http.StatusOK, append(b, "}}"...))
+}
+
+// noErrors is the errors of a success.
+func (s *Server) noErrors() string {
+	if s.opts.ErrorsNull {
+		return "null"
+	}
+	return "[]"
 }
 
 // apiError is an element of the errors of a reply.
@@ -59,6 +74,13 @@ func failure(status int, errs ...apiError) *http.Response {
 // API uses is not published.
 func badRequest(err error) *http.Response {
 	return failure(http.StatusBadRequest, apiError{Code: 1004, Message: "Invalid request: " + err.Error()})
+}
+
+// badRequestV2 reports a parameter at fault as v2 does, which gives its errors
+// no code.
+func badRequestV2(err error) *http.Response {
+	message, _ := json.Marshal("Invalid request: " + err.Error()) // a string can always be encoded
+	return reply(http.StatusBadRequest, fmt.Appendf(nil, `{"success":false,"errors":[{"message":%s}],"result":null}`, message))
 }
 
 func invalidToken() *http.Response {

@@ -7,6 +7,10 @@
 // case of paging, restart and lateness. Entries are served byte for byte as
 // they were added.
 //
+// The API has two endpoints for the audit log, v1 and v2, whose entries and
+// paging have nothing in common but the window of time asked for. A server has
+// both, each with a list of its own, behind one token and one count of requests.
+//
 // Where the behaviour of the real API is not documented or differs between
 // reports, [Options] offers each variant; a reader of the API should work with
 // all of them. What can go wrong on the way is a [Fault], chosen request by
@@ -84,15 +88,35 @@ type Options struct {
 	// SinceExclusive leaves out the entries at the instant of since, which are
 	// included by default.
 	SinceExclusive bool
-	// PastEnd400 answers a page past the end with 400 when the number of
+	// PastEnd400 answers a page of v1 past the end with 400 when the number of
 	// entries is a multiple of per_page. By default it is an empty list.
 	PastEnd400 bool
-	// MostPerPage is the most entries shown at once, whatever per_page asks
+	// MostPerPage is the most entries v1 shows at once, whatever per_page asks
 	// for and without a word about it. Zero stands for 1000.
 	MostPerPage int
-	// MostDepth answers a page that begins behind so many entries with 400.
-	// Zero is no limit.
+	// MostDepth answers a page of v1 that begins behind so many entries with
+	// 400. Zero is no limit.
 	MostDepth int
+
+	// MostLimit is the most entries v2 shows at once, whatever limit asks for
+	// and without a word about it. Zero stands for 1000; 100 has been seen.
+	MostLimit int
+	// OverLimit400 answers a limit above MostLimit with 400 instead.
+	OverLimit400 bool
+	// EmptyLastPage gives a cursor with every page of v2 that has entries, so
+	// that a pass ends with an empty page. By default it ends with the page of
+	// the last entry.
+	EmptyLastPage bool
+	// Disorder is how far from the order of time v2 lists its entries, at most.
+	// Each entry keeps its place, so no page shows one again.
+	Disorder time.Duration
+	// CursorLife is the number of further requests, to whichever endpoint, in
+	// which a cursor of v2 is valid. Zero is no limit.
+	CursorLife int
+	// CursorStuck answers a request of v2 that comes with a cursor with the same
+	// cursor again, and so with the same page, without an end.
+	CursorStuck bool
+
 	// Lag is how far behind the log is that a request is answered from, as if
 	// by a replica that has not caught up. It is called for each request.
 	Lag func() time.Duration
@@ -109,7 +133,7 @@ type Server struct {
 	opts Options
 
 	mu       sync.Mutex
-	store    store
+	v1, v2   store
 	members  [][]byte
 	tokens   [][]byte // of the account
 	ofUsers  [][]byte // tokens of the user that owns the token
@@ -155,36 +179,52 @@ func NewServer(opts Options) *Server {
 	if opts.Clock == nil {
 		opts.Clock = time.Now
 	}
-	return &Server{opts: opts}
+	return &Server{opts: opts, v2: store{spread: opts.Disorder}}
 }
 
-// Add adds entries that the server shows from visibleAt on, by its own clock;
-// the zero time shows them at once. The time an entry is filed under is its
-// "when", so an entry that becomes visible long after it is a late one. An entry
-// whose "when" cannot be read is filed where the entry before it in the same
-// call is, or else at visibleAt.
+// Add adds entries of v1 that the server shows from visibleAt on, by its own
+// clock; the zero time shows them at once. The time an entry is filed under is
+// its own, see [When], so an entry that becomes visible long after it is a late
+// one. An entry whose time cannot be read is filed where the entry before it in
+// the same call is, or else at visibleAt.
 //
 // The entries are kept and served as they are and must not change afterwards.
 // Anything goes that is one JSON value.
 func (s *Server) Add(visibleAt time.Time, entries ...json.RawMessage) {
+	s.add(&s.v1, visibleAt, entries)
+}
+
+// AddV2 is Add for entries of v2.
+func (s *Server) AddV2(visibleAt time.Time, entries ...json.RawMessage) {
+	s.add(&s.v2, visibleAt, entries)
+}
+
+func (s *Server) add(to *store, visibleAt time.Time, entries []json.RawMessage) {
 	stamp := visibleAt
 	items := make([]item, len(entries))
 	for i, raw := range entries {
 		if when, ok := When(raw); ok {
 			stamp = when
 		}
-		items[i] = item{stamp, visibleAt, raw}
+		items[i] = item{stamp: stamp, visible: visibleAt, raw: raw}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.store.add(items...)
+	to.add(items...)
 }
 
-// Len is the number of entries added, visible or not.
+// Len is the number of entries of v1 added, visible or not.
 func (s *Server) Len() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.store.items)
+	return len(s.v1.items)
+}
+
+// LenV2 is the number of entries of v2 added, visible or not.
+func (s *Server) LenV2() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.v2.items)
 }
 
 // SetMembers replaces the members of the account. They are served as they are.
@@ -219,9 +259,9 @@ func (s *Server) SetUserTokens(tokens ...json.RawMessage) {
 }
 
 // Deny takes from the token the permission for endpoints: "audit_logs",
-// "members", "tokens" and "user/tokens". A request to one of them is answered
-// as the API does when a permission is missing. Every other permission is
-// granted, so without an argument all of them are.
+// "logs/audit", "members", "tokens" and "user/tokens". A request to one of them
+// is answered as the API does when a permission is missing. Every other
+// permission is granted, so without an argument all of them are.
 func (s *Server) Deny(endpoints ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -362,6 +402,8 @@ func (s *Server) answer(r *http.Request) (*http.Response, int) {
 		return s.token(func() [][]byte { return s.ofUsers }, id), 0
 	case "accounts/{id}/audit_logs":
 		return s.auditLogs(r.URL.Query())
+	case "accounts/{id}/logs/audit":
+		return s.auditLogsV2(r.URL.Query())
 	case "accounts/{id}/members":
 		return s.listMembers(r.URL.Query()), 0
 	case "accounts/{id}/tokens/verify":
@@ -381,7 +423,7 @@ func (s *Server) listAccounts() *http.Response {
 	return s.success(list(accounts), "", "")
 }
 
-// auditLogs answers a page of the audit log.
+// auditLogs answers a page of v1.
 func (s *Server) auditLogs(params url.Values) (*http.Response, int) {
 	q, err := s.opts.query(params)
 	if err != nil {
@@ -390,12 +432,9 @@ func (s *Server) auditLogs(params url.Values) (*http.Response, int) {
 	if s.opts.MostDepth > 0 && q.page-1 > s.opts.MostDepth/q.perPage {
 		return badRequest(fmt.Errorf("page %d of %d entries each is too deep", q.page, q.perPage)), 0
 	}
-	now := s.opts.Clock()
-	if s.opts.Lag != nil {
-		now = now.Add(-s.opts.Lag())
-	}
+	now := s.logTime()
 	s.mu.Lock()
-	entries, total := s.store.page(q, now)
+	entries, total := s.v1.page(q, now)
 	s.mu.Unlock()
 	if s.opts.PastEnd400 && q.page > 1 && len(entries) == 0 && total%q.perPage == 0 {
 		return badRequest(fmt.Errorf("page %d is past the end", q.page)), 0
@@ -403,10 +442,17 @@ func (s *Server) auditLogs(params url.Values) (*http.Response, int) {
 	return s.success(list(entries), "", ""), len(entries)
 }
 
-// query reads the parameters of the audit log.
-func (o Options) query(params url.Values) (query, error) {
-	q := query{match: filter(params)}
-	var err error
+// logTime is the time up to which the log answers a request.
+func (s *Server) logTime() time.Time {
+	now := s.opts.Clock()
+	if s.opts.Lag != nil {
+		now = now.Add(-s.opts.Lag())
+	}
+	return now
+}
+
+// window reads the parameters that both endpoints have.
+func (o Options) window(params url.Values) (q query, err error) {
 	if v := params.Get("since"); params.Has("since") {
 		if q.from, err = parseBound(v); err != nil {
 			return q, fmt.Errorf("since: %w", err)
@@ -430,6 +476,16 @@ func (o Options) query(params url.Values) (query, error) {
 	default:
 		return q, fmt.Errorf("direction: %q is neither asc nor desc", v)
 	}
+	return q, nil
+}
+
+// query reads the parameters of v1.
+func (o Options) query(params url.Values) (query, error) {
+	q, err := o.window(params)
+	if err != nil {
+		return q, err
+	}
+	q.match = filter(params)
 	if v := params.Get("hide_user_logs"); v != "" {
 		hide, err := strconv.ParseBool(v)
 		if err != nil {
