@@ -328,7 +328,7 @@ func TestFactsOf_TargetZoneAndDetails(t *testing.T) {
 		},
 		"account-wide ruleset": {
 			logged("ruleset", "rulesets_update", `"metadata":{"kind":"root","phase":"http_request_firewall_custom","name":"all"}`),
-			want{target: "all", accountWide: true},
+			want{target: "all", accountWide: true, ruleset: true},
 		},
 		"nothing but an id": {
 			logged("spectrum.app", "create"),

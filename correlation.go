@@ -2,10 +2,12 @@ package cloudflareaudit
 
 import (
 	"crypto/sha256"
-	"encoding/hex"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
+
+	"github.com/aisoc/cloudflareaudit/ingest"
 )
 
 // correlationBucket is the span of time in which events of the same kind about
@@ -99,6 +101,45 @@ var joints = []joint{
 	{actions: oneOf{"worker.script.*"}},
 }
 
+// alike gives an event the title and the techniques that both logs lead to, as
+// far as what they know allows.
+func (c *classifier) alike(v *Verdict, r *compiledRule, e *entry, f *facts, failed bool) {
+	j := jointOf(f)
+	shared := *f
+	shared.target = j.subject(e, f)
+	if shared.target == "" {
+		shared.target = or(f.shared, f.target)
+	}
+	if t := jointTitles()[j.title]; t != nil && !r.own && !f.ownToken {
+		v.Title = t.render(e, &shared, ingest.High, failed)
+		if j.techniques != nil {
+			v.Techniques = j.techniques
+		}
+		return
+	}
+	v.Title = r.title.render(e, &shared, v.Severity, failed)
+}
+
+// jointTitles are the titles of joints, ready for use.
+var jointTitles = sync.OnceValue(func() map[string]template {
+	titles := make(map[string]template)
+	for _, j := range joints {
+		if j.title != "" {
+			titles[j.title], _ = parseTemplate(j.title)
+		}
+	}
+	return titles
+})
+
+// defaultTitles are the titles of the default rules by their ids.
+var defaultTitles = sync.OnceValue(func() map[string]string {
+	titles := make(map[string]string)
+	for _, r := range defaultRules {
+		titles[r.ID] = r.Title
+	}
+	return titles
+})
+
 // defaultJoints are those of what no row is about.
 var (
 	jointByName = joint{}
@@ -166,7 +207,7 @@ func (f *facts) resourceID(e *entry) string {
 }
 
 // correlate is the same for the entries that both logs have of a change.
-func (n *Normalizer) correlate(e *entry, f *facts, when time.Time) string {
+func (n *Normalizer) correlate(e *entry, f *facts, when time.Time) ingest.CorrelationID {
 	j := jointOf(f)
 	var buf [512]byte
 	b := append(buf[:0], or(n.accountID, e.account())...)
@@ -186,7 +227,7 @@ func (n *Normalizer) correlate(e *entry, f *facts, when time.Time) string {
 	b = append(b, 0)
 	b = strconv.AppendInt(b, when.Unix()/int64(correlationBucket/time.Second), 10)
 	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:16])
+	return ingest.CorrelationID(sum[:16])
 }
 
 // actorKey is what both logs know the actor by.

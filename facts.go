@@ -696,8 +696,8 @@ func (r *review) refineDNS() {
 	if r.e.call != nil {
 		r.target = qualified(r.target, r.zoneName)
 	}
-	r.shared = r.target
 	if others > 0 && r.target != "" {
+		r.shared = r.target
 		r.target += " and " + strconv.Itoa(others) + " more"
 	}
 	was, is := r.before.text("proxied"), r.after.text("proxied")

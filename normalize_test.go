@@ -49,7 +49,7 @@ func sound(t testing.TB, events ...ingest.Event) {
 func TestNormalize_OneEventInFull(t *testing.T) {
 	t.Parallel()
 	raw := `{"id":"8e2a1c0e-0000-4000-8000-000000000001","when":"2026-05-12T09:14:27.305112Z","interface":"API",` +
-		`"action":{"type":"rec_del","result":true},"owner":{"id":"o1"},` +
+		`"action":{"type":"rec_del","result":true},"owner":{"id":"` + account + `"},` +
 		`"actor":{"id":"a1","type":"user","email":"mallory@example.com","ip":"::ffff:203.0.113.66"},` +
 		`"resource":{"type":"DNS_record","id":"r1"},"metadata":{"zone_name":"Example.com"},` +
 		`"oldValueJson":{"id":"r1","type":"MX","name":"example.com","content":"mail.example.com","zone_id":"z1"},"newValueJson":{}}`
@@ -63,12 +63,12 @@ func TestNormalize_OneEventInFull(t *testing.T) {
 		RawEvent:        ingest.RawJSON(raw),
 		Audit: ingest.Audit{
 			Outcome: "success", ActionType: "rec_del", ActorID: "a1", ActorType: "user", ActorEmail: "mallory@example.com",
-			Interface: "API", AccountID: account, ResourceType: "DNS_record", ResourceID: "r1", ZoneID: "z1", ZoneName: "example.com",
+			Interface: "API", Scope: "zone", AccountID: account, ResourceType: "DNS_record", ResourceID: "r1", ZoneID: "z1", ZoneName: "example.com",
 			Target: "example.com",
 			Changes: []ingest.FieldChange{
 				{Field: "type", Old: "MX"}, {Field: "name", Old: "example.com"}, {Field: "content", Old: "mail.example.com"},
 			},
-			Rule: "dns-record-deleted-production", Why: v.Why,
+			Rule: "dns-record-deleted-production", Why: v.Why, API: "v1", CorrelationID: got.Audit.CorrelationID,
 		},
 	}, got)
 	assert.Equal(t, "dns-record-deleted-production", v.Rule)

@@ -284,6 +284,8 @@ type compiledRule struct {
 	prefixes   []netip.Prefix
 	changed    []changeGlobs
 	title      template
+	// own says that the title is not that of the default rules.
+	own bool
 }
 
 // flagCondition is a condition that is true or false, ready for use.
@@ -302,6 +304,9 @@ type classifierConfig struct {
 	VerifiedWorkers []string
 	DropRoutine     bool
 	Rules           []Rule
+	// Paired says that entries come from both logs, so that titles and techniques
+	// must not depend on what only one of them knows.
+	Paired bool
 }
 
 // classifier grades entries. It is safe for concurrent use.
@@ -309,6 +314,7 @@ type classifier struct {
 	zones, zoneIDs []glob
 	workers        []glob
 	dropRoutine    bool
+	paired         bool
 	rules          *ruleTable
 }
 
@@ -329,7 +335,7 @@ var defaultTable = sync.OnceValue(func() *ruleTable { return newRuleTable(defaul
 // newClassifier compiles the rules of cfg in front of the default ones. Its
 // error has a [FieldError] for every fault of cfg.
 func newClassifier(cfg classifierConfig) (*classifier, error) {
-	c := &classifier{dropRoutine: cfg.DropRoutine}
+	c := &classifier{dropRoutine: cfg.DropRoutine, paired: cfg.Paired}
 	var faults []error
 	for _, zone := range cfg.ProductionZones {
 		switch fault := checkZone(zone); {
@@ -426,6 +432,7 @@ func compile(r Rule) *compiledRule {
 		c.changed = append(c.changed, changeGlobs{newGlob(change.Field), newGlob(change.Old), newGlob(change.New)})
 	}
 	title := r.Title
+	c.own = title != defaultTitles()[r.ID]
 	if title == "" {
 		title = "Cloudflare {action}[: {target}]"
 	}
@@ -516,7 +523,11 @@ func (c *classifier) verdict(r *compiledRule, e *entry, f *facts) Verdict {
 	if failed {
 		v.Severity = lowered(v.Severity)
 	}
-	v.Title = r.title.render(e, f, v.Severity, failed)
+	if c.paired {
+		c.alike(&v, r, e, f, failed)
+	} else {
+		v.Title = r.title.render(e, f, v.Severity, failed)
+	}
 	return v
 }
 

@@ -1,7 +1,9 @@
 package ingest
 
 import (
+	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -120,12 +122,34 @@ type Audit struct {
 	// CorrelationID is the same for the entries that two logs have of the same
 	// change. Others have it too where one person does the same to the same
 	// thing again within minutes.
-	CorrelationID string `json:"correlation_id"`
+	CorrelationID CorrelationID `json:"correlation_id"`
 	// Request is the HTTP request behind the entry, empty when the log says
 	// nothing of it. Its keys are part of this object.
 	Request
 	// Notes say what was odd about the entry and how that was handled.
 	Notes []string `json:"notes"`
+}
+
+// CorrelationID is a digest of what two logs say alike about a change. In JSON it
+// is 32 hexadecimal digits, and the zero one is null.
+type CorrelationID [16]byte
+
+// String is the digest in hexadecimal digits.
+func (id CorrelationID) String() string { return hex.EncodeToString(id[:]) }
+
+// MarshalText implements [encoding.TextMarshaler].
+func (id CorrelationID) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, id[:]), nil }
+
+// UnmarshalText implements [encoding.TextUnmarshaler]. Its error says that b is
+// not 32 hexadecimal digits.
+func (id *CorrelationID) UnmarshalText(b []byte) error {
+	if len(b) != hex.EncodedLen(len(id)) {
+		return fmt.Errorf("correlation_id: %q is not 32 hexadecimal digits", b)
+	}
+	if _, err := hex.Decode(id[:], b); err != nil {
+		return fmt.Errorf("correlation_id: %q is not 32 hexadecimal digits", b)
+	}
+	return nil
 }
 
 // Request is the HTTP request behind an entry.
@@ -283,7 +307,13 @@ func (a *Audit) appendJSON(b []byte) []byte {
 	b = append(b, `,"api":`...)
 	b = appendNullable(b, a.API)
 	b = append(b, `,"correlation_id":`...)
-	b = appendNullable(b, a.CorrelationID)
+	if a.CorrelationID == (CorrelationID{}) {
+		b = append(b, "null"...)
+	} else {
+		b = append(b, '"')
+		b = hex.AppendEncode(b, a.CorrelationID[:])
+		b = append(b, '"')
+	}
 	b = a.Request.appendJSON(b)
 	b = append(b, `,"notes":`...)
 	b = appendStrings(b, a.Notes)

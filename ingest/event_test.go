@@ -47,7 +47,7 @@ func fullEvent() ingest.Event {
 				{Field: "ttl", Old: "60", New: "300"}, {Field: "proxied", New: "true"},
 			},
 			ChangesOmitted: 2, Rule: "dns-delete", Why: "a name stops resolving",
-			API: "v2", CorrelationID: "c-1",
+			API: "v2", CorrelationID: ingest.CorrelationID{0: 0xc1, 15: 0x0f},
 			Request: ingest.Request{
 				Description: "Delete a record", Method: "DELETE", URI: "/records/r-1?a=b", StatusCode: 200, UserAgent: "curl/8",
 				RequestID: "q-1", Credential: "api_token", TokenID: "t-1", TokenName: "ci",
@@ -78,7 +78,7 @@ func TestEvent_EncodesAsDocumented(t *testing.T) {
 		`"direction":"weaker","changes":[` +
 		`{"field":"ttl","old":"60","new":"300"},` +
 		`{"field":"proxied","old":null,"new":"true"}],"changes_omitted":2,` +
-		`"rule":"dns-delete","why":"a name stops resolving","api":"v2","correlation_id":"c-1",` +
+		`"rule":"dns-delete","why":"a name stops resolving","api":"v2","correlation_id":"c100000000000000000000000000000f",` +
 		`"description":"Delete a record","method":"DELETE","uri":"/records/r-1?a=b",` +
 		`"status_code":200,"user_agent":"curl/8","request_id":"q-1",` +
 		`"credential":"api_token","token_id":"t-1","token_name":"ci",` +
@@ -222,5 +222,19 @@ func TestSeverity_OnlyTheFiveListedAreValid(t *testing.T) {
 	}
 	for _, s := range []ingest.Severity{"", "High", "unknown", "info "} {
 		assert.False(t, s.Valid(), "%q", s)
+	}
+}
+
+func TestCorrelationID_IsTextOf32Digits(t *testing.T) {
+	t.Parallel()
+	id := ingest.CorrelationID{0: 0xc1, 15: 0x0f}
+	assert.Equal(t, "c100000000000000000000000000000f", id.String())
+	text, err := json.Marshal(id)
+	require.NoError(t, err)
+	var back ingest.CorrelationID
+	require.NoError(t, json.Unmarshal(text, &back))
+	assert.Equal(t, id, back)
+	for _, wrong := range []string{`""`, `"c1"`, `"x100000000000000000000000000000f"`, `"c100000000000000000000000000000f00"`} {
+		assert.ErrorContains(t, json.Unmarshal([]byte(wrong), &back), "correlation_id", wrong)
 	}
 }
