@@ -58,7 +58,7 @@ func (p *page) entryV2(i int) entry {
 	e.decodeAddress(text(atActorIP))
 	c.Description = oneLine(e.actionInfo, maxText)
 	c.Method = oneLine(strings.ToUpper(text(atMethod)), maxText)
-	c.StatusCode = number(e.part(s, atStatusCode))
+	c.StatusCode = oneLine(text(atStatusCode), maxText)
 	c.UserAgent = oneLine(text(atUserAgent), maxText)
 	c.RequestID = oneLine(text(atRay), maxText)
 	c.Credential = oneLine(text(atActorContext), maxText)
@@ -236,7 +236,7 @@ func (c *call) values(request, result value, zoneID, zoneName string) (after, me
 	after, other := request, result
 	switch {
 	case part:
-		other = ""
+		after, other = describedAs(request, ruleName(result, c.id)), ""
 	case c.Method == "POST" && name != "zone.cache.purge", strings.HasPrefix(name, "member."), !hasMembers(request):
 		if hasMembers(result) {
 			after, other = result, request
@@ -249,8 +249,7 @@ func (c *call) values(request, result value, zoneID, zoneName string) (after, me
 	b := []byte{'{'}
 	add := func(key, text string) {
 		if text != "" {
-			b = appendMember(b, key, "")
-			b, _ = jsontext.AppendQuote(b, text)
+			b = appendMember(b, key, quote(text))
 		}
 	}
 	if isRuleset || strings.Contains(c.words, "access_rules") {
@@ -260,9 +259,6 @@ func (c *call) values(request, result value, zoneID, zoneName string) (after, me
 		}
 		add("kind", kind)
 		add("phase", result.get("phase").text())
-		if part {
-			add("description", ruleName(result, c.id))
-		}
 	}
 	if c.words == "zones" || name == "zone.create" {
 		zoneName = or(zoneName, or(result.get("name").text(), request.get("name").text()))
@@ -303,6 +299,18 @@ func hasMembers(body value) bool {
 		})
 	}
 	return has
+}
+
+// describedAs is an object with a description, its own if it has one.
+func describedAs(object value, description string) value {
+	if object.kind() != '{' || description == "" || object.get("description") != "" {
+		return object
+	}
+	b := append(appendMember([]byte{'{'}, "description", quote(description)), ',')
+	if !hasMembers(object) {
+		b = b[:len(b)-1]
+	}
+	return value(append(b, object[1:]...))
 }
 
 // ruleName is what a rule set calls the rule with an id.

@@ -73,6 +73,7 @@ var docsConditions = map[string]string{
 	"action_type":   "Cloudflare's own name of the action.",
 	"verb":          "What the action comes down to.",
 	"outcome":       "How it went.",
+	"method":        "The HTTP method. Only entries of Audit Logs v2 have one.",
 	"actor":         "The e-mail address or the id of who did it.",
 	"actor_type":    "`user`, `system`, `staff` (of Cloudflare) or `unknown`, or Cloudflare's own name.",
 	"source_ip":     "Addresses or CIDR prefixes.",

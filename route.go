@@ -248,8 +248,8 @@ type routed struct {
 	more []string
 	// user says that the path is one of the user's own.
 	user bool
-	// words are the parts of the path that are no ids, joined by dots, without
-	// what they are below.
+	// words are the parts of the path that are no ids, joined by dots. What they
+	// are below is left out, unless it is all there is.
 	words string
 }
 
@@ -307,7 +307,8 @@ func (r *routed) put(name, part string) {
 
 // below fills in what a path says even where no row fits.
 func (r *routed) below(parts []string) {
-	switch parts[0] {
+	root := parts[0]
+	switch root {
 	case "accounts":
 		if len(parts) > 1 {
 			r.account, parts = parts[1], parts[2:]
@@ -327,7 +328,7 @@ func (r *routed) below(parts []string) {
 			r.words += "." + part
 		}
 	}
-	r.words = strings.TrimPrefix(r.words, ".")
+	r.words = or(strings.TrimPrefix(r.words, "."), root)
 }
 
 // isWord reports whether a part of a path names something of the API, as far as

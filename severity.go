@@ -62,6 +62,9 @@ type Match struct {
 	Verb []string `json:"verb,omitempty"`
 	// Outcome is success, failure or unknown.
 	Outcome []string `json:"outcome,omitempty"`
+	// Method is the HTTP method of the request, such as "DELETE", as a pattern.
+	// Only entries of Audit Logs v2 have one.
+	Method []string `json:"method,omitempty"`
 
 	// Actor is an e-mail address or an id, as a pattern.
 	Actor []string `json:"actor,omitempty"`
@@ -144,6 +147,7 @@ const (
 	onActionType
 	onVerb
 	onOutcome
+	onMethod
 	onActor
 	onActorType
 	onSourceIP
@@ -178,6 +182,7 @@ var conditions = []struct {
 	{onActionType, "action_type", func(m *Match) *[]string { return &m.ActionType }, "", true},
 	{onVerb, "verb", func(m *Match) *[]string { return &m.Verb }, "create update delete enable disable reset roll view login logout accept deploy", false},
 	{onOutcome, "outcome", func(m *Match) *[]string { return &m.Outcome }, "success failure unknown", false},
+	{onMethod, "method", func(m *Match) *[]string { return &m.Method }, "", false},
 	{onActor, "actor", func(m *Match) *[]string { return &m.Actor }, "", true},
 	{onActorType, "actor_type", func(m *Match) *[]string { return &m.ActorType }, "", false},
 	{onSourceIP, "source_ip", func(m *Match) *[]string { return &m.SourceIP }, "", true},
@@ -606,6 +611,10 @@ func (g *graded) said(kind conditionKind) (text, other string) {
 		return f.verb, ""
 	case onOutcome:
 		return or(e.outcome, "unknown"), ""
+	case onMethod:
+		if e.call != nil {
+			return e.call.Method, ""
+		}
 	case onActor:
 		return e.actorEmail, e.actorID
 	case onActorType:

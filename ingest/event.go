@@ -159,8 +159,8 @@ type Request struct {
 	Method      string `json:"method"`
 	// URI is the path and the query, in which secrets are masked.
 	URI string `json:"uri"`
-	// StatusCode is that of the reply, or 0 when it is not known.
-	StatusCode int    `json:"status_code"`
+	// StatusCode is that of the reply, as text.
+	StatusCode string `json:"status_code"`
 	UserAgent  string `json:"user_agent"`
 	// RequestID is the vendor's id of the request.
 	RequestID string `json:"request_id"`
@@ -332,11 +332,7 @@ func (r *Request) appendJSON(b []byte) []byte {
 	b = append(b, `,"uri":`...)
 	b = appendNullable(b, r.URI)
 	b = append(b, `,"status_code":`...)
-	if r.StatusCode == 0 {
-		b = append(b, "null"...)
-	} else {
-		b = jsontext.AppendFloat(b, float64(r.StatusCode), 64)
-	}
+	b = appendNullable(b, r.StatusCode)
 	b = append(b, `,"user_agent":`...)
 	b = appendNullable(b, r.UserAgent)
 	b = append(b, `,"request_id":`...)

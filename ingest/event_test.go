@@ -49,7 +49,7 @@ func fullEvent() ingest.Event {
 			ChangesOmitted: 2, Rule: "dns-delete", Why: "a name stops resolving",
 			API: "v2", CorrelationID: ingest.CorrelationID{0: 0xc1, 15: 0x0f},
 			Request: ingest.Request{
-				Description: "Delete a record", Method: "DELETE", URI: "/records/r-1?a=b", StatusCode: 200, UserAgent: "curl/8",
+				Description: "Delete a record", Method: "DELETE", URI: "/records/r-1?a=b", StatusCode: "200", UserAgent: "curl/8",
 				RequestID: "q-1", Credential: "api_token", TokenID: "t-1", TokenName: "ci",
 			},
 			Notes: []string{"one note", "another"},
@@ -80,7 +80,7 @@ func TestEvent_EncodesAsDocumented(t *testing.T) {
 		`{"field":"proxied","old":null,"new":"true"}],"changes_omitted":2,` +
 		`"rule":"dns-delete","why":"a name stops resolving","api":"v2","correlation_id":"c100000000000000000000000000000f",` +
 		`"description":"Delete a record","method":"DELETE","uri":"/records/r-1?a=b",` +
-		`"status_code":200,"user_agent":"curl/8","request_id":"q-1",` +
+		`"status_code":"200","user_agent":"curl/8","request_id":"q-1",` +
 		`"credential":"api_token","token_id":"t-1","token_name":"ci",` +
 		`"notes":["one note","another"]},` +
 		`"raw_event":{"id":"e-1"},"raw_truncated":true}`
