@@ -274,6 +274,7 @@ func findRoute(method, path string) routed {
 			for i, part := range row.parts {
 				if part[0] == '{' {
 					r.put(part[1:len(part)-1], parts[i])
+					parts[i] = "" // it is no word
 				}
 			}
 			break
@@ -311,11 +312,11 @@ func (r *routed) below(parts []string) {
 	switch root {
 	case "accounts":
 		if len(parts) > 1 {
-			r.account, parts = parts[1], parts[2:]
+			r.account, parts = or(r.account, parts[1]), parts[2:]
 		}
 	case "zones":
 		if len(parts) > 1 {
-			r.zone, parts = parts[1], parts[2:]
+			r.zone, parts = or(r.zone, parts[1]), parts[2:]
 		}
 	case "user", "memberships":
 		r.user = true
