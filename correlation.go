@@ -10,11 +10,12 @@ import (
 	"github.com/aisoc/cloudflareaudit/ingest"
 )
 
-// correlationBucket is the span of time in which events of the same kind about
-// the same thing count as one change. The entries that the two logs have of a
-// change are seconds apart, so that now and then a boundary falls between them:
-// a longer bucket parts fewer pairs and puts more changes together that are two.
-const correlationBucket = 5 * time.Minute
+// correlationSpan is the span of time in which events of the same kind about the
+// same thing count as one change. The entries that the two logs have of a change
+// are seconds apart, so that now and then a boundary lies between them: longer
+// spans part fewer pairs and join more changes that are two. docs/two-logs.md has
+// the figures.
+const correlationSpan = 5 * time.Minute
 
 // joint says what both logs know of a kind of change. What only one of them
 // knows must not be part of a correlation id, nor of a title when both logs are
@@ -206,8 +207,9 @@ func (f *facts) resourceID(e *entry) string {
 	return e.resourceID
 }
 
-// correlate is the same for the entries that both logs have of a change.
-func (n *Normalizer) correlate(e *entry, f *facts, when time.Time) ingest.CorrelationID {
+// correlate is the same for the entries that both logs have of a change, as long
+// as no boundary of the spans of time lies between them.
+func (n *Normalizer) correlate(e *entry, f *facts, when time.Time, span time.Duration) ingest.CorrelationID {
 	j := jointOf(f)
 	var buf [512]byte
 	b := append(buf[:0], or(n.accountID, e.account())...)
@@ -225,7 +227,7 @@ func (n *Normalizer) correlate(e *entry, f *facts, when time.Time) ingest.Correl
 	b = append(b, 0)
 	b = append(b, j.subject(e, f)...)
 	b = append(b, 0)
-	b = strconv.AppendInt(b, when.Unix()/int64(correlationBucket/time.Second), 10)
+	b = strconv.AppendInt(b, when.Unix()/int64(span/time.Second), 10)
 	sum := sha256.Sum256(b)
 	return ingest.CorrelationID(sum[:16])
 }

@@ -181,7 +181,7 @@ func (n *Normalizer) eventOf(e *entry, f *facts, v Verdict, fallback time.Time) 
 			Rule:           v.Rule,
 			Why:            v.Why,
 			API:            api,
-			CorrelationID:  n.correlate(e, f, created),
+			CorrelationID:  n.correlate(e, f, created, correlationSpan),
 			Request:        request,
 			Notes:          notes,
 		},
