@@ -238,7 +238,7 @@ update.
 Five minutes are a compromise. With shorter spans more pairs fall apart at a
 boundary, and with longer ones more changes that one person makes to one thing
 count as one. With the history below, whose pairs are 0 to 5 seconds apart, and
-with the entries of v1 of an account in which people make 2,000 a day:
+with what people do in five days of a v1 log of 2,000 entries a day:
 
 $spans
 **One change, one alert.** Hosts tell alerts apart by title, actor, address,
@@ -270,9 +270,9 @@ func TestDocs_TwoLogsIsCurrent(t *testing.T) {
 	spans := "| Span | Both sides agree | Share the id of another change |\n|---|---|---|\n"
 	for _, span := range []time.Duration{10 * time.Second, time.Minute, correlationSpan, 10 * time.Minute, 30 * time.Minute} {
 		agree, shared := spanShares(t, span)
-		spans += fmt.Sprintf("| %s | %.1f %% | %.1f %% |\n", strings.TrimSuffix(strings.Replace(span.String(), "m0s", " min", 1), "0s"), 100*agree, 100*shared)
+		spans += fmt.Sprintf("| %.0f s | %.1f %% | %.1f %% |\n", span.Seconds(), 100*agree, 100*shared)
 	}
-	b.WriteString(strings.Replace(twoLogsIntro, "$spans\n", spans, 1))
+	b.WriteString(strings.Replace(twoLogsIntro, "$spans", spans, 1))
 	fmt.Fprintf(&b, "## Measured\n\nOn a generated history of %d changes of every kind that both logs can express:\n"+
 		"the same action in %s, the same severity in %s, the same correlation id in\n%s and the same alert in %s; with the titles of a single log, the same\nalert in %s.\n\n",
 		total.pairs, percent(total.action, total.pairs), percent(total.severity, total.pairs),
