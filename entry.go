@@ -58,7 +58,8 @@ const (
 	outcomeFailure = "failure"
 )
 
-// The sections of an entry that are kept, as indexes of scanned.at.
+// The parts of an entry that are kept, as indexes of scanned.at. Those that only
+// one of the logs has share their places with those of the other.
 const (
 	atID = iota
 	atWhen
@@ -69,18 +70,25 @@ const (
 	atActorType
 	atActorEmail
 	atActorIP
-	atInterface
-	atOwnerID
 	atResourceID
 	atResourceType
+	atShared
+)
+
+// What only the audit log has.
+const (
+	atInterface = atShared + iota
+	atOwnerID
 	atMetadata
 	atNewValue
 	atOldValue
 	atNewValueJSON
 	atOldValueJSON
-	// What only Audit Logs v2 has.
-	atAccountID
-	atAccountName
+)
+
+// What only Audit Logs v2 has.
+const (
+	atAccountID = atShared + iota
 	atActorContext
 	atActorToken
 	atActorTokenID
@@ -132,7 +140,6 @@ var layoutV1 = layout{[]string{"action.", "actor.", "owner.", "resource."}, map[
 var layoutV2 = layout{[]string{"account.", "action.", "actor.", "raw.", "resource.", "zone."}, map[string]int{
 	"id":                 atID,
 	"account.id":         atAccountID,
-	"account.name":       atAccountName,
 	"action.description": atActionInfo,
 	"action.result":      atActionResult,
 	"action.time":        atWhen,

@@ -128,7 +128,7 @@ func (n *Normalizer) eventOf(e *entry, f *facts, v Verdict, fallback time.Time) 
 	text := e.raw
 	if e.call != nil {
 		api, request = apiV2, e.call.Request
-	} else if !plainValues(&f.naming) {
+	} else if e.hasValues() && !plainValues(&f.naming) {
 		var n int
 		if text, n = maskEntry(text); n > 0 {
 			notes = append(notes, maskedNote(n))
@@ -186,6 +186,11 @@ func (n *Normalizer) eventOf(e *entry, f *facts, v Verdict, fallback time.Time) 
 			Notes:          notes,
 		},
 	}
+}
+
+// hasValues reports whether an entry says anything of what it was about.
+func (e *entry) hasValues() bool {
+	return len(e.metadata) > len("{}") || e.oldValue != "" || e.newValue != ""
 }
 
 // externalID is the id of the entry, or one derived from it where it is no

@@ -346,9 +346,25 @@ func (r *Request) appendJSON(b []byte) []byte {
 }
 
 func appendString(b []byte, s string) []byte {
+	if isPlain(s) {
+		b = append(b, '"')
+		b = append(b, s...)
+		return append(b, '"')
+	}
 	// The only error is invalid UTF-8, which AppendQuote has replaced.
 	b, _ = jsontext.AppendQuote(b, s)
 	return b
+}
+
+// isPlain reports whether s is the same within a JSON string, which most texts
+// are.
+func isPlain(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
 }
 
 func appendNullable(b []byte, s string) []byte {
