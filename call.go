@@ -49,6 +49,23 @@ func (p *page) entryV2(i int) entry {
 	text := func(at int) string { return e.part(s, at).text() }
 
 	e.decodeID(text(atID))
+	c.Method = oneLine(strings.ToUpper(text(atMethod)), maxText)
+	path, _, _ := strings.Cut(text(atURI), "?")
+	c.routed = findRoute(c.Method, path)
+	// What a path is not known for may be secret.
+	open := c.naming != nil && plainValues(c.naming)
+	m := masking{values: !open, addresses: !open}
+	if !utf8.ValidString(e.raw) {
+		e.notes = append(e.notes, noteInvalidUTF8)
+	}
+	if shown := m.call(e.raw); m.n > 0 {
+		e.notes = append(e.notes, maskedNote(m.n))
+		one := page{layout: &layoutV2, body: []byte(shown)}
+		if e.raw, s = shown, new(scanned); one.scanOne() == nil {
+			s = &one.entries[0]
+		}
+	}
+
 	e.decodeTime(text(atWhen))
 	e.actionInfo = text(atActionInfo)
 	e.outcome = outcomeOf(text(atActionResult))
@@ -56,8 +73,8 @@ func (p *page) entryV2(i int) entry {
 	e.actorType = text(atActorType)
 	e.actorEmail = text(atActorEmail)
 	e.decodeAddress(text(atActorIP))
+	c.URI = oneLine(text(atURI), maxText)
 	c.Description = oneLine(e.actionInfo, maxText)
-	c.Method = oneLine(strings.ToUpper(text(atMethod)), maxText)
 	c.StatusCode = oneLine(text(atStatusCode), maxText)
 	c.UserAgent = oneLine(text(atUserAgent), maxText)
 	c.RequestID = oneLine(text(atRay), maxText)
@@ -67,9 +84,6 @@ func (p *page) entryV2(i int) entry {
 	c.TokenID = oneLine(or(token.get("id").text(), text(atActorTokenID)), maxText)
 	c.TokenName = oneLine(or(token.get("name").text(), text(atActorTokenName)), maxText)
 
-	uri := text(atURI)
-	path, query, _ := strings.Cut(uri, "?")
-	c.routed = findRoute(c.Method, path)
 	e.actionType = or(text(atActionType), verbOfMethod(c.Method))
 	e.resourceType = c.resourceType(text(atProduct), text(atResourceType))
 	c.accountID = or(text(atAccountID), c.account)
@@ -77,35 +91,14 @@ func (p *page) entryV2(i int) entry {
 	if e.ownerID = c.accountID; c.scope == "user" {
 		e.ownerID = e.actorID
 	}
-
-	// What a path is not known for may be secret.
-	open := c.naming != nil && plainValues(c.naming)
-	m := masking{values: !open, addresses: !open}
-	request, response := m.body(e.part(s, atRequest)), m.body(e.part(s, atResponse))
-	address := e.part(s, atURI)
-	if shown := m.query(query); shown != query {
-		uri = path + "?" + shown
-		address = quote(uri)
-	}
-	c.URI = oneLine(uri, maxText)
-	zoneID, zoneName := or(text(atZoneID), c.zone), text(atZoneName)
-	resourceID := or(c.id, text(atResourceID))
-	if !utf8.ValidString(e.raw) {
-		e.notes = append(e.notes, noteInvalidUTF8)
-	}
-	if m.n > 0 {
-		e.raw = replaced(e.raw, s, map[int]value{atRequest: request, atResponse: response, atURI: address})
-		e.notes = append(e.notes, maskedNote(m.n))
-	}
-
-	asked, result := first(unwrapped(request)), first(resultOf(unwrapped(response)))
-	e.resourceID = or(resourceID, firstText(result, "id", "uuid"))
-	e.newValue, e.metadata = c.values(asked, result, zoneID, zoneName)
+	asked, result := first(unwrapped(e.part(s, atRequest))), first(resultOf(unwrapped(e.part(s, atResponse))))
+	e.resourceID = or(c.id, or(text(atResourceID), firstText(result, "id", "uuid")))
+	e.newValue, e.metadata = c.values(asked, result, or(text(atZoneID), c.zone), text(atZoneName))
 
 	if s.odd != "" {
 		e.notes = append(e.notes, "the "+s.odd+" is not an object")
 	}
-	if s.odd == "entry" || uri == "" && e.actionInfo == "" && e.resourceType == "" {
+	if s.odd == "entry" || c.URI == "" && e.actionInfo == "" && e.resourceType == "" {
 		e.undecodable = true
 		e.notes = append(e.notes, noteNotUnderstood)
 	}
@@ -356,30 +349,6 @@ func nameBySubject(resourceType, action string) *naming {
 		}
 	}
 	return nil
-}
-
-// replaced is the text of an entry with some of its parts replaced, those that it
-// has.
-func replaced(raw string, s *scanned, parts map[int]value) string {
-	var b strings.Builder
-	done := s.entry.start
-	for {
-		// The next part in the order of the text.
-		next := -1
-		for at := range parts {
-			if sp := s.at[at]; sp.end > 0 && sp.start >= done && (next < 0 || sp.start < s.at[next].start) {
-				next = at
-			}
-		}
-		if next < 0 {
-			break
-		}
-		b.WriteString(raw[done-s.entry.start : s.at[next].start-s.entry.start])
-		b.WriteString(string(parts[next]))
-		done = s.at[next].end
-	}
-	b.WriteString(raw[done-s.entry.start:])
-	return b.String()
 }
 
 func maskedNote(n int) string {

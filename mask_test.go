@@ -126,3 +126,19 @@ func FuzzMask(f *testing.F) {
 		}
 	})
 }
+
+// An entry may have members that nobody has heard of, and one twice.
+func TestMask_LooksEverywhere(t *testing.T) {
+	t.Parallel()
+	n := normalizer(t, classifierConfig{})
+	for _, raw := range []string{
+		requested("POST", "/v5/x", body(`{"password":"`+sesame+`"}`), body(`{"a":1}`)),
+		requested("POST", "/v5/x", `"body":{"password":"`+sesame+`"}`),
+		requested("POST", "/v5/x", `.zone:null,"context":{"password":"`+sesame+`"}`),
+		requested("POST", "/v5/x", `.resource:"`+sesame+`"`),
+		requested("POST", "/v5/x", `.raw:{"method":"POST","uri":"/v5/x","user_agent":"curl/8 cfat_`+sesame+`"}`),
+	} {
+		got, _ := n.Normalize([]byte(raw))
+		assert.NotContains(t, string(got.AppendJSON(nil)), sesame, raw)
+	}
+}
