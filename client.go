@@ -69,8 +69,12 @@ type client struct {
 
 // query is one request for a page of the audit log.
 type query struct {
+	*endpoint
 	since, before time.Time // in whole seconds; zero leaves them out
-	page, perPage int
+	perPage       int
+	page          int    // where pages have numbers, from 1
+	cursor        string // where they have none
+	oldestFirst   bool
 	hideUserLogs  bool
 }
 
@@ -254,14 +258,12 @@ func (c *client) within(ctx context.Context, r *reply, attempt func(context.Cont
 
 // fetch makes one attempt at a page.
 func (c *client) fetch(ctx context.Context, q query, p *page, r *reply) error {
-	var params audit_logs.AuditLogListParams
-	params.AccountID.Value, params.AccountID.Present = c.accountID, true
-	var resp *http.Response
 	sent := time.Now()
-	_, err := c.service.List(ctx, params, append(q.options(), option.WithResponseBodyInto(&resp))...)
+	resp, err := c.send(ctx, q)
 	if err != nil {
 		return err
 	}
+	p.layout = q.layout
 	if err := c.receive(resp, sent, p, r); err != nil {
 		return err
 	}
@@ -279,7 +281,39 @@ func (c *client) fetch(ctx context.Context, q query, p *page, r *reply) error {
 	case !env.hasResult:
 		return malformed(resp.StatusCode, "the reply reports success but has no list as its result")
 	}
+	p.next = env.cursor
 	return nil
+}
+
+// send sends q. The SDK has a service for the audit log; the one it has for
+// Audit Logs v2 would add a package and nothing else.
+func (c *client) send(ctx context.Context, q query) (resp *http.Response, err error) {
+	if !q.numbered {
+		return c.open(ctx, "/accounts/"+c.accountID+q.path, q.values())
+	}
+	var params audit_logs.AuditLogListParams
+	params.AccountID.Value, params.AccountID.Present = c.accountID, true
+	opts := []option.RequestOption{option.WithResponseBodyInto(&resp)}
+	for name, values := range q.values() {
+		// The typed parameters would send since and before as dates without a
+		// time of day.
+		opts = append(opts, option.WithQuery(name, values[0]))
+	}
+	_, err = c.service.List(ctx, params, opts...)
+	return resp, err
+}
+
+// open asks for what stands at path, below the base URL.
+func (c *client) open(ctx context.Context, path string, params url.Values) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimRight(c.baseURL, "/")+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	req.URL.RawQuery = params.Encode()
+	req.Header.Set("Authorization", "Bearer "+c.token.Reveal())
+	req.Header.Set("User-Agent", userAgent)
+	req.Header.Set("Accept", "application/json")
+	return c.refuse(req, c.http.Do)
 }
 
 // receive notes a reply and reads its body into p.
@@ -322,16 +356,8 @@ type resource struct {
 // fetchFrom makes one attempt at what stands at path.
 func (c *client) fetchFrom(ctx context.Context, path string, params url.Values, r *reply) (resource, error) {
 	var out resource
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimRight(c.baseURL, "/")+path, nil)
-	if err != nil {
-		return out, err
-	}
-	req.URL.RawQuery = params.Encode()
-	req.Header.Set("Authorization", "Bearer "+c.token.Reveal())
-	req.Header.Set("User-Agent", userAgent)
-	req.Header.Set("Accept", "application/json")
 	sent := time.Now()
-	resp, err := c.refuse(req, c.http.Do)
+	resp, err := c.open(ctx, path, params)
 	if err != nil {
 		return out, err
 	}
@@ -352,25 +378,34 @@ func (c *client) fetchFrom(ctx context.Context, path string, params url.Values, 
 	return out, nil
 }
 
-// options are the parameters of q. The SDK would send since and before as dates
-// without a time of day, so they bypass its typed parameters.
-func (q query) options() []option.RequestOption {
-	opts := make([]option.RequestOption, 0, 8)
+// values are the parameters of q.
+func (q query) values() url.Values {
+	v := make(url.Values, 6)
 	if !q.since.IsZero() {
-		opts = append(opts, option.WithQuery("since", q.since.UTC().Format(time.RFC3339)))
+		v.Set("since", q.since.UTC().Format(time.RFC3339))
 	}
 	if !q.before.IsZero() {
-		opts = append(opts, option.WithQuery("before", q.before.UTC().Format(time.RFC3339)),
-			option.WithQuery("direction", "desc"))
+		v.Set("before", q.before.UTC().Format(time.RFC3339))
+		v.Set("direction", "desc")
 	}
-	opts = append(opts, option.WithQuery("per_page", strconv.Itoa(q.perPage)))
+	if q.oldestFirst {
+		v.Set("direction", "asc")
+	}
+	if !q.numbered {
+		v.Set("limit", strconv.Itoa(q.perPage))
+		if q.cursor != "" {
+			v.Set("cursor", q.cursor)
+		}
+		return v
+	}
+	v.Set("per_page", strconv.Itoa(q.perPage))
 	if q.page > 1 {
-		opts = append(opts, option.WithQuery("page", strconv.Itoa(q.page)))
+		v.Set("page", strconv.Itoa(q.page))
 	}
 	if q.hideUserLogs {
-		opts = append(opts, option.WithQuery("hide_user_logs", "true"))
+		v.Set("hide_user_logs", "true")
 	}
-	return opts
+	return v
 }
 
 // refuse turns every reply that is not a success into an [APIError], before the
@@ -485,12 +520,12 @@ func excerpt(body []byte) string {
 
 // failure wraps an error of the client for the host, without the parts of a
 // [url.Error] that repeat the whole request.
-func failure(err error) error {
+func failure(e *endpoint, err error) error {
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = fmt.Errorf("no reply in time: %w", err)
 	}
-	return fmt.Errorf("cloudflareaudit: read the audit log: %w", err)
+	return fmt.Errorf("cloudflareaudit: read %s: %w", e.title, err)
 }

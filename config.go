@@ -43,15 +43,25 @@ type Config struct {
 	PageSize int
 	// MaxEvents is the most events of one poll, 1 to 1000, 1000 by default.
 	MaxEvents int
+	// AuditLogAPI is which of the account's audit logs are read: AuditLogV1, the
+	// default, AuditLogV2 or AuditLogBoth. The first has the values before and
+	// after a change, the second sign-ins, SCIM, the scopes of API tokens and the
+	// request behind a change. Read both for all of it: what is in both makes two
+	// events with one correlation id.
+	AuditLogAPI string
 	// Overlap is how late an entry may be, 10 s to 24 h, 10 min by default: so
 	// much of the time that has been read already is read again. An entry that
 	// Cloudflare shows later than this after its own time may be missed.
 	Overlap time.Duration
+	// OverlapV2 is Overlap for Audit Logs v2, 15 min by default, because its
+	// entries appear several minutes after their time.
+	OverlapV2 time.Duration
 	// InitialLookback is how far back the first poll reaches, 1 min to 548
 	// days (the 18 months Cloudflare keeps), 24 h by default.
 	InitialLookback time.Duration
 	// HideUserLogs leaves out the entries of users, such as logins and API
-	// keys, which are often the ones that matter. False by default.
+	// keys, which are often the ones that matter. False by default. Audit Logs
+	// v2 cannot do that.
 	HideUserLogs bool
 	// ProductionZones are the zones in production: names or ids, also with *
 	// as in *.example.com. Empty means that every zone is in production.
@@ -125,7 +135,8 @@ func (e *FieldError) Error() string {
 
 // Bounds of the configuration.
 const (
-	maxLookback = 548 * 24 * time.Hour
+	minPollInterval = 30 * time.Second
+	maxLookback     = 548 * 24 * time.Hour
 	// defaultPageSize is the API's own default, and the most that any server
 	// has to show.
 	defaultPageSize = 100
@@ -138,7 +149,9 @@ func (c Config) withDefaults() Config {
 	def(&c.PollInterval, 300*time.Second)
 	def(&c.PageSize, defaultPageSize)
 	def(&c.MaxEvents, ingest.MaxEvents)
+	def(&c.AuditLogAPI, AuditLogV1)
 	def(&c.Overlap, 10*time.Minute)
+	def(&c.OverlapV2, 15*time.Minute)
 	def(&c.InitialLookback, 24*time.Hour)
 	def(&c.RateLimit, 900)
 	def(&c.RequestTimeout, 30*time.Second)
@@ -193,12 +206,22 @@ func (c Config) Validate() error {
 			fault(field, strconv.Itoa(v), fmt.Sprintf("must be between %d and %d", low, high))
 		}
 	}
-	if c.PollInterval < 30*time.Second || c.PollInterval > 24*time.Hour {
+	if c.PollInterval < minPollInterval || c.PollInterval > 24*time.Hour {
 		fault("poll_interval_seconds", strconv.FormatFloat(c.PollInterval.Seconds(), 'f', -1, 64), "must be between 30 and 86400")
 	}
 	between("page_size", c.PageSize, 1, maxPageSize)
 	between("max_events", c.MaxEvents, 1, ingest.MaxEvents)
 	within("overlap", c.Overlap, 10*time.Second, 24*time.Hour)
+	within("overlap_v2", c.OverlapV2, 10*time.Second, 24*time.Hour)
+	switch c.AuditLogAPI {
+	case AuditLogV1:
+	case AuditLogV2, AuditLogBoth:
+		if c.HideUserLogs {
+			fault("hide_user_logs", "true", "cannot be with audit_log_api "+c.AuditLogAPI+": Audit Logs v2 always shows them")
+		}
+	default:
+		fault("audit_log_api", c.AuditLogAPI, "must be v1, v2 or both")
+	}
 	within("initial_lookback", c.InitialLookback, time.Minute, maxLookback)
 	between("rate_limit", c.RateLimit, 1, 1200)
 	within("request_timeout", c.RequestTimeout, time.Second, 5*time.Minute)
@@ -335,6 +358,12 @@ var configFields = []configField{
 			"until that user leaves the account. Not the Global API key.",
 	}, setToken},
 	{ingest.Field{
+		Name: "audit_log_api", Type: ingest.FieldSelect, Label: "Audit log", Default: AuditLogV1,
+		Options: []ingest.Option{{Value: AuditLogV1, Label: "v1"}, {Value: AuditLogV2, Label: "v2"}, {Value: AuditLogBoth, Label: "both"}},
+		HelpText: "v1 has the values before and after a change; v2 has sign-ins, SCIM, scopes of API tokens and the request behind a change; " +
+			"both has all of it, with one correlation id for the two events of a change.",
+	}, func(c *Config, v any) error { return setString(&c.AuditLogAPI, v) }},
+	{ingest.Field{
 		Name: "poll_interval_seconds", Type: ingest.FieldNumber, Label: "Poll interval (seconds)", Default: 300,
 		Minimum: 30, Maximum: 86400,
 		HelpText: "Time between polls, 30 to 86400.",
@@ -394,6 +423,10 @@ var configFields = []configField{
 		Name: "overlap", Type: ingest.FieldString, Label: "Overlap", Default: "10m",
 		HelpText: "How much time each poll reads again to find entries that arrive late, 10s to 24h.",
 	}, setDuration(func(c *Config) *time.Duration { return &c.Overlap })},
+	{ingest.Field{
+		Name: "overlap_v2", Type: ingest.FieldString, Label: "Overlap of v2", Default: "15m",
+		HelpText: "The same for Audit Logs v2, whose entries arrive later, 10s to 24h.",
+	}, setDuration(func(c *Config) *time.Duration { return &c.OverlapV2 })},
 	{ingest.Field{
 		Name: "initial_lookback", Type: ingest.FieldString, Label: "Initial lookback", Default: "24h",
 		HelpText: "How far back the first poll reaches, 1m to 548d.",

@@ -26,6 +26,7 @@ package cloudflareaudit
 
 import (
 	"context"
+	"time"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
 )
@@ -104,13 +105,26 @@ func descriptor() ingest.Descriptor {
 }
 
 // TestConnection implements [ingest.Source]: it asks for the newest entry of
-// the audit log. An account without any entry passes; the log holds changes
+// each audit log that is read. An account without any entry passes; the log holds changes
 // only, so that is no fault. An [APIError] carries the remedy.
 func (c *Connector) TestConnection(ctx context.Context) error {
 	p := pages.Get().(*page)
 	defer release(p)
-	if _, err := c.client.page(ctx, query{perPage: 1}, p); err != nil {
-		return failure(err)
+	for _, e := range c.cfg.endpoints() {
+		if _, err := c.newest(ctx, e, p); err != nil {
+			return failure(e, err)
+		}
 	}
 	return nil
+}
+
+// newest reads the newest entry of an audit log into p.
+func (c *Connector) newest(ctx context.Context, e *endpoint, p *page) (reply, error) {
+	q := query{endpoint: e, perPage: 1}
+	if !e.numbered {
+		// There is no answer without both.
+		q.before = c.clock.now(c.cfg.Clock()).Truncate(time.Second)
+		q.since = q.before.Add(-c.cfg.InitialLookback)
+	}
+	return c.client.page(ctx, q, p)
 }

@@ -94,7 +94,7 @@ func feedOf(t *testing.T, cursor ingest.Cursor) *feed {
 	t.Helper()
 	p, err := decodePosition(cursor, cfapi.DefaultAccountID)
 	require.NoError(t, err)
-	return &p.AuditLogs
+	return p.AuditLogs
 }
 
 func TestPoll_AsksWhatTheProductPageSays(t *testing.T) {

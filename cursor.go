@@ -51,7 +51,9 @@ const (
 type position struct {
 	Version   int    `json:"version"`
 	AccountID string `json:"account_id"`
-	AuditLogs feed   `json:"audit_logs"`
+	// AuditLogs and AuditLogsV2 are nil until the endpoint is read.
+	AuditLogs   *feed `json:"audit_logs,omitempty"`
+	AuditLogsV2 *feed `json:"audit_logs_v2,omitempty"`
 }
 
 // feed is the position in one endpoint's log. All times are the server's.
@@ -72,8 +74,10 @@ type feed struct {
 	// Settled is the time before which every entry has been handled or stands
 	// in the unread part of Backlog. It is zero before the first reply.
 	Settled time.Time `json:"settled,omitzero"`
-	// ReadAt is when newer entries were last looked for.
-	ReadAt time.Time `json:"read_at,omitzero"`
+	// ReadAt is when newer entries were last looked for, and AllReadAt when all
+	// that was not settled was.
+	ReadAt    time.Time `json:"read_at,omitzero"`
+	AllReadAt time.Time `json:"all_read_at,omitzero"`
 	// Newest is what is not settled, while it is read in part.
 	Newest *window `json:"newest,omitempty"`
 	// Backlog are settled windows, newest first. They do not overlap.
@@ -103,13 +107,16 @@ type window struct {
 	// what Offset counts.
 	HideUserLogs bool `json:"hide_user_logs,omitempty"`
 	// Settled is, in the newest window, the time before which nothing could
-	// come in any more when it was first asked for.
+	// come in any more when it was first asked for. It is zero when the window
+	// holds only the most recent of what is not settled.
 	Settled time.Time `json:"settled,omitzero"`
 	// ReadAt is, in the newest window, when it was first asked for. Before may
 	// be a little later, by a clock that is ahead.
 	ReadAt time.Time `json:"read_at,omitzero"`
 	// Waits says that the backlog goes first.
 	Waits bool `json:"waits,omitempty"`
+	// Trail is how to go on where pages have no numbers.
+	Trail trail `json:"trail,omitzero"`
 }
 
 // precedes reports whether the window, of which nothing has been read, and next
@@ -192,7 +199,7 @@ func (f *feed) split() {
 		return
 	}
 	f.Backlog = slices.Insert(f.Backlog, 0, settled)
-	f.Settled, w.Since = w.Settled, w.Settled
+	f.Settled, w.Since, w.Trail = w.Settled, w.Settled, trail{}
 }
 
 // advance moves Complete on, as far as no backlog is in the way.
@@ -320,7 +327,7 @@ func (p *position) encode() (ingest.Cursor, error) {
 // error, because starting again would lose or repeat events without a word.
 func decodePosition(cursor ingest.Cursor, accountID string) (*position, error) {
 	if cursor == nil {
-		return &position{Version: cursorVersion, AccountID: accountID, AuditLogs: feed{Seen: seen{}}}, nil
+		return &position{Version: cursorVersion, AccountID: accountID}, nil
 	}
 	unusable := func(format string, args ...any) error {
 		return fmt.Errorf("cloudflareaudit: %w: %w; restore the last good cursor, "+
@@ -348,11 +355,19 @@ func decodePosition(cursor ingest.Cursor, accountID string) (*position, error) {
 	if err := dec.Decode(p); err != nil {
 		return nil, unusable("it is damaged: %w", err)
 	}
-	if err := p.AuditLogs.check(); err != nil {
-		return nil, unusable("it is damaged: %w", err)
+	if p.AuditLogs == nil && p.AuditLogsV2 == nil {
+		return nil, unusable("it is damaged: it has no position")
 	}
-	if p.AuditLogs.Seen == nil {
-		p.AuditLogs.Seen = seen{}
+	for name, f := range map[string]*feed{"audit_logs": p.AuditLogs, "audit_logs_v2": p.AuditLogsV2} {
+		if f == nil {
+			continue
+		}
+		if err := f.check(); err != nil {
+			return nil, unusable("it is damaged: %s.%w", name, err)
+		}
+		if f.Seen == nil {
+			f.Seen = seen{}
+		}
 	}
 	return p, nil
 }
@@ -360,25 +375,25 @@ func decodePosition(cursor ingest.Cursor, accountID string) (*position, error) {
 // check reports what in f no poll can have written.
 func (f *feed) check() error {
 	if f.Start.IsZero() {
-		return fmt.Errorf("audit_logs.start is missing")
+		return fmt.Errorf("start is missing")
 	}
 	if f.Settled.IsZero() && (f.open() > 0 || len(f.Seen) > 0 || !f.ReadAt.IsZero() || !f.Through.IsZero() || !f.Complete.IsZero()) {
-		return fmt.Errorf("audit_logs.settled is missing")
+		return fmt.Errorf("settled is missing")
 	}
 	if len(f.Backlog) > maxBacklog {
-		return fmt.Errorf("audit_logs.backlog has %d windows, at most %d can be", len(f.Backlog), maxBacklog)
+		return fmt.Errorf("backlog has %d windows, at most %d can be", len(f.Backlog), maxBacklog)
 	}
-	if n := len(f.Seen); n > maxSeen {
-		return fmt.Errorf("audit_logs.seen has %d ids, at most %d can be", n, maxSeen)
+	if n := len(f.Seen); n > 2*maxSeen {
+		return fmt.Errorf("seen has %d ids, at most %d can be", n, 2*maxSeen)
 	}
 	if f.Newest != nil {
 		if err := f.Newest.check(); err != nil {
-			return fmt.Errorf("audit_logs.newest: %w", err)
+			return fmt.Errorf("newest: %w", err)
 		}
 	}
 	for i := range f.Backlog {
 		if err := f.Backlog[i].check(); err != nil {
-			return fmt.Errorf("audit_logs.backlog[%d]: %w", i, err)
+			return fmt.Errorf("backlog[%d]: %w", i, err)
 		}
 	}
 	return nil

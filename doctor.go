@@ -22,14 +22,15 @@ const expirySoon = 30 * 24 * time.Hour
 // not be found out is zero.
 type Report struct {
 	AccountID string `json:"account_id"`
-	// Readable says that the audit log can be read, and Failure why not: the
-	// [Kind] of the reply, or empty when there was none.
+	// Readable says that every audit log of Config.AuditLogAPI can be read, and
+	// Failure why not: the [Kind] of the reply, or empty when there was none.
 	Readable bool `json:"readable"`
 	Failure  Kind `json:"failure,omitempty"`
 	// Newest is the time of the newest entry. It is zero in an empty log, and
 	// when that entry has no readable time.
 	Newest time.Time `json:"newest_entry,omitzero"`
-	// Empty says that the log has no entry, which is no fault.
+	// Empty says that none of them has an entry, which is no fault. Of Audit
+	// Logs v2 only what is within Config.InitialLookback is looked at.
 	Empty bool        `json:"empty"`
 	Token TokenReport `json:"token"`
 	// ServerTime is Cloudflare's clock when it answered, in whole seconds, and
@@ -67,12 +68,12 @@ const (
 
 // Check tests the connection as [Connector.TestConnection] does, with the same
 // error, and finds out what else is worth knowing about the token, the clock
-// and the log. Only the request of TestConnection decides: the others may fail.
+// and the logs. Only the requests of TestConnection decide: the others may fail.
 func (c *Connector) Check(ctx context.Context) (Report, error) {
 	d := doctor{Connector: c, Report: Report{AccountID: c.cfg.AccountID}}
-	err := d.readLog(ctx)
+	err := d.readLogs(ctx)
 	if err != nil && ctx.Err() != nil {
-		return d.Report, failure(err)
+		return d.Report, err
 	}
 	api, _ := errors.AsType[*APIError](err)
 	if err == nil || api != nil && (api.Kind == KindCredentials && api.Code != 6003 || api.Kind == KindAccount) {
@@ -87,9 +88,10 @@ func (c *Connector) Check(ctx context.Context) (Report, error) {
 	}
 	if err != nil {
 		d.explain(err)
-		err = failure(err)
 	} else {
-		d.reportLog()
+		for i := range d.logs {
+			d.reportLog(&d.logs[i])
+		}
 	}
 	d.reportToken()
 	d.reportClock()
@@ -108,6 +110,8 @@ var _ ingest.Diagnoser = (*Connector)(nil)
 type doctor struct {
 	*Connector
 	Report
+	// logs are the audit logs that could be read.
+	logs []logFound
 	// took is how long the request for the log did.
 	took time.Duration
 	// tokenID is the id of the token, which is no secret.
@@ -119,31 +123,45 @@ type doctor struct {
 	names map[string]string
 }
 
+// logFound is an audit log that can be read.
+type logFound struct {
+	*endpoint
+	empty  bool
+	newest time.Time // zero when the newest entry has no time
+}
+
 // find adds a finding.
 func (d *doctor) find(level ingest.Level, text, remedy string) {
 	d.Findings = append(d.Findings, ingest.Finding{Level: level, Text: text, Remedy: remedy})
 }
 
-// readLog makes the request that decides.
-func (d *doctor) readLog(ctx context.Context) error {
+// readLogs makes the requests that decide.
+func (d *doctor) readLogs(ctx context.Context) error {
 	p := pages.Get().(*page)
 	defer release(p)
-	r, err := d.client.page(ctx, query{perPage: 1}, p)
-	d.took = r.took
-	if !r.date.IsZero() {
-		d.ServerTime = r.date.UTC()
-		d.ClockOffset = d.cfg.Clock().Sub(r.date).Round(time.Second)
-	}
-	if err != nil {
-		if api, ok := errors.AsType[*APIError](err); ok {
-			d.Failure = api.Kind
+	d.Empty = true
+	for _, e := range d.cfg.endpoints() {
+		r, err := d.newest(ctx, e, p)
+		d.took = r.took
+		if !r.date.IsZero() {
+			d.ServerTime = r.date.UTC()
+			d.ClockOffset = d.cfg.Clock().Sub(r.date).Round(time.Second)
 		}
-		return err
+		if err != nil {
+			if api, ok := errors.AsType[*APIError](err); ok {
+				d.Failure = api.Kind
+			}
+			d.Empty = false
+			return failure(e, err)
+		}
+		found := logFound{endpoint: e, empty: len(p.entries) == 0}
+		if !found.empty {
+			_, found.newest = p.key(0)
+			d.Empty, d.Newest = false, later(d.Newest, found.newest)
+		}
+		d.logs = append(d.logs, found)
 	}
-	d.Readable, d.Empty = true, len(p.entries) == 0
-	if !d.Empty {
-		_, d.Newest = p.key(0)
-	}
+	d.Readable = true
 	return nil
 }
 
@@ -368,19 +386,22 @@ func (d *doctor) now() time.Time {
 	return d.ServerTime
 }
 
-// reportLog says what is in the log.
-func (d *doctor) reportLog() {
-	d.find(ingest.LevelOK, "The audit log can be read.", "")
+// reportLog says what is in a log.
+func (d *doctor) reportLog(l *logFound) {
+	d.find(ingest.LevelOK, sentence(l.title+" can be read"), "")
 	switch {
-	case d.Empty:
+	case l.empty && !l.numbered:
+		d.find(ingest.LevelNote, fmt.Sprintf("It has no entry of the last %s. It holds changes and sign-ins, and no reads, so that is no fault.", roughly(d.cfg.InitialLookback)),
+			"To see one, make a change, such as a DNS record, and check again after some minutes.")
+	case l.empty:
 		d.find(ingest.LevelNote, "The log has no entry. It holds changes, and hardly any reads or logins, so that is no fault.",
 			"To see one, make a change, such as a DNS record, and check again.")
-	case d.Newest.IsZero():
+	case l.newest.IsZero():
 		d.find(ingest.LevelNote, "The newest entry has no time that can be read. It is delivered all the same.", "")
 	default:
 		now := d.now()
-		text := fmt.Sprintf("The newest entry is from %s, %s ago.", d.Newest.UTC().Format(time.RFC3339), roughly(now.Sub(d.Newest)))
-		if now.Sub(d.Newest) > d.cfg.InitialLookback {
+		text := fmt.Sprintf("The newest entry is from %s, %s ago.", l.newest.UTC().Format(time.RFC3339), roughly(now.Sub(l.newest)))
+		if now.Sub(l.newest) > d.cfg.InitialLookback {
 			d.find(ingest.LevelNote, text+" The first poll does not reach back that far and finds nothing, which is no fault.",
 				"For older entries, raise initial_lookback.")
 			return

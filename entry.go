@@ -188,6 +188,9 @@ type page struct {
 	layout  *layout
 	body    []byte
 	entries []scanned
+	// next leads to the page behind this one where pages have no numbers, and
+	// is empty where there is none.
+	next string
 	// partial is the entry at which the scan failed.
 	partial scanned
 	dec     *jsontext.Decoder
@@ -432,6 +435,10 @@ const (
 	noteInvalidUTF8   = "invalid UTF-8 in the entry is replaced by U+FFFD"
 	noteNotUnderstood = "the entry could not be understood; see raw_event"
 )
+
+// partialID is the id of the entry at which the scan failed, as it stands there,
+// or "" when the scan did not come to one.
+func (p *page) partialID() string { return string(p.partial.at[atID].of(p.body)) }
 
 // entry decodes the i-th entry into memory of its own. It does not fail: what
 // is not as it should be is left out and noted.

@@ -127,9 +127,9 @@ type world struct {
 	skew     time.Duration // of the local clock
 	ahead    bool          // the local clock has been ahead
 	saved    ingest.Cursor
-	start    time.Time      // where the feed begins at the latest, once that is settled
-	got      map[string]int // deliveries of each entry
-	excused  map[string]int // those of them that a crash or a failure allows to be made again
+	starts   map[*endpoint]time.Time // where a feed begins at the latest, once that is settled
+	got      map[string]int          // deliveries of each entry
+	excused  map[string]int          // those of them that a crash or a failure allows to be made again
 	dropped  map[string]int
 	coverage ingest.Coverage // of the batches that were settled
 	idle     time.Time       // when a poll last found that no backlog remains
@@ -140,6 +140,8 @@ type world struct {
 
 // worldEntry is one entry of the history.
 type worldEntry struct {
+	// log is the endpoint that shows it.
+	log            *endpoint
 	stamp, visible time.Time
 	// routine says that a rule drops it.
 	routine bool
@@ -151,7 +153,7 @@ type worldEntry struct {
 func newWorld(t *testing.T, seed uint64) *world {
 	w := &world{
 		T: t, rng: rand.New(rand.NewPCG(seed, 0)), began: time.Now(), hosts: 1,
-		entries: map[string]worldEntry{}, got: map[string]int{}, excused: map[string]int{}, dropped: map[string]int{},
+		starts: map[*endpoint]time.Time{}, entries: map[string]worldEntry{}, got: map[string]int{}, excused: map[string]int{}, dropped: map[string]int{},
 	}
 	w.faults = w.chance(1, 2)
 	w.lag = time.Duration(pick(w.rng, []int{0, 0, 2, 9})) * time.Second
@@ -175,6 +177,11 @@ func newWorld(t *testing.T, seed uint64) *world {
 		// The limiter of a token lives as long as the process.
 		Token: "model" + strconv.FormatUint(worlds.Add(1), 10),
 	}
+	// What Audit Logs v2 is like.
+	opts.MostLimit = pick(w.rng, []int{0, 0, 100, 250})
+	opts.OverLimit400, opts.EmptyLastPage = w.chance(1, 3), w.chance(1, 3)
+	opts.Disorder = pick(w.rng, []time.Duration{0, 48 * time.Millisecond})
+	opts.CursorLife = pick(w.rng, []int{0, 0, 0, 150})
 	if opts.MostPerPage > 0 {
 		// The page that would tell must not be refused for another reason.
 		opts.MostDepth = 0
@@ -188,6 +195,8 @@ func newWorld(t *testing.T, seed uint64) *world {
 		PageSize:        pick(w.rng, []int{1, 2, 3, 7, 100, 100, 1000}),
 		MaxEvents:       pick(w.rng, []int{1, 3, 10, 50, 1000, 1000}),
 		Overlap:         time.Duration(w.between(10, 600)) * time.Second,
+		AuditLogAPI:     []string{AuditLogV1, AuditLogV2, AuditLogV1, AuditLogBoth}[seed%4],
+		OverlapV2:       time.Duration(w.between(10, 900)) * time.Second,
 		PollInterval:    time.Duration(w.between(30, 600)) * time.Second,
 		InitialLookback: time.Duration(w.between(1, 120)) * time.Minute,
 		HTTPClient:      &http.Client{Transport: w.server.Transport()},
@@ -203,6 +212,10 @@ func newWorld(t *testing.T, seed uint64) *world {
 		w.cfg.PageSize, w.cfg.MaxEvents = pick(w.rng, []int{3, 7, 100}), pick(w.rng, []int{10, 50, 100})
 	}
 	w.maxSeen = pick(w.rng, []int{maxSeen, maxSeen, maxSeen, 400})
+	if crowd > 60 && w.cfg.AuditLogAPI != AuditLogV1 {
+		// A crowd has to be remembered where pages have no numbers.
+		w.maxSeen = maxSeen
+	}
 	if crowd > 60 {
 		w.cfg.PageSize, w.cfg.MaxEvents = max(w.cfg.PageSize, 100), max(w.cfg.MaxEvents, 50)
 	}
@@ -266,14 +279,16 @@ func (w *world) addHistory(crowd int) {
 				unit /= 10
 			}
 			when := at.Add(time.Duration(w.between(0, width-1)) * time.Millisecond).Truncate(unit)
+			logs := w.cfg.endpoints()
+			log := logs[w.between(0, len(logs)-1)]
 			visible := when
 			switch {
 			case w.between(0, 9) < late:
-				visible = when.Add(w.span(w.cfg.Overlap - w.lag))
+				visible = when.Add(w.span(log.overlap(&w.cfg) - w.lag))
 			case visible.Before(at):
 				visible = at
 			}
-			w.addEntry(fmt.Sprintf("%d-%d", c, i), when, visible)
+			w.addEntry(log, fmt.Sprintf("%d-%d", c, i), when, visible)
 		}
 	}
 	w.end = w.began
@@ -282,38 +297,64 @@ func (w *world) addHistory(crowd int) {
 	}
 }
 
-func (w *world) addEntry(id string, when, visible time.Time) {
+func (w *world) addEntry(log *endpoint, id string, when, visible time.Time) {
+	form, add := formV1, w.server.Add
+	if !log.numbered {
+		form, add = formV2, w.server.AddV2
+	}
 	stated := when.UTC().Format("2006-01-02T15:04:05.999999Z")
-	raw := fmt.Sprintf(`{"id":%q,"when":%q,"action":{"type":"rec_add","result":true},"actor":{"id":%q},"resource":{"type":"DNS_record"}}`,
-		id, stated, []string{carolUser, nobody}[w.between(0, 1)])
-	e := worldEntry{stamp: when, visible: visible}
+	raw := fmt.Sprintf(form.usual, id, stated, []string{carolUser, nobody}[w.between(0, 1)])
+	e := worldEntry{log: log, stamp: when, visible: visible}
 	switch odd := w.between(0, 199); {
 	case odd < 4:
-		raw = fmt.Sprintf(`{"id":%q,"when":%q,"action":{"type":"tls_settings_deployed"},"actor":{"type":"system","id":"1"},"resource":{"type":"zone"}}`, id, stated)
+		raw = fmt.Sprintf(form.routine, id, stated)
 		e.routine = true
 	case odd < 6:
 		// No id: the bytes stand for it.
-		raw = fmt.Sprintf(`{"when":%q,"action":{"type":"create"},"resource":{"type":"d1.database","id":%q}}`, stated, id)
+		raw = fmt.Sprintf(form.nameless, stated, id)
 		id = derivedID(raw)
 	case odd < 8:
 		// No time of its own: the server files it beside its neighbour.
-		neighbour := fmt.Sprintf(`{"id":"%s-neighbour","when":%q,"action":null,"actor":[],"metadata":7}`, id, stated)
+		neighbour := fmt.Sprintf(form.neighbour, id, stated)
 		w.entries[id+"-neighbour"] = e
 		e.timeless = true
 		w.entries[id] = e
-		w.server.Add(visible, json.RawMessage(neighbour), json.RawMessage(
-			fmt.Sprintf(`{"id":%q,"when":%s,"action":{"type":"rec_add"}}`, id, pick(w.rng, []string{`""`, "null", `"yesterday"`, "1"}))))
+		add(visible, json.RawMessage(neighbour), json.RawMessage(
+			fmt.Sprintf(form.timeless, id, pick(w.rng, []string{`""`, "null", `"yesterday"`, "1"}))))
 		return
 	case odd < 9:
 		// No time and nothing beside it: the server files it when it comes in.
 		e.timeless, e.stamp = true, visible
-		raw = fmt.Sprintf(`{"id":%q,"action":{"type":"rec_add"}}`, id)
+		raw = fmt.Sprintf(form.alone, id)
 	case odd < 13 && w.unreadable:
-		raw = fmt.Sprintf(`{"id":%q,"when":%q,"action":{"type":rec_add}}`, id, stated)
+		raw = fmt.Sprintf(form.broken, id, stated)
 	}
 	e.raw = raw
 	w.entries[id] = e
-	w.server.Add(visible, json.RawMessage(raw))
+	add(visible, json.RawMessage(raw))
+}
+
+// form is how the entries of an endpoint are written.
+type form struct{ usual, routine, nameless, neighbour, timeless, alone, broken string }
+
+var formV1 = form{
+	usual:     `{"id":%q,"when":%q,"action":{"type":"rec_add","result":true},"actor":{"id":%q},"resource":{"type":"DNS_record"}}`,
+	routine:   `{"id":%q,"when":%q,"action":{"type":"tls_settings_deployed"},"actor":{"type":"system","id":"1"},"resource":{"type":"zone"}}`,
+	nameless:  `{"when":%q,"action":{"type":"create"},"resource":{"type":"d1.database","id":%q}}`,
+	neighbour: `{"id":"%s-neighbour","when":%q,"action":null,"actor":[],"metadata":7}`,
+	timeless:  `{"id":%q,"when":%s,"action":{"type":"rec_add"}}`,
+	alone:     `{"id":%q,"action":{"type":"rec_add"}}`,
+	broken:    `{"id":%q,"when":%q,"action":{"type":rec_add}}`,
+}
+
+var formV2 = form{
+	usual:     `{"id":%q,"action":{"time":%q,"type":"create","result":"success"},"actor":{"id":%q},"resource":{"product":"dns_records"}}`,
+	routine:   `{"id":%q,"action":{"time":%q,"type":"tls_settings_deployed"},"actor":{"type":"system","id":"1"},"resource":{"type":"zone"}}`,
+	nameless:  `{"action":{"time":%q,"type":"create"},"resource":{"product":"d1","type":"database","id":%q}}`,
+	neighbour: `{"id":"%s-neighbour","action":{"time":%q},"actor":[],"resource":7}`,
+	timeless:  `{"id":%q,"action":{"time":%s,"type":"create"}}`,
+	alone:     `{"id":%q,"action":{"type":"create"}}`,
+	broken:    `{"id":%q,"action":{"time":%q,"type":rec_add}}`,
 }
 
 // fault is what befalls a request: nothing, most of the time. Some faults last
@@ -400,7 +441,7 @@ func (w *world) run() {
 	w.mu.Unlock()
 	// Two polls from here on to the end show what there is, and everything is
 	// settled an overlap later.
-	settled := time.Now().Add(w.cfg.Overlap + 2*w.cfg.PollInterval)
+	settled := time.Now().Add(w.overlap() + 2*w.cfg.PollInterval)
 	for n := 0; w.idleSince().Before(settled) && !w.failed(); n++ {
 		if n > 1000 {
 			w.violate("the backlog does not end")
@@ -414,6 +455,14 @@ func (w *world) run() {
 	hosts.Wait()
 	require.Empty(w, w.broken)
 	w.check()
+}
+
+// overlap is the longest of the endpoints.
+func (w *world) overlap() (longest time.Duration) {
+	for _, e := range w.cfg.endpoints() {
+		longest = max(longest, e.overlap(&w.cfg))
+	}
+	return longest
 }
 
 func (w *world) idleSince() time.Time {
@@ -538,6 +587,9 @@ func (p *process) Poll(ctx context.Context, cursor ingest.Cursor) (ingest.Batch,
 	p.polls++
 	p.ahead = p.ahead || p.skew > clockTolerance
 	p.mu.Unlock()
+	if dbgOn && err != nil {
+		fmt.Println("ERR", time.Since(p.began), err, batch.Coverage.Requests)
+	}
 	if err == nil {
 		p.checkBatch(batch, cfg, calm)
 		p.events = batch.Events
@@ -644,7 +696,7 @@ func (p *process) checkBatch(b ingest.Batch, cfg Config, calm bool) {
 	ensure(len(b.Events) <= cfg.MaxEvents, "the batch is too large")
 	ensure(c.Read == c.Delivered+c.DroppedTotal()+c.Repeated, "not every entry is accounted for")
 	ensure(c.Delivered == len(b.Events), "not every event is counted")
-	ensure(c.Backlog <= maxBacklog+1, "there are too many windows")
+	ensure(c.Backlog <= len(cfg.endpoints())*(maxBacklog+1), "there are too many windows")
 	ensure(!c.Complete.After(now), "complete up to a time still to come")
 	// Nine requests more find out about the end, a limit and the clock, and
 	// two more for each halving, an entry that cannot be read.
@@ -660,6 +712,9 @@ func (p *process) checkBatch(b ingest.Batch, cfg Config, calm bool) {
 			p.broken = fmt.Sprintf("there is no such entry to deliver: %s", e.AppendJSON(nil))
 		}
 	}
+	if dbgOn {
+		fmt.Printf("%v more=%v ev=%d %+v\n%s\n", time.Since(p.began), b.More, len(b.Events), c, b.Cursor)
+	}
 	p.coverage.Add(c)
 	if !b.More {
 		p.idle = now
@@ -674,28 +729,42 @@ func (w *world) checkCursor(before, cursor ingest.Cursor) {
 		w.violate("%v", err)
 		return
 	}
-	if was, err := decodePosition(before, w.cfg.AccountID); w.hosts == 1 && err == nil &&
-		(pos.AuditLogs.Complete.Before(was.AuditLogs.Complete) || pos.AuditLogs.Settled.Before(was.AuditLogs.Settled)) {
-		w.violate("the cursor has moved back: %s\n%s", before, cursor)
+	was, err := decodePosition(before, w.cfg.AccountID)
+	if err != nil {
+		w.violate("%v", err)
+		return
 	}
-	f := &pos.AuditLogs
+	for _, log := range w.cfg.endpoints() {
+		if f := *log.feed(pos); f != nil {
+			w.checkFeed(log, *log.feed(was), f, cursor)
+		} else {
+			w.violate("the cursor has lost %s: %s", log.title, cursor)
+		}
+	}
+}
+
+func (w *world) checkFeed(log *endpoint, was, f *feed, cursor ingest.Cursor) {
+	if w.hosts == 1 && was != nil && (f.Complete.Before(was.Complete) || f.Settled.Before(was.Settled)) {
+		w.violate("the cursor has moved back in %s: %s", log.title, cursor)
+	}
 	now := time.Now()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.start.IsZero() && (!w.ahead || !f.Settled.IsZero()) {
+	if w.starts[log].IsZero() && (!w.ahead || !f.Settled.IsZero()) {
 		// A clock that is ahead is noticed when the server shows its own. The
 		// local clock may be wrong by as much as goes unnoticed.
-		w.start = now.Add(clockTolerance - w.cfg.InitialLookback)
+		w.starts[log] = now.Add(clockTolerance - w.cfg.InitialLookback)
 	}
-	if w.broken != "" {
+	start := w.starts[log]
+	if w.broken != "" || start.IsZero() {
 		return
 	}
 	for id, e := range w.entries {
-		if w.got[id] > 0 || e.routine || e.visible.Add(w.lag).After(now) || !e.stamp.After(w.start) || w.start.IsZero() {
+		if e.log != log || w.got[id] > 0 || e.routine || e.visible.Add(w.lag).After(now) || !e.stamp.After(start) {
 			continue
 		}
 		unread := slices.ContainsFunc(f.Backlog, func(o window) bool {
-			return !e.stamp.Before(o.Since) && !e.stamp.After(o.reached())
+			return !e.stamp.Before(o.Since) && !e.stamp.After(o.reached().Add(w.opts.Disorder))
 		})
 		if e.stamp.Before(f.Settled) && !unread {
 			w.broken = fmt.Sprintf("the cursor has moved past %s at %s, seen %s: %s\n%s", id, e.stamp, e.visible, e.raw, cursor)
@@ -714,12 +783,12 @@ func (w *world) checkCursor(before, cursor ingest.Cursor) {
 // checkQuiet checks that a quiet account costs one request for each poll. A new
 // connector may have to learn the clock first.
 func (w *world) checkQuiet() {
-	time.Sleep(w.cfg.Overlap + 2*w.cfg.PollInterval)
+	time.Sleep(w.overlap() + 2*w.cfg.PollInterval)
 	w.mu.Lock()
 	polls, requests := w.polls, len(w.server.Requests())
-	most := 1
+	most := len(w.cfg.endpoints())
 	if w.forgetful && w.skew.Abs() >= clockTolerance-2*time.Second {
-		most = 2
+		most *= 2
 	}
 	w.mu.Unlock()
 	time.Sleep(5 * w.cfg.PollInterval)
@@ -740,7 +809,7 @@ func (w *world) check() {
 		switch {
 		case e.routine:
 			require.Zero(w, n, "a routine entry was delivered")
-		case n == 0 && e.stamp.After(w.start):
+		case n == 0 && e.stamp.After(w.starts[e.log]):
 			missing = append(missing, fmt.Sprintf("%s at %s seen %s", id, e.stamp.Sub(w.began), e.visible.Sub(w.began)))
 		}
 		once := 1

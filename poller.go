@@ -29,6 +29,9 @@ const (
 	maxOffset = 50_000_000
 	// maxReturns bounds how often in a row one page may be shown again.
 	maxReturns = 3
+	// allEvery is how long a late entry may wait when polls follow each other
+	// closely. It is below the usual interval.
+	allEvery = 270 * time.Second
 	// clockTolerance is how far the end of a new window may be from the
 	// server's clock before the window is asked for again.
 	clockTolerance = 5 * time.Second
@@ -57,28 +60,37 @@ type poller struct {
 	resolver *resolver
 }
 
-// poll is one poll under way.
-type poll struct {
-	*poller
-	feed  *feed
+// intake is what one poll brings in.
+type intake struct {
 	batch ingest.Batch
+	// bytes is the size of the entries in the batch.
+	bytes int
 	// page is the reply in hand.
 	page *page
+	// gaps are the events whose entries leave something out.
+	gaps []gap
+}
+
+// poll is one poll of one endpoint under way.
+type poll struct {
+	*poller
+	*endpoint
+	*intake
+	feed *feed
 	// biggest is the largest page to ask for: it shrinks when a reply is too
 	// large or damaged, and grows again up to most.
 	biggest, most int
 	// fullest is the most entries that a page has shown.
 	fullest int
-	// bytes is the size of the entries in the batch.
-	bytes int
 	// ids and places are those of the entries of the page in hand: what stands
 	// for each, and the time at which it stands.
 	ids    []fingerprint
 	places []time.Time
 	// newer says that entries of the newest window are in the batch.
 	newer bool
-	// progressed says that the position has moved.
-	progressed bool
+	// isNew says that the endpoint has not been read before, and progressed that
+	// its position has moved, if only to where it begins.
+	isNew, progressed bool
 	// seenFull says that there is no room for the ids of newer entries.
 	seenFull bool
 	// complete is the time up to which all that had been shown was handled
@@ -88,8 +100,6 @@ type poll struct {
 	// counts how often in a row it has come again.
 	ends    [2]fingerprint
 	returns int
-	// gaps are the events whose entries leave something out.
-	gaps []gap
 }
 
 // pages keeps page buffers for the next poll, of whichever connector.
@@ -105,43 +115,87 @@ func release(p *page) {
 // Poll implements [ingest.Source]. The first cursor fixes where the feed
 // begins, and it is returned even when nothing could be read, so that nothing
 // that happens from then on is missed.
+//
+// Of two endpoints, the one whose newest entries were read longer ago goes
+// first. When one of them fails the other goes on, and Coverage.Notices says
+// so.
 func (c *Connector) Poll(ctx context.Context, cursor ingest.Cursor) (ingest.Batch, error) {
 	pos, err := decodePosition(cursor, c.cfg.AccountID)
 	if err != nil {
 		return ingest.Batch{}, err
 	}
-	p := &poll{poller: &c.poller, feed: &pos.AuditLogs, biggest: maxPageSize, most: maxPageSize}
-	p.page = pages.Get().(*page)
-	defer func() { release(p.page) }()
-	p.complete = p.feed.Complete
-	if cursor == nil {
-		p.feed.Start = p.startBefore(p.clock.now(p.cfg.Clock()))
-		p.progressed = true
+	in := &intake{page: pages.Get().(*page)}
+	defer func() { release(in.page) }()
+	polls := make([]*poll, 0, 2)
+	for _, e := range c.cfg.endpoints() {
+		p := &poll{poller: &c.poller, endpoint: e, intake: in, biggest: maxPageSize, most: maxPageSize}
+		f := e.feed(pos)
+		if *f == nil {
+			*f = &feed{Seen: seen{}, Start: p.startBefore(p.clock.now(p.cfg.Clock()))}
+			p.isNew, p.progressed = true, true
+		}
+		p.feed, p.complete = *f, (*f).Complete
+		polls = append(polls, p)
 	}
-	if err := p.run(ctx); err != nil {
+	slices.SortStableFunc(polls, func(a, b *poll) int { return a.feed.ReadAt.Compare(b.feed.ReadAt) })
+	var failures []error
+	for _, p := range polls {
+		if p.full() {
+			// It is the first to go next time.
+			in.batch.More = true
+			continue
+		}
+		err := p.read(ctx)
+		if err != nil && !p.progressed {
+			failures = append(failures, err)
+			continue
+		}
+		in.batch.More = in.batch.More || p.feed.open() > 0 || p.feed.Settled.IsZero() || err == nil && p.stale()
+	}
+	if len(failures) == len(polls) {
+		return ingest.Batch{Coverage: in.batch.Coverage}, errors.Join(failures...)
+	}
+	polls[0].resolve(ctx)
+	for _, err := range failures {
+		in.batch.Coverage.Notices = append(in.batch.Coverage.Notices, err.Error())
+	}
+	for i, p := range polls {
+		f := p.feed
+		in.batch.Coverage.Backlog += f.open()
+		if complete := &in.batch.Coverage.Complete; i == 0 || f.Complete.Before(*complete) {
+			*complete = f.Complete
+		}
+	}
+	in.batch.Coverage.Delivered = len(in.batch.Events)
+	in.batch.Cursor, err = pos.encode()
+	if err != nil {
+		return ingest.Batch{}, err
+	}
+	return in.batch, nil
+}
+
+// read reads what the endpoint has to show, and moves the feed on. An error
+// means that not all of it could be read.
+func (p *poll) read(ctx context.Context) error {
+	already := p.batch.Coverage.Read
+	err := p.run(ctx)
+	if err != nil {
+		err = failure(p.endpoint, err)
 		if !p.progressed {
-			return ingest.Batch{Coverage: p.batch.Coverage}, failure(err)
+			return err
 		}
-		if ctx.Err() == nil && p.batch.Coverage.Read > 0 {
-			p.cfg.Logger.Warn("poll ended early; the next one goes on from there", "error", failure(err))
+		if ctx.Err() == nil && p.batch.Coverage.Read > already {
+			p.cfg.Logger.Warn("poll ended early; the next one goes on from there", "error", err)
 		}
-		if cursor == nil {
+		if p.isNew {
 			// Even a failure shows the time.
 			p.feed.Start = earlier(p.feed.Start, p.startBefore(p.clock.now(p.cfg.Clock())))
 		}
 	}
-	p.resolve(ctx)
 	p.feed.settle()
 	p.feed.advance()
 	p.feed.prune()
-	if p.batch.Cursor, err = pos.encode(); err != nil {
-		return ingest.Batch{}, err
-	}
-	p.batch.More = p.feed.open() > 0 || p.feed.Settled.IsZero()
-	p.batch.Coverage.Delivered = len(p.batch.Events)
-	p.batch.Coverage.Complete = p.feed.Complete
-	p.batch.Coverage.Backlog = p.feed.open()
-	return p.batch, nil
+	return err
 }
 
 // run reads the newest entries first: from a new window when that is due, then
@@ -196,6 +250,10 @@ func (p *poll) due() bool {
 	return age >= p.cfg.PollInterval || age < -clockTolerance
 }
 
+// stale reports whether the newest entries were read so long ago, before a
+// backlog, that what has come in since must not wait for the next interval.
+func (p *poll) stale() bool { return p.now().Sub(p.feed.ReadAt) >= minPollInterval }
+
 // now is the server's time, to the second, as far as it is known.
 func (p *poll) now() time.Time {
 	return p.clock.now(p.cfg.Clock()).Truncate(time.Second)
@@ -211,12 +269,16 @@ func (p *poll) look(ctx context.Context) error {
 	for corrected := false; ; corrected = true {
 		now := p.now()
 		w := window{Since: f.Settled, HideUserLogs: p.cfg.HideUserLogs}
-		if f.Settled.IsZero() {
+		recent := p.onlyRecent(now)
+		switch {
+		case recent:
+			w.Since = later(f.Settled, f.Through.Add(-p.recent))
+		case f.Settled.IsZero():
 			f.Start = earlier(f.Start, p.startBefore(now))
 			w.Since = f.Start
 		}
 		w.Before = later(now, w.Since)
-		got, err := p.next(ctx, &w)
+		got, err := p.next(p, ctx, &w)
 		if err != nil {
 			return err
 		}
@@ -238,22 +300,34 @@ func (p *poll) look(ctx context.Context) error {
 			// looked at most took earlier.
 			readAt = earlier(now, got.date.Add(-got.took))
 		}
-		p.adopt(&w, got, readAt.Truncate(time.Second))
+		w.ReadAt = readAt.Truncate(time.Second)
+		if !recent {
+			w.Settled = w.ReadAt.Add(-p.overlap(&p.cfg)).Truncate(time.Second)
+			f.AllReadAt = w.ReadAt
+		}
+		p.adopt(&w, got)
 		return nil
 	}
 }
 
-// adopt makes w, whose first page was read at the server's time readAt, the
-// newest window, in place of the one there may be: what that has left to read
-// is in w as well.
-func (p *poll) adopt(w *window, g got, readAt time.Time) {
+// onlyRecent reports whether to read what is new, with the little before it that
+// most late entries stand in, instead of all that is not settled. All of it is
+// read twice in an overlap, so that none waits for longer than half of that. The
+// first look at an unfinished window must be at all of it.
+func (p *poll) onlyRecent(now time.Time) bool {
+	age := now.Sub(p.feed.AllReadAt)
+	return p.recent > 0 && age >= 0 && age < min(p.overlap(&p.cfg)/2, allEvery)
+}
+
+// adopt makes w, whose first page is in hand, the newest window, in place of the
+// one there may be: what that has left to read is in w as well, because Through
+// has not come past it, or is settled and in the backlog.
+func (p *poll) adopt(w *window, g got) {
 	f := p.feed
 	if f.Settled.IsZero() {
 		f.Settled = f.Start
 	}
-	w.Settled = readAt.Add(-p.cfg.Overlap).Truncate(time.Second)
-	w.ReadAt = readAt
-	f.ReadAt, f.Newest = readAt, w
+	f.ReadAt, f.Newest = w.ReadAt, w
 	p.progressed = true
 	if state := p.take(w, g); state != unfinished {
 		f.finishNewest(state)
@@ -272,7 +346,10 @@ func (p *poll) readWindow(ctx context.Context, w *window) (windowState, error) {
 		if p.enough(w) || p.batch.Coverage.Requests >= maxRequests {
 			return unfinished, nil
 		}
-		got, err := p.next(ctx, w)
+		if w.Offset > maxOffset-maxPageSize {
+			return unfinished, malformed(http.StatusOK, "the window does not come to an end")
+		}
+		got, err := p.next(p, ctx, w)
 		if err != nil {
 			return unfinished, err
 		}
@@ -330,6 +407,10 @@ func (p *poll) pageSize(w *window) int {
 		}
 		size = max(min(size, defaultPageSize), min(backlogPage, most))
 	}
+	if !p.numbered && w.Offset > 0 {
+		// It may begin with what has been read before.
+		size = max(size, defaultPageSize)
+	}
 	return min(size, p.biggest)
 }
 
@@ -361,192 +442,22 @@ func (p *poll) checkAdvance() error {
 	return malformed(http.StatusOK, "every page shows the same entries")
 }
 
-// got describes the page in hand.
-type got struct {
-	number, size int
-	reply
-	// end says that the window has no such page.
-	end bool
-	// unreadable says why the one entry of the page cannot be read.
-	unreadable error
-}
-
-// next asks for the page of w that follows what has been read of it. A reply
-// that cannot be read is asked for again in smaller pages, down to the one
-// entry that is the cause.
-func (p *poll) next(ctx context.Context, w *window) (got, error) {
-	if w.Offset > maxOffset-maxPageSize {
-		return got{}, malformed(http.StatusOK, "the window does not come to an end")
-	}
-	for {
-		size := p.pageSize(w)
-		number := pageAt(w.Offset, size)
-		r, err := p.fetch(ctx, w, number, size)
-		g := got{number: number, size: size, reply: r}
-		switch {
-		case err == nil && p.maybeCapped(number, size):
-			capped, err := p.checkCapped(ctx, w, number, size)
-			if !capped || err != nil {
-				return g, err
-			}
-		case err == nil:
-			p.biggest = min(2*p.biggest, p.most)
-			return g, nil
-		case unreadable(err) && size > 1:
-			p.biggest = size / 2
-		case unreadable(err):
-			if err := p.checkIsolated(ctx, w, err); err != nil {
-				return g, err
-			}
-			// Replies may have been damaged for a while, and are not any more.
-			if g.reply, err = p.fetch(ctx, w, number, size); unreadable(err) {
-				g.unreadable, err = err, nil
-			}
-			return g, err
-		case number > 1 && statusOf(err) == http.StatusBadRequest:
-			g.end, err = p.checkEnd(ctx, w)
-			if g.end || err != nil {
-				return g, err
-			}
-		default:
-			return got{}, err
-		}
-	}
-}
-
-// maybeCapped reports whether the page in hand may be short because the server
-// shows fewer entries at once than the size asked for, and does not say so. To
-// take it for the end of the window would lose the rest.
-func (p *poll) maybeCapped(number, size int) bool {
-	n, fullest := len(p.page.entries), p.fullest
-	p.fullest = max(fullest, n)
-	if size <= defaultPageSize || size <= fullest || n == size {
-		return false
-	}
-	// A page behind the first begins elsewhere when the limit is lower.
-	return number > 1 || n >= max(fullest, defaultPageSize)
-}
-
-// checkCapped finds out. Behind the first page there is another if it was cut;
-// one behind it does not begin at the entry that a page of one entry shows, as
-// long as nothing comes in meanwhile. From then on no page is asked for that is
-// larger than what the server shows.
-func (p *poll) checkCapped(ctx context.Context, w *window, number, size int) (capped bool, err error) {
-	if number > 1 && !p.settled(w) {
-		p.most, p.biggest = defaultPageSize, defaultPageSize
-		return true, nil
-	}
-	short := p.page
-	p.page = new(page)
-	defer func() { p.page = short }()
-	limit, probe, one := len(short.entries), 2, size
-	if number > 1 {
-		limit, probe, one = defaultPageSize, (number-1)*size+1, 1
-	}
-	_, err = p.fetch(ctx, w, probe, one)
-	switch {
-	case unreadable(err):
-		capped = true
-	case err != nil && statusOf(err) != http.StatusBadRequest:
-		return false, err
-	case number == 1:
-		capped = len(p.page.entries) > 0
-	default:
-		capped = !sameFirst(short, p.page)
-	}
-	if capped {
-		p.most, p.biggest = limit, limit
-	}
-	return capped, nil
-}
-
-// sameFirst reports whether two pages begin with the same entry, or have none.
-func sameFirst(a, b *page) bool {
-	if len(a.entries) == 0 || len(b.entries) == 0 {
-		return len(a.entries) == len(b.entries)
-	}
-	first, _ := a.key(0)
-	other, _ := b.key(0)
-	return bytes.Equal(first, other)
-}
-
-// pageAt is the number of the page, of those with the size, that holds the entry
-// at offset.
-func pageAt(offset, size int) (number int) { return offset/size + 1 }
-
-func (p *poll) fetch(ctx context.Context, w *window, number, size int) (reply, error) {
-	q := query{
-		since: w.Since.Add(-edge / 2), before: w.Before,
-		page: number, perPage: size,
-		hideUserLogs: w.HideUserLogs,
-	}
+// query asks for what stands in w and before the time before.
+func (p *poll) query(w *window, before time.Time) query {
 	if p.settled(w) {
-		q.before = q.before.Add(edge / 2)
+		before = before.Add(edge / 2)
 	}
+	return query{endpoint: p.endpoint, since: w.Since.Add(-edge / 2), before: before}
+}
+
+// ask sends q and reads the reply into the page in hand.
+func (p *poll) ask(ctx context.Context, q query) (reply, error) {
 	r, err := p.client.page(ctx, q, p.page)
 	r.count(&p.batch.Coverage)
 	if !r.date.IsZero() {
 		p.clock.set(r.date, p.cfg.Clock())
 	}
-	if err == nil && len(p.page.entries) > size {
-		// The positions of all that follows would be wrong.
-		err = malformed(http.StatusOK, "the page has more entries than were asked for")
-	}
 	return r, err
-}
-
-// checkEnd is called when the page behind a full one is answered with HTTP 400.
-// That is how some servers say that there is no such page, but it could also be
-// a limit on how deep a window may be paged. A page that begins before the end
-// and has room for an entry behind it tells. When it cannot, the rest is read as
-// a window of its own, which ends a little after the last entry read.
-func (p *poll) checkEnd(ctx context.Context, w *window) (end bool, err error) {
-	size := 2
-	for w.Offset%size == 0 {
-		size++
-	}
-	_, err = p.fetch(ctx, w, pageAt(w.Offset-1, size), size)
-	rest := w.rest()
-	switch more := len(p.page.entries) > w.Offset%size; {
-	case err == nil && !more:
-		return true, nil
-	case err != nil && !unreadable(err) && statusOf(err) != http.StatusBadRequest:
-		return false, err
-	case rest.Before(w.Before):
-		w.Before, w.Offset = rest, 0
-		w.Behind, w.BehindAt = w.Last, w.LastAt
-		return false, nil
-	case unreadable(err):
-		// The last entry is one that cannot be read, and has been passed, unless
-		// what is deeper is refused as well.
-		_, err = p.fetch(ctx, w, pageAt(w.Offset, size)+1, size)
-		switch {
-		case err == nil && len(p.page.entries) == 0:
-			return true, nil
-		case err != nil && !unreadable(err) && statusOf(err) != http.StatusBadRequest:
-			return false, err
-		}
-	}
-	return false, malformed(http.StatusBadRequest, "the server does not show all entries of one minute")
-}
-
-// checkIsolated is called when a page of a single entry cannot be read. An entry
-// behind it that can be read shows that the entry is the cause. Otherwise the
-// whole log is unreadable, and passing over it entry by entry would lose it.
-func (p *poll) checkIsolated(ctx context.Context, w *window, cause error) error {
-	broken := p.page
-	p.page = new(page)
-	defer func() { p.page = broken }()
-	for step := 1; step <= 64; step *= 2 {
-		_, err := p.fetch(ctx, w, w.Offset+1+step, 1)
-		if err == nil || statusOf(err) == http.StatusBadRequest {
-			return nil
-		}
-		if !unreadable(err) {
-			return err
-		}
-	}
-	return malformed(http.StatusOK, cause.Error())
 }
 
 // take handles the entries of the page in hand. It stops early when the batch is
@@ -561,13 +472,13 @@ func (p *poll) take(w *window, g got) windowState {
 	case g.end:
 		return p.leaveSettled(w)
 	}
-	first := (g.number - 1) * g.size
-	p.place(w, first)
-	p.catchUp(w, first)
+	p.place(w, g.first)
+	if p.numbered {
+		p.catchUp(w, g.first)
+	}
 	cover := p.cover(w)
-	short := len(p.page.entries) < g.size
 	// In the newest window one reply has to show all that is settled.
-	whole := short && (p.settled(w) || g.number == 1 || !p.beginsSettled(w.Settled))
+	whole := g.last && (p.settled(w) || g.first == 0 || !p.beginsSettled(w.Settled))
 	for i := range p.page.entries {
 		at := p.reachedAt(i)
 		switch {
@@ -576,27 +487,27 @@ func (p *poll) take(w *window, g got) windowState {
 		case at.Before(w.Since):
 			return p.finish(w)
 		case p.full():
-			return unfinished
+			return p.stay(w)
 		}
 		_, stated := p.page.key(i)
 		id, when := p.ids[i], p.places[i]
-		switch p.claim(w, first+i, id, when, when.Equal(stated)) {
+		switch p.claim(w, g.first+i, id, when, when.Equal(stated)) {
 		case noRoom:
-			return unfinished
+			return p.stay(w)
 		case another:
 			p.batch.Coverage.Repeated++
 		case fresh:
 			p.keep(i, when)
 			p.newer = p.newer || !p.settled(w)
 		}
-		w.passed(first+i, at, id, when)
+		w.passed(g.first+i, at, id, when)
 		p.batch.Coverage.Read++
 		cover.Read++
 	}
 	switch {
 	case whole:
 		return p.finish(w)
-	case short:
+	case g.last:
 		return p.leaveSettled(w)
 	}
 	return unfinished
@@ -663,22 +574,6 @@ func (p *poll) beginsSettled(settled time.Time) bool {
 	return len(near) == 0 || slices.ContainsFunc(near, func(at time.Time) bool { return at.Before(settled) })
 }
 
-// catchUp looks for the last entry read of a settled window behind its place,
-// on the page in hand, whose first entry is at the position first. It is there
-// if something came in after all, or if the server shows one page again and
-// again. An entry without an id may also be another one of the same bytes.
-func (p *poll) catchUp(w *window, first int) {
-	if !p.settled(w) || w.Last == 0 || w.Behind != 0 {
-		return
-	}
-	for i := max(0, w.Offset-first); i < len(p.ids); i++ {
-		if p.ids[i] == w.Last && p.page.id(i) != nil {
-			w.Behind, w.BehindAt = w.Last, w.LastAt
-			return
-		}
-	}
-}
-
 // claim is what is to become of an entry.
 type claim int
 
@@ -693,12 +588,16 @@ const (
 func (p *poll) claim(w *window, index int, id fingerprint, when time.Time, timed bool) claim {
 	settled := p.settled(w)
 	switch {
-	case p.handled(w, index, id, when), timed && p.elsewhere(w, when), p.feed.Seen.has(id):
+	case p.numbered && p.handled(w, index, id, when), timed && p.elsewhere(w, when), p.feed.Seen.has(id):
 		return another
-	case settled && timed:
+	case settled && timed && p.numbered:
 		// From here on the position tells.
-	case len(p.feed.Seen) < p.maxSeen:
-		// A settled entry without a time may stand in two windows.
+	case p.hasRoom(settled):
+		if settled && !timed {
+			// Where it stands is not sure: it is remembered as long as w is open,
+			// and may stand in another window, too.
+			when = w.Since
+		}
 		p.feed.Seen.add(id, when)
 	case !settled:
 		p.cfg.Logger.Warn("too many entries within the overlap to remember; newer ones wait until they are settled", "ids", len(p.feed.Seen))
@@ -706,6 +605,18 @@ func (p *poll) claim(w *window, index int, id fingerprint, when time.Time, timed
 		return noRoom
 	}
 	return fresh
+}
+
+// hasRoom reports whether one more id can be remembered. Those of settled entries
+// are needed only close to where their window has been read to.
+func (p *poll) hasRoom(settled bool) bool {
+	if !settled || p.numbered {
+		return len(p.feed.Seen) < p.maxSeen
+	}
+	if len(p.feed.Seen) >= 2*p.maxSeen {
+		p.feed.prune()
+	}
+	return len(p.feed.Seen) < 2*p.maxSeen
 }
 
 // handled reports whether the position tells that the entry of w at index has
@@ -766,6 +677,10 @@ func (p *poll) keepUnreadable(w *window, cause error) {
 	body, at := p.page.body, p.page.partial
 	if at.entry.start > 0 {
 		body = body[at.entry.start:]
+	}
+	if info := bytes.LastIndex(body, []byte(`"result_info"`)); info > 0 {
+		// What the page leads to is another at each reading.
+		body = body[:info]
 	}
 	kept := string(body[:min(len(body), maxKept)])
 	e := entry{undecodable: true, notes: []string{

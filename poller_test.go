@@ -36,7 +36,7 @@ func TestPoll_CompleteWaitsForWhatFoundNoRoomInTheBacklog(t *testing.T) {
 		server, cfg := fixture(cfapi.Options{})
 		now := time.Now().UTC()
 		settled := now.Add(-2 * time.Hour)
-		pos := &position{Version: cursorVersion, AccountID: cfg.AccountID, AuditLogs: feed{
+		pos := &position{Version: cursorVersion, AccountID: cfg.AccountID, AuditLogs: &feed{
 			Start: now.Add(-24 * time.Hour), Settled: settled, ReadAt: now.Add(-time.Hour), Seen: seen{},
 		}}
 		for i := range maxBacklog {
@@ -130,7 +130,7 @@ func TestPoll_ACursorAtTheLargestOffsetIsAccepted(t *testing.T) {
 			return cfapi.Reply(200, nil, `{"success":true,"result":[`+list+`]}`)
 		})
 		now := time.Now().UTC()
-		pos := &position{Version: cursorVersion, AccountID: cfg.AccountID, AuditLogs: feed{
+		pos := &position{Version: cursorVersion, AccountID: cfg.AccountID, AuditLogs: &feed{
 			Start: now.Add(-24 * time.Hour), Settled: now.Add(-10 * time.Minute), ReadAt: now, Seen: seen{},
 			Backlog: []window{{Since: now.Add(-24 * time.Hour), Before: now.Add(-10 * time.Minute), Offset: maxOffset - maxPageSize, Anchor: now.Add(-time.Hour)}},
 		}}
@@ -210,7 +210,7 @@ func TestPoll_CoverageClaimsNoMoreThanTheWindow(t *testing.T) {
 		server, cfg := fixture(cfapi.Options{PastEnd400: true})
 		b := poll1(t, connect(t, cfg), nil)
 		settled := feedOf(t, b.Cursor).Settled
-		time.Sleep(time.Minute)
+		time.Sleep(allEvery)
 		// Exactly a page, and an overlap that reaches back before what is settled.
 		fill(server, 100, time.Millisecond)
 		cfg.Overlap = time.Hour
@@ -244,5 +244,34 @@ func TestPoll_AnUnreadableEntryAtADepthLimitHidesNothingBehindIt(t *testing.T) {
 			require.True(t, b.More, "the window stays open")
 			cursor = b.Cursor
 		}
+	})
+}
+
+// Between two looks at all that is not settled, a poll reads the last minute
+// again, and no more.
+func TestPoll_ReadsTheMostRecentAgainAndNowAndThenAll(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := fixture(cfapi.Options{})
+		cfg.Overlap = time.Hour
+		c := connect(t, cfg)
+		var cursor ingest.Cursor
+		delivered := make(map[string]time.Duration)
+		began := time.Now()
+		for i, late := range []time.Duration{30 * time.Second, 10 * time.Minute, 50 * time.Minute} {
+			shown := began.Add(5*time.Minute + time.Duration(i+1)*time.Second)
+			server.Add(shown, cfapi.Entry(late.String(), shown.Add(-late), 0))
+		}
+		for range 20 {
+			b := poll1(t, c, cursor)
+			for _, e := range b.Events {
+				delivered[e.ExternalID] = time.Since(began).Truncate(time.Second)
+			}
+			cursor = b.Cursor
+			time.Sleep(time.Minute)
+		}
+		require.Equal(t, map[string]time.Duration{
+			"30s": 6 * time.Minute, "10m0s": 10 * time.Minute, "50m0s": 10 * time.Minute,
+		}, delivered)
 	})
 }

@@ -42,6 +42,7 @@ var options = []struct {
 }{
 	{"account-id", "account_id", text, "`ID` of the account (environment: " + envAccountID + ")"},
 	{"token-file", "api_token", line, "`FILE` with the API token (environment: " + envToken + ")"},
+	{"audit-log-api", "audit_log_api", text, "which audit log to read: `v1`, v2 or both"},
 	{"rules", "rules", rules, "`FILE` with a list of rules, in JSON or YAML, to put in front of the default ones"},
 	{"production-zone", "production_zones", list, "`ZONE` in production: a name or an id, also with *; repeatable (default every zone)"},
 	{"verified-worker", "verified_workers", list, "`WORKER` that routes may point to, also with *; repeatable (default none)"},
@@ -53,6 +54,7 @@ var options = []struct {
 	{"interval", "poll_interval_seconds", seconds, "`TIME` between polls, 30s to 24h"},
 	{"initial-lookback", "initial_lookback", text, "`TIME` the first poll reaches back, 1m to 548d"},
 	{"overlap", "overlap", text, "`TIME` each poll reads again to find late entries, 10s to 24h"},
+	{"overlap-v2", "overlap_v2", text, "`TIME` each poll reads again in Audit Logs v2, 10s to 24h"},
 	{"page-size", "page_size", text, "ask for `N` entries at once, 1 to 1000"},
 	{"max-events", "max_events", text, "write at most `N` events before the cursor is saved, 1 to 1000"},
 	{"rate-limit", "rate_limit", text, "send at most `N` requests in 5 minutes, 1 to 1200"},

@@ -22,8 +22,8 @@ var mutants = []mutant{
 	{
 		fault: "a poll that failed counts as one that found nothing",
 		file:  "poller.go",
-		old:   "return ingest.Batch{Coverage: p.batch.Coverage}, failure(err)",
-		new:   "p.cfg.Logger.Warn(\"poll failed\", \"error\", failure(err))",
+		old:   "return ingest.Batch{Coverage: in.batch.Coverage}, errors.Join(failures...)",
+		new:   "c.cfg.Logger.Warn(\"poll failed\", \"error\", errors.Join(failures...))",
 		test:  "TestPoll_ReturnsWhatItHasAndTheNextPollMeetsTheError",
 	},
 	{
@@ -36,17 +36,17 @@ var mutants = []mutant{
 	{
 		fault: "a failure between two pages counts as the end of the window",
 		file:  "poller.go",
-		old:   "got, err := p.next(ctx, w)\n\t\tif err != nil {\n\t\t\treturn unfinished, err",
-		new:   "got, err := p.next(ctx, w)\n\t\tif err != nil {\n\t\t\treturn finished, nil",
+		old:   "got, err := p.next(p, ctx, w)\n\t\tif err != nil {\n\t\t\treturn unfinished, err",
+		new:   "got, err := p.next(p, ctx, w)\n\t\tif err != nil {\n\t\t\treturn finished, nil",
 		test:  "TestPoll_ReturnsWhatItHasAndTheNextPollMeetsTheError",
 	},
 
 	// Every page is read, and a stop in between costs nothing.
 	{
 		fault: "only the newest page is read",
-		file:  "poller.go",
-		old:   "short := len(p.page.entries) < g.size",
-		new:   "short := true",
+		file:  "pages_v1.go",
+		old:   "last: len(p.page.entries) < size}",
+		new:   "last: true}",
 		test:  "TestPoll_NewestFirstUpTo1000AndTheRestStaysInTheCursor",
 	},
 	{
@@ -59,15 +59,15 @@ var mutants = []mutant{
 	{
 		fault: "a failure between two pages moves the cursor to the newest entry",
 		file:  "poller.go",
-		old:   "\t\tif cursor == nil {\n\t\t\t// Even",
-		new:   "\t\tif p.feed.Newest != nil {\n\t\t\tp.feed.finishNewest(finished)\n\t\t}\n\t\tif cursor == nil {\n\t\t\t// Even",
+		old:   "\t\tif p.isNew {\n\t\t\t// Even",
+		new:   "\t\tif p.feed.Newest != nil {\n\t\t\tp.feed.finishNewest(finished)\n\t\t}\n\t\tif p.isNew {\n\t\t\t// Even",
 		test:  "TestPoll_ReturnsWhatItHasAndTheNextPollMeetsTheError",
 	},
 	{
 		fault: "a window is begun again by each poll, so one that is larger than a batch never ends",
 		file:  "poller.go",
-		old:   "\tp.feed.prune()\n",
-		new:   "\tp.feed.prune()\n\tfor i := range p.feed.Backlog {\n\t\tp.feed.Backlog[i].Offset = 0\n\t}\n",
+		old:   "\tp.feed.advance()\n",
+		new:   "\tp.feed.advance()\n\tfor i := range p.feed.Backlog {\n\t\tp.feed.Backlog[i].Offset = 0\n\t}\n",
 		test:  "TestPoll_ACrowdedSecondIsReadToItsEnd",
 	},
 	{
@@ -80,8 +80,8 @@ var mutants = []mutant{
 	{
 		fault: "a batch without events does not move the cursor of the source",
 		file:  "poller.go",
-		old:   "\treturn p.batch, nil\n",
-		new:   "\tif len(p.batch.Events) == 0 && cursor != nil {\n\t\tp.batch.Cursor = cursor\n\t}\n\treturn p.batch, nil\n",
+		old:   "\treturn in.batch, nil\n",
+		new:   "\tif len(in.batch.Events) == 0 && cursor != nil {\n\t\tin.batch.Cursor = cursor\n\t}\n\treturn in.batch, nil\n",
 		test:  "TestPoll_DroppedEntriesMoveTheCursorToo",
 	},
 	{
@@ -96,14 +96,14 @@ var mutants = []mutant{
 	{
 		fault: "windows do not overlap",
 		file:  "poller.go",
-		old:   "w.Settled = readAt.Add(-p.cfg.Overlap).Truncate(time.Second)",
-		new:   "w.Settled = readAt",
+		old:   "w.Settled = w.ReadAt.Add(-p.overlap(&p.cfg)).Truncate(time.Second)",
+		new:   "w.Settled = w.ReadAt",
 		test:  "TestPoll_ALateEntryIsFoundAndCounted",
 	},
 	{
 		fault: "a window begins at the newest entry of the one before",
 		file:  "poller.go",
-		old:   "w.Settled = readAt.Add(-p.cfg.Overlap).Truncate(time.Second)",
+		old:   "w.Settled = w.ReadAt.Add(-p.overlap(&p.cfg)).Truncate(time.Second)",
 		new: "w.Settled = w.Since\n\tif len(p.page.entries) > 0 {\n\t\t_, newest := p.page.key(0)\n" +
 			"\t\tw.Settled = newest.Truncate(time.Second)\n\t}",
 		test: "TestPoll_ALateEntryIsFoundAndCounted",
@@ -146,7 +146,7 @@ var mutants = []mutant{
 	{
 		fault: "the ids of a batch replace those of the one before",
 		file:  "poller.go",
-		old:   "\tp.feed.prune()\n",
+		old:   "\tp.feed.advance()\n",
 		new: "\tp.feed.Seen = seen{}\n\tfor _, e := range p.batch.Events {\n" +
 			"\t\tp.feed.Seen.add(fingerprintOf([]byte(e.ExternalID)), e.CreatedAt)\n\t}\n",
 		test: "TestPoll_AQuietAccountRepeatsNothing",
@@ -184,8 +184,8 @@ var mutants = []mutant{
 	{
 		fault: "where the feed begins is not saved before the first event",
 		file:  "poller.go",
-		old:   "\t\tp.progressed = true\n\t}\n\tif err := p.run(ctx)",
-		new:   "\t}\n\tif err := p.run(ctx)",
+		old:   "p.isNew, p.progressed = true, true",
+		new:   "p.isNew = true",
 		test:  "TestPoll_TheFirstCursorFixesTheStartEvenWhenNothingCanBeRead",
 	},
 	{
@@ -293,7 +293,7 @@ var mutants = []mutant{
 	},
 	{
 		fault: "an entry that is no JSON costs its page",
-		file:  "poller.go",
+		file:  "pages_v1.go",
 		old:   "case unreadable(err) && size > 1:",
 		new:   "case unreadable(err) && size > 1 && errors.Is(err, errTooLarge):",
 		test:  "TestPoll_OneBrokenEntryDoesNotCostThePage",
@@ -369,22 +369,35 @@ var mutants = []mutant{
 	{
 		fault: "a window counts as settled ten seconds too early",
 		file:  "poller.go",
-		old:   "w.Settled = readAt.Add(-p.cfg.Overlap).Truncate(time.Second)",
-		new:   "w.Settled = readAt.Add(10*time.Second - p.cfg.Overlap).Truncate(time.Second)",
+		old:   "w.Settled = w.ReadAt.Add(-p.overlap(&p.cfg)).Truncate(time.Second)",
+		new:   "w.Settled = w.ReadAt.Add(10*time.Second - p.overlap(&p.cfg)).Truncate(time.Second)",
 		test:  "TestPoll_AnEntryMayBeAsLateAsTheOverlap",
 	},
 	{
 		fault: "a window counts as settled one second too early",
 		file:  "poller.go",
-		old:   "w.Settled = readAt.Add(-p.cfg.Overlap).Truncate(time.Second)",
-		new:   "w.Settled = readAt.Add(time.Second - p.cfg.Overlap).Truncate(time.Second)",
+		old:   "w.Settled = w.ReadAt.Add(-p.overlap(&p.cfg)).Truncate(time.Second)",
+		new:   "w.Settled = w.ReadAt.Add(time.Second - p.overlap(&p.cfg)).Truncate(time.Second)",
 		test:  "TestPoll_AnEntryMayBeAsLateAsTheOverlap",
+	},
+	{
+		fault: "what is not settled is never read as a whole",
+		file:  "poller.go",
+		old:   "age >= 0 && age < min(p.overlap(&p.cfg)/2, allEvery)",
+		new:   "age >= 0",
+		test:  "TestPoll_ALateEntryIsFoundAndCounted",
+	},
+	{
+		fault: "what was settled meanwhile is not read where only the most recent was looked at",
+		file:  "poller.go",
+		old:   "\t\tif !recent {\n\t\t\tw.Settled =",
+		new:   "\t\tif true {\n\t\t\tw.Settled =",
 	},
 	{
 		fault: "the second in which a window was read counts as over",
 		file:  "poller.go",
-		old:   "p.adopt(&w, got, readAt.Truncate(time.Second))",
-		new:   "p.adopt(&w, got, readAt.Truncate(time.Second).Add(time.Second))",
+		old:   "w.ReadAt = readAt.Truncate(time.Second)",
+		new:   "w.ReadAt = readAt.Truncate(time.Second).Add(time.Second)",
 		test:  "TestPoll_AnEntryMayBeAsLateAsTheOverlap",
 	},
 	{
@@ -435,7 +448,7 @@ var mutants = []mutant{
 	{
 		fault: "the room for ids is not bounded",
 		file:  "poller.go",
-		old:   "case len(p.feed.Seen) < p.maxSeen:",
+		old:   "case p.hasRoom(settled):",
 		new:   "case !settled || len(p.feed.Seen) < p.maxSeen:",
 		test:  "TestPoll_FullOfRememberedIDsItReadsAgainAndLosesNothing",
 	},
@@ -485,8 +498,8 @@ var mutants = []mutant{
 	{
 		fault: "a page that begins in what is settled is read at its position in a window that is not",
 		file:  "poller.go",
-		old:   "whole := short && (",
-		new:   "whole := short && (true || ",
+		old:   "whole := g.last && (",
+		new:   "whole := g.last && (true || ",
 		test:  "TestPoll_AReplicaThatLagsHidesNothingThatIsSettled",
 	},
 	{
@@ -511,33 +524,33 @@ var mutants = []mutant{
 	},
 	{
 		fault: "every 400 behind a full page counts as the end",
-		file:  "poller.go",
+		file:  "pages_v1.go",
 		old:   "case err == nil && !more:",
 		new:   "case err == nil && !more, true:",
 		test:  "TestPoll_A400BehindAFullPageIsTheEndOnlyWhenTheRestSaysSo",
 	},
 	{
 		fault: "the rest behind a 400 begins with entries that count as new",
-		file:  "poller.go",
+		file:  "pages_v1.go",
 		old:   "w.Before, w.Offset = rest, 0\n\t\tw.Behind, w.BehindAt = w.Last, w.LastAt",
 		new:   "w.Before, w.Offset = rest, 0",
 		test:  "TestPoll_A400BehindAFullPageIsTheEndOnlyWhenTheRestSaysSo",
 	},
 	{
 		fault: "a page that the server cut short counts as the end",
-		file:  "poller.go",
+		file:  "pages_v1.go",
 		old:   "case err == nil && p.maybeCapped(number, size):",
 		new:   "case false:",
 	},
 	{
 		fault: "a page of a server with a lower limit stands where it was asked for",
-		file:  "poller.go",
+		file:  "pages_v1.go",
 		old:   "return number > 1 || n >= max(fullest, defaultPageSize)",
 		new:   "return number == 1 && n >= max(fullest, defaultPageSize)",
 	},
 	{
 		fault: "a page of a server with a lower limit is taken for the last one unseen",
-		file:  "poller.go",
+		file:  "pages_v1.go",
 		old:   "capped = !sameFirst(short, p.page)",
 		new:   "capped = false",
 	},
@@ -563,7 +576,7 @@ var mutants = []mutant{
 	},
 	{
 		fault: "a whole log that cannot be read is passed over entry by entry",
-		file:  "poller.go",
+		file:  "pages_v1.go",
 		old:   "if err := p.checkIsolated(ctx, w, err); err != nil {",
 		new:   "if err := p.checkIsolated(ctx, w, err); false {",
 		test:  "TestPoll_ALogThatIsUnreadableForAWhileLosesNothing",
@@ -577,9 +590,9 @@ var mutants = []mutant{
 	},
 	{
 		fault: "a window goes on under another filter",
-		file:  "poller.go",
-		old:   "hideUserLogs: w.HideUserLogs,\n\t}",
-		new:   "hideUserLogs: p.cfg.HideUserLogs,\n\t}",
+		file:  "pages_v1.go",
+		old:   "= number, size, w.HideUserLogs",
+		new:   "= number, size, p.cfg.HideUserLogs",
 		test:  "TestPoll_HidingUserEntriesHalfWayLosesNoOther",
 	},
 	{

@@ -1,0 +1,5 @@
+package cloudflareaudit
+
+import "os"
+
+var dbgOn = os.Getenv("DBG") != ""

@@ -1,0 +1,184 @@
+package cloudflareaudit
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// maxEmpty bounds how many pages in a row may be empty and lead to another.
+const maxEmpty = 20
+
+// trail is how far the pages of a window have been followed, each of which leads
+// to the next.
+//
+// How long Cloudflare remembers a page is not known. Where it has forgotten one,
+// the window is read on by time: what stands before the last entry read is asked
+// for, and what is shown again is known by its id.
+type trail struct {
+	// Before is what all its requests have in common.
+	Before time.Time `json:"before"`
+	// Next leads to the next page. It is empty at the first.
+	Next string `json:"next"`
+	// page led to the page in hand.
+	page string
+	// begun says that it is followed by this poll, and resumed that an earlier
+	// one has come so far.
+	begun, resumed bool
+	// ended says that the page in hand is the last one.
+	ended bool
+	// empty counts the pages without entries since the last with one.
+	empty int
+}
+
+// byTime is the trail that begins where w has been read to.
+func byTime(w *window) trail { return trail{Before: w.rest(), begun: true} }
+
+// followPage asks for the page of w that the last one led to. How long a page is
+// says nothing; only the last one leads to no other. A reply that cannot be read
+// is asked for again in smaller pages, down to the one entry that is the cause.
+func (p *poll) followPage(ctx context.Context, w *window) (got, error) {
+	switch {
+	case w.Trail.ended:
+		return got{end: true}, nil
+	case !w.Trail.begun && w.Trail.Next == "":
+		w.Trail = byTime(w)
+	case !w.Trail.begun:
+		w.Trail.begun, w.Trail.resumed = true, true
+	}
+	for again := false; ; {
+		size := p.pageSize(w)
+		r, err := p.fetchNext(ctx, w, size)
+		switch {
+		case err == nil && w.Trail.resumed && p.page.next == "" && len(p.page.entries) == 0:
+			// So may the page be shown that has been forgotten.
+			w.Trail = byTime(w)
+		case err == nil:
+			p.biggest = min(2*p.biggest, p.most)
+			return p.followed(w, r)
+		case unreadable(err) && size > 1:
+			p.biggest = size / 2
+		case unreadable(err):
+			return p.passUnreadable(ctx, w, err)
+		case statusOf(err) == http.StatusBadRequest && size > defaultPageSize:
+			// Cloudflare's documents differ about the most that can be asked for.
+			p.most, p.biggest = defaultPageSize, defaultPageSize
+		case statusOf(err) == http.StatusBadRequest && w.Trail.Next != "" && !again:
+			w.Trail = byTime(w)
+			again = true
+		default:
+			return got{}, err
+		}
+	}
+}
+
+// followed notes what the page in hand leads to.
+func (p *poll) followed(w *window, r reply) (got, error) {
+	t := &w.Trail
+	g := got{reply: r, first: w.Offset, last: p.page.next == ""}
+	if len(p.page.entries) > 0 {
+		t.empty = 0
+	} else if t.empty++; t.empty > maxEmpty {
+		return g, malformed(http.StatusOK, "one empty page leads to another")
+	}
+	if !g.last && p.page.next == t.Next {
+		return g, malformed(http.StatusOK, "the page leads to itself")
+	}
+	t.page, t.Next, t.ended, t.resumed = t.Next, p.page.next, g.last, false
+	return g, nil
+}
+
+// stay notes that the page in hand has not been handled to its end: the next
+// poll asks for it again. Where it reaches back further than ids are remembered,
+// the window is read on by time.
+func (p *poll) stay(w *window) windowState {
+	t := &w.Trail
+	t.Next, t.ended = t.page, false
+	remembered := w.reached().Add(disorder)
+	if slices.ContainsFunc(p.places, func(at time.Time) bool { return at.After(remembered) }) {
+		*t = trail{}
+	}
+	return unfinished
+}
+
+func (p *poll) fetchNext(ctx context.Context, w *window, size int) (reply, error) {
+	q := p.query(w, w.Trail.Before)
+	q.cursor, q.perPage = w.Trail.Next, size
+	return p.ask(ctx, q)
+}
+
+// passUnreadable is called when a page of a single entry cannot be read. What it
+// leads to can be, and is where to go on; one behind it that can be read shows
+// that the entry is the cause. Otherwise the whole log is unreadable, and
+// passing over it entry by entry would lose it.
+func (p *poll) passUnreadable(ctx context.Context, w *window, cause error) (got, error) {
+	here := w.Trail
+	err := p.checkFollowing(ctx, w, cause)
+	if err != nil {
+		return got{}, err
+	}
+	// Replies may have been damaged for a while, and are not any more.
+	w.Trail = here
+	r, err := p.fetchNext(ctx, w, 1)
+	switch {
+	case err == nil:
+		return p.followed(w, r)
+	case !unreadable(err):
+		return got{}, err
+	}
+	next, follows := leadsTo(p.page.body)
+	w.Trail.Next, w.Trail.ended = next, !follows
+	return got{reply: r, first: w.Offset, unreadable: err}, nil
+}
+
+// checkFollowing looks for a page that can be read behind the one that cannot.
+func (p *poll) checkFollowing(ctx context.Context, w *window, cause error) error {
+	for range 64 {
+		next, ok := leadsTo(p.page.body)
+		if !ok {
+			return p.checkOldest(ctx, w, cause)
+		}
+		w.Trail.Next = next
+		if _, err := p.fetchNext(ctx, w, 1); err == nil || !unreadable(err) {
+			return err
+		}
+	}
+	return malformed(http.StatusOK, cause.Error())
+}
+
+// checkOldest is called when an entry that cannot be read leads to no other, as
+// the last one of a window does. It is the last if the window shows the same one
+// from the other end. A reply that is damaged as a whole has no id to tell by.
+func (p *poll) checkOldest(ctx context.Context, w *window, cause error) error {
+	id := p.page.partialID()
+	q := p.query(w, w.Trail.Before)
+	q.perPage, q.oldestFirst = 1, true
+	switch _, err := p.ask(ctx, q); {
+	case err != nil && !unreadable(err):
+		return err
+	case err == nil, id == "", id != p.page.partialID():
+		return malformed(http.StatusOK, cause.Error()+", nor what follows it")
+	}
+	return nil
+}
+
+// leadsTo is what a reply leads to that cannot be read as a whole.
+func leadsTo(body []byte) (next string, ok bool) {
+	const name = `"cursor"`
+	i := bytes.LastIndex(body, []byte(name))
+	if i < 0 {
+		return "", false
+	}
+	rest := bytes.TrimLeft(body[i+len(name):], " \t\r\n:")
+	dec := jsontext.NewDecoder(bytes.NewReader(rest), readOptions...)
+	v, err := dec.ReadValue()
+	if err != nil {
+		return "", false
+	}
+	next = value(v).text()
+	return next, next != ""
+}
