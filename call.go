@@ -262,13 +262,11 @@ func (c *call) values(request, result value, zoneID, zoneName string) (after, me
 	}
 	add("zone_id", zoneID)
 	add("zone_name", zoneName)
-	if other.kind() == '{' {
-		other.each(func(key string, v value) bool {
-			if len(v) <= maxCopied && after.get(key) == "" {
-				b = appendMember(b, key, v)
-			}
-			return len(b) < 4*maxCopied
-		})
+	have := object(nil).read(after, nil)
+	for _, m := range object(nil).read(other, nil) {
+		if len(m.val) <= maxCopied && !have.has(m.key) {
+			b = appendMember(b, m.key, m.val)
+		}
 	}
 	return after, value(append(b, '}'))
 }

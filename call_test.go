@@ -2,13 +2,17 @@ package cloudflareaudit
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/cfapi"
+	"github.com/aisoc/cloudflareaudit/testdata"
 )
 
 // zone is the id of the zone example.com.
@@ -262,4 +266,60 @@ func TestCall_TokensAreGradedByTheirScopes(t *testing.T) {
 	assert.Equal(t, "API token rolled: ed17574386854bf78a67040be0a770b0", got.Title)
 	assert.NotContains(t, string(got.RawEvent), "anything")
 	require.Equal(t, "api_token.roll", got.Action)
+}
+
+// What an entry holds is looked at in time that grows with its size, also where it
+// is made to be hard: many members on both sides, and deep nesting.
+func TestCall_LargeBodiesTakeNoUnreasonableTime(t *testing.T) {
+	t.Parallel()
+	var many strings.Builder
+	for i := range 100_000 {
+		fmt.Fprintf(&many, `,"m%d":%d`, i, i)
+	}
+	deep := strings.Repeat(`{"type":"x","a":`, 2000) + "1" + strings.Repeat("}", 2000)
+	for _, text := range []string{
+		`{"name":"x"` + many.String() + `}`,
+		`{"rules":[` + strings.Repeat(`{"id":"1","action":"block"},`, 50_000) + `{}]}`,
+		`{"a":[` + strings.Repeat(deep+",", 20) + `1]}`,
+	} {
+		for _, path := range []string{"/v5/x", "/zones/" + zone + "/rulesets/s1/rules/r1", "/user/tokens"} {
+			raw := []byte(requested("POST", path, body(text), answer(text)))
+			start := time.Now()
+			got, _ := normalizer(t, classifierConfig{}).Normalizer.Normalize(raw)
+			assert.Less(t, time.Since(start), 5*time.Second, "%s of %d bytes", path, len(raw))
+			assert.NotEmpty(t, got.RawEvent)
+		}
+	}
+}
+
+// The entries of the fixtures are understood, and the odd ones among them make
+// sound events that say what is odd.
+func TestCall_Fixtures(t *testing.T) {
+	t.Parallel()
+	n := normalizer(t, classifierConfig{})
+	ordinary, err := cfapi.Load(testdata.EntriesV2())
+	require.NoError(t, err)
+	for _, raw := range ordinary {
+		got, v := n.Normalize(raw)
+		assert.Equal(t, "v2", got.Audit.API)
+		assert.NotContains(t, []string{"unknown", ""}, got.Action, "%s", raw)
+		assert.NotEqual(t, "unreadable", v.Rule, "%s", raw)
+		for _, secret := range []string{"made-up", "cfat_1", "cfut_1"} {
+			assert.NotContains(t, string(got.AppendJSON(nil)), secret, "%s", raw)
+		}
+		for _, note := range got.Audit.Notes {
+			assert.Contains(t, note, "masked in raw_event", "%s", raw)
+		}
+	}
+	odd, err := os.ReadFile("testdata/entries_v2/odd.json")
+	require.NoError(t, err)
+	noted := 0
+	value(odd).each(func(_ string, raw value) bool {
+		got, _ := n.Normalize([]byte(raw))
+		if len(got.Audit.Notes) > 0 {
+			noted++
+		}
+		return true
+	})
+	assert.Greater(t, noted, 5)
 }

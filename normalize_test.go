@@ -460,6 +460,9 @@ func FuzzNormalize(f *testing.F) {
 		f.Add([]byte(e.yes))
 		f.Add([]byte(e.no))
 	}
+	for _, c := range routeCases {
+		f.Add([]byte(requested(c.method, c.path, c.more...)))
+	}
 	for _, raw := range []string{``, `{`, `null`, `[[]]`, "{\"id\":\"\\ud800\"}", "{\"a\":\"\xff\"}", `{"metadata":{"zone_name":"ü\u0000"}}`,
 		`{"id":"x","when":"9999-12-31T23:59:59.999999999+23:59","resource":{"type":"ruleset"},"newValueJson":{"modified_rules":[[],{},{"action":{"mode":[]}}]}}`} {
 		f.Add([]byte(raw))
