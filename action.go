@@ -144,6 +144,7 @@ var pairs = []struct{ resource, action, name string }{
 	{"account", "pending", "zone.pending"},
 	{"zone", "delete", "zone.delete"},
 	{"zone", "purge", "zone.cache.purge"},
+	{"purge_cache", "create", "zone.cache.purge"},
 	{"zone", "change_setting", "zone.settings.update"},
 	{"zone", "patch_settings", "zone.settings.update"},
 	{"zone", "tls_settings_deployed", "zone.tls_settings.deploy"},

@@ -330,6 +330,11 @@ func nameOfCall(e *entry) naming {
 	if n := byPair[string(squashPair(buf[:0], e.resourceType, e.actionType))]; n != nil {
 		return *n
 	}
+	if e.resourceType == "" && e.actionInfo != "" {
+		described := *e
+		described.actionType = e.actionInfo
+		return nameByWords(&described)
+	}
 	return nameByWords(e)
 }
 

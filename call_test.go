@@ -173,7 +173,8 @@ func TestNameOfCall_FallsBack(t *testing.T) {
 		requested("POST", "/zones/"+zone+"/spectrum/apps", `"product":"spectrum"`, `"type":"apps"`):           "spectrum.apps.create",
 		requested("DELETE", "/user/webauthn/372e67954025e0ba6aaa6d586b9e0b59"):                                "account.2fa.disable",
 		requested("POST", "/zones/"+zone+"/"):                                                                 "zone.create",
-		requested("BREW", ""):                                                                                 "unknown",
+		requested("POST", "", `.action:{"description":"Purge Cached Content"}`):                               "unknown.purge_cached_content",
+		requested("BREW", ""): "unknown",
 	} {
 		e := decodeOne([]byte(raw))
 		f := factsOf(&e)

@@ -317,7 +317,7 @@ func (r *review) rename(name string) { r.naming = *namings[name] }
 func (r *review) refineAccount() {
 	r.target = r.meta.text("user_email", "email", "member_email")
 	if r.target == "" {
-		r.target = r.text("email", "invited_member_email")
+		r.target = r.text("email", "invited_member_email", "userName")
 	}
 	if r.target == "" {
 		r.target = r.after.get("user").get("email").text()
@@ -503,6 +503,9 @@ func (r *review) refineRole() {
 		r.role = roleUnchanged
 	case given.super, given.known && !given.opaque:
 		r.role = roleOther
+	case r.after.has("Operations"), r.after.has("members"):
+		// SCIM puts members into a group, with the roles it has.
+		r.role = roleUnknown
 	case !given.isSet && r.verb == verbUpdate && len(r.after) > 0:
 		r.role = roleUnchanged
 	default:

@@ -62,6 +62,8 @@ var routeCases = func() []routeCase {
 	add("PUT {a}/members/1; PATCH {a}/members/1", "member.update", high, body(`{"roles":[`+superRole+`]}`))
 	add("PUT {a}/members/1", "member.update", medium, body(`{"roles":[`+readerRole+`]}`))
 	add("PUT {a}/scim/v2/Users/1; PATCH {a}/scim/v2/Users/1; PUT {a}/scim/v2/Groups/1; PATCH {a}/scim/v2/Groups/1", "member.update", high)
+	add("PATCH {a}/scim/v2/Groups/1", "member.update", high, body(`{"Operations":[{"op":"add","path":"members","value":[{"value":"x"}]}]}`))
+	add("PUT {a}/scim/v2/Groups/1", "member.update", high, body(`{"displayName":"operators","members":[{"value":"x"}]}`))
 	add("DELETE {a}/members/1; DELETE {a}/scim/v2/Users/1", "member.remove", medium)
 	add("GET {a}/members; GET {a}/members/1", "member.view", drop)
 	add("PATCH /user/invites/1; PUT /user/invites/1; PUT /memberships/1; PATCH /memberships/1", "member.invitation.accept", low)
