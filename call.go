@@ -116,6 +116,7 @@ func interfaceOf(credential string) string {
 	return "API"
 }
 
+// verbOfMethod is the type of an action where the entry does not say it.
 func verbOfMethod(method string) string {
 	for _, c := range collection {
 		if c.method == method {

@@ -141,7 +141,7 @@ var defaultTitles = sync.OnceValue(func() map[string]string {
 	return titles
 })
 
-// defaultJoints are those of what no row is about.
+// jointByName and jointByID are for what no row is about.
 var (
 	jointByName = joint{}
 	jointByID   = joint{by: byResource}

@@ -55,7 +55,8 @@ func (n *Normalizer) facts(e *entry) facts {
 var singles = sync.Pool{New: func() any { return new(page) }}
 
 // Normalize turns one entry, as JSON, into an event, and says how the rules
-// grade it. A verdict to drop comes with the event all the same.
+// grade it. A verdict to drop comes with the event all the same. Whether it is an
+// entry of the audit log or of Audit Logs v2 is told by its members.
 //
 // It never fails. What is not an entry becomes an event that says so and holds
 // it in RawEvent, as a JSON string where it is not JSON. An entry without a

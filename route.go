@@ -256,6 +256,9 @@ type routed struct {
 // findRoute looks a request up. path is without its query.
 func findRoute(method, path string) routed {
 	var r routed
+	if method == "HEAD" {
+		method = "GET"
+	}
 	path = strings.Trim(strings.TrimPrefix(path, "/client/v4"), "/")
 	var buf [maxPath]string
 	parts := buf[:0]

@@ -52,6 +52,8 @@ var routeCases = func() []routeCase {
 	add("DELETE {a}", "account.delete", high)
 	add("GET /accounts; GET {a}", "account.view", drop)
 	add("GET /user", "user.view", drop)
+	add("GET /user/two_factor_authentication", "account.2fa.view", drop)
+	add("HEAD {z}", "zone.view", drop)
 	add("GET {a}/audit_logs; GET {a}/logs/audit?since=2026-05-12", "audit_log.view", drop)
 
 	// Members and groups.
