@@ -587,9 +587,6 @@ func (p *process) Poll(ctx context.Context, cursor ingest.Cursor) (ingest.Batch,
 	p.polls++
 	p.ahead = p.ahead || p.skew > clockTolerance
 	p.mu.Unlock()
-	if dbgOn && err != nil {
-		fmt.Println("ERR", time.Since(p.began), err, batch.Coverage.Requests)
-	}
 	if err == nil {
 		p.checkBatch(batch, cfg, calm)
 		p.events = batch.Events
@@ -712,9 +709,6 @@ func (p *process) checkBatch(b ingest.Batch, cfg Config, calm bool) {
 			p.broken = fmt.Sprintf("there is no such entry to deliver: %s", e.AppendJSON(nil))
 		}
 	}
-	if dbgOn {
-		fmt.Printf("%v more=%v ev=%d %+v\n%s\n", time.Since(p.began), b.More, len(b.Events), c, b.Cursor)
-	}
 	p.coverage.Add(c)
 	if !b.More {
 		p.idle = now
@@ -788,6 +782,10 @@ func (w *world) checkQuiet() {
 	polls, requests := w.polls, len(w.server.Requests())
 	most := len(w.cfg.endpoints())
 	if w.forgetful && w.skew.Abs() >= clockTolerance-2*time.Second {
+		most *= 2
+	}
+	if w.opts.OverLimit400 && w.opts.MostLimit > 0 && w.cfg.PageSize > w.opts.MostLimit {
+		// Each poll is told that it asks for too much.
 		most *= 2
 	}
 	w.mu.Unlock()

@@ -22,14 +22,15 @@ const maxEmpty = 20
 type trail struct {
 	// Before is what all its requests have in common.
 	Before time.Time `json:"before"`
-	// Next leads to the next page. It is empty at the first.
+	// Next leads to the page to handle next. It is empty at the first.
 	Next string `json:"next"`
-	// page led to the page in hand.
-	page string
+	// behind leads to the page behind that, once it has been read. It is empty
+	// at the last.
+	behind string
 	// begun says that it is followed by this poll, and resumed that an earlier
 	// one has come so far.
 	begun, resumed bool
-	// ended says that the page in hand is the last one.
+	// ended says that the last page has been handled.
 	ended bool
 	// empty counts the pages without entries since the last with one.
 	empty int
@@ -88,19 +89,24 @@ func (p *poll) followed(w *window, r reply) (got, error) {
 	if !g.last && p.page.next == t.Next {
 		return g, malformed(http.StatusOK, "the page leads to itself")
 	}
-	t.page, t.Next, t.ended, t.resumed = t.Next, p.page.next, g.last, false
+	t.behind, t.resumed = p.page.next, false
 	return g, nil
+}
+
+// turn notes that the page in hand has been handled.
+func (t *trail) turn() {
+	if t.begun {
+		t.Next, t.ended = t.behind, t.behind == ""
+	}
 }
 
 // stay notes that the page in hand has not been handled to its end: the next
 // poll asks for it again. Where it reaches back further than ids are remembered,
 // the window is read on by time.
 func (p *poll) stay(w *window) windowState {
-	t := &w.Trail
-	t.Next, t.ended = t.page, false
 	remembered := w.reached().Add(disorder)
 	if slices.ContainsFunc(p.places, func(at time.Time) bool { return at.After(remembered) }) {
-		*t = trail{}
+		w.Trail = trail{}
 	}
 	return unfinished
 }
@@ -118,11 +124,11 @@ func (p *poll) fetchNext(ctx context.Context, w *window, size int) (reply, error
 func (p *poll) passUnreadable(ctx context.Context, w *window, cause error) (got, error) {
 	here := w.Trail
 	err := p.checkFollowing(ctx, w, cause)
+	w.Trail = here
 	if err != nil {
 		return got{}, err
 	}
 	// Replies may have been damaged for a while, and are not any more.
-	w.Trail = here
 	r, err := p.fetchNext(ctx, w, 1)
 	switch {
 	case err == nil:
@@ -130,8 +136,7 @@ func (p *poll) passUnreadable(ctx context.Context, w *window, cause error) (got,
 	case !unreadable(err):
 		return got{}, err
 	}
-	next, follows := leadsTo(p.page.body)
-	w.Trail.Next, w.Trail.ended = next, !follows
+	w.Trail.behind, _ = leadsTo(p.page.body)
 	return got{reply: r, first: w.Offset, unreadable: err}, nil
 }
 

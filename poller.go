@@ -465,7 +465,9 @@ func (p *poll) ask(ctx context.Context, q query) (reply, error) {
 func (p *poll) take(w *window, g got) windowState {
 	switch {
 	case g.unreadable != nil:
-		p.keepUnreadable(w, g.unreadable)
+		if p.keepUnreadable(w, g.unreadable) {
+			w.Trail.turn()
+		}
 		return unfinished
 	case g.end && p.settled(w):
 		return p.finish(w)
@@ -510,6 +512,7 @@ func (p *poll) take(w *window, g got) windowState {
 	case g.last:
 		return p.leaveSettled(w)
 	}
+	w.Trail.turn()
 	return unfinished
 }
 
@@ -669,8 +672,8 @@ func (p *poll) keep(i int, when time.Time) {
 }
 
 // keepUnreadable makes an event of the entry at which the page in hand cannot
-// be read, from what there is of it.
-func (p *poll) keepUnreadable(w *window, cause error) {
+// be read, from what there is of it, if there is room for its id.
+func (p *poll) keepUnreadable(w *window, cause error) (kept bool) {
 	// A reply that is too large has not been scanned yet. The scan ends where
 	// the reply does, in the middle of the entry.
 	_, _ = p.page.scan()
@@ -682,7 +685,7 @@ func (p *poll) keepUnreadable(w *window, cause error) {
 		// What the page leads to is another at each reading.
 		body = body[:info]
 	}
-	kept := string(body[:min(len(body), maxKept)])
+	text := string(body[:min(len(body), maxKept)])
 	e := entry{undecodable: true, notes: []string{
 		"the entry could not be read: " + cause.Error() + "; raw_event holds its beginning as text",
 	}}
@@ -690,12 +693,12 @@ func (p *poll) keepUnreadable(w *window, cause error) {
 		e.id = value(id.of(p.page.body)).text()
 	}
 	if e.id == "" {
-		e.id = derivedID(kept)
+		e.id = derivedID(text)
 	}
 	if t := at.at[atWhen]; t.end > 0 {
 		e.when = parseTime(value(t.of(p.page.body)).text())
 	}
-	quoted, _ := jsontext.AppendQuote(nil, kept)
+	quoted, _ := jsontext.AppendQuote(nil, text)
 	e.raw = string(quoted)
 	when, timed := w.reached(), w.plausible(e.when)
 	if timed {
@@ -704,7 +707,7 @@ func (p *poll) keepUnreadable(w *window, cause error) {
 	id := fingerprintOf([]byte(e.id))
 	switch p.claim(w, w.Offset, id, when, timed) {
 	case noRoom:
-		return
+		return false
 	case another:
 		p.batch.Coverage.Repeated++
 	case fresh:
@@ -716,6 +719,7 @@ func (p *poll) keepUnreadable(w *window, cause error) {
 	w.passed(w.Offset, when, id, when)
 	p.batch.Coverage.Read++
 	p.cover(w).Read++
+	return true
 }
 
 // cover is the account of the window w in this poll.

@@ -1,5 +1,0 @@
-package cloudflareaudit
-
-import "os"
-
-var dbgOn = os.Getenv("DBG") != ""
