@@ -1,6 +1,7 @@
 package cloudflareaudit
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"strings"
@@ -323,4 +324,24 @@ func TestCall_Fixtures(t *testing.T) {
 		return true
 	})
 	assert.Greater(t, noted, 5)
+}
+
+// BenchmarkEvent_V2 is the decoding of an entry of Audit Logs v2 and its event.
+func BenchmarkEvent_V2(b *testing.B) {
+	n := normalizer(b, classifierConfig{DropRoutine: true})
+	entries := cfapi.GenerateV2(1, 1000, historyFrom, historyFrom.AddDate(0, 0, 1))
+	p := page{layout: &layoutV2}
+	p.body = fmt.Appendf(nil, `{"success":true,"result":[%s]}`, bytes.Join(func() (all [][]byte) {
+		for _, raw := range entries {
+			all = append(all, raw)
+		}
+		return all
+	}(), []byte(",")))
+	_, err := p.scan()
+	require.NoError(b, err)
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		e := p.entry(i % len(entries))
+		_, _ = n.event(&e, time.Time{})
+	}
 }

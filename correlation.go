@@ -222,7 +222,7 @@ func (n *Normalizer) correlate(e *entry, f *facts, when time.Time, span time.Dur
 	}
 	b = append(b, 0)
 	if j.by != byActor {
-		b = append(b, or(f.zoneName, strings.ToLower(f.zoneID))...)
+		b = append(b, or(f.zoneName, f.zoneID)...)
 	}
 	b = append(b, 0)
 	b = append(b, j.subject(e, f)...)
@@ -237,7 +237,10 @@ func (f *facts) actorKey(e *entry) string {
 	if f.systemActor || f.staffActor {
 		return f.actorKind(e)
 	}
-	return or(e.actorID, strings.ToLower(e.actorEmail))
+	if e.actorID != "" {
+		return e.actorID
+	}
+	return strings.ToLower(e.actorEmail)
 }
 
 // account is the account in whose log an entry stands, as far as it says so.
