@@ -199,7 +199,7 @@ func (f *feed) split() {
 		return
 	}
 	f.Backlog = slices.Insert(f.Backlog, 0, settled)
-	f.Settled, w.Since, w.Trail = w.Settled, w.Settled, trail{}
+	f.Settled, w.Since = w.Settled, w.Settled
 }
 
 // advance moves Complete on, as far as no backlog is in the way.
@@ -209,6 +209,18 @@ func (f *feed) advance() {
 		done = earlier(done, w.Since)
 	}
 	f.Complete = later(f.Complete, done)
+}
+
+// first compares feeds by which is to be read first: one with a part of its
+// newest entries left to read, and then the one that was read longer ago.
+func (f *feed) first(other *feed) int {
+	if (f.Newest != nil) != (other.Newest != nil) {
+		if f.Newest != nil {
+			return -1
+		}
+		return 1
+	}
+	return f.ReadAt.Compare(other.ReadAt)
 }
 
 // open counts the windows with something left to read.

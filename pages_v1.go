@@ -109,7 +109,7 @@ func pageAt(offset, size int) (number int) { return offset/size + 1 }
 
 // fetch asks for one page of w by its number.
 func (p *poll) fetch(ctx context.Context, w *window, number, size int) (reply, error) {
-	q := p.query(w, w.Before)
+	q := p.query(w, w.Since, w.Before)
 	q.page, q.perPage, q.hideUserLogs = number, size, w.HideUserLogs
 	r, err := p.ask(ctx, q)
 	if err == nil && len(p.page.entries) > size {

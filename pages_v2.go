@@ -11,7 +11,7 @@ import (
 )
 
 // maxEmpty bounds how many pages in a row may be empty and lead to another.
-const maxEmpty = 20
+const maxEmpty = 50
 
 // trail is how far the pages of a window have been followed, each of which leads
 // to the next.
@@ -20,7 +20,8 @@ const maxEmpty = 20
 // the window is read on by time: what stands before the last entry read is asked
 // for, and what is shown again is known by its id.
 type trail struct {
-	// Before is what all its requests have in common.
+	// Since and Before are what all its requests have in common.
+	Since  time.Time `json:"since"`
 	Before time.Time `json:"before"`
 	// Next leads to the page to handle next. It is empty at the first.
 	Next string `json:"next"`
@@ -37,7 +38,7 @@ type trail struct {
 }
 
 // byTime is the trail that begins where w has been read to.
-func byTime(w *window) trail { return trail{Before: w.rest(), begun: true} }
+func byTime(w *window) trail { return trail{Since: w.Since, Before: w.rest(), begun: true} }
 
 // followPage asks for the page of w that the last one led to. How long a page is
 // says nothing; only the last one leads to no other. A reply that cannot be read
@@ -84,9 +85,11 @@ func (p *poll) followed(w *window, r reply) (got, error) {
 	if len(p.page.entries) > 0 {
 		t.empty = 0
 	} else if t.empty++; t.empty > maxEmpty {
+		p.standsStill()
 		return g, malformed(http.StatusOK, "one empty page leads to another")
 	}
 	if !g.last && p.page.next == t.Next {
+		p.standsStill()
 		return g, malformed(http.StatusOK, "the page leads to itself")
 	}
 	t.behind, t.resumed = p.page.next, false
@@ -112,7 +115,7 @@ func (p *poll) stay(w *window) windowState {
 }
 
 func (p *poll) fetchNext(ctx context.Context, w *window, size int) (reply, error) {
-	q := p.query(w, w.Trail.Before)
+	q := p.query(w, w.Trail.Since, w.Trail.Before)
 	q.cursor, q.perPage = w.Trail.Next, size
 	return p.ask(ctx, q)
 }
@@ -160,7 +163,7 @@ func (p *poll) checkFollowing(ctx context.Context, w *window, cause error) error
 // from the other end. A reply that is damaged as a whole has no id to tell by.
 func (p *poll) checkOldest(ctx context.Context, w *window, cause error) error {
 	id := p.page.partialID()
-	q := p.query(w, w.Trail.Before)
+	q := p.query(w, w.Trail.Since, w.Trail.Before)
 	q.perPage, q.oldestFirst = 1, true
 	switch _, err := p.ask(ctx, q); {
 	case err != nil && !unreadable(err):

@@ -116,8 +116,7 @@ func release(p *page) {
 // begins, and it is returned even when nothing could be read, so that nothing
 // that happens from then on is missed.
 //
-// Of two endpoints, the one whose newest entries were read longer ago goes
-// first. When one of them fails the other goes on, and Coverage.Notices says
+// Of two endpoints, the one goes first that has newer entries to read. When one of them fails the other goes on, and Coverage.Notices says
 // so.
 func (c *Connector) Poll(ctx context.Context, cursor ingest.Cursor) (ingest.Batch, error) {
 	pos, err := decodePosition(cursor, c.cfg.AccountID)
@@ -137,7 +136,7 @@ func (c *Connector) Poll(ctx context.Context, cursor ingest.Cursor) (ingest.Batc
 		p.feed, p.complete = *f, (*f).Complete
 		polls = append(polls, p)
 	}
-	slices.SortStableFunc(polls, func(a, b *poll) int { return a.feed.ReadAt.Compare(b.feed.ReadAt) })
+	slices.SortStableFunc(polls, func(a, b *poll) int { return a.feed.first(b.feed) })
 	var failures []error
 	for _, p := range polls {
 		if p.full() {
@@ -435,19 +434,24 @@ func (p *poll) checkAdvance() error {
 	if p.returns++; p.returns < maxReturns {
 		return nil
 	}
-	if len(p.batch.Events) == 0 {
-		// To move on would hide that the feed stands still.
-		p.progressed = false
-	}
+	p.standsStill()
 	return malformed(http.StatusOK, "every page shows the same entries")
 }
 
-// query asks for what stands in w and before the time before.
-func (p *poll) query(w *window, before time.Time) query {
+// standsStill notes that there is nothing to be had from the pages of a window.
+// To move on without an event would hide that.
+func (p *poll) standsStill() {
+	if len(p.batch.Events) == 0 {
+		p.progressed = p.isNew
+	}
+}
+
+// query asks for what stands in w from since to before before.
+func (p *poll) query(w *window, since, before time.Time) query {
 	if p.settled(w) {
 		before = before.Add(edge / 2)
 	}
-	return query{endpoint: p.endpoint, since: w.Since.Add(-edge / 2), before: before}
+	return query{endpoint: p.endpoint, since: since.Add(-edge / 2), before: before}
 }
 
 // ask sends q and reads the reply into the page in hand.
@@ -746,7 +750,12 @@ func (w *window) passed(index int, reached time.Time, id fingerprint, when time.
 // plausible reports whether a request for the window can show an entry of the
 // time when.
 func (w *window) plausible(when time.Time) bool {
-	return !when.IsZero() && !when.Before(w.Since.Add(-edge)) && !when.After(w.Before.Add(edge))
+	since := w.Since
+	if !w.Trail.Since.IsZero() {
+		// What was settled of it meanwhile is another window.
+		since = w.Trail.Since
+	}
+	return !when.IsZero() && !when.Before(since.Add(-edge)) && !when.After(w.Before.Add(edge))
 }
 
 // unreadable reports whether err is about the content of a reply that arrived

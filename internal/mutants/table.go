@@ -118,8 +118,8 @@ var mutants = []mutant{
 	{
 		fault: "a window begins a second after the last",
 		file:  "poller.go",
-		old:   "since: w.Since.Add(-edge / 2),",
-		new:   "since: w.Since.Add(time.Second),",
+		old:   "since: since.Add(-edge / 2),",
+		new:   "since: since.Add(time.Second),",
 		test:  "TestPoll_NoInstantIsLeftOutWhereTwoWindowsMeet",
 	},
 	{
