@@ -231,6 +231,83 @@ func holdsSecret(text string) bool {
 	return len(text) >= 32 && strings.HasPrefix(text, "eyJ") && !strings.Contains(text, " ")
 }
 
+// torn masks the secrets in a text that is JSON but for a part that is missing or
+// wrong. Of such a text it is not known what it is about, so values count as
+// secrets.
+func (m *masking) torn(text string) string {
+	var b []byte
+	done := 0
+	key := ""              // of the value that follows
+	depth, hidden := 0, -1 // how deep we are, and since when all is a secret
+	for i := 0; i < len(text); {
+		switch text[i] {
+		default:
+			i++
+			continue
+		case ',':
+			key = ""
+		case '{', '[':
+			if depth++; hidden < 0 && isHidden(key) {
+				hidden = depth
+			}
+			key = ""
+		case '}', ']':
+			if depth--; depth < hidden {
+				hidden = -1
+			}
+		case '"':
+			end := skipString(text, i)
+			behind := skipSpace(text, end)
+			if behind < len(text) && text[behind] == ':' {
+				key, i = unquote(text[i:end]), end
+				continue
+			}
+			if shown := m.tornText(text[i:end], hidden >= 0 || isHidden(key)); shown != text[i:end] {
+				b = append(b, text[done:i]...)
+				b = append(b, shown...)
+				done = end
+			}
+			i = end
+			continue
+		}
+		i++
+	}
+	if b == nil {
+		return text
+	}
+	return string(append(b, text[done:]...))
+}
+
+// tornText masks a string literal, whose end may be missing.
+func (m *masking) tornText(literal string, secret bool) string {
+	if len(literal) < 2 || literal[len(literal)-1] != '"' {
+		// What is cut off cannot be read, but may go on as it began.
+		if !secret && !strings.Contains(literal, `\"`) && !holdsSecret(literal[1:]) {
+			return literal
+		}
+		m.n++
+		return string(maskedJSON)
+	}
+	text := unquote(literal)
+	switch {
+	case text == "":
+	case secret || holdsSecret(text):
+		m.n++
+		return string(maskedJSON)
+	case strings.Contains(literal, `\"`):
+		if shown := m.torn(text); shown != text {
+			return string(quote(shown))
+		}
+	}
+	return literal
+}
+
+// isHidden reports whether a member of a text that cannot be read as JSON may be
+// a secret.
+func isHidden(key string) bool {
+	return key == "value" || key == "text" || isSecretMember(key)
+}
+
 // query masks the secrets in the query of a URI.
 func (m *masking) query(query string) string {
 	if query == "" {

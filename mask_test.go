@@ -142,3 +142,24 @@ func TestMask_LooksEverywhere(t *testing.T) {
 		assert.NotContains(t, string(got.AppendJSON(nil)), sesame, raw)
 	}
 }
+
+// What cannot be read is shown as far as it is no secret, whatever is missing of
+// it.
+func TestMask_InATextThatIsTorn(t *testing.T) {
+	t.Parallel()
+	n := normalizer(t, classifierConfig{})
+	whole := requested("POST", "/user/tokens", body(`{"name":"ci","nested":{"client_secret":{"a":["`+sesame+`",{"b":"`+sesame+`"}]},"c":"kept"}}`),
+		answer(`{"j":"{\"password\":\"`+sesame+`\"}","note":"cfat_`+sesame+`","value":"`+sesame+`"}`))
+	for cut := range len(whole) {
+		got, _ := n.Normalizer.Normalize([]byte(whole[:cut]))
+		line := string(got.AppendJSON(nil))
+		assert.NotContains(t, line, "open-sesame", "%d", cut)
+		assert.True(t, json.Valid([]byte(line)), "%d", cut)
+	}
+	got, _ := n.Normalize([]byte(whole[:len(whole)-1]))
+	assert.Contains(t, string(got.RawEvent), `\"c\":\"kept\"`)
+	assert.Contains(t, got.Audit.Notes, "5 values that are or may be secrets are masked in raw_event")
+	plain := strings.Replace(logged("dns.record", "delete"), "}", "", 1)
+	got, _ = n.Normalize([]byte(plain))
+	assert.Equal(t, string(quote(plain)), string(got.RawEvent))
+}

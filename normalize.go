@@ -84,10 +84,22 @@ func decodeOne(raw []byte) entry {
 			return p.entry(0)
 		}
 	}
-	quoted, _ := jsontext.AppendQuote(nil, raw)
-	return entry{raw: string(quoted), id: derivedID(string(raw)), undecodable: true, notes: []string{
+	e := entry{id: derivedID(string(raw)), undecodable: true, notes: []string{
 		"the entry is not JSON; raw_event holds it as text",
 	}}
+	e.keepText(string(raw))
+	return e
+}
+
+// keepText keeps what cannot be read as JSON as a text, with secrets masked as far
+// as they can be told.
+func (e *entry) keepText(text string) {
+	var m masking
+	shown := m.torn(text)
+	if m.n > 0 {
+		e.notes = append(e.notes, maskedNote(m.n))
+	}
+	e.raw = string(quote(shown))
 }
 
 // maxNesting bounds how deep an entry may nest to be part of an event:
