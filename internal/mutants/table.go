@@ -306,6 +306,71 @@ var mutants = []mutant{
 		test:  "TestPoll_AnOversizedPageIsReadInSmallerOnes",
 	},
 
+	// Audit Logs v2.
+	{
+		fault: "a short page of v2 counts as the last one",
+		file:  "pages_v2.go",
+		old:   "last: p.page.next == \"\"}",
+		new:   "last: p.page.next == \"\" || len(p.page.entries) < p.pageSize(w)}",
+		test:  "TestPoll_V2ReadsEachEntryOnceFromEveryKindOfServer",
+	},
+	{
+		fault: "a page of v2 that has been forgotten ends the feed",
+		file:  "pages_v2.go",
+		old:   "w.Trail.Next != \"\" && !again:",
+		new:   "w.Trail.Next != \"\" && !again && false:",
+		test:  "TestPoll_V2ReadsEachEntryOnceFromEveryKindOfServer",
+	},
+	{
+		fault: "an empty page in place of one that v2 has forgotten counts as the end",
+		file:  "pages_v2.go",
+		old:   "case err == nil && w.Trail.resumed &&",
+		new:   "case err == nil && w.Trail.resumed && false &&",
+		test:  "TestPoll_V2AnEmptyPageInPlaceOfARememberedOneIsNotTheEnd",
+	},
+	{
+		fault: "entries of v2 are told by a position they do not have",
+		file:  "poller.go",
+		old:   "case settled && timed && p.numbered:",
+		new:   "case settled && timed:",
+		test:  "TestPoll_V2ReadsEachEntryOnceFromEveryKindOfServer",
+	},
+	{
+		fault: "a page of v2 is left before all of it has been handled",
+		file:  "pages_v2.go",
+		old:   "t.behind, t.resumed = p.page.next, false\n",
+		new:   "t.behind, t.resumed = p.page.next, false\n\tt.turn()\n",
+		test:  "TestPoll_V2ReadsEachEntryOnceFromEveryKindOfServer",
+	},
+	{
+		fault: "a reply of v2 that is damaged as a whole counts as the last entry",
+		file:  "pages_v2.go",
+		old:   "case err == nil, id == \"\", id != p.page.partialID():",
+		new:   "case err == nil && id != \"?\":",
+		test:  "TestPoll_V2ALogThatCannotBeReadIsAnError",
+	},
+	{
+		fault: "a page of v2 that leads to itself is followed",
+		file:  "pages_v2.go",
+		old:   "if !g.last && p.page.next == t.Next {",
+		new:   "if false {",
+		test:  "TestPoll_V2PagesThatLeadNowhereAreAnError",
+	},
+	{
+		fault: "the log that is read first hides what is newest in the other",
+		file:  "poller.go",
+		old:   "slices.SortStableFunc(polls,",
+		new:   "slices.SortStableFunc(polls[:0],",
+		test:  "TestPoll_BothLogsHaveWindowsOfTheirOwn",
+	},
+	{
+		fault: "a log that cannot be read is passed over without a word",
+		file:  "poller.go",
+		old:   "in.batch.Coverage.Notices = append(in.batch.Coverage.Notices, err.Error())",
+		new:   "_ = err",
+		test:  "TestPoll_OneLogThatFailsDoesNotStopTheOther",
+	},
+
 	// Events say what happened.
 	{
 		fault: "the values before and after a change are left out",
