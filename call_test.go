@@ -278,6 +278,7 @@ func TestCall_LargeBodiesTakeNoUnreasonableTime(t *testing.T) {
 	for i := range 100_000 {
 		fmt.Fprintf(&many, `,"m%d":%d`, i, i)
 	}
+	n := normalizer(t, classifierConfig{}).Normalizer
 	deep := strings.Repeat(`{"type":"x","a":`, 2000) + "1" + strings.Repeat("}", 2000)
 	for _, text := range []string{
 		`{"name":"x"` + many.String() + `}`,
@@ -287,8 +288,9 @@ func TestCall_LargeBodiesTakeNoUnreasonableTime(t *testing.T) {
 		for _, path := range []string{"/v5/x", "/zones/" + zone + "/rulesets/s1/rules/r1", "/user/tokens"} {
 			raw := []byte(requested("POST", path, body(text), answer(text)))
 			start := time.Now()
-			got, _ := normalizer(t, classifierConfig{}).Normalizer.Normalize(raw)
-			assert.Less(t, time.Since(start), 5*time.Second, "%s of %d bytes", path, len(raw))
+			got, _ := n.Normalize(raw)
+			// It takes a tenth of a second, and far longer if it grew with the square.
+			assert.Less(t, time.Since(start), 30*time.Second, "%s of %d bytes", path, len(raw))
 			assert.NotEmpty(t, got.RawEvent)
 		}
 	}
