@@ -55,7 +55,7 @@ bench: ## run the benchmarks (BENCH=Page for some) and compare them
 	go run $(BENCHSTAT) -filter '.unit:cpu-ns/entry .name:(Page OR HTTP)' -row '.name /entries' -col '/work@(connector fetch validate scan struct map sdk python)' bench.out
 
 figures: ## measure what is no benchmark: requests, delays, memory, weight
-	go test -count=1 -v -run '^Test(Cost|Weight|Bounds)_' . -figures | grep -vE '^(=== |PASS$$)'
+	go test -count=1 -v -run '^Test(Cost|Weight|Bounds)_' . -figures -update | grep -vE '^(=== |PASS$$)'
 
 lint: ## check format, module files, vet and staticcheck
 	.ci/run format tidy lint

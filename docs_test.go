@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var update = flag.Bool("update", false, "write docs/severity.md")
+var update = flag.Bool("update", false, "write what is made from the code in docs")
 
 // docsIntro is the part of docs/severity.md that is not made from the rules.
 const docsIntro = `# Severity
