@@ -65,7 +65,7 @@ bench: ## run the benchmarks (BENCH=Page for some) and compare them
 	go run $(BENCHSTAT) -filter '.unit:cpu-ns/entry .name:(Page OR HTTP)' -row '.name /entries' -col '/work@(connector fetch validate scan struct map sdk python)' bench.out
 
 figures: ## measure what is no benchmark: requests, delays, memory, weight
-	go test -count=1 -v -run '^Test(Cost|Weight|Bounds)_' . -figures | grep -vE '^(=== |PASS$$)'
+	go test -count=1 -v -run '^Test(Cost|Weight|Bounds)_' . -figures -update | grep -vE '^(=== |PASS$$)'
 
 fleet-figures: ## measure a worker and its database with FLEETS (1000,5000,20000) accounts
 	CFAUDIT_TEST_NO_SKIP=1 go test -timeout=0 -count=1 -v -run '^TestFleetFigures' ./cmd/cfaudit \

@@ -144,6 +144,7 @@ var pairs = []struct{ resource, action, name string }{
 	{"account", "pending", "zone.pending"},
 	{"zone", "delete", "zone.delete"},
 	{"zone", "purge", "zone.cache.purge"},
+	{"purge_cache", "create", "zone.cache.purge"},
 	{"zone", "change_setting", "zone.settings.update"},
 	{"zone", "patch_settings", "zone.settings.update"},
 	{"zone", "tls_settings_deployed", "zone.tls_settings.deploy"},
@@ -371,11 +372,13 @@ func init() {
 	for _, name := range more {
 		named(name)
 	}
+	indexRoutes()
 	for _, p := range pairs {
 		byPair[string(squashPair(nil, strings.TrimPrefix(p.resource, "*"), p.action))] = named(p.name)
 	}
 	// An entry may come with a canonical name for its action type.
 	for name, n := range namings {
+		jointIndex[name] = jointsOf(name)
 		key := string(squashPair(nil, "", name))
 		if byPair[key] == nil {
 			byPair[key] = n
@@ -486,8 +489,11 @@ func words(b []byte, s string) []byte {
 // nameOf finds the canonical action of an entry: by its pair, by its action
 // type alone, by the words in either, and else by putting the two together.
 func nameOf(e *entry) naming {
-	if e.undecodable {
+	switch {
+	case e.undecodable:
 		return *namings[actionUnknown]
+	case e.call != nil:
+		return nameOfCall(e)
 	}
 	var buf [2*maxName + 1]byte
 	pair := squashPair(buf[:0], e.resourceType, e.actionType)

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -13,11 +14,8 @@ import (
 // decode reads one entry the way the poller does.
 func decode(t testing.TB, raw string) *entry {
 	t.Helper()
-	var p page
-	p.body = []byte(raw)
-	require.NoError(t, p.scanOne(), "%s", raw)
-	require.Len(t, p.entries, 1)
-	e := p.entry(0)
+	require.True(t, jsontext.Value(raw).IsValid(readOptions...), "%s", raw)
+	e := decodeOne([]byte(raw))
 	return &e
 }
 
@@ -328,7 +326,7 @@ func TestFactsOf_TargetZoneAndDetails(t *testing.T) {
 		},
 		"account-wide ruleset": {
 			logged("ruleset", "rulesets_update", `"metadata":{"kind":"root","phase":"http_request_firewall_custom","name":"all"}`),
-			want{target: "all", accountWide: true},
+			want{target: "all", accountWide: true, ruleset: true},
 		},
 		"nothing but an id": {
 			logged("spectrum.app", "create"),

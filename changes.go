@@ -33,7 +33,7 @@ func uninteresting(field string) bool {
 // pairs "old_x" and "new_x" in the metadata.
 func (r *review) compare() {
 	r.compareObjects("", r.before, r.after, 1)
-	if len(r.before) == 0 && len(r.after) == 0 && r.setting == "" {
+	if len(r.before) == 0 && len(r.after) == 0 && (r.setting == "" || r.family == familyAccount) {
 		r.note("value", r.e.oldValue, r.e.newValue)
 	}
 	for i := range r.meta {

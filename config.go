@@ -245,6 +245,7 @@ func (c Config) classifier() (*classifier, error) {
 		VerifiedWorkers: c.VerifiedWorkers,
 		DropRoutine:     *c.DropRoutine,
 		Rules:           c.Rules,
+		Paired:          c.AuditLogAPI == AuditLogBoth,
 	})
 }
 

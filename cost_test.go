@@ -267,17 +267,22 @@ func TestCost_MemoryOfConnectorsThatWait(t *testing.T) {
 // goroutine, and what a poll of a quiet account takes.
 func TestCost_OfManyAccounts(t *testing.T) {
 	// Not in parallel, because it measures the process.
+	var rows []growth
 	for _, n := range []int{1, 10, 100, 1000, 10_000} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			if n > 100 && !*figures {
 				t.Skip("only with -figures")
 			}
-			synctest.Test(t, func(t *testing.T) { manyAccounts(t, n) })
+			synctest.Test(t, func(t *testing.T) { rows = append(rows, manyAccounts(t, n)) })
 		})
+	}
+	if *figures && *update {
+		rows[0].memory = 0
+		writeGrowth(t, rows)
 	}
 }
 
-func manyAccounts(t *testing.T, n int) {
+func manyAccounts(t *testing.T, n int) growth {
 	const interval, span = 5 * time.Minute, 30 * time.Minute
 	client := &http.Client{Transport: transportFunc(func(r *http.Request) (*http.Response, error) {
 		return &http.Response{
@@ -322,6 +327,7 @@ func manyAccounts(t *testing.T, n int) {
 	}
 	cancel()
 	synctest.Wait()
+	return growth{n, float64(memory*n) / (1 << 20), 100 * cpu.Seconds() / span.Seconds(), float64(polls) / span.Seconds()}
 }
 
 // inUse is the memory of live objects and of stacks.

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var update = flag.Bool("update", false, "write docs/severity.md")
+var update = flag.Bool("update", false, "write what is made from the code in docs")
 
 // docsIntro is the part of docs/severity.md that is not made from the rules.
 const docsIntro = `# Severity
@@ -73,6 +73,7 @@ var docsConditions = map[string]string{
 	"action_type":   "Cloudflare's own name of the action.",
 	"verb":          "What the action comes down to.",
 	"outcome":       "How it went.",
+	"method":        "The HTTP method. Only entries of Audit Logs v2 have one.",
 	"actor":         "The e-mail address or the id of who did it.",
 	"actor_type":    "`user`, `system`, `staff` (of Cloudflare) or `unknown`, or Cloudflare's own name.",
 	"source_ip":     "Addresses or CIDR prefixes.",
@@ -118,6 +119,18 @@ func docs(t *testing.T) string {
 		"two together, and nothing that is not known is dropped.\n\n| Resource | Action | Canonical action |\n|---|---|---|\n")
 	for _, p := range pairs {
 		fmt.Fprintf(&b, "| `%s` | `%s` | `%s` |\n", p.resource, p.action, p.name)
+	}
+	b.WriteString("\nEntries of Audit Logs v2 are named by their method and path first. Of these rows\n" +
+		"the first one that fits counts; " + "`{…}` is any one part of a path, and `{scope}` is below an\naccount, a zone or `/user`. " +
+		"`*` is a collection and its members: POST creates, PUT and\nPATCH update, DELETE deletes and GET views, which is the verb at the end of the name.\n" +
+		"A path that is in no row goes by the description of the operation, and then by\nproduct, type and verb as above.\n\n" +
+		"| Method | Path | Canonical action |\n|---|---|---|\n")
+	for _, r := range routes {
+		name := r.name
+		if r.method == "*" {
+			name += ".…"
+		}
+		fmt.Fprintf(&b, "| `%s` | `%s` | `%s` |\n", strings.ReplaceAll(r.method, " ", "`, `"), r.path, name)
 	}
 	b.WriteString("\n## Rules\n")
 	c := classify(t, classifierConfig{ProductionZones: []string{"example.com"}, VerifiedWorkers: []string{"checkout*"}})

@@ -43,6 +43,9 @@ type entry struct {
 	oldValue value // the resource before, see valueOf
 	newValue value // the resource after
 
+	// call is what only Audit Logs v2 says, and nil for the audit log.
+	call *call
+
 	// undecodable says that nothing of the entry could be understood.
 	undecodable bool
 	// notes say what was odd.
@@ -55,7 +58,8 @@ const (
 	outcomeFailure = "failure"
 )
 
-// The sections of an entry that are kept, as indexes of scanned.at.
+// The parts of an entry that are kept, as indexes of scanned.at. Those that only
+// one of the logs has share their places with those of the other.
 const (
 	atID = iota
 	atWhen
@@ -66,20 +70,29 @@ const (
 	atActorType
 	atActorEmail
 	atActorIP
-	atInterface
-	atOwnerID
 	atResourceID
 	atResourceType
+	atShared
+)
+
+// What only the audit log has.
+const (
+	atInterface = atShared + iota
+	atOwnerID
 	atMetadata
 	atNewValue
 	atOldValue
 	atNewValueJSON
 	atOldValueJSON
-	// What only Audit Logs v2 has.
-	atAccountID
-	atAccountName
+)
+
+// What only Audit Logs v2 has.
+const (
+	atAccountID = atShared + iota
 	atActorContext
 	atActorToken
+	atActorTokenID
+	atActorTokenName
 	atRay
 	atMethod
 	atStatusCode
@@ -127,7 +140,6 @@ var layoutV1 = layout{[]string{"action.", "actor.", "owner.", "resource."}, map[
 var layoutV2 = layout{[]string{"account.", "action.", "actor.", "raw.", "resource.", "zone."}, map[string]int{
 	"id":                 atID,
 	"account.id":         atAccountID,
-	"account.name":       atAccountName,
 	"action.description": atActionInfo,
 	"action.result":      atActionResult,
 	"action.time":        atWhen,
@@ -136,7 +148,9 @@ var layoutV2 = layout{[]string{"account.", "action.", "actor.", "raw.", "resourc
 	"actor.email":        atActorEmail,
 	"actor.id":           atActorID,
 	"actor.ip_address":   atActorIP,
-	"actor.token":        atActorToken,
+	"actor.token":        atActorToken, // as it is; documented are the next two
+	"actor.token_id":     atActorTokenID,
+	"actor.token_name":   atActorTokenName,
 	"actor.type":         atActorType,
 	"raw.cf_ray_id":      atRay,
 	"raw.method":         atMethod,
@@ -416,6 +430,12 @@ func (p *page) id(i int) []byte {
 	return nil
 }
 
+// The notes that entries of both logs may have.
+const (
+	noteInvalidUTF8   = "invalid UTF-8 in the entry is replaced by U+FFFD"
+	noteNotUnderstood = "the entry could not be understood; see raw_event"
+)
+
 // partialID is the id of the entry at which the scan failed, as it stands there,
 // or "" when the scan did not come to one.
 func (p *page) partialID() string { return string(p.partial.at[atID].of(p.body)) }
@@ -423,35 +443,22 @@ func (p *page) partialID() string { return string(p.partial.at[atID].of(p.body))
 // entry decodes the i-th entry into memory of its own. It does not fail: what
 // is not as it should be is left out and noted.
 func (p *page) entry(i int) entry {
+	if p.layout == &layoutV2 {
+		return p.entryV2(i)
+	}
 	s := &p.entries[i]
 	e := entry{raw: string(s.entry.of(p.body))}
 	text := func(at int) string { return e.part(s, at).text() }
 
-	e.id = text(atID)
-	if e.id == "" {
-		e.id = derivedID(e.raw)
-		e.notes = append(e.notes, "the entry has no id; this one is derived from its bytes")
-	}
-	if w := text(atWhen); w != "" {
-		if e.when = parseTime(w); e.when.IsZero() {
-			e.notes = append(e.notes, "the entry's time could not be read")
-		}
-	} else {
-		e.notes = append(e.notes, "the entry has no time")
-	}
+	e.decodeID(text(atID))
+	e.decodeTime(text(atWhen))
 	e.actionType = text(atActionType)
 	e.actionInfo = text(atActionInfo)
 	e.outcome = outcomeOf(text(atActionResult))
 	e.actorID = text(atActorID)
 	e.actorType = text(atActorType)
 	e.actorEmail = text(atActorEmail)
-	if ip := text(atActorIP); ip != "" {
-		addr, err := netip.ParseAddr(ip)
-		if err != nil {
-			e.notes = append(e.notes, "the actor's address could not be read")
-		}
-		e.actorIP = addr.Unmap().WithZone("")
-	}
+	e.decodeAddress(text(atActorIP))
 	e.iface = text(atInterface)
 	e.ownerID = text(atOwnerID)
 	e.resourceID = text(atResourceID)
@@ -465,12 +472,41 @@ func (p *page) entry(i int) entry {
 	}
 	if s.odd == "entry" || (e.actionType == "" && e.resourceType == "" && e.actionInfo == "") {
 		e.undecodable = true
-		e.notes = append(e.notes, "the entry could not be understood; see raw_event")
+		e.notes = append(e.notes, noteNotUnderstood)
 	}
 	if !utf8.ValidString(e.raw) {
-		e.notes = append(e.notes, "invalid UTF-8 in the entry is replaced by U+FFFD")
+		e.notes = append(e.notes, noteInvalidUTF8)
 	}
 	return e
+}
+
+// decodeID takes the id of an entry, or derives one from its bytes.
+func (e *entry) decodeID(id string) {
+	if e.id = id; id == "" {
+		e.id = derivedID(e.raw)
+		e.notes = append(e.notes, "the entry has no id; this one is derived from its bytes")
+	}
+}
+
+func (e *entry) decodeTime(w string) {
+	if w == "" {
+		e.notes = append(e.notes, "the entry has no time")
+		return
+	}
+	if e.when = parseTime(w); e.when.IsZero() {
+		e.notes = append(e.notes, "the entry's time could not be read")
+	}
+}
+
+func (e *entry) decodeAddress(ip string) {
+	if ip == "" {
+		return
+	}
+	addr, err := netip.ParseAddr(ip)
+	if err != nil {
+		e.notes = append(e.notes, "the actor's address could not be read")
+	}
+	e.actorIP = addr.Unmap().WithZone("")
 }
 
 // part is one section of the entry, cut out of its own copy of the bytes.

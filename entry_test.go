@@ -24,11 +24,18 @@ func FuzzScan(f *testing.F) {
 		"{\"result\":[{\"id\":\"\xff\",\"when\":\"\\ud800\",\"actor\":{\"ip\":\"::ffff:192.0.2.1\"}}]}", ` { "result" : [ { "id" : "a" } ] } `,
 		`{"result":[` + strings.Repeat("0,", 1001) + `0]}`, `{"result":[` + strings.Repeat(`{"a":`, 300) + "1" + strings.Repeat("}", 300) + `]}`,
 	} {
-		f.Add([]byte(seed))
+		f.Add([]byte(seed), false)
+		f.Add([]byte(seed), true)
 	}
-	f.Fuzz(func(t *testing.T, body []byte) {
+	f.Add([]byte(`{"result":[`+requested("POST", "/user/tokens", body(`{"name":"ci"}`), answer(`{"value":"x"}`))+`,null,7,"x",[],{},`+
+		`{"id":{},"action":[],"actor":null,"raw":1,"resource":"x"},{"id":"a","action":{"time":"2026-05-12T09:00:00Z"},"raw":{"uri":"?"}}],"result_info":{"count":3,"cursor":"c"}}`), true)
+	f.Fuzz(func(t *testing.T, body []byte, v2 bool) {
 		input := bytes.Clone(body)
-		p := &page{body: body}
+		layout := &layoutV1
+		if v2 {
+			layout = &layoutV2
+		}
+		p := &page{body: body, layout: layout}
 		env, err := p.scan()
 		require.Equal(t, input, body, "the reply is not written to")
 		require.LessOrEqual(t, len(p.entries), maxPageSize+1)
@@ -38,11 +45,13 @@ func FuzzScan(f *testing.F) {
 			e := p.entry(i)
 			require.NotEmpty(t, e.id)
 			require.NotEmpty(t, key)
-			require.LessOrEqual(t, len(e.raw), len(body))
+			if !v2 { // where a mask may be longer than the secret
+				require.LessOrEqual(t, len(e.raw), len(body))
+			}
 			require.True(t, when.Equal(e.when), "%s is not %s", when, e.when)
 			keys = append(keys, string(key))
 		}
-		again := &page{body: body}
+		again := &page{body: body, layout: layout}
 		_, _ = again.scan()
 		for i := range again.entries {
 			key, _ := again.key(i)

@@ -18,6 +18,13 @@ type facts struct {
 
 	// target is the resource as a person would call it.
 	target string
+	// shared is what Audit Logs v2 and the audit log both call it, where that is
+	// not the target.
+	shared string
+	// recordID is the id of the DNS record that stands for a batch.
+	recordID string
+	// ruleset says that it is about a rule set or about a rule of one.
+	ruleset bool
 	// zoneName, in lower case and without a dot at its end, and zoneID are the
 	// zone. Both are empty when the entry names none.
 	zoneName, zoneID string
@@ -293,8 +300,12 @@ func (r *review) refine() {
 	}
 	if strings.HasPrefix(r.name, "access_policy.") {
 		// Policies of several applications often have the same name.
+		name := r.target
 		if app := r.text("app_name", "app_id"); app != "" && app != r.target {
 			r.target = strings.TrimSpace(r.target + " (" + app + ")")
+		}
+		if id := r.text("app_id"); id != "" {
+			r.shared = strings.TrimSpace(name + " (" + id + ")")
 		}
 	}
 	r.compare()
@@ -306,7 +317,7 @@ func (r *review) rename(name string) { r.naming = *namings[name] }
 func (r *review) refineAccount() {
 	r.target = r.meta.text("user_email", "email", "member_email")
 	if r.target == "" {
-		r.target = r.text("email", "invited_member_email")
+		r.target = r.text("email", "invited_member_email", "userName")
 	}
 	if r.target == "" {
 		r.target = r.after.get("user").get("email").text()
@@ -314,10 +325,22 @@ func (r *review) refineAccount() {
 	if r.target == "" {
 		r.target = r.before.get("user").get("email").text()
 	}
+	if r.target == "" {
+		r.target = r.meta.get("user").get("email").text()
+	}
+	if r.isEnforcement() {
+		r.setting = enforcementSetting
+	}
 	switch r.name {
 	case "account.2fa.enforce", "account.2fa.update", "account.2fa.enable", "account.update":
-		if r.enforcement() == "false" {
+		switch now := r.enforcement(); {
+		case now == "false":
 			r.rename("account.2fa.disable")
+			r.setting = enforcementSetting
+		case now == "true" && r.e.call != nil:
+			// Without the old value it may be that this was so before.
+			r.rename("account.2fa.enforce")
+			r.setting = enforcementSetting
 		}
 	case "user.update":
 		if now := r.after.text("email"); now != "" && !strings.EqualFold(now, r.before.text("email")) {
@@ -351,6 +374,9 @@ func (r *review) isAboutOneself() bool {
 	return false
 }
 
+// enforcementSetting is the demand for a second factor from all members.
+const enforcementSetting = "enforce_twofactor"
+
 // isEnforcement reports whether the entry is about the demand for a second
 // factor from all members.
 func (r *review) isEnforcement() bool {
@@ -363,10 +389,10 @@ func (r *review) enforcement() string {
 	if len(r.after) == 0 && r.isEnforcement() {
 		return strings.ToLower(r.e.newValue.text())
 	}
-	now, before := r.after.get("enforce_twofactor"), r.before.get("enforce_twofactor")
+	now, before := r.after.get(enforcementSetting), r.before.get(enforcementSetting)
 	if now == "" {
-		now = r.after.get("settings").get("enforce_twofactor")
-		before = r.before.get("settings").get("enforce_twofactor")
+		now = r.after.get("settings").get(enforcementSetting)
+		before = r.before.get("settings").get(enforcementSetting)
 	}
 	if now == before && now != "" && r.name == "account.update" {
 		// An update of another setting carries this one along.
@@ -477,6 +503,9 @@ func (r *review) refineRole() {
 		r.role = roleUnchanged
 	case given.super, given.known && !given.opaque:
 		r.role = roleOther
+	case r.after.has("Operations"), r.after.has("members"):
+		// SCIM puts members into a group, with the roles it has.
+		r.role = roleUnknown
 	case !given.isSet && r.verb == verbUpdate && len(r.after) > 0:
 		r.role = roleUnchanged
 	default:
@@ -514,6 +543,10 @@ func (r *review) refineZone() {
 		if r.after.text("paused") == "true" && r.before.text("paused") != "true" {
 			r.rename("zone.pause")
 		}
+	case "registrar.domain.update":
+		if r.e.call != nil && r.after.text("locked") == "false" {
+			r.rename("registrar.domain.unlock")
+		}
 	}
 	switch r.name {
 	case "zone.dnssec.disable", "zone.hold.remove", "zone.pause":
@@ -522,6 +555,9 @@ func (r *review) refineZone() {
 		r.direction = safer
 	}
 	r.target = r.meta.text("pr_match")
+	if r.target == "" && strings.HasPrefix(r.name, "zone.pagerule.") {
+		r.target = pageRuleMatch(r.after.get("targets"), r.meta.get("targets"), r.before.get("targets"))
+	}
 	if r.target == "" && strings.HasPrefix(r.name, "registrar.") {
 		r.target = r.text("domain", "name")
 	}
@@ -536,6 +572,16 @@ func (r *review) refineZone() {
 	}
 }
 
+// pageRuleMatch is the address in the first of the targets of a page rule.
+func pageRuleMatch(lists ...value) string {
+	for _, list := range lists {
+		if text := first(list).get("constraint", "value").text(); text != "" {
+			return text
+		}
+	}
+	return ""
+}
+
 // refineSetting compares the values of a zone setting. They stand in the
 // metadata, or in the old and the new value.
 func (r *review) refineSetting() {
@@ -547,6 +593,10 @@ func (r *review) refineSetting() {
 	now, before := r.meta.get("value", "new_value"), r.meta.get("old_value")
 	if now == "" {
 		now, before = r.after.get("value"), r.before.get("value")
+	}
+	if items := r.after.get("items"); now == "" && items.kind() == '[' {
+		r.setting, now = gravestSetting(items)
+		r.target = r.setting
 	}
 	if now == "" && len(r.after) == 0 {
 		now = r.e.newValue
@@ -566,6 +616,27 @@ func (r *review) refineSetting() {
 		// The whole of the WAF is every one of its rules.
 		r.rename("waf_rule.disable")
 	}
+}
+
+// gravestSetting is one of several settings that are changed at once: the first
+// that is weakened, or else the first that protects something, or else the first.
+func gravestSetting(items value) (name string, now value) {
+	gravity := -1
+	items.each(func(_ string, item value) bool {
+		id, v := strings.ToLower(item.get("id").text()), item.get("value")
+		g := 0
+		switch {
+		case settingDirection(id, "", v) == weaker:
+			g = 2
+		case settingOrders[id] != "":
+			g = 1
+		}
+		if id != "" && g > gravity {
+			name, now, gravity = id, v, g
+		}
+		return true
+	})
+	return name, now
 }
 
 func settingDirection(setting string, before, now value) string {
@@ -625,7 +696,11 @@ func (r *review) refineDNS() {
 		r.recordType = lost
 	}
 	r.target = strings.TrimSuffix(r.text("name", "record_name"), ".")
+	if r.e.call != nil {
+		r.target = qualified(r.target, r.zoneName)
+	}
 	if others > 0 && r.target != "" {
+		r.shared = r.target
 		r.target += " and " + strconv.Itoa(others) + " more"
 	}
 	was, is := r.before.text("proxied"), r.after.text("proxied")
@@ -635,6 +710,18 @@ func (r *review) refineDNS() {
 	case was == "false" && is == "true":
 		r.direction = safer
 	}
+}
+
+// qualified is the name of a record in full. Requests may name it within its
+// zone, which "@" then stands for.
+func qualified(name, zone string) string {
+	switch lower := strings.ToLower(name); {
+	case name == "" || zone == "" || lower == zone || strings.HasSuffix(lower, "."+zone):
+		return name
+	case name == "@":
+		return zone
+	}
+	return name + "." + zone
 }
 
 // batches are the members of a batch of DNS records, the gravest change first.
@@ -664,11 +751,13 @@ func (r *review) refineBatch() (others int) {
 	}
 	switch {
 	case gravest == "":
+		return others
 	case r.verb == verbDelete:
 		r.before, r.after = r.before.read(gravest, nil), r.after[:0]
 	default:
 		r.after = r.after.read(gravest, nil)
 	}
+	r.recordID = gravest.get("id").text()
 	return others
 }
 

@@ -1,6 +1,7 @@
 package cloudflareaudit
 
 import (
+	"bytes"
 	"strconv"
 	"strings"
 
@@ -47,6 +48,7 @@ func (r *review) refineFirewall() {
 	if phase == "" {
 		phase, kind = r.text("phase"), r.text("kind")
 	}
+	r.ruleset = r.isRuleset()
 	switch kind {
 	case "root", "custom", "managed":
 		r.accountWide = true
@@ -65,8 +67,11 @@ func (r *review) refineFirewall() {
 		}
 		return
 	}
-	c := r.controls()
-	d := c.compare()
+	var d controlsDiff
+	if call := r.e.call; call == nil || !call.whole {
+		c := r.controls()
+		d = c.compare()
+	}
 	if d.target != "" {
 		r.target = d.target
 		if d.others > 0 {
@@ -112,6 +117,12 @@ func (r *review) refineFirewall() {
 	for _, change := range d.changes {
 		r.add(change)
 	}
+}
+
+// isRuleset reports whether the entry is about a rule set or a rule of one.
+func (r *review) isRuleset() bool {
+	var buf [2*maxName + 1]byte
+	return bytes.Contains(squashPair(buf[:0], r.e.resourceType, r.e.actionType), []byte("ruleset"))
 }
 
 // limitDirection tells a rate limit that lets more through from one that lets

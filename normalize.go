@@ -20,6 +20,12 @@ const (
 	eventCategory = "saas"
 )
 
+// The logs that entries are read from.
+const (
+	apiV1 = "v1"
+	apiV2 = "v2"
+)
+
 // Bounds of texts in an event, in bytes. What they cut off is in raw_event.
 const (
 	maxText = 512
@@ -49,7 +55,8 @@ func (n *Normalizer) facts(e *entry) facts {
 var singles = sync.Pool{New: func() any { return new(page) }}
 
 // Normalize turns one entry, as JSON, into an event, and says how the rules
-// grade it. A verdict to drop comes with the event all the same.
+// grade it. A verdict to drop comes with the event all the same. Whether it is an
+// entry of the audit log or of Audit Logs v2 is told by its members.
 //
 // It never fails. What is not an entry becomes an event that says so and holds
 // it in RawEvent, as a JSON string where it is not JSON. An entry without a
@@ -59,21 +66,40 @@ func (n *Normalizer) Normalize(raw []byte) (ingest.Event, Verdict) {
 	return n.event(&e, time.Time{})
 }
 
-// decodeOne decodes one entry into memory of its own.
+// decodeOne decodes one entry into memory of its own. The parts that it has tell
+// which log it is from.
 func decodeOne(raw []byte) entry {
 	p := singles.Get().(*page)
 	defer func() {
-		p.body = nil
+		p.body, p.layout = nil, nil
 		singles.Put(p)
 	}()
-	p.body = raw
-	if err := p.scanOne(); err == nil && len(p.entries) == 1 && nesting(raw) < maxNesting {
-		return p.entry(0)
+	p.body, p.layout = raw, &layoutV2
+	if err := p.scanOne(); err == nil && nesting(raw) < maxNesting {
+		if p.isV2() {
+			return p.entry(0)
+		}
+		p.layout = &layoutV1
+		if p.scanOne() == nil {
+			return p.entry(0)
+		}
 	}
-	quoted, _ := jsontext.AppendQuote(nil, raw)
-	return entry{raw: string(quoted), id: derivedID(string(raw)), undecodable: true, notes: []string{
+	e := entry{id: derivedID(string(raw)), undecodable: true, notes: []string{
 		"the entry is not JSON; raw_event holds it as text",
 	}}
+	e.keepText(string(raw))
+	return e
+}
+
+// keepText keeps what cannot be read as JSON as a text, with secrets masked as far
+// as they can be told.
+func (e *entry) keepText(text string) {
+	var m masking
+	shown := m.torn(text)
+	if m.n > 0 {
+		e.notes = append(e.notes, maskedNote(m.n))
+	}
+	e.raw = string(quote(shown))
 }
 
 // maxNesting bounds how deep an entry may nest to be part of an event:
@@ -109,9 +135,19 @@ func (n *Normalizer) event(e *entry, fallback time.Time) (ingest.Event, Verdict)
 // eventOf makes an event of an entry of which everything else is known.
 func (n *Normalizer) eventOf(e *entry, f *facts, v Verdict, fallback time.Time) ingest.Event {
 	created := e.when
-	raw, replaced := rawEvent(e.raw)
 	// The notes of the entry are appended to without changing them.
 	notes := e.notes[:len(e.notes):len(e.notes)]
+	api, request := apiV1, ingest.Request{}
+	text := e.raw
+	if e.call != nil {
+		api, request = apiV2, e.call.Request
+	} else if e.hasValues() && !plainValues(&f.naming) {
+		var n int
+		if text, n = maskEntry(text); n > 0 {
+			notes = append(notes, maskedNote(n))
+		}
+	}
+	raw, replaced := rawEvent(text)
 	if created.IsZero() && !fallback.IsZero() {
 		created = fallback
 		notes = append(notes, "created_at is that of the entry's place in the log")
@@ -145,7 +181,8 @@ func (n *Normalizer) eventOf(e *entry, f *facts, v Verdict, fallback time.Time) 
 			ActorEmail:     oneLine(e.actorEmail, maxText),
 			ActorName:      oneLine(f.actorName, maxText),
 			Interface:      oneLine(e.iface, maxText),
-			AccountID:      or(n.accountID, oneLine(e.ownerID, maxText)),
+			Scope:          oneLine(n.scope(e, f), maxText),
+			AccountID:      or(n.accountID, oneLine(e.account(), maxText)),
 			ResourceType:   oneLine(e.resourceType, maxText),
 			ResourceID:     oneLine(e.resourceID, maxText),
 			ZoneID:         oneLine(f.zoneID, maxText),
@@ -156,9 +193,17 @@ func (n *Normalizer) eventOf(e *entry, f *facts, v Verdict, fallback time.Time) 
 			ChangesOmitted: f.changesOmitted,
 			Rule:           v.Rule,
 			Why:            v.Why,
+			API:            api,
+			CorrelationID:  n.correlate(e, f, created, correlationSpan),
+			Request:        request,
 			Notes:          notes,
 		},
 	}
+}
+
+// hasValues reports whether an entry says anything of what it was about.
+func (e *entry) hasValues() bool {
+	return len(e.metadata) > len("{}") || e.oldValue != "" || e.newValue != ""
 }
 
 // externalID is the id of the entry, or one derived from it where it is no

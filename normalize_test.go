@@ -49,7 +49,7 @@ func sound(t testing.TB, events ...ingest.Event) {
 func TestNormalize_OneEventInFull(t *testing.T) {
 	t.Parallel()
 	raw := `{"id":"8e2a1c0e-0000-4000-8000-000000000001","when":"2026-05-12T09:14:27.305112Z","interface":"API",` +
-		`"action":{"type":"rec_del","result":true},"owner":{"id":"o1"},` +
+		`"action":{"type":"rec_del","result":true},"owner":{"id":"` + account + `"},` +
 		`"actor":{"id":"a1","type":"user","email":"mallory@example.com","ip":"::ffff:203.0.113.66"},` +
 		`"resource":{"type":"DNS_record","id":"r1"},"metadata":{"zone_name":"Example.com"},` +
 		`"oldValueJson":{"id":"r1","type":"MX","name":"example.com","content":"mail.example.com","zone_id":"z1"},"newValueJson":{}}`
@@ -63,12 +63,12 @@ func TestNormalize_OneEventInFull(t *testing.T) {
 		RawEvent:        ingest.RawJSON(raw),
 		Audit: ingest.Audit{
 			Outcome: "success", ActionType: "rec_del", ActorID: "a1", ActorType: "user", ActorEmail: "mallory@example.com",
-			Interface: "API", AccountID: account, ResourceType: "DNS_record", ResourceID: "r1", ZoneID: "z1", ZoneName: "example.com",
+			Interface: "API", Scope: "zone", AccountID: account, ResourceType: "DNS_record", ResourceID: "r1", ZoneID: "z1", ZoneName: "example.com",
 			Target: "example.com",
 			Changes: []ingest.FieldChange{
 				{Field: "type", Old: "MX"}, {Field: "name", Old: "example.com"}, {Field: "content", Old: "mail.example.com"},
 			},
-			Rule: "dns-record-deleted-production", Why: v.Why,
+			Rule: "dns-record-deleted-production", Why: v.Why, API: "v1", CorrelationID: got.Audit.CorrelationID,
 		},
 	}, got)
 	assert.Equal(t, "dns-record-deleted-production", v.Rule)
@@ -429,12 +429,11 @@ func TestNormalize_TitlesAreOneBoundedLine(t *testing.T) {
 	assert.LessOrEqual(t, len(got.ExternalID), maxID)
 }
 
-func TestNormalize_SecretsStayOutOfEverythingButTheEntry(t *testing.T) {
+func TestNormalize_SecretsStayOutOfTheEvent(t *testing.T) {
 	t.Parallel()
 	const secret = "hunter2hunter2"
 	n := normalizer(t, classifierConfig{})
 	for _, raw := range []string{
-		logged("account", "token_roll", `"metadata":{"token_name":"ci","old_token_hash":"`+secret+`","new_token_hash":"`+secret+`1"}`),
 		logged("access.identity_provider", "create", after(`{"config":{"client_secret":"`+secret+`"}}`)),
 		logged("logpush job", "job_create", after(`{"destination_conf":"s3://b?secret-access-key=`+secret+`"}`)),
 		logged("logpush job", "job_update", after(`{"output":{"auth":{"password":"`+secret+`"}}}`)),
@@ -442,10 +441,15 @@ func TestNormalize_SecretsStayOutOfEverythingButTheEntry(t *testing.T) {
 		logged("x", "create", `"newValue":"cfut_`+secret+`"`),
 	} {
 		got, _ := n.Normalize([]byte(raw))
-		assert.Contains(t, string(got.RawEvent), secret)
-		got.RawEvent = ""
 		assert.NotContains(t, string(got.AppendJSON(nil)), secret, raw)
+		assert.Contains(t, string(got.RawEvent), masked)
+		assert.NotEmpty(t, got.Audit.Notes, raw)
 	}
+	// The digest of a token is no secret, but says nothing as a change either.
+	got, _ := n.Normalize([]byte(logged("account", "token_roll", `"metadata":{"token_name":"ci","old_token_hash":"`+secret+`","new_token_hash":"`+secret+`1"}`)))
+	assert.Contains(t, string(got.RawEvent), secret)
+	got.RawEvent = ""
+	assert.NotContains(t, string(got.AppendJSON(nil)), secret)
 }
 
 func FuzzNormalize(f *testing.F) {
@@ -455,6 +459,9 @@ func FuzzNormalize(f *testing.F) {
 	for _, e := range examples {
 		f.Add([]byte(e.yes))
 		f.Add([]byte(e.no))
+	}
+	for _, c := range routeCases {
+		f.Add([]byte(requested(c.method, c.path, c.more...)))
 	}
 	for _, raw := range []string{``, `{`, `null`, `[[]]`, "{\"id\":\"\\ud800\"}", "{\"a\":\"\xff\"}", `{"metadata":{"zone_name":"ü\u0000"}}`,
 		`{"id":"x","when":"9999-12-31T23:59:59.999999999+23:59","resource":{"type":"ruleset"},"newValueJson":{"modified_rules":[[],{},{"action":{"mode":[]}}]}}`} {

@@ -9,8 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/go-json-experiment/json/jsontext"
-
 	"github.com/aisoc/cloudflareaudit/ingest"
 )
 
@@ -702,8 +700,10 @@ func (p *poll) keepUnreadable(w *window, cause error) (kept bool) {
 	if t := at.at[atWhen]; t.end > 0 {
 		e.when = parseTime(value(t.of(p.page.body)).text())
 	}
-	quoted, _ := jsontext.AppendQuote(nil, text)
-	e.raw = string(quoted)
+	e.keepText(text)
+	if p.page.layout == &layoutV2 {
+		e.call = new(call)
+	}
 	when, timed := w.reached(), w.plausible(e.when)
 	if timed {
 		when = e.when

@@ -34,7 +34,7 @@ func (p *ruleParser) checkReach(rules []Rule) {
 // condition. The other conditions are about all entries.
 var concerned = map[conditionKind][]string{
 	onRecordType:  {familyDNS},
-	onSetting:     {familyZone, familyFirewall},
+	onSetting:     {familyZone, familyFirewall, familyAccount},
 	onRole:        {familyAccount},
 	onScope:       {familyToken},
 	onWorker:      {familyWorkers},

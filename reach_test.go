@@ -64,7 +64,7 @@ func TestParseRules_FindsConditionsThatCannotGoTogether(t *testing.T) {
 		`{"action":["dns.record.create","zone.*"],"role":"other"}`:      "match.role: never holds",
 		`{"action":"zone.delete","decision":"bypass"}`:                  "match.decision: never holds",
 		`{"action":"dns.*","worker":"none"}`:                            "match.worker: never holds",
-		`{"action":"member.*","setting":"ssl"}`:                         "match.setting: never holds",
+		`{"action":"dns.*","setting":"ssl"}`:                            "match.setting: never holds",
 		`{"action":"member.*","own_token":true}`:                        "match.own_token: never holds",
 		`{"action":"dns.*","account_wide":true}`:                        "match.account_wide: never holds",
 		`{"action":"dns.record.delete","verb":"create"}`:                "match.verb: never holds for the actions of this rule: the verb of dns.record.delete is delete",
@@ -76,6 +76,7 @@ func TestParseRules_FindsConditionsThatCannotGoTogether(t *testing.T) {
 		`{"action":["zone.delete","dns.*"],"record_type":"MX"}`:         "",
 		`{"action":"dns.settings.update","record_type":"unknown"}`:      "",
 		`{"action":"waf_rule.disable","setting":"waf"}`:                 "",
+		`{"action":"account.2fa.*","setting":"enforce_twofactor"}`:      "",
 		`{"action":["dns.record.delete","member.add"],"verb":"create"}`: "",
 	} {
 		_, err := ParseRules([]byte(`[{"id":"mine","severity":"low","match":` + match + `}]`))

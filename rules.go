@@ -93,6 +93,32 @@ var defaultRules = []Rule{
 		Title: "TLS settings deployed",
 		Why:   "A change of TLS settings has reached the edge. The change itself has an entry of its own."},
 
+	// Reads, most of which only Audit Logs v2 has. Those that show what an intruder
+	// looks for are kept. Lists of members are not among them: every visit to a
+	// page of the dashboard reads one.
+
+	{ID: "global-key-viewed", Severity: high, Techniques: oneOf{"T1552"},
+		Match: Match{Action: oneOf{"api_key.view"}},
+		Title: "Global API key displayed[: {target}]",
+		Why:   "The key can do all that its user can, does not expire and asks for no second factor."},
+	{ID: "tunnel-token-viewed", Severity: medium, Techniques: oneOf{"T1552"},
+		Match: Match{Action: oneOf{"tunnel.token.view"}},
+		Title: "Token of tunnel displayed[: {target}]",
+		Why:   "Whoever has the token can run the tunnel, and with it receive its traffic."},
+	{ID: "api-tokens-viewed", Severity: low, Techniques: oneOf{"T1526"},
+		Match: Match{Action: oneOf{"api_token.view", "access_service_token.view"}},
+		Title: "API tokens listed",
+		Why:   "The list tells which credentials there are and what each may do, though not their secrets."},
+	{ID: "dns-records-exported", Severity: low, Techniques: oneOf{"T1590.002"},
+		Match: Match{Action: oneOf{"dns.record.export"}},
+		Title: "DNS records exported",
+		Why:   "The export has every name and address of the zone, those of proxied origins too."},
+	{ID: "routine-read", Drop: true,
+		Match: Match{Action: oneOf{"*.view"}, Method: oneOf{"GET", "HEAD"},
+			ActorType: oneOf{"user", "system", "unknown"}, Outcome: oneOf{"success", "unknown"}},
+		Title: "Cloudflare {action}",
+		Why:   "The dashboard and tools read all the time, and a read changes nothing."},
+
 	// Signing in and protecting the sign-in.
 
 	{ID: "staff-access", Severity: medium, Techniques: oneOf{"T1199"},
@@ -112,7 +138,7 @@ var defaultRules = []Rule{
 		Title: "Cloudflare sign-out",
 		Why:   "The end of a session."},
 	{ID: "2fa-enforcement-removed", Severity: high, Techniques: oneOf{"T1556.006"},
-		Match: Match{Action: oneOf{"account.2fa.disable"}, ActionType: oneOf{"*enforce*"}},
+		Match: Match{Action: oneOf{"account.2fa.disable"}, Setting: oneOf{enforcementSetting}},
 		Title: "Two-factor authentication no longer enforced for the account",
 		Why:   "Every member can sign in with a password alone from now on."},
 	{ID: "2fa-disabled", Severity: high, Techniques: oneOf{"T1556.006"},
@@ -146,10 +172,6 @@ var defaultRules = []Rule{
 
 	// Credentials for the API.
 
-	{ID: "global-key-viewed", Severity: high, Techniques: oneOf{"T1552"},
-		Match: Match{Action: oneOf{"api_key.view"}},
-		Title: "Global API key displayed[: {target}]",
-		Why:   "The key can do all that its user can, does not expire and asks for no second factor."},
 	{ID: "global-key-deactivated", Severity: low,
 		Match: Match{Action: oneOf{"api_key.deactivate"}},
 		Title: "Global API key deactivated",

@@ -62,6 +62,9 @@ type Match struct {
 	Verb []string `json:"verb,omitempty"`
 	// Outcome is success, failure or unknown.
 	Outcome []string `json:"outcome,omitempty"`
+	// Method is the HTTP method of the request, such as "DELETE", as a pattern.
+	// Only entries of Audit Logs v2 have one.
+	Method []string `json:"method,omitempty"`
 
 	// Actor is an e-mail address or an id, as a pattern.
 	Actor []string `json:"actor,omitempty"`
@@ -144,6 +147,7 @@ const (
 	onActionType
 	onVerb
 	onOutcome
+	onMethod
 	onActor
 	onActorType
 	onSourceIP
@@ -178,6 +182,7 @@ var conditions = []struct {
 	{onActionType, "action_type", func(m *Match) *[]string { return &m.ActionType }, "", true},
 	{onVerb, "verb", func(m *Match) *[]string { return &m.Verb }, "create update delete enable disable reset roll view login logout accept deploy", false},
 	{onOutcome, "outcome", func(m *Match) *[]string { return &m.Outcome }, "success failure unknown", false},
+	{onMethod, "method", func(m *Match) *[]string { return &m.Method }, "", false},
 	{onActor, "actor", func(m *Match) *[]string { return &m.Actor }, "", true},
 	{onActorType, "actor_type", func(m *Match) *[]string { return &m.ActorType }, "", false},
 	{onSourceIP, "source_ip", func(m *Match) *[]string { return &m.SourceIP }, "", true},
@@ -284,6 +289,8 @@ type compiledRule struct {
 	prefixes   []netip.Prefix
 	changed    []changeGlobs
 	title      template
+	// own says that the title is not that of the default rules.
+	own bool
 }
 
 // flagCondition is a condition that is true or false, ready for use.
@@ -302,6 +309,9 @@ type classifierConfig struct {
 	VerifiedWorkers []string
 	DropRoutine     bool
 	Rules           []Rule
+	// Paired says that entries come from both logs, so that titles and techniques
+	// must not depend on what only one of them knows.
+	Paired bool
 }
 
 // classifier grades entries. It is safe for concurrent use.
@@ -309,6 +319,7 @@ type classifier struct {
 	zones, zoneIDs []glob
 	workers        []glob
 	dropRoutine    bool
+	paired         bool
 	rules          *ruleTable
 }
 
@@ -329,7 +340,7 @@ var defaultTable = sync.OnceValue(func() *ruleTable { return newRuleTable(defaul
 // newClassifier compiles the rules of cfg in front of the default ones. Its
 // error has a [FieldError] for every fault of cfg.
 func newClassifier(cfg classifierConfig) (*classifier, error) {
-	c := &classifier{dropRoutine: cfg.DropRoutine}
+	c := &classifier{dropRoutine: cfg.DropRoutine, paired: cfg.Paired}
 	var faults []error
 	for _, zone := range cfg.ProductionZones {
 		switch fault := checkZone(zone); {
@@ -426,6 +437,7 @@ func compile(r Rule) *compiledRule {
 		c.changed = append(c.changed, changeGlobs{newGlob(change.Field), newGlob(change.Old), newGlob(change.New)})
 	}
 	title := r.Title
+	c.own = title != defaultTitles()[r.ID]
 	if title == "" {
 		title = "Cloudflare {action}[: {target}]"
 	}
@@ -516,7 +528,11 @@ func (c *classifier) verdict(r *compiledRule, e *entry, f *facts) Verdict {
 	if failed {
 		v.Severity = lowered(v.Severity)
 	}
-	v.Title = r.title.render(e, f, v.Severity, failed)
+	if c.paired {
+		c.alike(&v, r, e, f, failed)
+	} else {
+		v.Title = r.title.render(e, f, v.Severity, failed)
+	}
 	return v
 }
 
@@ -595,6 +611,10 @@ func (g *graded) said(kind conditionKind) (text, other string) {
 		return f.verb, ""
 	case onOutcome:
 		return or(e.outcome, "unknown"), ""
+	case onMethod:
+		if e.call != nil {
+			return e.call.Method, ""
+		}
 	case onActor:
 		return e.actorEmail, e.actorID
 	case onActorType:

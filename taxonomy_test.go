@@ -176,7 +176,7 @@ var taxonomy = slices.Concat(
 	rows("account/pending", "zone.pending", info, dash, dash, inZone),
 	rows("zone/delete; ?zones/delete", "zone.delete", high, dash, dash, inZone),
 	rows("?zone/transfer_out; ?registrar.domain/transferred_out", "zone.transfer_out", high, dash, dash, inZone),
-	rows("zone/purge", "zone.cache.purge", low, dash, dash, inZone),
+	rows("zone/purge; ?purge_cache/create", "zone.cache.purge", low, dash, dash, inZone),
 	rows("?hold/delete; ?zone.hold/delete", "zone.hold.remove", medium, dash, dash, inZone),
 	rows("?dnssec/delete", "zone.dnssec.disable", medium, dash, dash, inZone),
 	rows("?dnssec/update", "zone.dnssec.disable", medium, dash, low, inZone, change(`{"status":"active"}`, `{"status":"disabled"}`)),

@@ -1,7 +1,9 @@
 package ingest
 
 import (
+	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -91,6 +93,9 @@ type Audit struct {
 	ActorName  string `json:"actor_name"`
 	// Interface is how it was done, such as "api" or "ui".
 	Interface string `json:"interface"`
+	// Scope is what the entry belongs to: "user" for what stands in the log of
+	// every account that its user is a member of, "account" or "zone".
+	Scope string `json:"scope"`
 	// AccountID is the account whose log the entry stands in.
 	AccountID string `json:"account_id"`
 	// ResourceType and ResourceID name the thing acted upon as the vendor does.
@@ -112,8 +117,58 @@ type Audit struct {
 	// event matters.
 	Rule string `json:"rule"`
 	Why  string `json:"why"`
+	// API is the log that the entry was read from, such as "v1" or "v2".
+	API string `json:"api"`
+	// CorrelationID is the same for the entries that two logs have of the same
+	// change. Others have it too where one person does the same to the same
+	// thing again within minutes.
+	CorrelationID CorrelationID `json:"correlation_id"`
+	// Request is the HTTP request behind the entry, empty when the log says
+	// nothing of it. Its keys are part of this object.
+	Request
 	// Notes say what was odd about the entry and how that was handled.
 	Notes []string `json:"notes"`
+}
+
+// CorrelationID is a digest of what two logs say alike about a change. In JSON it
+// is 32 hexadecimal digits, and the zero one is null.
+type CorrelationID [16]byte
+
+// String is the digest in hexadecimal digits.
+func (id CorrelationID) String() string { return hex.EncodeToString(id[:]) }
+
+// MarshalText implements [encoding.TextMarshaler].
+func (id CorrelationID) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, id[:]), nil }
+
+// UnmarshalText implements [encoding.TextUnmarshaler]. Its error says that b is
+// not 32 hexadecimal digits.
+func (id *CorrelationID) UnmarshalText(b []byte) error {
+	if len(b) != hex.EncodedLen(len(id)) {
+		return fmt.Errorf("correlation_id: %q is not 32 hexadecimal digits", b)
+	}
+	if _, err := hex.Decode(id[:], b); err != nil {
+		return fmt.Errorf("correlation_id: %q is not 32 hexadecimal digits", b)
+	}
+	return nil
+}
+
+// Request is the HTTP request behind an entry.
+type Request struct {
+	// Description is what the vendor calls the operation.
+	Description string `json:"description"`
+	Method      string `json:"method"`
+	// URI is the path and the query, in which secrets are masked.
+	URI string `json:"uri"`
+	// StatusCode is that of the reply, as text.
+	StatusCode string `json:"status_code"`
+	UserAgent  string `json:"user_agent"`
+	// RequestID is the vendor's id of the request.
+	RequestID string `json:"request_id"`
+	// Credential is the kind of credential it was made with, as the vendor
+	// names it, and TokenID and TokenName are its API token.
+	Credential string `json:"credential"`
+	TokenID    string `json:"token_id"`
+	TokenName  string `json:"token_name"`
 }
 
 // FieldChange is one field with its value before and after, as text. An empty
@@ -214,6 +269,8 @@ func (a *Audit) appendJSON(b []byte) []byte {
 	b = appendNullable(b, a.ActorName)
 	b = append(b, `,"interface":`...)
 	b = appendNullable(b, a.Interface)
+	b = append(b, `,"scope":`...)
+	b = appendNullable(b, a.Scope)
 	b = append(b, `,"account_id":`...)
 	b = appendNullable(b, a.AccountID)
 	b = append(b, `,"resource_type":`...)
@@ -247,15 +304,67 @@ func (a *Audit) appendJSON(b []byte) []byte {
 	b = appendNullable(b, a.Rule)
 	b = append(b, `,"why":`...)
 	b = appendNullable(b, a.Why)
+	b = append(b, `,"api":`...)
+	b = appendNullable(b, a.API)
+	b = append(b, `,"correlation_id":`...)
+	if a.CorrelationID == (CorrelationID{}) {
+		b = append(b, "null"...)
+	} else {
+		b = append(b, '"')
+		b = hex.AppendEncode(b, a.CorrelationID[:])
+		b = append(b, '"')
+	}
+	b = a.Request.appendJSON(b)
 	b = append(b, `,"notes":`...)
 	b = appendStrings(b, a.Notes)
 	return append(b, '}')
 }
 
+func (r *Request) appendJSON(b []byte) []byte {
+	if *r == (Request{}) {
+		return append(b, `,"description":null,"method":null,"uri":null,"status_code":null,"user_agent":null,`+
+			`"request_id":null,"credential":null,"token_id":null,"token_name":null`...)
+	}
+	b = append(b, `,"description":`...)
+	b = appendNullable(b, r.Description)
+	b = append(b, `,"method":`...)
+	b = appendNullable(b, r.Method)
+	b = append(b, `,"uri":`...)
+	b = appendNullable(b, r.URI)
+	b = append(b, `,"status_code":`...)
+	b = appendNullable(b, r.StatusCode)
+	b = append(b, `,"user_agent":`...)
+	b = appendNullable(b, r.UserAgent)
+	b = append(b, `,"request_id":`...)
+	b = appendNullable(b, r.RequestID)
+	b = append(b, `,"credential":`...)
+	b = appendNullable(b, r.Credential)
+	b = append(b, `,"token_id":`...)
+	b = appendNullable(b, r.TokenID)
+	b = append(b, `,"token_name":`...)
+	return appendNullable(b, r.TokenName)
+}
+
 func appendString(b []byte, s string) []byte {
+	if isPlain(s) {
+		b = append(b, '"')
+		b = append(b, s...)
+		return append(b, '"')
+	}
 	// The only error is invalid UTF-8, which AppendQuote has replaced.
 	b, _ = jsontext.AppendQuote(b, s)
 	return b
+}
+
+// isPlain reports whether s is the same within a JSON string, which most texts
+// are.
+func isPlain(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
 }
 
 func appendNullable(b []byte, s string) []byte {

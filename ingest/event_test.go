@@ -23,8 +23,9 @@ const (
 		"actor src_ip hostname created_at timestamp mitre_techniques audit " +
 		"raw_event raw_truncated"
 	auditKeys = "outcome action_type actor_id actor_type actor_email " +
-		"actor_name interface account_id resource_type resource_id zone_id " +
-		"zone_name target direction changes changes_omitted rule why notes"
+		"actor_name interface scope account_id resource_type resource_id zone_id " +
+		"zone_name target direction changes changes_omitted rule why api correlation_id " +
+		"description method uri status_code user_agent request_id credential token_id token_name notes"
 )
 
 func fullEvent() ingest.Event {
@@ -39,13 +40,18 @@ func fullEvent() ingest.Event {
 		Audit: ingest.Audit{
 			Outcome: "success", ActionType: "delete", ActorID: "u-1",
 			ActorType: "user", ActorEmail: "ada@example.com", ActorName: "Ada",
-			Interface: "api", AccountID: "acc-1", ResourceType: "dns_record",
+			Interface: "api", Scope: "zone", AccountID: "acc-1", ResourceType: "dns_record",
 			ResourceID: "r-1", ZoneID: "z-1", ZoneName: "example.com",
 			Target: "www.example.com", Direction: "weaker",
 			Changes: []ingest.FieldChange{
 				{Field: "ttl", Old: "60", New: "300"}, {Field: "proxied", New: "true"},
 			},
 			ChangesOmitted: 2, Rule: "dns-delete", Why: "a name stops resolving",
+			API: "v2", CorrelationID: ingest.CorrelationID{0: 0xc1, 15: 0x0f},
+			Request: ingest.Request{
+				Description: "Delete a record", Method: "DELETE", URI: "/records/r-1?a=b", StatusCode: "200", UserAgent: "curl/8",
+				RequestID: "q-1", Credential: "api_token", TokenID: "t-1", TokenName: "ci",
+			},
 			Notes: []string{"one note", "another"},
 		},
 		RawEvent:     `{"id":"e-1"}`,
@@ -66,13 +72,16 @@ func TestEvent_EncodesAsDocumented(t *testing.T) {
 		`"mitre_techniques":["T1565","T1565.002"],` +
 		`"audit":{"outcome":"success","action_type":"delete","actor_id":"u-1",` +
 		`"actor_type":"user","actor_email":"ada@example.com",` +
-		`"actor_name":"Ada","interface":"api","account_id":"acc-1",` +
+		`"actor_name":"Ada","interface":"api","scope":"zone","account_id":"acc-1",` +
 		`"resource_type":"dns_record","resource_id":"r-1","zone_id":"z-1",` +
 		`"zone_name":"example.com","target":"www.example.com",` +
 		`"direction":"weaker","changes":[` +
 		`{"field":"ttl","old":"60","new":"300"},` +
 		`{"field":"proxied","old":null,"new":"true"}],"changes_omitted":2,` +
-		`"rule":"dns-delete","why":"a name stops resolving",` +
+		`"rule":"dns-delete","why":"a name stops resolving","api":"v2","correlation_id":"c100000000000000000000000000000f",` +
+		`"description":"Delete a record","method":"DELETE","uri":"/records/r-1?a=b",` +
+		`"status_code":"200","user_agent":"curl/8","request_id":"q-1",` +
+		`"credential":"api_token","token_id":"t-1","token_name":"ci",` +
 		`"notes":["one note","another"]},` +
 		`"raw_event":{"id":"e-1"},"raw_truncated":true}`
 	assert.Equal(t, want, string(e.AppendJSON(nil)))
@@ -94,10 +103,13 @@ func TestEvent_EmptyFieldsAreNullNotMissing(t *testing.T) {
 		`"timestamp":"0001-01-01T00:00:00Z","mitre_techniques":[],` +
 		`"audit":{"outcome":null,"action_type":null,"actor_id":null,` +
 		`"actor_type":null,"actor_email":null,"actor_name":null,` +
-		`"interface":null,"account_id":null,"resource_type":null,` +
+		`"interface":null,"scope":null,"account_id":null,"resource_type":null,` +
 		`"resource_id":null,"zone_id":null,"zone_name":null,"target":null,` +
 		`"direction":null,"changes":[],"changes_omitted":0,"rule":null,` +
-		`"why":null,"notes":[]},"raw_event":null,"raw_truncated":false}`
+		`"why":null,"api":null,"correlation_id":null,"description":null,` +
+		`"method":null,"uri":null,"status_code":null,"user_agent":null,` +
+		`"request_id":null,"credential":null,"token_id":null,"token_name":null,` +
+		`"notes":[]},"raw_event":null,"raw_truncated":false}`
 	assert.Equal(t, want, string(e.AppendJSON(nil)))
 }
 
@@ -210,5 +222,19 @@ func TestSeverity_OnlyTheFiveListedAreValid(t *testing.T) {
 	}
 	for _, s := range []ingest.Severity{"", "High", "unknown", "info "} {
 		assert.False(t, s.Valid(), "%q", s)
+	}
+}
+
+func TestCorrelationID_IsTextOf32Digits(t *testing.T) {
+	t.Parallel()
+	id := ingest.CorrelationID{0: 0xc1, 15: 0x0f}
+	assert.Equal(t, "c100000000000000000000000000000f", id.String())
+	text, err := json.Marshal(id)
+	require.NoError(t, err)
+	var back ingest.CorrelationID
+	require.NoError(t, json.Unmarshal(text, &back))
+	assert.Equal(t, id, back)
+	for _, wrong := range []string{`""`, `"c1"`, `"x100000000000000000000000000000f"`, `"c100000000000000000000000000000f00"`} {
+		assert.ErrorContains(t, json.Unmarshal([]byte(wrong), &back), "correlation_id", wrong)
 	}
 }

@@ -104,7 +104,7 @@ func event(id string) ingest.Event {
 	return ingest.Event{
 		Source: "cloudflare", Category: "saas", ExternalID: id, Title: "title of " + id,
 		Severity: ingest.Low, Action: "dns.record.delete", RawEvent: ingest.RawJSON(`{"id":"` + id + `"}`),
-		Audit: ingest.Audit{Rule: "dns-record-deleted"},
+		Audit: ingest.Audit{Rule: "dns-record-deleted", API: "v1", CorrelationID: ingest.CorrelationID{1}},
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"text/tabwriter"
 	"time"
@@ -30,10 +31,10 @@ func newDemo(w world) *cobra.Command {
 		Use:   "demo",
 		Short: "Show what it does, without an account",
 		Long: `Demo starts a small imitation of the Cloudflare API on this machine, with entries
-of every kind that end just now, and polls it twice the way poll does. On a
-terminal it shows the events as a table, in a pipe as JSON, one object a line. A
-summary goes to standard error. It needs no account and no network, and leaves
-nothing behind.`,
+of every kind that end just now, in both audit logs, and polls it twice the way
+poll does, the second time as if five minutes had passed. On a terminal it shows
+the events as a table, in a pipe as JSON, one object a line. A summary goes to
+standard error. It needs no account and no network, and leaves nothing behind.`,
 		Example: `  cfaudit demo
   cfaudit demo | jq -r 'select(.severity == "critical") | .title'`,
 		Args: noArgs,
@@ -48,7 +49,10 @@ nothing behind.`,
 }
 
 func demo(ctx context.Context, w world) (err error) {
-	server, span, err := demoServer()
+	// later is how much the server's clock is ahead.
+	var later atomic.Int64
+	clock := func() time.Time { return time.Now().Add(time.Duration(later.Load())) }
+	server, span, err := demoServer(clock)
 	if err != nil {
 		return err
 	}
@@ -61,10 +65,14 @@ func demo(ctx context.Context, w world) (err error) {
 		AccountID:       cfapi.DefaultAccountID,
 		APIToken:        cloudflareaudit.NewSecret(cfapi.DefaultToken),
 		BaseURL:         "http://" + address + cfapi.Prefix,
+		AuditLogAPI:     cloudflareaudit.AuditLogBoth,
 		InitialLookback: span + time.Hour,
 		// So long that the second poll reads everything again.
-		Overlap: min(span+time.Hour, 24*time.Hour),
-		Logger:  newLogger(w),
+		Overlap:   min(span+time.Hour, 24*time.Hour),
+		OverlapV2: min(span+time.Hour, 24*time.Hour),
+		// It need not know that the clock is turned.
+		Clock:  clock,
+		Logger: newLogger(w),
 	})
 	if err != nil {
 		return err
@@ -92,6 +100,7 @@ func demo(ctx context.Context, w world) (err error) {
 	if err != nil {
 		return demoError(err)
 	}
+	later.Store(int64(5 * time.Minute))
 	second, err := runner.Drain(ctx)
 	if err != nil {
 		return demoError(err)
@@ -113,21 +122,27 @@ func demoError(err error) error {
 
 // demoServer returns an API with entries of every kind, the newest of which is
 // from now, and the span of time they are from.
-func demoServer() (*cfapi.Server, time.Duration, error) {
-	list, err := cfapi.Load(testdata.Entries())
+func demoServer(clock func() time.Time) (*cfapi.Server, time.Duration, error) {
+	v1, err := cfapi.Load(testdata.Entries())
 	if err != nil {
 		return nil, 0, err
 	}
-	now := time.Now()
-	list = cfapi.Shift(now, list)
+	v2, err := cfapi.Load(testdata.EntriesV2())
+	if err != nil {
+		return nil, 0, err
+	}
+	now := clock()
+	// Together, because a change stands in both.
+	list := cfapi.Shift(now, append(v1[:len(v1):len(v1)], v2...))
 	oldest := now
 	for _, e := range list {
 		if t, ok := cfapi.When(e); ok && t.Before(oldest) {
 			oldest = t
 		}
 	}
-	server := cfapi.NewServer(cfapi.Options{})
-	server.Add(time.Time{}, list...)
+	server := cfapi.NewServer(cfapi.Options{Clock: clock})
+	server.Add(time.Time{}, list[:len(v1)]...)
+	server.AddV2(time.Time{}, list[len(v1):]...)
 	return server, now.Sub(oldest), nil
 }
 

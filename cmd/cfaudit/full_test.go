@@ -53,7 +53,7 @@ func TestFull_ADeviceWithoutRoomMovesNoCursor(t *testing.T) {
 		t.Skip("there is no /dev/full here")
 	}
 	defer full.Close()
-	entries := recent(30)
+	entries := append(recent(10), since(20)...)
 	a := newAccount(t, entries[:10]...)
 	state := t.TempDir()
 	poll := a.call("poll", "--state", state, "--drop-routine=false", "--overlap", "2h")
@@ -107,7 +107,7 @@ func TestFull_AFileThatCannotGrowHoldsWholeLinesAndGoesOnLater(t *testing.T) {
 func TestFull_ACursorThatCannotBeSavedCostsOneBatchAtMost(t *testing.T) {
 	t.Parallel()
 	const batch = 200
-	entries := recent(1000)
+	entries := append(recent(1), since(999)...)
 	a := newAccount(t, entries[:1]...)
 	state := t.TempDir()
 	poll := a.call("poll", "--state", state, "--drop-routine=false", "--overlap", "2h", "--max-events", fmt.Sprint(batch))

@@ -128,6 +128,12 @@ func recent(n int) []json.RawMessage {
 	return cfapi.Generate(1, n, now.Add(-time.Hour), now.Add(-time.Minute))
 }
 
+// since are n entries of the last seconds, in the order of time.
+func since(n int) []json.RawMessage {
+	now := time.Now()
+	return cfapi.Generate(2, n, now.Add(-30*time.Second), now.Add(-time.Second))
+}
+
 // ids are the external ids of JSON lines, each of which must be an event as the
 // published schema has it.
 func ids(t *testing.T, lines string) []string {

@@ -38,7 +38,7 @@ func TestPoll_SecondPollDeliversNothingTwice(t *testing.T) {
 	second := poll.run(t.Context())
 	require.Equal(t, exitOK, second.code)
 	assert.Empty(t, second.out)
-	assert.Equal(t, "read 250 entries: 0 events, 0 dropped, 250 repeated; 3 requests, no backlog\n", second.err)
+	assert.Regexp(t, `^read (\d+) entr\w+: 0 events, 0 dropped, \d+ repeated; 1 request, no backlog\n$`, second.err)
 
 	fresh := cfapi.Entry("fresh", time.Now().Add(-time.Second), 6)
 	a.Add(time.Time{}, fresh)

@@ -17,7 +17,7 @@ import (
 func sound() ingest.Event {
 	return ingest.Event{
 		Source: "cloudflare", Category: "saas", ExternalID: "e-1", Title: "DNS record deleted", Severity: ingest.Low,
-		Action: "dns.record.delete", RawEvent: `{"id":"e-1"}`, Audit: ingest.Audit{Rule: "dns-record-deleted"},
+		Action: "dns.record.delete", RawEvent: `{"id":"e-1"}`, Audit: ingest.Audit{Rule: "dns-record-deleted", API: "v1", CorrelationID: ingest.CorrelationID{1}},
 	}
 }
 

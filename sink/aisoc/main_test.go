@@ -64,7 +64,7 @@ func event(id string) ingest.Event {
 		Action: "dns.record.delete", Actor: "alice@example.com", SrcIP: "192.0.2.10",
 		CreatedAt: time.Date(2026, 5, 12, 9, 0, 0, 0, time.UTC),
 		RawEvent:  ingest.RawJSON(`{"id":"` + id + `"}`),
-		Audit:     ingest.Audit{Rule: "dns-record-deleted"},
+		Audit:     ingest.Audit{Rule: "dns-record-deleted", API: "v1", CorrelationID: ingest.CorrelationID{1}},
 	}
 }
 

@@ -1,0 +1,331 @@
+package cloudflareaudit
+
+import (
+	"net/url"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// masking masks the secrets in JSON texts and counts them.
+type masking struct {
+	// values says that a member called "value" or "text" holds a secret too, and
+	// so does a body that is a text and not an object.
+	values bool
+	// addresses says that the query of an address may be one.
+	addresses bool
+	n         int
+}
+
+// body masks the secrets in the body of a request or of a response.
+func (m *masking) body(v value) value {
+	switch v.kind() {
+	case '"':
+		return m.text(v, m.values)
+	case '{':
+		// The answer may be a secret itself, such as that to the roll of a token.
+		if result := v.get("result"); m.values && result.kind() == '"' {
+			return m.object(v, "result")
+		}
+	}
+	return m.value(v, false)
+}
+
+// maskEntry masks the secrets in an entry of the audit log. Its parts that are
+// no values and no metadata hold none.
+func maskEntry(raw string) (shown string, n int) {
+	m := masking{addresses: true}
+	v := value(raw)
+	if v.kind() != '{' {
+		return raw, 0
+	}
+	v = m.rebuilt(v, func(key string, item value) value {
+		switch key {
+		case "id", "action", "actor", "interface", "owner", "resource", "when":
+			return item
+		}
+		return m.value(item, false)
+	})
+	return string(v), m.n
+}
+
+// call masks the secrets in an entry of Audit Logs v2: in the bodies, in the query
+// of the URI, and in members that nobody has heard of.
+func (m *masking) call(raw string) string {
+	if value(raw).kind() != '{' {
+		return string(m.value(value(raw), false))
+	}
+	return string(m.rebuilt(value(raw), func(section string, v value) value {
+		switch section {
+		case "id", "account", "action", "actor", "zone":
+			return v
+		case "raw":
+			return m.request(v)
+		case "resource":
+			return m.resource(v)
+		}
+		return m.value(v, false)
+	}))
+}
+
+func (m *masking) request(v value) value {
+	if v.kind() != '{' {
+		return m.value(v, false)
+	}
+	return m.rebuilt(v, func(key string, item value) value {
+		if key == "uri" && item.kind() == '"' {
+			path, query, _ := strings.Cut(item.text(), "?")
+			if shown := m.query(query); shown != query {
+				return quote(path + "?" + shown)
+			}
+			return item
+		}
+		return m.value(item, false)
+	})
+}
+
+func (m *masking) resource(v value) value {
+	if v.kind() != '{' {
+		return m.body(v)
+	}
+	return m.rebuilt(v, func(key string, item value) value {
+		switch key {
+		case "id", "product", "scope", "type":
+			return item
+		}
+		return m.body(item)
+	})
+}
+
+// maskedJSON is what stands for a secret in a JSON text.
+const maskedJSON = value(`"` + masked + `"`)
+
+// maxMasked bounds how deep a value is looked into. What is deeper is masked.
+const maxMasked = 64
+
+// value masks the secrets in v, or all that it holds where it is a secret.
+func (m *masking) value(v value, secret bool) value { return m.at(v, secret, 0) }
+
+func (m *masking) at(v value, secret bool, depth int) value {
+	switch kind := v.kind(); {
+	case depth > maxMasked && (kind == '{' || kind == '['):
+		m.n++
+		return maskedJSON
+	case kind == '{':
+		return m.members(v, secret, "", depth)
+	case kind == '[':
+		return m.elements(v, secret, depth)
+	case kind == '"':
+		return m.text(v, secret)
+	case kind == '0' && secret:
+		m.n++
+		return maskedJSON
+	}
+	return v
+}
+
+// object masks the secrets in an object, in which one member is a secret.
+func (m *masking) object(v value, member string) value { return m.members(v, false, member, 0) }
+
+func (m *masking) members(v value, secret bool, member string, depth int) value {
+	// The secret of a Worker says of itself that it is one.
+	named := m.values || strings.Contains(v.get("type").text(), "secret")
+	return m.rebuilt(v, func(key string, item value) value {
+		hidden := secret || key == member && member != "" || isSecretMember(key) ||
+			named && (key == "value" || key == "text")
+		return m.at(item, hidden, depth+1)
+	})
+}
+
+func (m *masking) elements(v value, secret bool, depth int) value {
+	return m.rebuilt(v, func(_ string, item value) value { return m.at(item, secret, depth+1) })
+}
+
+// rebuilt is v with its members or elements as fn makes them. What fn leaves as
+// it is stays so byte for byte, with the white space around it.
+func (m *masking) rebuilt(v value, fn func(key string, item value) value) value {
+	var b []byte
+	s := string(v)
+	done := 0
+	isObject := v.kind() == '{'
+	for i := skipSpace(s, 1); ; {
+		key, item, end := memberAt(s, i, isObject)
+		if item == "" {
+			break
+		}
+		if now := fn(key, item); now != item {
+			b = append(b, s[done:end-len(item)]...)
+			b = append(b, now...)
+			done = end
+		}
+		i = behind(s, end)
+	}
+	if b == nil {
+		return v
+	}
+	return value(append(b, s[done:]...))
+}
+
+// text masks a text that is a secret, or that holds one. A text may hold JSON.
+func (m *masking) text(v value, secret bool) value {
+	text := v.text()
+	if text == "" {
+		return v
+	}
+	if secret || holdsSecret(text) {
+		m.n++
+		return maskedJSON
+	}
+	trimmed := strings.TrimSpace(text)
+	if c := trimmed[:min(1, len(trimmed))]; c == "{" || c == "[" {
+		inner := jsontext.Value(trimmed)
+		if !inner.IsValid(readOptions...) {
+			return v
+		}
+		if now := m.value(value(trimmed), false); string(now) != trimmed {
+			return quote(string(now))
+		}
+		return v
+	}
+	if shown := withoutQuery("", text); m.addresses && shown != text {
+		m.n++
+		return quote(shown)
+	}
+	return v
+}
+
+func quote(text string) value {
+	b, _ := jsontext.AppendQuote(nil, text)
+	return value(b)
+}
+
+// isSecretMember reports whether a member by its name holds a secret, rather
+// than what everybody may know of one.
+func isSecretMember(key string) bool {
+	if !isSecretField(key) {
+		return false
+	}
+	key = strings.ToLower(key)
+	switch {
+	case strings.Contains(key, "public"), strings.HasSuffix(key, "token_hash"), strings.HasPrefix(key, "com.cloudflare."),
+		strings.HasPrefix(key, "cache_key"), strings.HasPrefix(key, "custom_key"):
+		return false
+	}
+	return true
+}
+
+// tokenPrefixes are those of Cloudflare's own credentials.
+var tokenPrefixes = []string{"cfat_", "cfut_", "cfk_"}
+
+// holdsSecret reports whether a text by its form is a secret or has one in it.
+func holdsSecret(text string) bool {
+	if isSecret(text) {
+		return true
+	}
+	for _, prefix := range tokenPrefixes {
+		if strings.Contains(text, prefix) {
+			return true
+		}
+	}
+	// A JSON web token, or the token of a tunnel.
+	return len(text) >= 32 && strings.HasPrefix(text, "eyJ") && !strings.Contains(text, " ")
+}
+
+// torn masks the secrets in a text that is JSON but for a part that is missing or
+// wrong. Of such a text it is not known what it is about, so values count as
+// secrets.
+func (m *masking) torn(text string) string {
+	var b []byte
+	done := 0
+	key := ""              // of the value that follows
+	depth, hidden := 0, -1 // how deep we are, and since when all is a secret
+	for i := 0; i < len(text); {
+		switch text[i] {
+		default:
+			i++
+			continue
+		case ',':
+			key = ""
+		case '{', '[':
+			if depth++; hidden < 0 && isHidden(key) {
+				hidden = depth
+			}
+			key = ""
+		case '}', ']':
+			if depth--; depth < hidden {
+				hidden = -1
+			}
+		case '"':
+			end := skipString(text, i)
+			behind := skipSpace(text, end)
+			if behind < len(text) && text[behind] == ':' {
+				key, i = unquote(text[i:end]), end
+				continue
+			}
+			if shown := m.tornText(text[i:end], hidden >= 0 || isHidden(key)); shown != text[i:end] {
+				b = append(b, text[done:i]...)
+				b = append(b, shown...)
+				done = end
+			}
+			i = end
+			continue
+		}
+		i++
+	}
+	if b == nil {
+		return text
+	}
+	return string(append(b, text[done:]...))
+}
+
+// tornText masks a string literal, whose end may be missing.
+func (m *masking) tornText(literal string, secret bool) string {
+	if len(literal) < 2 || literal[len(literal)-1] != '"' {
+		// What is cut off cannot be read, but may go on as it began.
+		if !secret && !strings.Contains(literal, `\"`) && !holdsSecret(literal[1:]) {
+			return literal
+		}
+		m.n++
+		return string(maskedJSON)
+	}
+	text := unquote(literal)
+	switch {
+	case text == "":
+	case secret || holdsSecret(text):
+		m.n++
+		return string(maskedJSON)
+	case strings.Contains(literal, `\"`):
+		if shown := m.torn(text); shown != text {
+			return string(quote(shown))
+		}
+	}
+	return literal
+}
+
+// isHidden reports whether a member of a text that cannot be read as JSON may be
+// a secret.
+func isHidden(key string) bool {
+	return key == "value" || key == "text" || isSecretMember(key)
+}
+
+// query masks the secrets in the query of a URI.
+func (m *masking) query(query string) string {
+	if query == "" {
+		return ""
+	}
+	parts := strings.Split(query, "&")
+	for i, part := range parts {
+		name, text, _ := strings.Cut(part, "=")
+		plainName, err1 := url.QueryUnescape(name)
+		plain, err2 := url.QueryUnescape(text)
+		if err1 == nil && err2 == nil && !isSecretMember(plainName) && !holdsSecret(plain) && !holdsSecret(plainName) {
+			continue
+		}
+		m.n++
+		parts[i] = masked
+		if err1 == nil && !holdsSecret(plainName) && text != "" {
+			parts[i] = name + "=" + masked
+		}
+	}
+	return strings.Join(parts, "&")
+}

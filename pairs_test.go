@@ -1,0 +1,291 @@
+package cloudflareaudit
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/cfapi"
+)
+
+// agreement is how often two events of one change say the same.
+type agreement struct {
+	pairs, action, severity, correlation, alert, alone int
+}
+
+// alertOf is what a host tells alerts apart by.
+func alertOf(e ingest.Event) string {
+	return fmt.Sprint([]string{e.Title, e.Actor, e.SrcIP, e.Hostname}, e.MITRETechniques)
+}
+
+const historyPairs = 8000
+
+var historyFrom = time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)
+
+// pairedHistory is a month of changes.
+var pairedHistory = sync.OnceValue(func() []cfapi.Pair {
+	return cfapi.GeneratePairs(1, historyPairs, historyFrom, historyFrom.AddDate(0, 1, 0))
+})
+
+// comparison is the agreement by canonical action and in total.
+type comparison struct {
+	of    map[string]*agreement
+	total agreement
+}
+
+// compareLogs compares the two events of every change in the history.
+var compareLogs = sync.OnceValue(func() comparison {
+	normalizer := func(paired bool) *Normalizer {
+		c, err := newClassifier(classifierConfig{Paired: paired})
+		if err != nil {
+			panic(err)
+		}
+		return &Normalizer{accountID: account, classifier: c}
+	}
+	both, single := normalizer(true), normalizer(false)
+	c := comparison{of: make(map[string]*agreement)}
+	of := c.of
+	for _, p := range pairedHistory() {
+		a := of[p.Action]
+		if a == nil {
+			a = new(agreement)
+			of[p.Action] = a
+		}
+		v1, _ := both.Normalize(p.V1)
+		v2, _ := both.Normalize(p.V2)
+		alone1, _ := single.Normalize(p.V1)
+		alone2, _ := single.Normalize(p.V2)
+		for _, sum := range []*agreement{a, &c.total} {
+			sum.pairs++
+			for count, same := range map[*int]bool{
+				&sum.action:      v1.Audit.API == "v1" && v2.Audit.API == "v2" && v1.Action == v2.Action && v1.Action == canonical(p),
+				&sum.severity:    v1.Severity == v2.Severity,
+				&sum.correlation: v1.Audit.CorrelationID == v2.Audit.CorrelationID,
+				&sum.alert:       alertOf(v1) == alertOf(v2),
+				&sum.alone:       alertOf(alone1) == alertOf(alone2),
+			} {
+				if same {
+					*count++
+				}
+			}
+		}
+	}
+	return c
+})
+
+// canonical is the action of the events of p.
+func canonical(p cfapi.Pair) string {
+	if p.Failed {
+		return p.Action + failedSuffix
+	}
+	return p.Action
+}
+
+// spanShares is how often both sides of a change have one id with a span, and
+// how many of the entries of a busy account have the id of another one, too.
+func spanShares(t testing.TB, span time.Duration) (agree, shared float64) {
+	n := normalizer(t, classifierConfig{}).Normalizer
+	id := func(raw []byte) ingest.CorrelationID {
+		e := decodeOne(raw)
+		f := n.facts(&e)
+		return n.correlate(&e, &f, e.when, span)
+	}
+	for _, p := range pairedHistory() {
+		if id(p.V1) == id(p.V2) {
+			agree++
+		}
+	}
+	times := make(map[ingest.CorrelationID]int)
+	people := 0
+	for _, raw := range cfapi.Generate(1, 10_000, historyFrom, historyFrom.AddDate(0, 0, 5)) {
+		if !bytes.Contains(raw, []byte(`"type":"system"`)) {
+			people++
+			times[id(raw)]++
+		}
+	}
+	for _, n := range times {
+		if n > 1 {
+			shared += float64(n)
+		}
+	}
+	return agree / historyPairs, shared / float64(people)
+}
+
+// The two sides of a change have one action, and where both say enough about it
+// one grade, one correlation id and one alert.
+func TestPairs_BothLogsAgree(t *testing.T) {
+	t.Parallel()
+	of, total := compareLogs().of, compareLogs().total
+	// What only one log knows decides the grade: the scopes of a token, the role
+	// of a member, the type of a deleted record.
+	graded := []string{"api_token.create", "member.add", "dns.record.delete", "dns.record.update"}
+	for action, a := range of {
+		assert.Equal(t, a.pairs, a.action, action)
+		if !slices.Contains(graded, action) {
+			assert.Equal(t, a.pairs, a.severity, "the severity of %s", action)
+		}
+		// v2 knows a member that is removed by an id of its own.
+		if action == "member.remove" {
+			assert.Less(t, a.alert*100, a.pairs*10, "%s can be told alike after all", action)
+		} else {
+			assert.GreaterOrEqual(t, a.alert*100, a.pairs*96, "the alerts of %s", action)
+		}
+		assert.GreaterOrEqual(t, a.correlation*100, a.pairs*93, "the correlation ids of %s", action)
+	}
+	assert.Equal(t, total.pairs, total.action)
+	assert.GreaterOrEqual(t, total.correlation*1000, total.pairs*990)
+	assert.GreaterOrEqual(t, total.alert*1000, total.pairs*985)
+	assert.Less(t, total.alone, total.alert)
+}
+
+// What is the user's own is told alike from either log.
+func TestPairs_TellWhatIsTheUsersOwn(t *testing.T) {
+	t.Parallel()
+	n := normalizer(t, classifierConfig{})
+	for _, p := range pairedHistory()[:500] {
+		v1, _ := n.Normalize(p.V1)
+		v2, _ := n.Normalize(p.V2)
+		if strings.Contains(v2.Audit.URI, "/accounts/") && strings.HasPrefix(p.Action, "api_token.") {
+			continue // the audit log files the tokens of an account under whoever made them
+		}
+		assert.Equal(t, v1.Audit.Scope == "user", v2.Audit.Scope == "user", "%s\n%s", p.V1, p.V2)
+	}
+}
+
+// Equal times are not needed, but the same span is.
+func TestCorrelation_TellsChangesApart(t *testing.T) {
+	t.Parallel()
+	n := normalizer(t, classifierConfig{})
+	id := func(raw string) ingest.CorrelationID {
+		got, _ := n.Normalize([]byte(raw))
+		return got.Audit.CorrelationID
+	}
+	record := func(more ...string) string {
+		return logged("dns.record", "delete", append([]string{inZone, `"owner":{"id":"` + account + `"}`}, more...)...)
+	}
+	of := func(resource string) string { return `"resource":{"type":"dns.record","id":"` + resource + `"}` }
+	base := id(record())
+	assert.Equal(t, base, id(requested("DELETE", "/zones/"+zone+"/dns_records/r1")))
+	assert.Equal(t, base, id(strings.Replace(record(), "09:00:00Z", "09:04:59.9Z", 1)))
+	for _, other := range []string{
+		record(of("r2")),
+		record(`"actor":{"id":"a2","type":"user","email":"alice@example.com"}`),
+		record(`"action":{"type":"delete","result":false}`),
+		strings.Replace(record(), "09:00:00Z", "09:05:00Z", 1),
+		strings.Replace(record(), `"example.com"`, `"example.net"`, 1),
+		strings.Replace(record(), `"type":"delete"`, `"type":"update"`, 1),
+	} {
+		assert.NotEqual(t, base, id(other), other)
+	}
+	other := Normalizer{accountID: "another", classifier: n.classifier}
+	got, _ := other.Normalize([]byte(record()))
+	assert.NotEqual(t, base, got.Audit.CorrelationID)
+}
+
+// A user's rule, and a default rule with a title of the user's, keep their title
+// when both logs are read.
+func TestPaired_TitlesOfTheUserStay(t *testing.T) {
+	t.Parallel()
+	rules, err := ParseRules([]byte(`[{"id":"mine","title":"Mine[: {record_type}]","severity":"high","match":{"action":"dns.record.delete","zone":"example.org"}},` +
+		`{"id":"dns-record-deleted","title":"Gone"}]`))
+	require.NoError(t, err)
+	n := normalizer(t, classifierConfig{Paired: true, Rules: rules, ProductionZones: []string{"example.com"}})
+	for zoneName, want := range map[string]string{
+		"example.org": "Mine: MX",
+		"example.net": "Gone",
+		"example.com": "DNS record deleted: r1 for example.com",
+	} {
+		got, _ := n.Normalize([]byte(logged("dns.record", "delete", `"metadata":{"zone_name":"`+zoneName+`"}`, before(`{"type":"MX","name":"a"}`))))
+		assert.Equal(t, want, got.Title)
+	}
+	own := Normalizer{accountID: account, ownTokenID: ownToken, classifier: classify(t, classifierConfig{Paired: true})}
+	v1, _ := own.Normalize([]byte(logged("account", "token_roll", `"metadata":{"token_name":"siem","token_tag":"`+ownToken+`"}`)))
+	v2, _ := own.Normalize([]byte(requested("PUT", "/user/tokens/"+ownToken+"/value")))
+	assert.Equal(t, "The connector's own API token changed: api_token.roll: "+ownToken, v1.Title)
+	assert.Equal(t, v1.Title, v2.Title)
+}
+
+const twoLogsIntro = `# Two logs of one account
+
+<!-- Made from the code. Do not edit: go test . -run TestDocs -update -->
+
+Cloudflare keeps two logs. The audit log (v1) says what a thing was before and
+what it is now. Audit Logs v2 says how the API was called: the method, the URI,
+the body and the API token, and with it the scopes of a new token. A change
+stands in both, under ids that have nothing in common and times that are some
+seconds apart. When both are read, both entries become events, and none waits
+for the other.
+
+**One change, one correlation id.** ` + "`audit.correlation_id`" + ` joins them: a digest
+of the account, the actor's id, the canonical action, whether it failed, the
+zone, the thing acted upon and the five minutes that the time lies in. Only what
+both logs know goes in. The thing is the name of what is created, the id of what
+is changed or deleted, the id of an API token, and nothing where the logs have
+no name for it in common, as for what users do to themselves or whole rule sets.
+A changed rule of a rule set counts as a change of the set, and an uploaded Worker as an
+update.
+
+Five minutes are a compromise. With shorter spans more pairs fall apart at a
+boundary, and with longer ones more changes that one person makes to one thing
+count as one. With the history below, whose pairs are 0 to 5 seconds apart, and
+with what people do in five days of a v1 log of 2,000 entries a day:
+
+$spans
+**One change, one alert.** Hosts tell alerts apart by title, actor, address,
+hostname and techniques. When both logs are read, titles and techniques are made of
+what both know: a deleted record goes by its id, and an API token by its name
+whatever its scopes. What one log knows in addition still decides the severity
+and is in ` + "`audit.changes`" + `, ` + "`audit.rule`" + ` and ` + "`audit.why`" + `. When only one log is
+read, titles tell all that it knows. Titles of rules of one's own are left alone.
+
+**Which of them differ.** The grade, where one log knows more: v1 does not know the
+scopes of a token or the role of a new member, and assumes the worst; v2 does
+not know the type of a deleted record. A member who is removed is an address in
+v1 and an id in v2, so that makes two alerts. ` + "`audit.action`" + ` differs where v1
+compares a whole rule set with what it was, and says that a rule was disabled or
+deleted.
+
+What belongs to a user stands in the log of every account of that user.
+` + "`audit.scope`" + ` is ` + "`user`" + ` for it, from either log.
+
+`
+
+func percent(n, of int) string { return fmt.Sprintf("%.1f %%", 100*float64(n)/float64(of)) }
+
+func TestDocs_TwoLogsIsCurrent(t *testing.T) {
+	t.Parallel()
+	const name = "docs/two-logs.md"
+	of, total := compareLogs().of, compareLogs().total
+	var b strings.Builder
+	spans := "| Span | Both sides agree | Share the id of another change |\n|---|---|---|\n"
+	for _, span := range []time.Duration{10 * time.Second, time.Minute, correlationSpan, 10 * time.Minute, 30 * time.Minute} {
+		agree, shared := spanShares(t, span)
+		spans += fmt.Sprintf("| %.0f s | %.1f %% | %.1f %% |\n", span.Seconds(), 100*agree, 100*shared)
+	}
+	b.WriteString(strings.Replace(twoLogsIntro, "$spans", spans, 1))
+	fmt.Fprintf(&b, "## Measured\n\nOn a generated history of %d changes of every kind that both logs can express:\n"+
+		"the same action in %s, the same severity in %s, the same correlation id in\n%s and the same alert in %s; with the titles of a single log, the same\nalert in %s.\n\n",
+		total.pairs, percent(total.action, total.pairs), percent(total.severity, total.pairs),
+		percent(total.correlation, total.pairs), percent(total.alert, total.pairs), percent(total.alone, total.pairs))
+	b.WriteString("| Action | Severity | Correlation id | Alert |\n|---|---|---|---|\n")
+	for _, action := range slices.Sorted(maps.Keys(of)) {
+		a := of[action]
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", action, percent(a.severity, a.pairs), percent(a.correlation, a.pairs), percent(a.alert, a.pairs))
+	}
+	if *update {
+		require.NoError(t, os.WriteFile(name, []byte(b.String()), 0o644))
+	}
+	got, err := os.ReadFile(name)
+	require.NoError(t, err)
+	assert.Equal(t, string(got), b.String(), "run go test . -run TestDocs -update")
+}

@@ -1,0 +1,305 @@
+package cloudflareaudit
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/aisoc/cloudflareaudit/ingest"
+)
+
+// routeCase is a request, with what it has to be called and how it is graded in a
+// zone in production.
+type routeCase struct {
+	method, path string
+	want         string
+	severity     ingest.Severity
+	more         []string
+}
+
+// calls makes cases of a list such as "POST /a; PUT /a/1". {a} and {z} stand for
+// the account and the zone, and 1 for an id.
+func calls(list, want string, severity ingest.Severity, more ...string) []routeCase {
+	var cases []routeCase
+	for request := range strings.SplitSeq(list, "; ") {
+		method, path, _ := strings.Cut(request, " ")
+		path = strings.NewReplacer("{a}", "/accounts/"+account, "{z}", "/zones/"+zone, "/1", "/372e67954025e0ba6aaa6d586b9e0b59").Replace(path)
+		cases = append(cases, routeCase{method, path, want, severity, more})
+	}
+	return cases
+}
+
+var routeCases = func() []routeCase {
+	var all []routeCase
+	add := func(list, want string, severity ingest.Severity, more ...string) {
+		all = append(all, calls(list, want, severity, more...)...)
+	}
+	broad := body(`{"name":"ci","policies":[{"effect":"allow","resources":{"com.cloudflare.api.account.*":"*"},"permission_groups":[{"id":"p"}]}]}`)
+	narrow := body(`{"name":"ci","policies":[{"effect":"allow","resources":{"com.cloudflare.api.account.zone.` + zone + `":"*"},"permission_groups":[{"id":"p","name":"DNS Read"}]}]}`)
+
+	// Users and the account.
+	add("POST /user/two_factor_authentication", "account.2fa.enable", info)
+	add("DELETE /user/two_factor_authentication; DELETE /user/mfa/1; DELETE /user/webauthn/1; DELETE /user/2fa; DELETE /user/security_keys/1", "account.2fa.disable", high)
+	add("PUT /user/two_factor_authentication; PATCH /user/two_factor_authentication", "account.2fa.update", medium)
+	add("PATCH /user; PUT /user", "user.update", medium)
+	add("PATCH /user", "account.email.change", high, body(`{"email":"mallory@example.net"}`))
+	add("PUT {a}; PATCH {a}", "account.update", low, body(`{"name":"x"}`))
+	add("PUT {a}", "account.2fa.disable", high, body(`{"name":"x","settings":{"enforce_twofactor":false}}`))
+	add("PUT {a}", "account.2fa.enforce", medium, body(`{"name":"x","settings":{"enforce_twofactor":true}}`))
+	add("POST /accounts", "account.create", low)
+	add("DELETE {a}", "account.delete", high)
+	add("GET /accounts; GET {a}", "account.view", drop)
+	add("GET /user", "user.view", drop)
+	add("GET /user/two_factor_authentication", "account.2fa.view", drop)
+	add("HEAD {z}", "zone.view", drop)
+	add("GET {a}/audit_logs; GET {a}/logs/audit?since=2026-05-12", "audit_log.view", drop)
+
+	// Members and groups.
+	add("POST {a}/members", "member.add", high, body(`{"email":"dave@example.org","roles":["33666b9c79b9a5273fc7344ff42f953d"]}`))
+	add("POST {a}/members", "member.add", medium, body(`{"email":"dave@example.org","roles":["6dd5d1a549b2b620dc4d9ff97375077b"]}`),
+		answer(`{"user":{"email":"dave@example.org"},"roles":[{"id":"6dd5d1a549b2b620dc4d9ff97375077b","name":"Administrator Read Only"}]}`))
+	add("POST {a}/members; POST {a}/scim/v2/Users", "member.add", high)
+	add("PUT {a}/members/1; PATCH {a}/members/1", "member.update", high, body(`{"roles":[`+superRole+`]}`))
+	add("PUT {a}/members/1", "member.update", medium, body(`{"roles":[`+readerRole+`]}`))
+	add("PUT {a}/scim/v2/Users/1; PATCH {a}/scim/v2/Users/1; PUT {a}/scim/v2/Groups/1; PATCH {a}/scim/v2/Groups/1", "member.update", high)
+	add("PATCH {a}/scim/v2/Groups/1", "member.update", high, body(`{"Operations":[{"op":"add","path":"members","value":[{"value":"x"}]}]}`))
+	add("PUT {a}/scim/v2/Groups/1", "member.update", high, body(`{"displayName":"operators","members":[{"value":"x"}]}`))
+	add("DELETE {a}/members/1; DELETE {a}/scim/v2/Users/1", "member.remove", medium)
+	add("GET {a}/members; GET {a}/members/1", "member.view", drop)
+	add("PATCH /user/invites/1; PUT /user/invites/1; PUT /memberships/1; PATCH /memberships/1", "member.invitation.accept", low)
+	add("DELETE /memberships/1", "member.leave", low)
+	add("POST {a}/iam/user_groups; POST {a}/iam/resource_groups; POST {a}/scim/v2/Groups", "user_group.create", medium)
+	add("PUT {a}/iam/user_groups/1; PATCH {a}/iam/resource_groups/1; POST {a}/iam/user_groups/1/members; PUT {a}/iam/user_groups/1/members; "+
+		"DELETE {a}/iam/user_groups/1/members/1", "user_group.update", medium)
+	add("DELETE {a}/iam/user_groups/1; DELETE {a}/iam/resource_groups/1; DELETE {a}/scim/v2/Groups/1", "user_group.delete", medium)
+
+	// Credentials.
+	for _, of := range []string{"/user", "{a}"} {
+		add("POST "+of+"/tokens", "api_token.create", high)
+		add("POST "+of+"/tokens", "api_token.create", high, broad)
+		add("POST "+of+"/tokens", "api_token.create", medium, narrow)
+		add("PUT "+of+"/tokens/1; PATCH "+of+"/tokens/1", "api_token.update", high, broad)
+		add("PUT "+of+"/tokens/1", "api_token.update", low, narrow)
+		add("PUT "+of+"/tokens/1/value", "api_token.roll", high)
+		add("DELETE "+of+"/tokens/1", "api_token.revoke", low)
+		add("GET "+of+"/tokens; GET "+of+"/tokens/1", "api_token.view", low)
+		add("GET "+of+"/tokens/verify", "api_token.verification.view", drop)
+		add("GET "+of+"/tokens/permission_groups", "api_token.permission_group.view", drop)
+	}
+	add("GET /user/api_key; POST /user/api_key", "api_key.view", high)
+	add("PUT /user/api_key", "api_key.rotate", high)
+
+	// Zones.
+	add("POST /zones", "zone.create", low, body(`{"name":"example.com"}`))
+	add("PATCH {z}", "zone.update", low)
+	add("PATCH {z}", "zone.pause", medium, body(`{"paused":true}`))
+	add("DELETE {z}; DELETE {z}/?force=1", "zone.delete", high)
+	add("GET /zones; GET {z}", "zone.view", drop)
+	add("POST {z}/purge_cache", "zone.cache.purge", low)
+	add("PATCH {z}/settings/ssl; PUT {z}/settings/ssl", "zone.settings.update", medium, body(`{"value":"off"}`))
+	add("PATCH {z}/settings/brotli", "zone.settings.update", low, body(`{"value":"off"}`))
+	add("PATCH {z}/settings/waf", "waf_rule.disable", high, body(`{"value":"off"}`))
+	add("PATCH {z}/settings; PUT {z}/settings", "zone.settings.update", medium, body(`{"items":[{"id":"ipv6","value":"on"},{"id":"ssl","value":"off"}]}`))
+	add("GET {z}/settings; GET {z}/settings/ssl", "zone.settings.read", drop)
+	add("PATCH {z}/ssl/universal/settings; PATCH {z}/custom_certificates/1; PATCH {z}/custom_hostnames/1", "zone.certificate.update", low)
+	add("POST {z}/custom_certificates; POST {z}/ssl/certificate_packs/order", "zone.certificate.create", low)
+	add("DELETE {z}/ssl/certificate_packs/1", "zone.certificate.delete", low)
+	add("PATCH {z}/dnssec", "zone.dnssec.disable", medium, body(`{"status":"disabled"}`))
+	add("PATCH {z}/dnssec; PUT {z}/dnssec", "zone.dnssec.enable", low, body(`{"status":"active"}`))
+	add("DELETE {z}/dnssec", "zone.dnssec.disable", medium)
+	add("GET {z}/dnssec", "zone.dnssec.view", drop)
+	add("POST {z}/hold", "zone.hold.create", low)
+	add("PATCH {z}/hold", "zone.hold.update", low)
+	add("DELETE {z}/hold", "zone.hold.remove", medium)
+	add("GET {z}/hold", "zone.hold.view", drop)
+	add("POST {z}/pagerules", "zone.pagerule.create", medium, body(`{"actions":[{"id":"forwarding_url"}],"targets":[{"constraint":{"value":"example.com/*"}}]}`))
+	add("PUT {z}/pagerules/1; PATCH {z}/pagerules/1", "zone.pagerule.update", low)
+	add("DELETE {z}/pagerules/1", "zone.pagerule.delete", low)
+	add("PUT {a}/registrar/domains/example.com", "registrar.domain.update", low)
+	add("PATCH {a}/registrar/domains/example.com", "registrar.domain.unlock", high, body(`{"locked":false}`))
+
+	// DNS records.
+	add("POST {z}/dns_records; POST {z}/dns_records/import; POST {z}/dns_records/scan", "dns.record.create", low)
+	add("PUT {z}/dns_records/1; PATCH {z}/dns_records/1", "dns.record.update", medium, body(`{"content":"203.0.113.66"}`))
+	add("PATCH {z}/dns_records/1", "dns.record.update", medium, body(`{"type":"A","content":"203.0.113.66"}`))
+	add("PATCH {z}/dns_records/1", "dns.record.update", low, body(`{"ttl":60}`))
+	add("DELETE {z}/dns_records/1; DELETE /client/v4{z}/dns_records/1?_=1", "dns.record.delete", medium)
+	add("POST {z}/dns_records/batch", "dns.record.delete", medium, body(`{"deletes":[{"id":"1"}]}`))
+	add("POST {z}/dns_records/batch", "dns.record.create", low, body(`{"posts":[{"type":"A"}]}`))
+	add("GET {z}/dns_records; GET {z}/dns_records/1", "dns.record.view", drop)
+	add("GET {z}/dns_records/export", "dns.record.export", low)
+
+	// Firewall.
+	for _, of := range []string{"{z}/firewall/rules", "{z}/filters", "{z}/firewall/access_rules/rules",
+		"{z}/firewall/ua_rules", "{z}/firewall/lockdowns", "{z}/firewall/waf/overrides", "{z}/rate_limits"} {
+		add("POST "+of, "zone.firewall.rule.create", medium)
+		add("PUT "+of+"/1; PATCH "+of+"/1", "zone.firewall.rule.update", medium)
+		add("DELETE "+of+"/1; DELETE "+of, "zone.firewall.rule.delete", medium)
+		add("GET "+of, "zone.firewall.rule.view", drop)
+	}
+	add("PATCH {z}/firewall/waf/packages/1/groups/1; PATCH {z}/firewall/waf/packages/1/rules/1; PATCH {z}/firewall/waf/packages/1", "waf_rule.disable", high, body(`{"mode":"off"}`))
+	add("GET {z}/firewall/waf/packages", "zone.firewall.rule.view", drop)
+	add("PUT {z}/rulesets/phases/http_request_firewall_custom/entrypoint; PUT {z}/rulesets/phases/http_ratelimit/entrypoint; PUT {z}/rulesets/phases/ddos_l7/entrypoint; "+
+		"PUT {z}/rulesets/phases/http_request_firewall_managed/entrypoint; PUT {z}/rulesets/1", "zone.firewall.rule.update", medium, body(`{"rules":[]}`))
+	add("PUT {a}/rulesets/phases/http_request_firewall_custom/entrypoint", "zone.firewall.rule.update", medium, body(`{"rules":[]}`))
+	add("PUT {z}/rulesets/phases/http_request_transform/entrypoint", "zone.ruleset.update", low, body(`{"rules":[]}`))
+	add("GET {z}/rulesets/phases/http_ratelimit/entrypoint; GET {a}/rulesets", "zone.firewall.rule.view", drop)
+	add("POST {z}/rulesets/1/rules", "zone.firewall.rule.create", low, body(`{"action":"block"}`))
+	add("POST {z}/rulesets/1/rules", "zone.firewall.rule.create", medium, body(`{"action":"skip"}`))
+	add("POST {a}/rulesets/1/rules", "zone.firewall.rule.create", high, body(`{"action":"skip"}`))
+	add("PATCH {z}/rulesets/1/rules/1; PUT {z}/rulesets/1/rules/1", "firewall_rule.disable", high, body(`{"enabled":false}`))
+	add("DELETE {z}/rulesets/1/rules/1; DELETE {z}/rulesets/1", "zone.firewall.rule.delete", medium)
+	add("DELETE {a}/rulesets/1/rules/1; DELETE {a}/rulesets/1; DELETE {a}/firewall/access_rules/rules/1; DELETE /user/firewall/access_rules/rules/1", "zone.firewall.rule.delete", high)
+
+	// Workers.
+	for _, of := range []string{"{z}/workers/routes", "{z}/workers/filters"} {
+		add("POST "+of, "worker.route.create", medium, body(`{"pattern":"example.com/*","script":"proxy"}`))
+		add("POST "+of, "worker.route.create", low, body(`{"pattern":"example.com/*","script":"checkout"}`))
+		add("PUT "+of+"/1", "worker.route.update", medium, body(`{"pattern":"example.com/*","script":"proxy"}`))
+		add("DELETE "+of+"/1", "worker.route.delete", low)
+	}
+	add("PUT {a}/workers/domains", "worker.domain.update", medium, body(`{"hostname":"example.com","service":"proxy"}`))
+	add("DELETE {a}/workers/domains/1", "worker.domain.delete", low)
+	add("PUT {a}/workers/scripts/proxy; PUT {a}/workers/scripts/proxy/content; POST {a}/workers/scripts/proxy/versions", "worker.script.update", medium)
+	add("POST {a}/workers/scripts/proxy/deployments", "worker.script.deploy", medium)
+	add("DELETE {a}/workers/scripts/proxy", "worker.script.delete", low)
+	add("GET {a}/workers/scripts; GET {a}/workers/scripts/proxy", "worker.script.view", drop)
+	add("PATCH {a}/workers/scripts/proxy/settings; PATCH {a}/workers/scripts/proxy/script-settings; PUT {a}/workers/scripts/proxy/secrets; "+
+		"DELETE {a}/workers/scripts/proxy/secrets/DB", "worker.script.settings.update", low)
+	add("PUT {a}/workers/scripts/proxy/schedules", "worker.script.schedule", low)
+	add("POST {a}/workers/scripts/proxy/subdomain", "worker.script.expose", medium)
+
+	// Zero Trust.
+	for _, of := range []string{"{a}/access", "{z}/access"} {
+		add("POST "+of+"/apps/1/policies; POST "+of+"/policies", "access_policy.create", critical, body(`{"name":"all","decision":"bypass"}`))
+		add("PUT "+of+"/apps/1/policies/1", "access_policy.update", critical, body(`{"name":"all","decision":"bypass"}`))
+		add("DELETE "+of+"/policies/1", "access_policy.delete", high)
+		add("POST "+of+"/apps", "access_app.create", low)
+		add("DELETE "+of+"/apps/1", "access_app.delete", high)
+		add("PUT "+of+"/groups/1", "access_group.update", medium)
+		add("POST "+of+"/identity_providers", "identity_provider.create", high)
+		add("DELETE "+of+"/identity_providers/1", "identity_provider.delete", high)
+		add("POST "+of+"/service_tokens", "access_service_token.create", medium)
+		add("POST "+of+"/service_tokens/1/rotate", "access_service_token.roll", medium)
+		add("POST "+of+"/service_tokens/1/refresh", "access_service_token.update", medium)
+		add("GET "+of+"/service_tokens", "access_service_token.view", low)
+	}
+	add("POST {a}/gateway/rules", "gateway.rule.create", medium)
+	add("POST {a}/gateway/locations", "gateway.location.create", low)
+	add("PUT {a}/gateway/configuration; PATCH {a}/gateway/configuration", "gateway.config.update", medium)
+	add("POST {a}/cfd_tunnel", "tunnel.create", medium, body(`{"name":"office"}`))
+	add("GET {a}/cfd_tunnel/1/token", "tunnel.token.view", medium)
+	add("GET {a}/cfd_tunnel/1", "tunnel.view", drop)
+
+	// Log delivery, notifications, storage and the rest.
+	add("POST {a}/logpush/jobs", "logpush.job.create", medium)
+	add("PUT {z}/logpush/jobs/1", "logpush.job.disable", high, body(`{"enabled":false}`))
+	add("PUT {a}/logpush/jobs/1", "logpush.job.update", high, body(`{"destination_conf":"s3://logs.example.net"}`))
+	add("DELETE {a}/logpush/jobs/1; DELETE {z}/logpush/jobs/1", "logpush.job.delete", high)
+	add("DELETE {a}/alerting/v3/policies/1", "notification.delete", medium)
+	add("PUT {a}/r2/buckets/exports/domains/managed", "r2.bucket.visibility.change", high, body(`{"enabled":true}`))
+	add("PUT {a}/r2/buckets/exports/domains/managed", "r2.bucket.visibility.change", low, body(`{"enabled":false}`))
+	add("POST {a}/r2/buckets/exports/domains/custom", "r2.bucket.domain.add", medium)
+	add("DELETE {a}/r2/buckets/exports/domains/custom/files.example.com", "r2.bucket.domain.remove", medium)
+	add("PUT {a}/r2/buckets/exports/cors", "r2.bucket.cors.update", medium)
+	add("DELETE {a}/r2/buckets/exports/cors", "r2.bucket.cors.delete", medium)
+	add("PUT {a}/r2/buckets/exports/lifecycle", "r2.bucket.lifecycle.update", medium)
+	add("DELETE {a}/r2/buckets/exports/lifecycle", "r2.bucket.lifecycle.delete", medium)
+	add("PUT {a}/r2/buckets/exports/encryption", "r2.bucket.encryption.update", medium)
+	add("DELETE {a}/r2/buckets/exports/encryption", "r2.bucket.encryption.delete", medium)
+	add("POST {a}/r2/buckets", "r2.bucket.create", medium, body(`{"name":"exports"}`))
+	add("DELETE {a}/r2/buckets/exports", "r2.bucket.delete", medium)
+	add("POST {a}/d1/database", "d1.database.create", low)
+	add("POST {a}/d1/database/1/time_travel/restore", "d1.database.restore", medium)
+	add("DELETE {a}/d1/database/1", "d1.database.delete", medium)
+	add("POST {a}/ai-gateway/gateways", "ai_gateway.gateway.create", low)
+	add("PUT {a}/queues/1/consumers/1; PATCH {a}/queues/1/consumers/1", "queue.consumer.update", low)
+	return all
+}()
+
+// Each request is called and graded right, with and without the prefix of the
+// API, and as an attempt that failed.
+func TestRoutes_EveryRequestIsNamedAndGraded(t *testing.T) {
+	t.Parallel()
+	n := normalizer(t, classifierConfig{ProductionZones: []string{"example.com"}, VerifiedWorkers: []string{"checkout"}, DropRoutine: true})
+	check := func(raw, want string, severity ingest.Severity) ingest.Event {
+		t.Helper()
+		got, v := n.Normalize([]byte(raw))
+		assert.Equal(t, want, got.Action, raw)
+		is := v.Severity
+		if v.Drop {
+			is = drop
+		}
+		assert.Equal(t, severity, is, "%s by rule %s", raw, v.Rule)
+		return got
+	}
+	for _, c := range routeCases {
+		raw := requested(c.method, c.path, c.more...)
+		got := check(raw, c.want, c.severity)
+		if strings.Contains(c.path, "/zones/") {
+			assert.Equal(t, zone, got.Audit.ZoneID)
+		}
+		check(requested(strings.ToLower(c.method), "/client/v4"+strings.TrimPrefix(c.path, "/client/v4"), c.more...), c.want, c.severity)
+		failed := lowered(c.severity)
+		if c.severity == drop {
+			failed = info
+		}
+		check(strings.Replace(raw, `"success"`, `"failure"`, 1), c.want+failedSuffix, failed)
+	}
+}
+
+// Every row of the table decides a case.
+func TestRoutes_EveryRowIsTried(t *testing.T) {
+	t.Parallel()
+	tried := make(map[string]bool)
+	for _, c := range routeCases {
+		path, _, _ := strings.Cut(c.path, "?")
+		parts := strings.Split(strings.Trim(strings.TrimPrefix(path, "/client/v4"), "/"), "/")
+		for _, row := range routeIndex[routeKey{c.method, len(parts)}] {
+			if row.fits(parts) {
+				tried[c.method+" /"+strings.Join(row.parts, "/")] = true
+				break
+			}
+		}
+	}
+	for _, r := range routes {
+		var paths []string
+		for _, scope := range scopes {
+			paths = append(paths, strings.Replace(r.path, "{scope}", scope, 1))
+		}
+		decided := func(method string) bool {
+			return slices.ContainsFunc(paths, func(path string) bool {
+				// Of a collection one method is enough: the others are made alike.
+				return tried[method+" "+path] || r.method == "*" && tried[method+" "+path+"/{id}"]
+			})
+		}
+		if r.method == "*" {
+			assert.True(t, slices.ContainsFunc(collection, func(c struct{ method, verb string }) bool { return decided(c.method) }), "the collection %s has no case", r.path)
+			continue
+		}
+		for method := range strings.FieldsSeq(r.method) {
+			assert.True(t, decided(method), "%s %s has no case", method, r.path)
+		}
+	}
+}
+
+func TestFindRoute_ReadsThePath(t *testing.T) {
+	t.Parallel()
+	r := findRoute("PATCH", "/zones/"+zone+"/settings/security_level/")
+	assert.Equal(t, zone, r.zone)
+	assert.Equal(t, []string{"setting", "security_level"}, r.more)
+	assert.Equal(t, "settings", r.words)
+
+	r = findRoute("DELETE", "/accounts/"+account+"/workers/scripts/a%2Fb")
+	assert.Equal(t, "a/b", r.id)
+	assert.Equal(t, account, r.account)
+
+	for _, path := range []string{"", "/", "//", "/zones", "/zones/", "/zones//dns_records/1", strings.Repeat("/x", 100), "/%zz", "/accounts"} {
+		r := findRoute("DELETE", path)
+		assert.Nil(t, r.naming, path)
+	}
+	r = findRoute("DELETE", "/accounts/"+account+"/thing/"+strings.Repeat("1f", 16)+"/part")
+	assert.Equal(t, "thing.part", r.words)
+}
