@@ -26,7 +26,7 @@ const (
 // fleetMonitor tells how a worker and the fleet fare.
 type fleetMonitor struct {
 	fleet    *fleet.Fleet
-	stats    func() (aisoc.Stats, bool)
+	delivery *delivery
 	registry *prometheus.Registry
 	metrics  fleetMetrics
 
@@ -47,8 +47,8 @@ type fleetMetrics struct {
 	took, delay                                prometheus.Histogram
 }
 
-func newFleetMonitor(f *fleet.Fleet, stats func() (aisoc.Stats, bool)) *fleetMonitor {
-	m := &fleetMonitor{fleet: f, stats: stats, started: time.Now(), registry: prometheus.NewRegistry()}
+func newFleetMonitor(f *fleet.Fleet, d *delivery) *fleetMonitor {
+	m := &fleetMonitor{fleet: f, delivery: d, started: time.Now(), registry: prometheus.NewRegistry()}
 	vec := func(name, help, label string) *prometheus.CounterVec {
 		c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "cfaudit_fleet_" + name, Help: help}, []string{label})
 		m.registry.MustRegister(c)
@@ -181,7 +181,7 @@ func (m *fleetMonitor) health(now time.Time) fleetHealth {
 	} else {
 		h.SeenAt = time.Time{}
 	}
-	if stats, ok := m.stats(); ok {
+	if stats, ok := m.delivery.stats(); ok {
 		h.AiSOC = &stats
 	}
 	since := func(t time.Time) time.Duration {
@@ -229,6 +229,7 @@ var (
 	fleetOverdue  = newFleetDesc("accounts_overdue", "Accounts of the whole fleet whose poll has been due for more than a minute.")
 	fleetBehind   = newFleetDesc("accounts_with_backlog", "Accounts of the whole fleet with a backlog.")
 	fleetLag      = newFleetDesc("lag_seconds", "The longest lag of the whole fleet.")
+	fleetOmitted  = newFleetDesc("events_omitted_total", "Events of users that another account of the tenant had delivered already.")
 	fleetPosts    = newFleetDesc("aisoc_posts_total", "With --aisoc, requests to the ingestion service.")
 	fleetRetries  = newFleetDesc("aisoc_retries_total", "Those of them that repeat one which failed.")
 	fleetAccepted = newFleetDesc("aisoc_accepted_total", "Events that the service has accepted.")
@@ -272,6 +273,7 @@ func (m *fleetMonitor) Collect(ch chan<- prometheus.Metric) {
 		gauge(fleetBehind, float64(s.Behind))
 		gauge(fleetLag, s.Lag.Seconds())
 	}
+	metric(fleetOmitted, prometheus.CounterValue, float64(m.delivery.omitted()))
 	if s := h.AiSOC; s != nil {
 		metric(fleetPosts, prometheus.CounterValue, float64(s.Posts))
 		metric(fleetRetries, prometheus.CounterValue, float64(s.Retries))

@@ -23,7 +23,6 @@ import (
 	"github.com/aisoc/cloudflareaudit/internal/aisocapi"
 	"github.com/aisoc/cloudflareaudit/internal/cfapi"
 	"github.com/aisoc/cloudflareaudit/internal/pgtest"
-	"github.com/aisoc/cloudflareaudit/sink/aisoc"
 )
 
 // ward is a fleet without faults: a database, a key and an API.
@@ -344,7 +343,7 @@ func TestFleetMonitor_JudgesTheWorker(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
 	fresh := func() *fleetMonitor {
-		m := newFleetMonitor(nil, new(delivery).stats)
+		m := newFleetMonitor(nil, new(delivery))
 		m.started = now.Add(-time.Hour)
 		m.seen, m.settled = now, now
 		return m
@@ -384,7 +383,7 @@ func TestFleetMetrics_AreListedInTheDocs(t *testing.T) {
 	name := regexp.MustCompile(`cfaudit_fleet_[a-z_]+`)
 	listed := set(name.FindAllString(text, -1))
 	are := make(map[string]bool)
-	m := newFleetMonitor(nil, func() (s aisoc.Stats, ok bool) { return s, true })
+	m := newFleetMonitor(nil, &delivery{aisoc: "https://ingest.example.com"})
 	m.seen = time.Now()
 	m.observe(fleet.Poll{})
 	m.metrics.failures.WithLabelValues("poll")

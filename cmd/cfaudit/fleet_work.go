@@ -93,7 +93,7 @@ With --listen it says over HTTP how it and the fleet fare: /healthz, /readyz, an
 		}
 		defer d.close()
 		err := s.with(ctx, func(ctx context.Context, f *fleet.Fleet) error {
-			m := newFleetMonitor(f, d.stats)
+			m := newFleetMonitor(f, d)
 			if address != "" {
 				at, stop, err := answerAt(address, m.handler(), log)
 				if err != nil {
@@ -138,10 +138,14 @@ type delivery struct {
 	file *sink.File
 	all  *sink.Group // without --aisoc
 
-	mu    sync.Mutex
-	feeds map[feed]*sink.Group
-	sinks []*aisoc.Sink
+	mu       sync.Mutex
+	feeds    map[feed]*sink.Group
+	sinks    []*aisoc.Sink
+	distinct map[string]*sink.Distinct // by tenant
 }
+
+// remembered is how many events of users are remembered for each tenant.
+const remembered = 10_000
 
 // feed is a connector instance of a tenant.
 type feed struct{ tenant, id string }
@@ -192,7 +196,7 @@ func (d *delivery) config(to feed) aisoc.Config {
 
 // open opens what all accounts share.
 func (d *delivery) open(log *slog.Logger) (err error) {
-	d.log, d.feeds = log, make(map[feed]*sink.Group)
+	d.log, d.feeds, d.distinct = log, make(map[feed]*sink.Group), make(map[string]*sink.Distinct)
 	switch {
 	case d.aisoc != "":
 		if err := os.MkdirAll(d.deadLetters, 0o700); err != nil {
@@ -229,14 +233,28 @@ func (d *delivery) close() {
 	}
 }
 
-// sink is where the events of an account go.
+// sink is where the events of an account go. What several accounts of a tenant
+// show because it is of their user goes there once.
 func (d *delivery) sink(in fleet.Instance) (ingest.Sink, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	group, err := d.groupOf(feed{in.Tenant, in.Feed})
+	if err != nil {
+		return nil, err
+	}
+	distinct := d.distinct[in.Tenant]
+	if distinct == nil {
+		distinct = sink.NewDistinct(remembered)
+		d.distinct[in.Tenant] = distinct
+	}
+	return distinct.Before(group), nil
+}
+
+// groupOf is what the accounts of a feed share.
+func (d *delivery) groupOf(to feed) (*sink.Group, error) {
 	if d.all != nil {
 		return d.all, nil
 	}
-	to := feed{in.Tenant, in.Feed}
-	d.mu.Lock()
-	defer d.mu.Unlock()
 	if g := d.feeds[to]; g != nil {
 		return g, nil
 	}
@@ -247,6 +265,17 @@ func (d *delivery) sink(in fleet.Instance) (ingest.Sink, error) {
 	g := d.group(service)
 	d.feeds[to], d.sinks = g, append(d.sinks, service)
 	return g, nil
+}
+
+// omitted counts the events that were left out because another account of the
+// tenant had delivered them.
+func (d *delivery) omitted() (n int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, distinct := range d.distinct {
+		n += distinct.Omitted()
+	}
+	return n
 }
 
 // stats adds up what went to AiSOC; ok is false where nothing goes there.
