@@ -196,7 +196,7 @@ func TestFleet_KilledWorkersAndARestartedDatabaseLoseNothing(t *testing.T) {
 		_, err := c.pool.Exec(t.Context(), `UPDATE river_job SET scheduled_at = now()`)
 		require.NoError(t, err)
 	}
-	args := []string{"--concurrency", fmt.Sprint(concurrency), "--poll-timeout", "3s"}
+	args := []string{"--concurrency", fmt.Sprint(concurrency), "--poll-timeout", "2s"}
 	workers := []*exec.Cmd{c.worker(args...), c.worker(args...), c.worker(args...)}
 	polled := func() int { return c.number(`SELECT count(*) FROM history`) }
 	require.Eventually(t, func() bool { return polled() > 20 }, 2*time.Minute, 20*time.Millisecond, "no polls")
@@ -249,7 +249,7 @@ func TestFleet_KilledWorkersAndARestartedDatabaseLoseNothing(t *testing.T) {
 	if !long {
 		// The jobs of dead workers are looked for every 30 s, and when another
 		// worker comes to lead, as when the workers are upgraded.
-		time.Sleep(6 * time.Second) // beyond what a poll of 3 s has
+		time.Sleep(4 * time.Second) // beyond what a poll of 2 s has
 		require.Eventually(t, func() bool { return slices.ContainsFunc(workers, leads) }, 30*time.Second, 50*time.Millisecond, "no leader")
 		i := slices.IndexFunc(workers, leads)
 		require.NoError(t, workers[i].Process.Signal(syscall.SIGTERM))

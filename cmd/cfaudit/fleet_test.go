@@ -66,6 +66,16 @@ func (f *ward) account(number, n int) (id, token string) {
 	return id, token
 }
 
+// dueNow makes all polls due, in place of one after the other.
+func (f *ward) dueNow() {
+	f.t.Helper()
+	conn, err := pgx.Connect(f.t.Context(), f.env[envDatabase])
+	require.NoError(f.t, err)
+	_, err = conn.Exec(f.t.Context(), `UPDATE river_job SET scheduled_at = now()`)
+	require.NoError(f.t, err)
+	require.NoError(f.t, conn.Close(f.t.Context()))
+}
+
 const (
 	tenantA = "0f9a7a52-6d0e-4c39-9d59-6f1f4e6f0001"
 	tenantB = "0f9a7a52-6d0e-4c39-9d59-6f1f4e6f0002"
@@ -95,6 +105,7 @@ func TestFleet_FromNothingToEvents(t *testing.T) {
 	assert.Regexp(t, `(?m)^cloudflare-`+a+` +`+tenantA+` +never +- +0 +in \d+s +-$`, got.out)
 	assert.Regexp(t, `\n\n2 accounts\n$`, got.out)
 
+	f.dueNow()
 	out := filepath.Join(t.TempDir(), "events.jsonl")
 	url, stop := f.call("work", "--out", out, "--listen", "127.0.0.1:0", "--concurrency", "4").background(t)
 	require.Eventually(t, func() bool {
@@ -174,12 +185,7 @@ func TestFleet_AccountsOfATenantSharePostsToAiSOC(t *testing.T) {
 	add.stdin = string(text)
 	got := add.run(t.Context())
 	require.Equal(t, exitOK, got.code, got.err)
-	// All at once, in place of one after the other.
-	conn, err := pgx.Connect(t.Context(), f.env[envDatabase])
-	require.NoError(t, err)
-	_, err = conn.Exec(t.Context(), `UPDATE river_job SET scheduled_at = now()`)
-	require.NoError(t, err)
-	require.NoError(t, conn.Close(t.Context()))
+	f.dueNow()
 	f.env[envAiSOCToken] = "a-gateway-token"
 	letters := t.TempDir()
 	_, stop := f.call("work", "--aisoc", listen(t, service), "--dead-letters", letters, "--listen", "127.0.0.1:0").background(t)
