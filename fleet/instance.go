@@ -296,16 +296,18 @@ func (f *Fleet) put(ctx context.Context, tx pgx.Tx, p prepared) (change Change, 
 	}
 	seconds := int(p.Interval / time.Second)
 	old, err := f.get(ctx, tx, p.ID, " FOR UPDATE")
+	if err != nil && !errors.Is(err, ErrUnknown) {
+		return "", false, err
+	}
+	var other string
+	switch err := tx.QueryRow(ctx, `SELECT id FROM fleet_instance WHERE connector = $1 AND tenant = $2 AND account = $3 AND id <> $4`,
+		p.Connector, p.Tenant, p.Account, p.ID).Scan(&other); {
+	case err == nil:
+		return "", false, fmt.Errorf("account: %q: the instance %s of this tenant reads it already", p.Account, other)
+	case !errors.Is(err, pgx.ErrNoRows):
+		return "", false, err
+	}
 	if errors.Is(err, ErrUnknown) {
-		var other string
-		err := tx.QueryRow(ctx, `SELECT id FROM fleet_instance WHERE connector = $1 AND tenant = $2 AND account = $3`,
-			p.Connector, p.Tenant, p.Account).Scan(&other)
-		switch {
-		case err == nil:
-			return "", false, fmt.Errorf("account: %q: the instance %s of this tenant reads it already", p.Account, other)
-		case !errors.Is(err, pgx.ErrNoRows):
-			return "", false, err
-		}
 		_, err = tx.Exec(ctx, `INSERT INTO fleet_instance
 			(id, connector, tenant, account, feed, config, secrets, secret_refs, interval_s)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
@@ -317,9 +319,6 @@ func (f *Fleet) put(ctx context.Context, tx pgx.Tx, p prepared) (change Change, 
 			_, err = postgres.Save(ctx, tx, p.ID, p.Cursor, 0)
 		}
 		return Added, false, err
-	}
-	if err != nil {
-		return "", false, err
 	}
 	if old.Connector != p.Connector || old.Account != p.Account {
 		return "", false, fmt.Errorf("account: %q: the instance reads %s %q, which cannot be changed; remove it, or choose another id",

@@ -119,6 +119,9 @@ func TestPut_AnAccountIsReadOnce(t *testing.T) {
 	require.ErrorContains(t, err, "the instance example-a of this tenant reads it already")
 	second.Tenant = "tenant-b"
 	w.put(t, second)
+	second.Tenant = "tenant-a"
+	_, err = w.Put(t.Context(), second)
+	require.ErrorContains(t, err, "the instance example-a of this tenant reads it already")
 
 	moved := spec("b")
 	moved.ID = "second"

@@ -12,6 +12,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
@@ -91,6 +92,7 @@ encrypted before it is stored, unless it is in a file that api_token_ref names.`
 			var wrong faults
 			for i, r := range rows {
 				specs[i] = r.spec()
+				wrong = append(wrong, r.misplaced()...)
 				for _, fault := range set.rowFaults(f.Validate(specs[i]), g, from != "") {
 					wrong = append(wrong, r.place+fault)
 				}
@@ -154,6 +156,19 @@ func (r fleetRow) spec() fleet.Spec {
 	}
 	return s
 }
+
+// misplaced are the fields that hold a token where it would be stored in clear.
+func (r fleetRow) misplaced() (wrong faults) {
+	for _, f := range []struct{ name, value string }{{"id", r.id}, {"tenant", r.tenant}, {"feed", r.feed}, {"api_token_ref", r.tokenRef}} {
+		if tokenForm.MatchString(f.value) {
+			wrong = append(wrong, r.place+f.name+": looks like an API token, which is given as api_token, or is in the file that api_token_ref names")
+		}
+	}
+	return wrong
+}
+
+// tokenForm is how the tokens of Cloudflare begin.
+var tokenForm = regexp.MustCompile(`^cf[aku]t?_`)
 
 // rowFaults are the faults of an account: of a list in terms of its names, else
 // in terms of flags.

@@ -219,6 +219,8 @@ func TestFleetAdd_ReportsEveryFaultWithItsPlaceAndNoToken(t *testing.T) {
 		"account_id,tenant,api_token,page_size\n" + a + ",t," + token + ",0":              `line 2: page_size: "0": must be at least 1`,
 		"account_id,tenant,api_token_ref\n" + a + ",t,../x":                               "line 2: api_token_ref: must be the name of a file in the folder of secrets",
 		"account_id,tenant,api_token_ref\n" + a + ",t,x":                                  "line 2: api_token_ref: refers to a file, but no folder of secrets is given",
+		"account_id,tenant,api_token\n" + a + "," + token + "," + token:                   "line 2: tenant: looks like an API token",
+		"account_id,tenant,api_token_ref\n" + a + ",t," + token:                           "line 2: api_token_ref: looks like an API token",
 		"account_id,account_id\n":                                                         `--from: ` + list + `: the column "account_id" is there twice`,
 		"account_id,tenant,api_token\n" + a + ",t," + token + ",surplus":                  "--from: " + list + ": record on line 2: wrong number of fields",
 		"account_id,tenant,api_token\n":                                                   "--from: " + list + ": has no accounts in it",
