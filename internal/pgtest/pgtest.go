@@ -55,15 +55,7 @@ func stop() {
 // and returns its URL.
 func Database(t testing.TB) string {
 	t.Helper()
-	server := os.Getenv(EnvURL)
-	if server == "" {
-		shared.Lock()
-		if shared.cluster == nil {
-			shared.cluster = NewCluster(t)
-		}
-		server = shared.cluster.URL()
-		shared.Unlock()
-	}
+	server := serverURL(t)
 	name := "cfaudit_test_" + strings.ToLower(rand.Text()[:16])
 	execute(t, server, "CREATE DATABASE "+name)
 	t.Cleanup(func() { execute(t, server, "DROP DATABASE "+name+" WITH (FORCE)") })
@@ -73,6 +65,20 @@ func Database(t testing.TB) string {
 	}
 	u.Path = "/" + name
 	return u.String()
+}
+
+// serverURL is the server on which databases are made.
+func serverURL(t testing.TB) string {
+	t.Helper()
+	if server := os.Getenv(EnvURL); server != "" {
+		return server
+	}
+	shared.Lock()
+	defer shared.Unlock() // also when the test is skipped
+	if shared.cluster == nil {
+		shared.cluster = NewCluster(t)
+	}
+	return shared.cluster.URL()
 }
 
 // Pool makes an empty database and returns a pool of connections to it.
