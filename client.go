@@ -281,8 +281,10 @@ func (c *client) fetch(ctx context.Context, q query, p *page, r *reply) error {
 	case !env.hasResult:
 		return malformed(resp.StatusCode, "the reply reports success but has no list as its result")
 	}
-	p.next = env.cursor
-	return nil
+	if p.next = ""; !q.numbered {
+		p.next, err = nextIn(env.info)
+	}
+	return err
 }
 
 // send sends q. The SDK has a service for the audit log; the one it has for

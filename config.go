@@ -106,8 +106,8 @@ type Config struct {
 	// that takes no proxy from the environment.
 	HTTPClient *http.Client
 	// Logger gets a warning when a poll ended early but not for nothing, when
-	// the local clock is wrong, when entries have to wait, and when an optional
-	// feature lacks its permission. In normal running there are none. Nil means
+	// the local clock is wrong, when entries have to wait, when one of two audit
+	// logs cannot be read, and when an optional feature lacks its permission. In normal running there are none. Nil means
 	// no log.
 	Logger *slog.Logger
 	// Clock tells the time, time.Now by default. It only has to be roughly

@@ -211,17 +211,21 @@ func (f *feed) advance() {
 	f.Complete = later(f.Complete, done)
 }
 
-// first compares feeds by which is to be read first: one with a part of its
-// newest entries left to read, and then the one that was read longer ago.
+// first compares feeds by which is to be read first: one that goes on with its
+// newest entries, and then the one that was read longer ago. One whose newest
+// entries wait for its backlog may do so for ever, and must not hide the other.
 func (f *feed) first(other *feed) int {
-	if (f.Newest != nil) != (other.Newest != nil) {
-		if f.Newest != nil {
+	if f.hurries() != other.hurries() {
+		if f.hurries() {
 			return -1
 		}
 		return 1
 	}
 	return f.ReadAt.Compare(other.ReadAt)
 }
+
+// hurries reports whether the newest entries are what is to be read next.
+func (f *feed) hurries() bool { return f.Newest != nil && !f.Newest.Waits }
 
 // open counts the windows with something left to read.
 func (f *feed) open() int {

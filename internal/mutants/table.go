@@ -317,8 +317,8 @@ var mutants = []mutant{
 	{
 		fault: "a page of v2 that has been forgotten ends the feed",
 		file:  "pages_v2.go",
-		old:   "w.Trail.Next != \"\" && !again:",
-		new:   "w.Trail.Next != \"\" && !again && false:",
+		old:   "w.Trail.Next != \"\" && refused == nil &&",
+		new:   "w.Trail.Next != \"\" && refused == nil && false &&",
 		test:  "TestPoll_V2ReadsEachEntryOnceFromEveryKindOfServer",
 	},
 	{
@@ -362,6 +362,27 @@ var mutants = []mutant{
 		old:   "slices.SortStableFunc(polls,",
 		new:   "slices.SortStableFunc(polls[:0],",
 		test:  "TestPoll_BothLogsHaveWindowsOfTheirOwn",
+	},
+	{
+		fault: "a log that is behind for ever hides the other",
+		file:  "cursor.go",
+		old:   "f.Newest != nil && !f.Newest.Waits }",
+		new:   "f.Newest != nil }",
+		test:  "TestPoll_ALogThatIsBehindDoesNotHideTheOther",
+	},
+	{
+		fault: "events of one log hide that the other stands still",
+		file:  "poller.go",
+		old:   "if len(p.batch.Events) == p.others {",
+		new:   "if len(p.batch.Events) == 0 {",
+		test:  "TestPoll_ALogThatStandsStillIsNoticedWhateverTheOtherBrings",
+	},
+	{
+		fault: "what leads to the next page of v2 and cannot be read counts as the end",
+		file:  "pages_v2.go",
+		old:   "return \"\", malformed(http.StatusOK, \"the cursor of the next page is no text\")",
+		new:   "return \"\", nil",
+		test:  "TestPoll_V2WhatCannotLeadToAPageIsAnError",
 	},
 	{
 		fault: "a log that cannot be read is passed over without a word",
