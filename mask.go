@@ -178,12 +178,15 @@ func (m *masking) text(v value, secret bool) value {
 	}
 	trimmed := strings.TrimSpace(text)
 	if c := trimmed[:min(1, len(trimmed))]; c == "{" || c == "[" {
-		inner := jsontext.Value(trimmed)
-		if !inner.IsValid(readOptions...) {
-			return v
+		now := ""
+		if jsontext.Value(trimmed).IsValid(readOptions...) {
+			now = string(m.value(value(trimmed), false))
+		} else {
+			// Long bodies may be cut off.
+			now = m.torn(trimmed)
 		}
-		if now := m.value(value(trimmed), false); string(now) != trimmed {
-			return quote(string(now))
+		if now != trimmed {
+			return quote(now)
 		}
 		return v
 	}
@@ -240,9 +243,18 @@ func (m *masking) torn(text string) string {
 	key := ""              // of the value that follows
 	depth, hidden := 0, -1 // how deep we are, and since when all is a secret
 	for i := 0; i < len(text); {
-		switch text[i] {
+		switch c := text[i]; c {
 		default:
-			i++
+			end := i + 1
+			if (c == '-' || '0' <= c && c <= '9') && (hidden >= 0 || isHidden(key)) {
+				for end < len(text) && strings.IndexByte("0123456789.+-eE", text[end]) >= 0 {
+					end++
+				}
+				m.n++
+				b = append(append(b, text[done:i]...), maskedJSON...)
+				done = end
+			}
+			i = end
 			continue
 		case ',':
 			key = ""
@@ -298,8 +310,25 @@ func (m *masking) tornText(literal string, secret bool) string {
 		if shown := m.torn(text); shown != text {
 			return string(quote(shown))
 		}
+	default:
+		if shown := m.address(text); shown != text {
+			return string(quote(shown))
+		}
 	}
 	return literal
+}
+
+// address masks the secrets in a text that may be an address.
+func (m *masking) address(text string) string {
+	if shown := withoutQuery("", text); shown != text {
+		m.n++
+		return shown
+	}
+	path, query, found := strings.Cut(text, "?")
+	if !found {
+		return text
+	}
+	return path + "?" + m.query(query)
 }
 
 // isHidden reports whether a member of a text that cannot be read as JSON may be
