@@ -217,7 +217,7 @@ func (c Config) Validate() error {
 	case AuditLogV1:
 	case AuditLogV2, AuditLogBoth:
 		if c.HideUserLogs {
-			fault("hide_user_logs", "true", "cannot be with audit_log_api "+c.AuditLogAPI+": Audit Logs v2 always shows them")
+			fault("hide_user_logs", "true", "cannot be with audit_log_api "+c.AuditLogAPI+": Audit Logs v2 shows them in any case")
 		}
 	default:
 		fault("audit_log_api", c.AuditLogAPI, "must be v1, v2 or both")

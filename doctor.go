@@ -324,7 +324,7 @@ func (d *doctor) explainFailures() {
 	}
 	if len(d.failed) > 0 && len(d.logs) > 0 {
 		d.find(ingest.LevelNote, sentence(d.logs[0].title+" can be read with the same token and account id"),
-			"audit_log_api "+d.logs[0].name+" reads that one alone.")
+			"To read that one alone, set audit_log_api to "+d.logs[0].name+".")
 	}
 }
 

@@ -428,18 +428,18 @@ func TestCheck_OfTwoLogsEachIsLookedAt(t *testing.T) {
 		"the second cannot": {
 			deny: []string{"logs/audit"},
 			want: []string{"error: Audit Logs v2 cannot be read: cloudflare answered HTTP 403", "ok: The audit log can be read.",
-				"note: The audit log can be read with the same token and account id. -> audit_log_api v1 reads that one alone."},
+				"note: The audit log can be read with the same token and account id. -> To read that one alone, set audit_log_api to v1."},
 			not: []string{"error: The audit log", "cloudflareaudit:"},
 		},
 		"the first cannot": {
 			deny: []string{"audit_logs"},
-			want: []string{"error: The audit log cannot be read: cloudflare answered HTTP 403", "ok: Audit Logs v2 can be read.", "audit_log_api v2 reads"},
+			want: []string{"error: The audit log cannot be read: cloudflare answered HTTP 403", "ok: Audit Logs v2 can be read.", "set audit_log_api to v2"},
 			not:  []string{"error: Audit Logs v2"},
 		},
 		"neither can": {
 			deny: []string{"audit_logs", "logs/audit"},
 			want: []string{"error: The audit log cannot be read: cloudflare answered HTTP 403", "error: Audit Logs v2 cannot be read for the same reason."},
-			not:  []string{"reads that one alone"},
+			not:  []string{"that one alone"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

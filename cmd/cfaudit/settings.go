@@ -153,7 +153,7 @@ func (s *settings) config(found ...string) (cloudflareaudit.Config, error) {
 		shown := cloudflareaudit.FieldError{
 			Field:   names[field],
 			Value:   redact(e.Value),
-			Allowed: e.Allowed,
+			Allowed: inFlags.Replace(e.Allowed),
 		}
 		switch {
 		case inside != "":
