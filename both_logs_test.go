@@ -2,7 +2,9 @@ package cloudflareaudit
 
 import (
 	"bytes"
+	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -171,4 +173,64 @@ func TestPoll_V2ReadsOnByTimeHoweverAPageIsRefused(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A page that is no longer remembered may be taken for none, so that the first
+// one of the window is shown. What stands there may have been forgotten here.
+func TestPoll_V2TheFirstPageInPlaceOfARememberedOneBringsNothingTwice(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := fixtureV2(cfapi.Options{})
+		cfg.MaxEvents = 100
+		fillV2(server, 400, 5*time.Second)
+		time.Sleep(time.Hour)
+		c := connect(t, cfg)
+		var firstPage []byte
+		ignored := 0
+		server.Fault(func(int, *http.Request) *cfapi.Fault {
+			return cfapi.Custom(func(r *http.Request, answer func() *http.Response) (*http.Response, error) {
+				resp := answer()
+				body, err := io.ReadAll(resp.Body)
+				switch {
+				case firstPage == nil:
+					firstPage = body
+				case r.URL.Query().Has("cursor") && ignored < 2:
+					ignored++
+					body = firstPage
+				}
+				resp.ContentLength, resp.Body = int64(len(body)), io.NopCloser(bytes.NewReader(body))
+				return resp, err
+			})
+		})
+		got, _, _ := drain(t, c, nil)
+		require.NotZero(t, ignored)
+		require.Equal(t, numbered(400), got)
+	})
+}
+
+// A host that stops is no fault of a log.
+func TestPoll_TheEndOfTheHostIsNoNotice(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := bothLogs(cfapi.Options{})
+		var log bytes.Buffer
+		cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		c := connect(t, cfg)
+		_, cursor, _ := drain(t, c, nil)
+		fill(server, 1, time.Second)
+		time.Sleep(time.Minute)
+		ctx, cancel := context.WithCancel(t.Context())
+		server.Fault(func(_ int, r *http.Request) *cfapi.Fault {
+			if strings.HasSuffix(r.URL.Path, "logs/audit") {
+				cancel()
+				return cfapi.Hang()
+			}
+			return nil
+		})
+		b, err := c.Poll(ctx, cursor)
+		require.NoError(t, err)
+		require.Equal(t, numbered(1), ids(b))
+		require.Empty(t, b.Coverage.Notices)
+		require.Empty(t, log.String())
+	})
 }

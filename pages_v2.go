@@ -63,8 +63,7 @@ func (p *poll) followPage(ctx context.Context, w *window) (got, error) {
 		size := p.pageSize(w)
 		r, err := p.fetchNext(ctx, w, size)
 		switch {
-		case err == nil && w.Trail.resumed && p.page.next == "" && len(p.page.entries) == 0:
-			// So may the page be shown that has been forgotten.
+		case err == nil && w.Trail.resumed && p.isAnother(w):
 			w.Trail = byTime(w)
 		case err == nil:
 			p.biggest = min(2*p.biggest, p.most)
@@ -88,6 +87,20 @@ func (p *poll) followPage(ctx context.Context, w *window) (got, error) {
 		}
 	}
 }
+
+// isAnother reports whether the page in hand, with which w is resumed, may not be
+// the one that was asked for: an empty last one, or one that begins where ids are
+// no longer remembered, as the first of the window does.
+func (p *poll) isAnother(w *window) bool {
+	if len(p.page.entries) == 0 {
+		return p.page.next == ""
+	}
+	_, when := p.page.key(0)
+	return w.plausible(when) && when.After(w.remembered())
+}
+
+// remembered is the time down from which ids of the window are remembered.
+func (w *window) remembered() time.Time { return w.reached().Add(disorder) }
 
 // mayBeForgotten reports whether err may be about the page that was asked for.
 // In which words a page is refused that has been forgotten is not known.
@@ -125,8 +138,7 @@ func (t *trail) turn() {
 // poll asks for it again. Where it reaches back further than ids are remembered,
 // the window is read on by time.
 func (p *poll) stay(w *window) windowState {
-	remembered := w.reached().Add(disorder)
-	if slices.ContainsFunc(p.places, func(at time.Time) bool { return at.After(remembered) }) {
+	if slices.ContainsFunc(p.places, func(at time.Time) bool { return at.After(w.remembered()) }) {
 		w.Trail = trail{}
 	}
 	return unfinished

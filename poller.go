@@ -155,6 +155,9 @@ func (c *Connector) Poll(ctx context.Context, cursor ingest.Cursor) (ingest.Batc
 		return ingest.Batch{Coverage: in.batch.Coverage}, errors.Join(failures...)
 	}
 	polls[0].resolve(ctx)
+	if ctx.Err() != nil {
+		failures = nil // the host is about to stop
+	}
 	for _, err := range failures {
 		in.batch.Coverage.Notices = append(in.batch.Coverage.Notices, err.Error())
 		c.cfg.Logger.Warn("one of the two audit logs could not be read; the other goes on", "error", err)

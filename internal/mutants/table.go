@@ -324,9 +324,16 @@ var mutants = []mutant{
 	{
 		fault: "an empty page in place of one that v2 has forgotten counts as the end",
 		file:  "pages_v2.go",
-		old:   "case err == nil && w.Trail.resumed &&",
-		new:   "case err == nil && w.Trail.resumed && false &&",
+		old:   "\t\treturn p.page.next == \"\"\n",
+		new:   "\t\treturn false\n",
 		test:  "TestPoll_V2AnEmptyPageInPlaceOfARememberedOneIsNotTheEnd",
+	},
+	{
+		fault: "the first page in place of one that v2 has forgotten is delivered again",
+		file:  "pages_v2.go",
+		old:   "return w.plausible(when) && when.After(w.remembered())",
+		new:   "return false",
+		test:  "TestPoll_V2TheFirstPageInPlaceOfARememberedOneBringsNothingTwice",
 	},
 	{
 		fault: "entries of v2 are told by a position they do not have",
