@@ -41,13 +41,19 @@ const (
 //	  "through": "2026-03-02T10:00:00Z",
 //	  "settled": "2026-03-02T09:50:00Z",
 //	  "read_at": "2026-03-02T10:00:00Z",
+//	  "all_read_at": "2026-03-02T10:00:00Z",
 //	  "newest": {"since": …, "before": …, "offset": 1000, …},
 //	  "backlog": [{"since": …, "before": …, "offset": 2000, …}],
 //	  "seen": {"2026-03-02T09:58:00Z": "q83vEjRWeJA="}
+//	 },
+//	 "audit_logs_v2": {
+//	  …,
+//	  "backlog": [{…, "trail": {"since": …, "before": …, "next": "…"}}]
 //	 }
 //	}
 //
-// Each endpoint that is read has a feed of its own.
+// Each endpoint that is or was read has a feed of its own, which waits there
+// while the endpoint is not read.
 type position struct {
 	Version   int    `json:"version"`
 	AccountID string `json:"account_id"`
@@ -92,7 +98,8 @@ type feed struct {
 type window struct {
 	Since  time.Time `json:"since"`
 	Before time.Time `json:"before"`
-	// Offset counts the entries read, newest first.
+	// Offset counts the entries read, newest first. Where pages have no numbers
+	// those shown again count as well.
 	Offset int `json:"offset"`
 	// Anchor is the time down to which it has been read.
 	Anchor time.Time `json:"anchor,omitzero"`

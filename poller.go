@@ -45,7 +45,7 @@ const (
 	neighbours = 7
 )
 
-// poller reads one account's audit log. It knows nothing about how far it has
+// poller reads one account's audit logs. It knows nothing about how far it has
 // come; see [position] for that.
 type poller struct {
 	cfg        Config
