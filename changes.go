@@ -198,16 +198,6 @@ func foldPrefix(s, prefix string) bool {
 	return len(s) >= len(prefix) && lower(s[0]) == prefix[0] && strings.EqualFold(s[:len(prefix)], prefix)
 }
 
-// isSecret reports whether a text by its form is a secret.
-func isSecret(text string) bool {
-	for _, prefix := range []string{"cfat_", "cfut_", "cfk_", "bearer ", "basic "} {
-		if foldPrefix(text, prefix) {
-			return true
-		}
-	}
-	return strings.Contains(text, "PRIVATE KEY")
-}
-
 // withoutQuery masks what follows the question mark of a destination, where log
 // delivery keeps its credentials, and the password in a URL.
 func withoutQuery(field, text string) string {

@@ -222,7 +222,7 @@ var tokenPrefixes = []string{"cfat_", "cfut_", "cfk_"}
 
 // holdsSecret reports whether a text by its form is a secret or has one in it.
 func holdsSecret(text string) bool {
-	if isSecret(text) {
+	if strings.Contains(text, "PRIVATE KEY") || isAuthorization(text, "bearer ") || isAuthorization(text, "basic ") {
 		return true
 	}
 	for _, prefix := range tokenPrefixes {
@@ -232,6 +232,16 @@ func holdsSecret(text string) bool {
 	}
 	// A JSON web token, or the token of a tunnel.
 	return len(text) >= 32 && strings.HasPrefix(text, "eyJ") && !strings.Contains(text, " ")
+}
+
+// isAuthorization reports whether a text is the value of such a header, rather
+// than words that begin as one.
+func isAuthorization(text, scheme string) bool {
+	if !foldPrefix(text, scheme) {
+		return false
+	}
+	rest := strings.TrimSpace(text[len(scheme):])
+	return !strings.Contains(rest, " ") && (len(rest) >= 20 || strings.ContainsAny(rest, "0123456789"))
 }
 
 // torn masks the secrets in a text that is JSON but for a part that is missing or

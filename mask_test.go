@@ -79,6 +79,8 @@ func TestMask_LeavesTheRestAsItIs(t *testing.T) {
 		requested("PUT", "/user/tokens/t1", body(`{"name":"ci","policies":[{"effect":"allow","permission_groups":[{"id":"p","name":"API Tokens Write"}],"resources":{"com.cloudflare.api.account.zone.*":"*"}}],"not_before":null}`)),
 		requested("POST", "/accounts/"+account+"/members", body(`{"email":"dave@example.org","roles":["33666b9c79b9a5273fc7344ff42f953d"]}`)),
 		requested("DELETE", "/zones/"+zone+"/dns_records/r1?page=1&per_page=20", `"scope":"zones"`),
+		requested("POST", "/zones/"+zone+"/firewall/access_rules/rules", body(`{"mode":"block","notes":"Basic protection of the shop"}`)),
+		requested("POST", "/zones/"+zone+"/dns_records", body(`{"type":"TXT","name":"a","content":"bearer news","comment":"basic authentication"}`)),
 		requested("DELETE", "/zones/"+zone, `.actor:{"context":"api_token","id":"a","token":{"id":"t1","name":"ci"}}`),
 		requested("POST", "/zones/"+zone+"/pagerules", body(`{"actions":[{"id":"forwarding_url","value":{"url":"https://example.com/?a=b"}}]}`)),
 		requested("POST", "/v5/unheard/of", body(`{"public_key":"x","token_id":"t","value":true,"other":null,"n":1}`)),
