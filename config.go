@@ -109,8 +109,8 @@ type Config struct {
 	HTTPClient *http.Client
 	// Logger gets a warning when a poll ended early but not for nothing, when
 	// the local clock is wrong, when entries have to wait, when one of two audit
-	// logs cannot be read, and when an optional feature lacks its permission. In normal running there are none. Nil means
-	// no log.
+	// logs cannot be read, and when an optional feature lacks its permission. In
+	// normal running there are none. Nil means no log.
 	Logger *slog.Logger
 	// Clock tells the time, time.Now by default. It only has to be roughly
 	// right: windows follow the clock of the server.

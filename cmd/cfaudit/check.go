@@ -18,9 +18,8 @@ func newCheck(w world) *cobra.Command {
 		Long: `Check asks for the newest entry of each audit log that is to be read, which
 decides whether the configuration works. It also looks at the token (whose it is,
 when it expires, whether it may do too much), at the clock, and at how old the
-newest entry is.
-For what is wrong it says what to do. It takes the flags of poll and run that
-make up the configuration, and stores nothing.
+newest entry is. For what is wrong it says what to do. It takes the flags of poll
+and run that make up the configuration, and stores nothing.
 
 The exit code is 0 when every one of them can be read, also with warnings, and
 else 1.`,
