@@ -643,7 +643,7 @@ func TestFactsOf_Changes(t *testing.T) {
 func TestIsSecretField(t *testing.T) {
 	t.Parallel()
 	for _, field := range []string{"secret", "client_secret", "api_token", "token", "password", "passwd", "passphrase", "private_key",
-		"key", "api_key", "SSL_Key", "key_material", "token_hash", "hash", "credentials", "header_Authorization", "config.privateKey"} {
+		"key", "api_key", "psk", "jwk", "userPwd", "recovery_codes", "SSL_Key", "key_material", "token_hash", "hash", "credentials", "header_Authorization", "config.privateKey"} {
 		assert.True(t, isSecretField(field), field)
 	}
 	for _, field := range []string{"", "name", "content", "token_name", "token_tag", "token_status", "key_id", "secret_count", "description", "ttl", "packets"} {

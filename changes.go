@@ -113,12 +113,14 @@ func (r *review) add(c ingest.FieldChange) {
 func shown(field string, v value) string {
 	switch v.kind() {
 	case '"':
-		text := v.text()
-		if text != "" && (isSecretField(field) || isSecret(text)) {
+		var m masking
+		return oneLine(withoutQuery(field, m.text(v, isSecretField(field)).text()), maxChangeText)
+	case '0':
+		if isSecretField(field) {
 			return masked
 		}
-		return oneLine(withoutQuery(field, text), maxChangeText)
-	case '0', 't', 'f':
+		return string(v)
+	case 't', 'f':
 		return string(v)
 	case '{', '[':
 		if isSecretField(field) {
@@ -163,7 +165,12 @@ func isSecretField(field string) bool {
 		case 't':
 			secret = secret || foldPrefix(rest, "token")
 		case 'p':
-			secret = secret || foldPrefix(rest, "passw") || foldPrefix(rest, "private") || foldPrefix(rest, "passphrase")
+			secret = secret || foldPrefix(rest, "passw") || foldPrefix(rest, "private") || foldPrefix(rest, "passphrase") ||
+				foldPrefix(rest, "psk") || foldPrefix(rest, "pwd")
+		case 'j':
+			secret = secret || foldPrefix(rest, "jwk") // that of a stream signs
+		case 'r':
+			secret = secret || foldPrefix(rest, "recovery_code")
 		case 'k':
 			secret = secret || foldPrefix(rest, "key")
 		case 'h':
@@ -189,16 +196,6 @@ func isSecretField(field string) bool {
 // any case.
 func foldPrefix(s, prefix string) bool {
 	return len(s) >= len(prefix) && lower(s[0]) == prefix[0] && strings.EqualFold(s[:len(prefix)], prefix)
-}
-
-// isSecret reports whether a text by its form is a secret.
-func isSecret(text string) bool {
-	for _, prefix := range []string{"cfat_", "cfut_", "cfk_", "bearer ", "basic "} {
-		if foldPrefix(text, prefix) {
-			return true
-		}
-	}
-	return strings.Contains(text, "PRIVATE KEY")
 }
 
 // withoutQuery masks what follows the question mark of a destination, where log

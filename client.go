@@ -67,7 +67,7 @@ type client struct {
 	wrongDate sync.Once
 }
 
-// query is one request for a page of the audit log.
+// query is one request for a page of an audit log.
 type query struct {
 	*endpoint
 	since, before time.Time // in whole seconds; zero leaves them out
@@ -158,7 +158,7 @@ func sameHost(req *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// page fetches one page of the audit log into p and finds its entries. On
+// page fetches one page of an audit log into p and finds its entries. On
 // errTooLarge and errNotJSON, p holds what was read.
 func (c *client) page(ctx context.Context, q query, p *page) (reply, error) {
 	r, err := c.persist(ctx, func(ctx context.Context, r *reply) error { return c.fetch(ctx, q, p, r) })
@@ -281,8 +281,10 @@ func (c *client) fetch(ctx context.Context, q query, p *page, r *reply) error {
 	case !env.hasResult:
 		return malformed(resp.StatusCode, "the reply reports success but has no list as its result")
 	}
-	p.next = env.cursor
-	return nil
+	if p.next = ""; !q.numbered {
+		p.next, err = nextIn(env.info)
+	}
+	return err
 }
 
 // send sends q. The SDK has a service for the audit log; the one it has for

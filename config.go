@@ -50,8 +50,10 @@ type Config struct {
 	// events with one correlation id.
 	AuditLogAPI string
 	// Overlap is how late an entry may be, 10 s to 24 h, 10 min by default: so
-	// much of the time that has been read already is read again. An entry that
-	// Cloudflare shows later than this after its own time may be missed.
+	// much of the time that has been read already is read again, by every poll
+	// or, where polls follow each other closely, by one in four and a half
+	// minutes. An entry that Cloudflare shows later than this after its own time
+	// may be missed.
 	Overlap time.Duration
 	// OverlapV2 is Overlap for Audit Logs v2, 15 min by default, because its
 	// entries appear several minutes after their time.
@@ -106,9 +108,9 @@ type Config struct {
 	// that takes no proxy from the environment.
 	HTTPClient *http.Client
 	// Logger gets a warning when a poll ended early but not for nothing, when
-	// the local clock is wrong, when entries have to wait, and when an optional
-	// feature lacks its permission. In normal running there are none. Nil means
-	// no log.
+	// the local clock is wrong, when entries have to wait, when one of two audit
+	// logs cannot be read, and when an optional feature lacks its permission. In
+	// normal running there are none. Nil means no log.
 	Logger *slog.Logger
 	// Clock tells the time, time.Now by default. It only has to be roughly
 	// right: windows follow the clock of the server.
@@ -217,7 +219,7 @@ func (c Config) Validate() error {
 	case AuditLogV1:
 	case AuditLogV2, AuditLogBoth:
 		if c.HideUserLogs {
-			fault("hide_user_logs", "true", "cannot be with audit_log_api "+c.AuditLogAPI+": Audit Logs v2 always shows them")
+			fault("hide_user_logs", "true", "cannot be with audit_log_api "+c.AuditLogAPI+": Audit Logs v2 shows them in any case")
 		}
 	default:
 		fault("audit_log_api", c.AuditLogAPI, "must be v1, v2 or both")
@@ -394,7 +396,7 @@ var configFields = []configField{
 	}},
 	{ingest.Field{
 		Name: "hide_user_logs", Type: ingest.FieldBoolean, Label: "Hide user-level entries", Default: false,
-		HelpText: "Leaves out logins, API keys and personal tokens. Keep it off unless these come another way.",
+		HelpText: "Leaves out logins, API keys and personal tokens. Keep it off unless these come another way. Audit log v1 only.",
 	}, func(c *Config, v any) error { return setBool(&c.HideUserLogs, v) }},
 	{ingest.Field{
 		Name: "rules", Type: ingest.FieldTextarea, Label: "Severity rules",
@@ -422,7 +424,7 @@ var configFields = []configField{
 	}, setInt(func(c *Config) *int { return &c.MaxEvents })},
 	{ingest.Field{
 		Name: "overlap", Type: ingest.FieldString, Label: "Overlap", Default: "10m",
-		HelpText: "How much time each poll reads again to find entries that arrive late, 10s to 24h.",
+		HelpText: "How late after its own time an entry may appear and is still found, 10s to 24h: so much is read again.",
 	}, setDuration(func(c *Config) *time.Duration { return &c.Overlap })},
 	{ingest.Field{
 		Name: "overlap_v2", Type: ingest.FieldString, Label: "Overlap of v2", Default: "15m",

@@ -1,5 +1,5 @@
-// Package cloudflareaudit reads the audit log of a Cloudflare account and turns
-// its entries into graded security events.
+// Package cloudflareaudit reads the audit logs of a Cloudflare account and turns
+// their entries into graded security events.
 //
 // # What it is
 //
@@ -9,12 +9,16 @@
 //
 // # What it promises
 //
-// Every entry that Cloudflare shows within Config.Overlap of its own time is
-// returned, and none twice: what is newer than that is read again by each poll,
-// and recognised by id, and what is older, into which nothing can come in any
-// more, at exact positions. What does not fit into a batch stays in the cursor
+// Every entry that Cloudflare shows within Config.Overlap of its own time, or in
+// Audit Logs v2 within Config.OverlapV2, is returned, and none twice: what is
+// newer than that is read again and recognised by id. What is older, into which
+// nothing can come in any more, is read once more, at exact positions or, in
+// Audit Logs v2, page by page. What does not fit into a batch stays in the cursor
 // as a backlog and is resumed where it was left, newest entries first. The
 // cursor is a value: whichever process has it can go on.
+//
+// Config.AuditLogAPI chooses the log, or both. When one of two cannot be read,
+// the other goes on, and Coverage.Notices says so.
 //
 // # What it grades
 //
@@ -37,7 +41,7 @@ const ConnectorID = "cloudflare"
 // userAgent names the connector to Cloudflare.
 const userAgent = "cloudflareaudit (+https://github.com/aisoc/cloudflareaudit)"
 
-// Connector reads the audit log of one account. It implements [ingest.Source]
+// Connector reads the audit logs of one account. It implements [ingest.Source]
 // and holds no position: that is in the cursors. What it remembers is the
 // server's clock and, where Config.ResolveMembers asks for it, the members.
 type Connector struct {
@@ -105,8 +109,8 @@ func descriptor() ingest.Descriptor {
 }
 
 // TestConnection implements [ingest.Source]: it asks for the newest entry of
-// each audit log that is read. An account without any entry passes; the log holds changes
-// only, so that is no fault. An [APIError] carries the remedy.
+// each audit log that is read. An account without any entry passes: the logs hold
+// hardly more than changes, so that is no fault. An [APIError] carries the remedy.
 func (c *Connector) TestConnection(ctx context.Context) error {
 	p := pages.Get().(*page)
 	defer release(p)

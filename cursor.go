@@ -41,13 +41,19 @@ const (
 //	  "through": "2026-03-02T10:00:00Z",
 //	  "settled": "2026-03-02T09:50:00Z",
 //	  "read_at": "2026-03-02T10:00:00Z",
+//	  "all_read_at": "2026-03-02T10:00:00Z",
 //	  "newest": {"since": …, "before": …, "offset": 1000, …},
 //	  "backlog": [{"since": …, "before": …, "offset": 2000, …}],
 //	  "seen": {"2026-03-02T09:58:00Z": "q83vEjRWeJA="}
+//	 },
+//	 "audit_logs_v2": {
+//	  …,
+//	  "backlog": [{…, "trail": {"since": …, "before": …, "next": "…"}}]
 //	 }
 //	}
 //
-// Each endpoint that is read has a feed of its own.
+// Each endpoint that is or was read has a feed of its own, which waits there
+// while the endpoint is not read.
 type position struct {
 	Version   int    `json:"version"`
 	AccountID string `json:"account_id"`
@@ -92,7 +98,8 @@ type feed struct {
 type window struct {
 	Since  time.Time `json:"since"`
 	Before time.Time `json:"before"`
-	// Offset counts the entries read, newest first.
+	// Offset counts the entries read, newest first. Where pages have no numbers
+	// those shown again count as well.
 	Offset int `json:"offset"`
 	// Anchor is the time down to which it has been read.
 	Anchor time.Time `json:"anchor,omitzero"`
@@ -211,17 +218,21 @@ func (f *feed) advance() {
 	f.Complete = later(f.Complete, done)
 }
 
-// first compares feeds by which is to be read first: one with a part of its
-// newest entries left to read, and then the one that was read longer ago.
+// first compares feeds by which is to be read first: one that goes on with its
+// newest entries, and then the one that was read longer ago. One whose newest
+// entries wait for its backlog may do so for ever, and must not hide the other.
 func (f *feed) first(other *feed) int {
-	if (f.Newest != nil) != (other.Newest != nil) {
-		if f.Newest != nil {
+	if f.hurries() != other.hurries() {
+		if f.hurries() {
 			return -1
 		}
 		return 1
 	}
 	return f.ReadAt.Compare(other.ReadAt)
 }
+
+// hurries reports whether the newest entries are what is to be read next.
+func (f *feed) hurries() bool { return f.Newest != nil && !f.Newest.Waits }
 
 // open counts the windows with something left to read.
 func (f *feed) open() int {

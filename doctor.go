@@ -86,12 +86,9 @@ func (c *Connector) Check(ctx context.Context) (Report, error) {
 			d.describeToken(soft)
 		}
 	}
-	if err != nil {
-		d.explain(err)
-	} else {
-		for i := range d.logs {
-			d.reportLog(&d.logs[i])
-		}
+	d.explainFailures()
+	for i := range d.logs {
+		d.reportLog(&d.logs[i])
 	}
 	d.reportToken()
 	d.reportClock()
@@ -110,8 +107,9 @@ var _ ingest.Diagnoser = (*Connector)(nil)
 type doctor struct {
 	*Connector
 	Report
-	// logs are the audit logs that could be read.
-	logs []logFound
+	// logs are the audit logs that could be read, and failed are the others.
+	logs   []logFound
+	failed []logFailed
 	// took is how long the request for the log did.
 	took time.Duration
 	// tokenID is the id of the token, which is no secret.
@@ -130,12 +128,20 @@ type logFound struct {
 	newest time.Time // zero when the newest entry has no time
 }
 
+// logFailed is an audit log that cannot be read, and why.
+type logFailed struct {
+	*endpoint
+	err error
+}
+
 // find adds a finding.
 func (d *doctor) find(level ingest.Level, text, remedy string) {
 	d.Findings = append(d.Findings, ingest.Finding{Level: level, Text: text, Remedy: remedy})
 }
 
-// readLogs makes the requests that decide.
+// readLogs makes the requests that decide. A reply that refuses one log says
+// nothing about the other; where there is no reply, there will be none to the
+// next request.
 func (d *doctor) readLogs(ctx context.Context) error {
 	p := pages.Get().(*page)
 	defer release(p)
@@ -148,11 +154,11 @@ func (d *doctor) readLogs(ctx context.Context) error {
 			d.ClockOffset = d.cfg.Clock().Sub(r.date).Round(time.Second)
 		}
 		if err != nil {
-			if api, ok := errors.AsType[*APIError](err); ok {
-				d.Failure = api.Kind
+			d.failed = append(d.failed, logFailed{e, err})
+			if _, ok := errors.AsType[*APIError](err); !ok {
+				break
 			}
-			d.Empty = false
-			return failure(e, err)
+			continue
 		}
 		found := logFound{endpoint: e, empty: len(p.entries) == 0}
 		if !found.empty {
@@ -161,8 +167,16 @@ func (d *doctor) readLogs(ctx context.Context) error {
 		}
 		d.logs = append(d.logs, found)
 	}
-	d.Readable = true
-	return nil
+	if len(d.failed) == 0 {
+		d.Readable = true
+		return nil
+	}
+	d.Empty = false
+	first := d.failed[0]
+	if api, ok := errors.AsType[*APIError](first.err); ok {
+		d.Failure = api.Kind
+	}
+	return failure(first.endpoint, first.err)
 }
 
 // verify asks who the token belongs to and whether it is valid. A token of an
@@ -298,16 +312,32 @@ func (d *doctor) tokenPage() string {
 	return accountTokens + ", or " + userTokens + " for a token of a user,"
 }
 
+// explainFailures says why logs cannot be read and what to do about it.
+func (d *doctor) explainFailures() {
+	for i := range d.failed {
+		l := &d.failed[i]
+		if i > 0 && reason(l.err) == reason(d.failed[0].err) {
+			d.find(ingest.LevelError, sentence(l.title+" cannot be read for the same reason"), "")
+			continue
+		}
+		d.explain(l)
+	}
+	if len(d.failed) > 0 && len(d.logs) > 0 {
+		d.find(ingest.LevelNote, sentence(d.logs[0].title+" can be read with the same token and account id"),
+			"To read that one alone, set audit_log_api to "+d.logs[0].name+".")
+	}
+}
+
 // explain says why the log cannot be read and what to do about it.
-func (d *doctor) explain(err error) {
-	api, ok := errors.AsType[*APIError](err)
+func (d *doctor) explain(l *logFailed) {
+	api, ok := errors.AsType[*APIError](l.err)
 	if !ok {
-		d.find(ingest.LevelError, sentence("the audit log cannot be read: "+reason(err)), d.remedyOf(err))
+		d.find(ingest.LevelError, sentence(l.title+" cannot be read: "+reason(l.err)), d.remedyOf(l.err))
 		return
 	}
 	bare := *api
 	bare.Remedy = ""
-	text := sentence("the audit log cannot be read: " + bare.Error())
+	text := sentence(l.title + " cannot be read: " + bare.Error())
 	remedy := sentence(api.Remedy)
 	switch {
 	case api.Kind == KindCredentials && api.Code != 6003:

@@ -413,3 +413,54 @@ func TestDiagnose_IsCheckForHostsThatDoNotKnowCloudflare(t *testing.T) {
 	_, isAPI := errors.AsType[*APIError](err)
 	require.True(t, isAPI, "%v", err)
 }
+
+// Of two logs, each is looked at, whatever is with the other.
+func TestCheck_OfTwoLogsEachIsLookedAt(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		deny []string
+		want []string
+		not  []string
+	}{
+		"both can be read": {
+			want: []string{"ok: The audit log can be read.", "ok: Audit Logs v2 can be read."},
+		},
+		"the second cannot": {
+			deny: []string{"logs/audit"},
+			want: []string{"error: Audit Logs v2 cannot be read: cloudflare answered HTTP 403", "ok: The audit log can be read.",
+				"note: The audit log can be read with the same token and account id. -> To read that one alone, set audit_log_api to v1."},
+			not: []string{"error: The audit log", "cloudflareaudit:"},
+		},
+		"the first cannot": {
+			deny: []string{"audit_logs"},
+			want: []string{"error: The audit log cannot be read: cloudflare answered HTTP 403", "ok: Audit Logs v2 can be read.", "set audit_log_api to v2"},
+			not:  []string{"error: Audit Logs v2"},
+		},
+		"neither can": {
+			deny: []string{"audit_logs", "logs/audit"},
+			want: []string{"error: The audit log cannot be read: cloudflare answered HTTP 403", "error: Audit Logs v2 cannot be read for the same reason."},
+			not:  []string{"that one alone"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				server, cfg := bothLogs(cfapi.Options{})
+				server.Deny(tc.deny...)
+				c := connect(t, cfg)
+				r, err := c.Check(t.Context())
+				require.Equal(t, err == nil, r.Readable)
+				require.Equal(t, tc.deny == nil, r.Readable)
+				for _, want := range tc.want {
+					require.Contains(t, told(r), want)
+				}
+				for _, not := range tc.not {
+					require.NotContains(t, told(r), not)
+				}
+				if err != nil {
+					require.EqualError(t, c.TestConnection(t.Context()), err.Error())
+				}
+			})
+		})
+	}
+}

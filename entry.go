@@ -202,8 +202,7 @@ type envelope struct {
 	success   bool
 	hasResult bool // result was a list
 	errors    []apiMessage
-	// cursor leads to the next page of Audit Logs v2, whose last page has none.
-	cursor string
+	info      value // result_info as received
 }
 
 // apiMessage is one element of the errors of a reply.
@@ -249,7 +248,7 @@ func (p *page) scan() (envelope, error) {
 			case `"errors"`:
 				env.errors = readMessages(value(val))
 			case `"result_info"`:
-				env.cursor = value(val).get("cursor").text()
+				env.info = value(val)
 			}
 		}
 		if err != nil {

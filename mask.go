@@ -178,12 +178,15 @@ func (m *masking) text(v value, secret bool) value {
 	}
 	trimmed := strings.TrimSpace(text)
 	if c := trimmed[:min(1, len(trimmed))]; c == "{" || c == "[" {
-		inner := jsontext.Value(trimmed)
-		if !inner.IsValid(readOptions...) {
-			return v
+		now := ""
+		if jsontext.Value(trimmed).IsValid(readOptions...) {
+			now = string(m.value(value(trimmed), false))
+		} else {
+			// Long bodies may be cut off.
+			now = m.torn(trimmed)
 		}
-		if now := m.value(value(trimmed), false); string(now) != trimmed {
-			return quote(string(now))
+		if now != trimmed {
+			return quote(now)
 		}
 		return v
 	}
@@ -219,7 +222,7 @@ var tokenPrefixes = []string{"cfat_", "cfut_", "cfk_"}
 
 // holdsSecret reports whether a text by its form is a secret or has one in it.
 func holdsSecret(text string) bool {
-	if isSecret(text) {
+	if strings.Contains(text, "PRIVATE KEY") || isAuthorization(text, "bearer ") || isAuthorization(text, "basic ") {
 		return true
 	}
 	for _, prefix := range tokenPrefixes {
@@ -231,6 +234,16 @@ func holdsSecret(text string) bool {
 	return len(text) >= 32 && strings.HasPrefix(text, "eyJ") && !strings.Contains(text, " ")
 }
 
+// isAuthorization reports whether a text is the value of such a header, rather
+// than words that begin as one.
+func isAuthorization(text, scheme string) bool {
+	if !foldPrefix(text, scheme) {
+		return false
+	}
+	rest := strings.TrimSpace(text[len(scheme):])
+	return !strings.Contains(rest, " ") && (len(rest) >= 20 || strings.ContainsAny(rest, "0123456789"))
+}
+
 // torn masks the secrets in a text that is JSON but for a part that is missing or
 // wrong. Of such a text it is not known what it is about, so values count as
 // secrets.
@@ -240,9 +253,18 @@ func (m *masking) torn(text string) string {
 	key := ""              // of the value that follows
 	depth, hidden := 0, -1 // how deep we are, and since when all is a secret
 	for i := 0; i < len(text); {
-		switch text[i] {
+		switch c := text[i]; c {
 		default:
-			i++
+			end := i + 1
+			if (c == '-' || '0' <= c && c <= '9') && (hidden >= 0 || isHidden(key)) {
+				for end < len(text) && strings.IndexByte("0123456789.+-eE", text[end]) >= 0 {
+					end++
+				}
+				m.n++
+				b = append(append(b, text[done:i]...), maskedJSON...)
+				done = end
+			}
+			i = end
 			continue
 		case ',':
 			key = ""
@@ -298,8 +320,25 @@ func (m *masking) tornText(literal string, secret bool) string {
 		if shown := m.torn(text); shown != text {
 			return string(quote(shown))
 		}
+	default:
+		if shown := m.address(text); shown != text {
+			return string(quote(shown))
+		}
 	}
 	return literal
+}
+
+// address masks the secrets in a text that may be an address.
+func (m *masking) address(text string) string {
+	if shown := withoutQuery("", text); shown != text {
+		m.n++
+		return shown
+	}
+	path, query, found := strings.Cut(text, "?")
+	if !found {
+		return text
+	}
+	return path + "?" + m.query(query)
 }
 
 // isHidden reports whether a member of a text that cannot be read as JSON may be

@@ -28,6 +28,13 @@ func TestMask_SecretsInBodies(t *testing.T) {
 		requested("POST", "/zones/"+zone+"/custom_certificates", body(`{"certificate":"-","private_key":"`+sesame+`"}`)),
 		requested("PUT", "/zones/"+zone+"/rulesets/phases/http_request_late_transform/entrypoint",
 			body(`{"rules":[{"action_parameters":{"headers":{"Authorization":{"operation":"set","value":"`+sesame+`"}}}}]}`)),
+		requested("POST", "/accounts/"+account+"/magic/ipsec_tunnels/t1/psk_generate", answer(`{"ipsec_tunnel_id":"t1","psk":"`+sesame+`"}`)),
+		requested("POST", "/accounts/"+account+"/stream/keys", answer(`{"id":"k1","jwk":"`+sesame+`"}`)),
+		// In a text that was cut off.
+		requested("PATCH", "/zones/"+zone+"/dns_records/r1", body(`"{\"comment\":\"\",\"client_secret\":\"`+sesame+`\",\"tags\":[\""`)),
+		requested("POST", "/v5/unheard/of", body(`{"note":"{\"client_secret\":\"`+sesame+`\",\"a\":"}`)),
+		strings.Replace(logged("worker.script", "update"), "{", `{"newValue":"{\"client_secret\":\"`+sesame+`\",\"a\":",`, 1),
+		strings.Replace(logged("worker.script", "update"), "{", `{"newValueJson":{"config":"{\"client_secret\":\"`+sesame+`\"}","jwt":"eyJ`+sesame+sesame+`"},`, 1),
 		// By what the path is for.
 		requested("PUT", scripts+"/secrets", body(`{"name":"DB","text":"`+sesame+`","type":"secret_text"}`)),
 		requested("PUT", scripts, body(`{"bindings":[{"name":"DB","text":"`+sesame+`","type":"secret_text"}]}`)),
@@ -72,6 +79,8 @@ func TestMask_LeavesTheRestAsItIs(t *testing.T) {
 		requested("PUT", "/user/tokens/t1", body(`{"name":"ci","policies":[{"effect":"allow","permission_groups":[{"id":"p","name":"API Tokens Write"}],"resources":{"com.cloudflare.api.account.zone.*":"*"}}],"not_before":null}`)),
 		requested("POST", "/accounts/"+account+"/members", body(`{"email":"dave@example.org","roles":["33666b9c79b9a5273fc7344ff42f953d"]}`)),
 		requested("DELETE", "/zones/"+zone+"/dns_records/r1?page=1&per_page=20", `"scope":"zones"`),
+		requested("POST", "/zones/"+zone+"/firewall/access_rules/rules", body(`{"mode":"block","notes":"Basic protection of the shop"}`)),
+		requested("POST", "/zones/"+zone+"/dns_records", body(`{"type":"TXT","name":"a","content":"bearer news","comment":"basic authentication"}`)),
 		requested("DELETE", "/zones/"+zone, `.actor:{"context":"api_token","id":"a","token":{"id":"t1","name":"ci"}}`),
 		requested("POST", "/zones/"+zone+"/pagerules", body(`{"actions":[{"id":"forwarding_url","value":{"url":"https://example.com/?a=b"}}]}`)),
 		requested("POST", "/v5/unheard/of", body(`{"public_key":"x","token_id":"t","value":true,"other":null,"n":1}`)),
@@ -159,6 +168,21 @@ func TestMask_InATextThatIsTorn(t *testing.T) {
 	got, _ := n.Normalize([]byte(whole[:len(whole)-1]))
 	assert.Contains(t, string(got.RawEvent), `\"c\":\"kept\"`)
 	assert.Contains(t, got.Audit.Notes, "5 values that are or may be secrets are masked in raw_event")
+	for _, text := range []string{
+		`{"password":31415926.5e-3`,
+		`{"password":[-31415926],"b":oops`,
+		`{"raw":{"uri":"/zones?token=31415926"},"b":oops`,
+		`{"a":"https://example.com/hook?31415926","b":oops`,
+		`{"a":"https://u:31415926@example.com/","b":oops`,
+	} {
+		got, _ := n.Normalize([]byte(text))
+		assert.NotContains(t, string(got.AppendJSON(nil)), "31415926")
+		assert.Contains(t, got.Audit.Notes, "1 value that is or may be a secret is masked in raw_event", text)
+	}
+	for _, text := range []string{`{"n":31415926,"a":[1,-2],"b":oops`, `{"uri":"/zones?page=2","b":oops`} {
+		got, _ := n.Normalize([]byte(text))
+		assert.Equal(t, string(quote(text)), string(got.RawEvent))
+	}
 	plain := strings.Replace(logged("dns.record", "delete"), "}", "", 1)
 	got, _ = n.Normalize([]byte(plain))
 	assert.Equal(t, string(quote(plain)), string(got.RawEvent))

@@ -3,6 +3,7 @@ package cloudflareaudit
 import (
 	"bytes"
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"time"
@@ -10,8 +11,13 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// maxEmpty bounds how many pages in a row may be empty and lead to another.
-const maxEmpty = 50
+const (
+	// maxEmpty bounds how many pages in a row may be empty and lead to another.
+	maxEmpty = 50
+	// maxNext bounds what leads to a page, which is part of an address and of
+	// every cursor.
+	maxNext = 8 << 10
+)
 
 // trail is how far the pages of a window have been followed, each of which leads
 // to the next.
@@ -52,12 +58,12 @@ func (p *poll) followPage(ctx context.Context, w *window) (got, error) {
 	case !w.Trail.begun:
 		w.Trail.begun, w.Trail.resumed = true, true
 	}
-	for again := false; ; {
+	var refused *trail
+	for {
 		size := p.pageSize(w)
 		r, err := p.fetchNext(ctx, w, size)
 		switch {
-		case err == nil && w.Trail.resumed && p.page.next == "" && len(p.page.entries) == 0:
-			// So may the page be shown that has been forgotten.
+		case err == nil && w.Trail.resumed && p.isAnother(w):
 			w.Trail = byTime(w)
 		case err == nil:
 			p.biggest = min(2*p.biggest, p.most)
@@ -69,13 +75,38 @@ func (p *poll) followPage(ctx context.Context, w *window) (got, error) {
 		case statusOf(err) == http.StatusBadRequest && size > defaultPageSize:
 			// Cloudflare's documents differ about the most that can be asked for.
 			p.most, p.biggest = defaultPageSize, defaultPageSize
-		case statusOf(err) == http.StatusBadRequest && w.Trail.Next != "" && !again:
-			w.Trail = byTime(w)
-			again = true
+		case w.Trail.Next != "" && refused == nil && mayBeForgotten(err):
+			here := w.Trail
+			refused, w.Trail = &here, byTime(w)
 		default:
+			if refused != nil {
+				// The page was not the cause.
+				w.Trail = *refused
+			}
 			return got{}, err
 		}
 	}
+}
+
+// isAnother reports whether the page in hand, with which w is resumed, may not be
+// the one that was asked for: an empty last one, or one that begins where ids are
+// no longer remembered, as the first of the window does.
+func (p *poll) isAnother(w *window) bool {
+	if len(p.page.entries) == 0 {
+		return p.page.next == ""
+	}
+	_, when := p.page.key(0)
+	return w.plausible(when) && when.After(w.remembered())
+}
+
+// remembered is the time down from which ids of the window are remembered.
+func (w *window) remembered() time.Time { return w.reached().Add(disorder) }
+
+// mayBeForgotten reports whether err may be about the page that was asked for.
+// In which words a page is refused that has been forgotten is not known.
+func mayBeForgotten(err error) bool {
+	api, ok := errors.AsType[*APIError](err)
+	return ok && api.Kind != KindCredentials && api.Kind != KindRateLimited
 }
 
 // followed notes what the page in hand leads to.
@@ -107,8 +138,7 @@ func (t *trail) turn() {
 // poll asks for it again. Where it reaches back further than ids are remembered,
 // the window is read on by time.
 func (p *poll) stay(w *window) windowState {
-	remembered := w.reached().Add(disorder)
-	if slices.ContainsFunc(p.places, func(at time.Time) bool { return at.After(remembered) }) {
+	if slices.ContainsFunc(p.places, func(at time.Time) bool { return at.After(w.remembered()) }) {
 		w.Trail = trail{}
 	}
 	return unfinished
@@ -176,17 +206,38 @@ func (p *poll) checkOldest(ctx context.Context, w *window, cause error) error {
 
 // leadsTo is what a reply leads to that cannot be read as a whole.
 func leadsTo(body []byte) (next string, ok bool) {
-	const name = `"cursor"`
+	const name = `"result_info"`
 	i := bytes.LastIndex(body, []byte(name))
 	if i < 0 {
 		return "", false
 	}
 	rest := bytes.TrimLeft(body[i+len(name):], " \t\r\n:")
-	dec := jsontext.NewDecoder(bytes.NewReader(rest), readOptions...)
-	v, err := dec.ReadValue()
+	info, err := jsontext.NewDecoder(bytes.NewReader(rest), readOptions...).ReadValue()
 	if err != nil {
 		return "", false
 	}
-	next = value(v).text()
-	return next, next != ""
+	next, err = nextIn(value(info))
+	return next, err == nil && next != ""
+}
+
+// nextIn is what a reply leads to by its result_info, or "" at the last page.
+// What cannot be sent back is an error: it is not the end of the log.
+func nextIn(info value) (string, error) {
+	switch info.kind() {
+	case 0, 'n':
+		return "", nil
+	case '{':
+	default:
+		return "", malformed(http.StatusOK, "the result_info of the reply is no object")
+	}
+	switch cursor := info.get("cursor"); cursor.kind() {
+	case 0, 'n':
+		return "", nil
+	case '"', '0':
+		if len(cursor) > maxNext {
+			return "", malformed(http.StatusOK, "the cursor of the next page is too long")
+		}
+		return cursor.text(), nil
+	}
+	return "", malformed(http.StatusOK, "the cursor of the next page is no text")
 }

@@ -169,7 +169,9 @@ func TestPoll_V2AnUnreadableEntryBecomesAnEventWhereverItStands(t *testing.T) {
 					when := now.Add(-time.Duration(i+1) * time.Second)
 					e := cfapi.EntryV2(fmt.Sprintf("id-%d", i), when, 0)
 					if slices.Contains(at, i) {
-						e = json.RawMessage(fmt.Sprintf(`{"id":"id-%d","action":{"time":%q,"type":oops}}`, i, when.Format(time.RFC3339)))
+						// What the call itself says of pages is not about those of the log.
+						e = json.RawMessage(fmt.Sprintf(`{"id":"id-%d","action":{"time":%q,"type":oops},"resource":{"request":{"cursor":"x"}}}`,
+							i, when.Format(time.RFC3339)))
 					}
 					server.AddV2(time.Time{}, e)
 				}

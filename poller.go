@@ -45,7 +45,7 @@ const (
 	neighbours = 7
 )
 
-// poller reads one account's audit log. It knows nothing about how far it has
+// poller reads one account's audit logs. It knows nothing about how far it has
 // come; see [position] for that.
 type poller struct {
 	cfg        Config
@@ -86,6 +86,8 @@ type poll struct {
 	places []time.Time
 	// newer says that entries of the newest window are in the batch.
 	newer bool
+	// others are how many events the batch had before this poll.
+	others int
 	// isNew says that the endpoint has not been read before, and progressed that
 	// its position has moved, if only to where it begins.
 	isNew, progressed bool
@@ -114,8 +116,8 @@ func release(p *page) {
 // begins, and it is returned even when nothing could be read, so that nothing
 // that happens from then on is missed.
 //
-// Of two endpoints, the one goes first that has newer entries to read. When one of them fails the other goes on, and Coverage.Notices says
-// so.
+// Of two endpoints, the one goes first that has newer entries to read. When one
+// of them fails the other goes on, and Coverage.Notices and the log say so.
 func (c *Connector) Poll(ctx context.Context, cursor ingest.Cursor) (ingest.Batch, error) {
 	pos, err := decodePosition(cursor, c.cfg.AccountID)
 	if err != nil {
@@ -153,8 +155,12 @@ func (c *Connector) Poll(ctx context.Context, cursor ingest.Cursor) (ingest.Batc
 		return ingest.Batch{Coverage: in.batch.Coverage}, errors.Join(failures...)
 	}
 	polls[0].resolve(ctx)
+	if ctx.Err() != nil {
+		failures = nil // the host is about to stop
+	}
 	for _, err := range failures {
 		in.batch.Coverage.Notices = append(in.batch.Coverage.Notices, err.Error())
+		c.cfg.Logger.Warn("one of the two audit logs could not be read; the other goes on", "error", err)
 	}
 	for i, p := range polls {
 		f := p.feed
@@ -175,6 +181,7 @@ func (c *Connector) Poll(ctx context.Context, cursor ingest.Cursor) (ingest.Batc
 // means that not all of it could be read.
 func (p *poll) read(ctx context.Context) error {
 	already := p.batch.Coverage.Read
+	p.others = len(p.batch.Events)
 	err := p.run(ctx)
 	if err != nil {
 		err = failure(p.endpoint, err)
@@ -439,7 +446,7 @@ func (p *poll) checkAdvance() error {
 // standsStill notes that there is nothing to be had from the pages of a window.
 // To move on without an event would hide that.
 func (p *poll) standsStill() {
-	if len(p.batch.Events) == 0 {
+	if len(p.batch.Events) == p.others {
 		p.progressed = p.isNew
 	}
 }

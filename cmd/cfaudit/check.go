@@ -15,13 +15,14 @@ func newCheck(w world) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Test the token and the account id",
-		Long: `Check asks for the newest entry of the audit log, which decides whether the
-configuration works. It also looks at the token (whose it is, when it expires,
-whether it may do too much), at the clock, and at how old the newest entry is.
-For what is wrong it says what to do. It takes the flags of poll and run that
-make up the configuration, and stores nothing.
+		Long: `Check asks for the newest entry of each audit log that is to be read, which
+decides whether the configuration works. It also looks at the token (whose it is,
+when it expires, whether it may do too much), at the clock, and at how old the
+newest entry is. For what is wrong it says what to do. It takes the flags of poll
+and run that make up the configuration, and stores nothing.
 
-The exit code is 0 when the log can be read, also with warnings, and else 1.`,
+The exit code is 0 when every one of them can be read, also with warnings, and
+else 1.`,
 		Example: `  CLOUDFLARE_API_TOKEN=… cfaudit check --account-id 023e105f4ecef8ad9ca31a8372d0c353
   cfaudit check --json | jq -r .token.expires`,
 		Args: noArgs,

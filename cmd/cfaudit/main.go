@@ -99,14 +99,23 @@ var errNobodyReads = errors.New("nobody reads the output")
 // explain is err for a person at this command: without the layers it came
 // through, and with the remedy in terms of flags.
 func explain(err error) string {
-	if api, ok := errors.AsType[*cloudflareaudit.APIError](err); ok {
-		e := *api
-		e.Remedy = inFlags.Replace(e.Remedy)
-		return "cannot read the audit log: " + e.Error()
-	}
 	text := err.Error()
-	if _, cause, ok := strings.Cut(text, "cloudflareaudit: "); ok {
-		text = strings.Replace(cause, "read the audit log: ", "cannot read the audit log: ", 1)
+	if strings.Contains(text, "cloudflareaudit: ") {
+		var causes []string
+		// Two audit logs may fail for two reasons.
+		for _, line := range strings.Split(text, "\n") {
+			if _, cause, ok := strings.Cut(line, "cloudflareaudit: "); ok {
+				line = cause
+			}
+			if strings.HasPrefix(line, "read ") {
+				line = "cannot " + line
+			}
+			causes = append(causes, line)
+		}
+		text = strings.Join(causes, "; ")
+		if _, ok := errors.AsType[*cloudflareaudit.APIError](err); ok {
+			text = inFlags.Replace(text)
+		}
 	} else if _, cause, ok := strings.Cut(text, "aisoc: "); ok {
 		text = "cannot deliver to AiSOC: " + strings.ReplaceAll(cause, "aisoc: ", "")
 	}
@@ -125,6 +134,7 @@ var inFlags = strings.NewReplacer(
 	"base_url", "--base-url",
 	"rate_limit", "--rate-limit",
 	"initial_lookback", "--initial-lookback",
+	"audit_log_api", "--audit-log-api",
 )
 
 func newRoot(w world) *cobra.Command {

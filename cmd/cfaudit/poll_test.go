@@ -462,3 +462,32 @@ func TestPoll_LooksUpWhatItIsToldTo(t *testing.T) {
 	assert.Equal(t, 1, strings.Count(denied.err, "level=WARN"), denied.err)
 	assert.Contains(t, denied.err, "resolve_members: the list of members cannot be read")
 }
+
+// Of two logs, one that cannot be read is named, and does not stop the other.
+func TestPoll_SaysWhichOfTwoLogsCannotBeRead(t *testing.T) {
+	t.Parallel()
+	a := newAccount(t, cfapi.Entry("one", time.Now().Add(-time.Minute), 6))
+	state := t.TempDir()
+	a.Deny("logs/audit")
+	one := a.call("poll", "--state", state, "--audit-log-api", "both").run(t.Context())
+	require.Equal(t, exitOK, one.code, one.err)
+	assert.Contains(t, one.out, `"external_id":"one"`)
+	assert.Contains(t, one.err, "cannot read Audit Logs v2: cloudflare answered HTTP 403")
+	assert.Contains(t, one.err, "give it in CLOUDFLARE_API_TOKEN")
+	assert.NotContains(t, one.err, "cannot read the audit log")
+
+	a.Deny("logs/audit", "audit_logs")
+	both := a.call("poll", "--state", state, "--audit-log-api", "both").run(t.Context())
+	require.Equal(t, exitFailed, both.code, both.err)
+	assert.Contains(t, both.err, "cannot read the audit log: cloudflare answered HTTP 403")
+	assert.Contains(t, both.err, "cannot read Audit Logs v2: cloudflare answered HTTP 403")
+	assert.Contains(t, both.err, "; cannot read ")
+	assert.Equal(t, 1, strings.Count(both.err, "\n"))
+
+	check := a.call("check", "--audit-log-api", "v2").run(t.Context())
+	assert.Contains(t, check.out, "Audit Logs v2 cannot be read: cloudflare answered HTTP 403")
+
+	got := a.call("check", "--audit-log-api", "both", "--hide-user-logs").run(t.Context())
+	assert.Equal(t, exitUsage, got.code)
+	assert.Contains(t, got.err, "cannot be with --audit-log-api both")
+}

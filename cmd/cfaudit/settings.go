@@ -48,13 +48,13 @@ var options = []struct {
 	{"verified-worker", "verified_workers", list, "`WORKER` that routes may point to, also with *; repeatable (default none)"},
 	{"own-token-id", "own_token_id", text, "`ID` of the API token, not the token: changes to it are reported as such"},
 	{"drop-routine", "drop_routine", toggle, "drop routine entries; with =false they are of severity info"},
-	{"hide-user-logs", "hide_user_logs", toggle, "leave out the entries of users, such as logins and API keys"},
+	{"hide-user-logs", "hide_user_logs", toggle, "leave out the entries of users, such as logins and API keys; v1 only"},
 	{"resolve-members", "resolve_members", toggle, "look up actors known by id alone, and the roles of new members"},
 	{"resolve-scopes", "resolve_scopes", toggle, "look up what API tokens may do; needs Account > Account API Tokens > Read"},
 	{"interval", "poll_interval_seconds", seconds, "`TIME` between polls, 30s to 24h"},
 	{"initial-lookback", "initial_lookback", text, "`TIME` the first poll reaches back, 1m to 548d"},
-	{"overlap", "overlap", text, "`TIME` each poll reads again to find late entries, 10s to 24h"},
-	{"overlap-v2", "overlap_v2", text, "`TIME` each poll reads again in Audit Logs v2, 10s to 24h"},
+	{"overlap", "overlap", text, "`TIME` by which entries may be late and are found, 10s to 24h"},
+	{"overlap-v2", "overlap_v2", text, "`TIME` by which entries of Audit Logs v2 may be late, 10s to 24h"},
 	{"page-size", "page_size", text, "ask for `N` entries at once, 1 to 1000"},
 	{"max-events", "max_events", text, "write at most `N` events before the cursor is saved, 1 to 1000"},
 	{"rate-limit", "rate_limit", text, "send at most `N` requests in 5 minutes, 1 to 1200"},
@@ -174,7 +174,7 @@ func (s *settings) inFlags(err error, g given) (wrong faults) {
 		shown := cloudflareaudit.FieldError{
 			Field:   g.names[field],
 			Value:   redact(e.Value),
-			Allowed: e.Allowed,
+			Allowed: inFlags.Replace(e.Allowed),
 		}
 		switch {
 		case inside != "":

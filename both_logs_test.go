@@ -1,0 +1,236 @@
+package cloudflareaudit
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/cfapi"
+)
+
+// bothLogs is fixture for both logs.
+func bothLogs(opts cfapi.Options) (*cfapi.Server, Config) {
+	server, cfg := fixture(opts)
+	cfg.AuditLogAPI = AuditLogBoth
+	return server, cfg
+}
+
+// Where a host takes in less than one log brings, that log is behind for ever,
+// and the other one must not be.
+func TestPoll_ALogThatIsBehindDoesNotHideTheOther(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := bothLogs(cfapi.Options{})
+		cfg.MaxEvents = 10
+		began := time.Now()
+		for i := range 3600 {
+			at := began.Add(time.Duration(i) * 2 * time.Second)
+			server.Add(at, cfapi.Entry(fmt.Sprintf("one-%d", i), at, 0))
+		}
+		shown := began.Add(time.Hour)
+		server.AddV2(shown, cfapi.EntryV2("two", shown, 0))
+		c := connect(t, cfg)
+		var cursor ingest.Cursor
+		for time.Since(began) < 2*time.Hour {
+			b := poll1(t, c, cursor)
+			for _, e := range b.Events {
+				if e.ExternalID == "two" {
+					require.Less(t, time.Since(shown), 3*cfg.withDefaults().PollInterval)
+					return
+				}
+			}
+			cursor = b.Cursor
+			time.Sleep(30 * time.Second)
+		}
+		t.Fatal("the other log is not read")
+	})
+}
+
+// What is delivered of one log does not hide that the other stands still.
+func TestPoll_ALogThatStandsStillIsNoticedWhateverTheOtherBrings(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := bothLogs(cfapi.Options{})
+		c := connect(t, cfg)
+		_, cursor, _ := drain(t, c, nil)
+		server.Fault(func(n int, r *http.Request) *cfapi.Fault {
+			if !strings.HasSuffix(r.URL.Path, "logs/audit") {
+				return nil
+			}
+			return cfapi.Reply(200, nil, fmt.Sprintf(`{"success":true,"result":[],"result_info":{"cursor":"page-%d"}}`, n))
+		})
+		for i := range 4 {
+			time.Sleep(5 * time.Minute)
+			server.Add(time.Time{}, cfapi.Entry(fmt.Sprintf("one-%d", i), time.Now().Add(-time.Second), 0))
+			b := poll1(t, c, cursor)
+			require.Equal(t, []string{fmt.Sprintf("one-%d", i)}, ids(b))
+			require.Len(t, b.Coverage.Notices, 1)
+			require.Contains(t, b.Coverage.Notices[0], "one empty page leads to another")
+			require.False(t, b.More)
+			cursor = b.Cursor
+		}
+	})
+}
+
+// A host that does not look at the notices has a line in its log.
+func TestPoll_ALogThatFailsIsLogged(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := bothLogs(cfapi.Options{})
+		var log bytes.Buffer
+		cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		c := connect(t, cfg)
+		cursor := poll1(t, c, nil).Cursor
+		require.Empty(t, log.String())
+		server.Deny("logs/audit")
+		poll1(t, c, cursor)
+		require.Contains(t, log.String(), "the API token lacks")
+		require.Contains(t, log.String(), "Audit Logs v2")
+	})
+}
+
+// The next page is asked for as it was given, or not at all: what cannot be one
+// is not the end of the log.
+func TestPoll_V2WhatCannotLeadToAPageIsAnError(t *testing.T) {
+	t.Parallel()
+	for info, want := range map[string]string{
+		`{"cursor":{"after":"x"}}`: "no text",
+		`{"cursor":true}`:          "no text",
+		`{"cursor":["x"]}`:         "no text",
+		`[]`:                       "no object",
+		`"next"`:                   "no object",
+		`{"cursor":"` + strings.Repeat("x", 1<<20) + `"}`: "too long",
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			server, cfg := fixtureV2(cfapi.Options{})
+			c := connect(t, cfg)
+			_, cursor, _ := drain(t, c, nil)
+			entry := cfapi.EntryV2("id-0", time.Now(), 0)
+			server.Fault(func(int, *http.Request) *cfapi.Fault {
+				return cfapi.Reply(200, nil, fmt.Sprintf(`{"success":true,"result":[%s],"result_info":%s}`, entry, info))
+			})
+			_, err := c.Poll(t.Context(), cursor)
+			require.ErrorContains(t, err, want)
+			require.Less(t, len(err.Error()), 1000)
+		})
+	}
+	for _, info := range []string{`null`, `{}`, `{"cursor":null}`, `{"cursor":""}`, `{"count":1}`} {
+		synctest.Test(t, func(t *testing.T) {
+			server, cfg := fixtureV2(cfapi.Options{})
+			entry := cfapi.EntryV2("id-0", time.Now(), 0)
+			server.Fault(func(int, *http.Request) *cfapi.Fault {
+				return cfapi.Reply(200, nil, fmt.Sprintf(`{"success":true,"result":[%s],"result_info":%s}`, entry, info))
+			})
+			got, _, _ := drain(t, connect(t, cfg), nil)
+			require.Equal(t, []string{"id-0"}, got)
+		})
+	}
+}
+
+// In whatever words the API refuses a page that it has forgotten.
+func TestPoll_V2ReadsOnByTimeHoweverAPageIsRefused(t *testing.T) {
+	t.Parallel()
+	for name, refusal := range map[string]*cfapi.Fault{
+		"400":         cfapi.Status(400, 1004, "invalid cursor", nil),
+		"404":         cfapi.Status(404, 0, "cursor not found", nil),
+		"410":         cfapi.Status(410, 0, "gone", nil),
+		"422":         cfapi.Status(422, 0, "cursor has expired", nil),
+		"500":         cfapi.Status(500, 0, "internal error", nil),
+		"no success":  cfapi.Status(200, 1004, "invalid cursor", nil),
+		"null result": cfapi.NullResult(),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				server, cfg := fixtureV2(cfapi.Options{})
+				cfg.MaxEvents = 100
+				fillV2(server, 300, 10*time.Millisecond)
+				time.Sleep(time.Hour)
+				c := connect(t, cfg)
+				first := poll1(t, c, nil)
+				refused := ""
+				server.Fault(func(_ int, r *http.Request) *cfapi.Fault {
+					next := r.URL.Query().Get("cursor")
+					if next == "" || refused != "" && refused != next {
+						return nil
+					}
+					refused = next
+					return refusal
+				})
+				rest, _, _ := drain(t, c, first.Cursor)
+				require.Equal(t, numbered(300), append(ids(first), rest...))
+				require.NotEmpty(t, refused)
+			})
+		})
+	}
+}
+
+// A page that is no longer remembered may be taken for none, so that the first
+// one of the window is shown. What stands there may have been forgotten here.
+func TestPoll_V2TheFirstPageInPlaceOfARememberedOneBringsNothingTwice(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := fixtureV2(cfapi.Options{})
+		cfg.MaxEvents = 100
+		fillV2(server, 400, 5*time.Second)
+		time.Sleep(time.Hour)
+		c := connect(t, cfg)
+		var firstPage []byte
+		ignored := 0
+		server.Fault(func(int, *http.Request) *cfapi.Fault {
+			return cfapi.Custom(func(r *http.Request, answer func() *http.Response) (*http.Response, error) {
+				resp := answer()
+				body, err := io.ReadAll(resp.Body)
+				switch {
+				case firstPage == nil:
+					firstPage = body
+				case r.URL.Query().Has("cursor") && ignored < 2:
+					ignored++
+					body = firstPage
+				}
+				resp.ContentLength, resp.Body = int64(len(body)), io.NopCloser(bytes.NewReader(body))
+				return resp, err
+			})
+		})
+		got, _, _ := drain(t, c, nil)
+		require.NotZero(t, ignored)
+		require.Equal(t, numbered(400), got)
+	})
+}
+
+// A host that stops is no fault of a log.
+func TestPoll_TheEndOfTheHostIsNoNotice(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := bothLogs(cfapi.Options{})
+		var log bytes.Buffer
+		cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		c := connect(t, cfg)
+		_, cursor, _ := drain(t, c, nil)
+		fill(server, 1, time.Second)
+		time.Sleep(time.Minute)
+		ctx, cancel := context.WithCancel(t.Context())
+		server.Fault(func(_ int, r *http.Request) *cfapi.Fault {
+			if strings.HasSuffix(r.URL.Path, "logs/audit") {
+				cancel()
+				return cfapi.Hang()
+			}
+			return nil
+		})
+		b, err := c.Poll(ctx, cursor)
+		require.NoError(t, err)
+		require.Equal(t, numbered(1), ids(b))
+		require.Empty(t, b.Coverage.Notices)
+		require.Empty(t, log.String())
+	})
+}
