@@ -78,7 +78,8 @@ func hostileEntry(s *script, n int) string {
 	case 4:
 		id += `,"metadata":` + strings.Repeat(`{"a":`, 200) + strings.Repeat("9", 400) + strings.Repeat("}", 200)
 	}
-	return `{"id":` + id + `,"when":` + one(s, absurdTimes...) + `,"action":{"type":"rec_add","result":true}}`
+	when := one(s, absurdTimes...)
+	return `{"id":` + id + `,"when":` + when + `,"action":{"type":"rec_add","result":true,"time":` + when + `}}`
 }
 
 // fault is what the script does to a request.
@@ -150,6 +151,12 @@ func (s *script) fault(r *http.Request, page string) *cfapi.Fault {
 			resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(b)), int64(len(b))
 			return resp, nil
 		})
+	case 23: // pages that lead to others
+		return cfapi.Reply(200, nil, `{"success":true,"result":[`+entries(one(s, 0, 1, 3, 100))+`],"result_info":`+
+			one(s, fmt.Sprintf(`{"cursor":"%x"}`, s.take(4)), `{"cursor":"again"}`, `{"cursor":7}`, `{"cursor":null}`, `{"cursor":{}}`, `{"cursor":"`+strings.Repeat("c", 100_000)+`"}`,
+				`null`, `[]`, `{"cursor":"\ud800","cursor":"\u0000"}`)+`}`)
+	case 24: // one that cannot be read, and leads on
+		return cfapi.Reply(200, nil, fmt.Sprintf(`{"success":true,"result":[{"id":"x-%x","action":{"time":nonsense}}],"result_info":{"cursor":"%x"}}`, s.take(1), s.take(2)))
 	case 22: // one entry that cannot be read, on every page
 		return cfapi.Reply(200, nil, `{"success":true,"result":[{"id":"x","when":nonsense}]}`)
 	}
@@ -168,6 +175,7 @@ func hostileWorld(t *testing.T, s script, cursor ingest.Cursor) {
 	token := "cfat_hostile-token"
 	server := cfapi.NewServer(cfapi.Options{Token: token})
 	fill(server, 40, 30*time.Second)
+	fillV2(server, 40, 30*time.Second)
 	roundTrips, page := 0, samePage()
 	server.Fault(func(_ int, r *http.Request) *cfapi.Fault {
 		roundTrips++
@@ -178,6 +186,7 @@ func hostileWorld(t *testing.T, s script, cursor ingest.Cursor) {
 		APIToken:     NewSecret(token),
 		PageSize:     one(&s, 100, 1, 7, 1000),
 		MaxEvents:    one(&s, 1000, 1, 50),
+		AuditLogAPI:  one(&s, AuditLogV1, AuditLogV2, AuditLogBoth),
 		HTTPClient:   &http.Client{Transport: server.Transport()},
 		PollInterval: time.Minute,
 	}
@@ -248,12 +257,15 @@ func hostileWorld(t *testing.T, s script, cursor ingest.Cursor) {
 // a backlog. They are from the time at which a bubble begins.
 func seedCursors(f *testing.F) (cursors [][]byte) {
 	now := func() time.Time { return time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC) }
-	for _, most := range []int{1000, 7} {
+	for _, most := range []int{1000, 7, 57} {
 		server, cfg := fixture(cfapi.Options{Clock: now})
 		for i := range 50 {
-			server.Add(time.Time{}, cfapi.Entry(fmt.Sprintf("id-%d", i), now().Add(-time.Duration(i+1)*10*time.Second), 6))
+			when := now().Add(-time.Duration(i+1) * 10 * time.Second)
+			server.Add(time.Time{}, cfapi.Entry(fmt.Sprintf("id-%d", i), when, 6))
+			server.AddV2(time.Time{}, cfapi.EntryV2(fmt.Sprintf("two-%d", i), when, 6))
 		}
-		cfg.MaxEvents, cfg.Clock = most, now
+		cfg.MaxEvents, cfg.Clock, cfg.AuditLogAPI = most, now, AuditLogBoth
+		cfg.PageSize = 10
 		c, err := New(cfg)
 		require.NoError(f, err)
 		b, err := c.Poll(f.Context(), nil)
@@ -270,15 +282,17 @@ func FuzzPoll_HostileServer(f *testing.F) {
 	// Each thing a server can do, at once and after sound replies, and some of
 	// them together.
 	for op := range 25 {
-		f.Add([]byte{0, 0, byte(op), 1, 2, 3, 4, 5, 6, 7}, []byte(nil))
-		f.Add([]byte{0, 0, 0, byte(op), byte(op), 1, byte(op), 2, byte(op), 3}, []byte(nil))
+		for api := range byte(3) {
+			f.Add([]byte{0, 0, api, byte(op), 1, 2, 3, 4, 5, 6, 7}, []byte(nil))
+			f.Add([]byte{0, 0, api, 0, byte(op), byte(op), 1, byte(op), 2, byte(op), 3}, []byte(nil))
+		}
 		f.Add(bytes.Repeat([]byte{1, byte(op), byte(op * 7)}, 20), []byte(nil))
 	}
-	f.Add([]byte{0, 0, 17, 3, '{', '"', 's'}, []byte(`{"version":1}`))
+	f.Add([]byte{0, 0, 0, 17, 3, '{', '"', 's'}, []byte(`{"version":1}`))
 	f.Add([]byte{}, []byte("{"))
 	f.Add([]byte{}, []byte{})
 	for _, cursor := range seedCursors(f) {
-		f.Add([]byte{0, 0, 4, 3, 9, 8, 7}, cursor)
+		f.Add([]byte{0, 0, 2, 4, 3, 9, 8, 7}, cursor)
 	}
 	f.Fuzz(func(t *testing.T, s, cursor []byte) {
 		if len(s) > 4<<10 || len(cursor) > 64<<10 {
@@ -318,8 +332,9 @@ func FuzzPoll_Cursor(f *testing.F) {
 		synctest.Test(t, func(t *testing.T) {
 			server := cfapi.NewServer(cfapi.Options{})
 			fill(server, 20, 30*time.Second)
+			fillV2(server, 20, 30*time.Second)
 			conn := connect(t, Config{
-				AccountID: cfapi.DefaultAccountID, APIToken: NewSecret(cfapi.DefaultToken),
+				AccountID: cfapi.DefaultAccountID, APIToken: NewSecret(cfapi.DefaultToken), AuditLogAPI: AuditLogBoth,
 				MaxEvents: 5, HTTPClient: &http.Client{Transport: server.Transport()},
 			})
 			conn.client.limiter = &limiter{bucket: rate.NewLimiter(4, burst), limit: 4}
