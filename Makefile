@@ -2,7 +2,7 @@
 
 # The random worlds and the kills of soak, and how long fuzz spends on each
 # target.
-WORLDS   ?= 3000
+WORLDS   ?= 2000
 KILLS    ?= 300
 FUZZTIME ?= 5m
 
@@ -37,10 +37,10 @@ fuzz: ## fuzz every target for FUZZTIME (5m)
 # The model test names the seed of a world it fails in: -model.seed repeats it.
 # So does the crash test: -crash.seed. The other tests of what survives a crash
 # depend on timing, so they are repeated.
-soak: ## kill it KILLS (300) times, try WORLDS (3000) random worlds, and fuzz
+soak: ## kill it KILLS (300) times, try WORLDS (2000) random worlds, and fuzz
 	go test -timeout=0 -v -run '^TestCrash_' ./cmd/cfaudit -crash.kills=$(KILLS)
 	go test -timeout=0 -run '^TestPoll_DeliversEveryEntryOnceUnderEveryFault$$' . -model.runs=$(WORLDS)
-	go test -timeout=0 -count=3 ./ingest ./sink ./store ./cmd/cfaudit
+	go test -timeout=0 -count=2 ./ingest ./sink ./store ./cmd/cfaudit
 	FUZZTIME=10s .ci/run fuzz
 
 # Three workers and 2,000 accounts, kill -9 and a restart of the database. It
