@@ -1044,30 +1044,33 @@ func TestPoll_ARequestThatHangsTimesOut(t *testing.T) {
 
 func TestPoll_FullOfRememberedIDsItReadsAgainAndLosesNothing(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		server, cfg := fixture(cfapi.Options{})
-		cfg.PollInterval = 30 * time.Second
-		fill(server, 500, 3*time.Second)
-		c := connect(t, cfg)
-		c.maxSeen = 120
-		var cursor ingest.Cursor
-		got := map[string]int{}
-		for range 120 {
-			b := poll1(t, c, cursor)
-			for _, id := range ids(b) {
-				got[id]++
+	// A large page shows all there is in one reply.
+	for _, size := range []int{100, 1000} {
+		synctest.Test(t, func(t *testing.T) {
+			server, cfg := fixture(cfapi.Options{})
+			cfg.PollInterval, cfg.PageSize = 30*time.Second, size
+			fill(server, 500, 3*time.Second)
+			c := connect(t, cfg)
+			c.maxSeen = 120
+			var cursor ingest.Cursor
+			got := map[string]int{}
+			for range 120 {
+				b := poll1(t, c, cursor)
+				for _, id := range ids(b) {
+					got[id]++
+				}
+				require.LessOrEqual(t, len(feedOf(t, b.Cursor).Seen), 120)
+				cursor = b.Cursor
+				if !b.More {
+					time.Sleep(cfg.PollInterval)
+				}
 			}
-			require.LessOrEqual(t, len(feedOf(t, b.Cursor).Seen), 120)
-			cursor = b.Cursor
-			if !b.More {
-				time.Sleep(cfg.PollInterval)
+			require.Len(t, got, 500)
+			for id, n := range got {
+				require.Equal(t, 1, n, id)
 			}
-		}
-		require.Len(t, got, 500)
-		for id, n := range got {
-			require.Equal(t, 1, n, id)
-		}
-	})
+		})
+	}
 }
 
 func TestFeed_WithoutRoomInTheBacklogTheNewestWindowKeepsWhatIsSettled(t *testing.T) {
