@@ -39,7 +39,7 @@ fuzz: ## fuzz every target for FUZZTIME (5m)
 # depend on timing, so they are repeated.
 soak: ## kill it KILLS (300) times, try WORLDS (2000) random worlds, and fuzz
 	go test -timeout=0 -v -run '^TestCrash_' ./cmd/cfaudit -crash.kills=$(KILLS)
-	go test -timeout=0 -run '^TestPoll_DeliversEveryEntryOnceUnderEveryFault$$' . -model.runs=$(WORLDS)
+	go test -timeout=0 -v -run '^TestPoll_DeliversEveryEntryOnceUnderEveryFault$$' . -model.runs=$(WORLDS)
 	go test -timeout=0 -count=2 ./ingest ./sink ./store ./cmd/cfaudit
 	FUZZTIME=10s .ci/run fuzz
 
