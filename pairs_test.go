@@ -256,7 +256,9 @@ compares a whole rule set with what it was, and says that a rule was disabled or
 deleted.
 
 What belongs to a user stands in the log of every account of that user.
-` + "`audit.scope`" + ` is ` + "`user`" + ` for it, from either log.
+` + "`audit.scope`" + ` is ` + "`user`" + ` for it, from either log. A host with several accounts can
+have it once: with ` + "`sink.Distinct`" + `, or with ` + "`--user-events-once`" + ` of
+` + "`cfaudit fleet work`" + `.
 
 `
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,9 +22,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aisoc/cloudflareaudit/fleet"
+	"github.com/aisoc/cloudflareaudit/ingest"
 	"github.com/aisoc/cloudflareaudit/internal/aisocapi"
 	"github.com/aisoc/cloudflareaudit/internal/cfapi"
 	"github.com/aisoc/cloudflareaudit/internal/pgtest"
+	"github.com/aisoc/cloudflareaudit/sink"
 )
 
 // ward is a fleet without faults: a database, a key and an API.
@@ -298,6 +302,29 @@ func TestFleet_ADatabaseThatCannotBeUsedIsExplained(t *testing.T) {
 	assert.Equal(t, exitUsage, got.code)
 	assert.Contains(t, got.err, "CFAUDIT_FLEET_KEY: the key is no age identity")
 	assert.NotContains(t, got.err, secret)
+}
+
+// counter is a sink that counts.
+type counter struct{ events atomic.Int64 }
+
+func (c *counter) Write(_ context.Context, events []ingest.Event) error {
+	c.events.Add(int64(len(events)))
+	return nil
+}
+
+func TestFleetWork_UserEventsOnceIsAChoice(t *testing.T) {
+	t.Parallel()
+	for once, want := range map[bool]int64{false: 3, true: 2} {
+		var got counter
+		d := &delivery{once: once, all: sink.NewGroup(&got), distinct: make(map[string]*sink.Distinct)}
+		for _, in := range []fleet.Instance{{ID: "a", Tenant: "one"}, {ID: "b", Tenant: "one"}, {ID: "c", Tenant: "two"}} {
+			s, err := d.sink(in)
+			require.NoError(t, err)
+			require.NoError(t, s.Write(t.Context(), []ingest.Event{{Source: "cloudflare", ExternalID: "x", Audit: ingest.Audit{Scope: "user"}}}))
+		}
+		assert.Equal(t, want, got.events.Load(), "once: %v", once)
+		assert.EqualValues(t, 3-want, d.omitted())
+	}
 }
 
 func TestFleetWork_WrongFlagsAreReportedTogether(t *testing.T) {

@@ -56,6 +56,7 @@ With --listen it says over HTTP how it and the fleet fare: /healthz, /readyz, an
 	flags.StringVar(&d.aisoc, "aisoc", "", "deliver to AiSOC's ingestion service at `URL`, in place of --out")
 	flags.StringVar(&d.deadLetters, "dead-letters", "", "`FOLDER` for events that AiSOC refuses for good; required with --aisoc, each worker needs its own")
 	flags.BoolVar(&d.plainHTTP, "aisoc-plain-http", false, "allow http to other machines, as inside a cluster; not with "+envAiSOCToken)
+	flags.BoolVar(&d.once, "user-events-once", false, "deliver once what stands in several accounts of a tenant because it is of their user")
 	concurrency := flags.Int("concurrency", 64, "poll `N` accounts at once, 1 to 1000")
 	timeout := flags.Duration("poll-timeout", 2*time.Minute, "`TIME` a poll may take with its delivery, 2s to 30m, the same for all workers")
 	flags.IntVar(&s.budget, "token-budget", 900, "send at most `N` requests with a token in 5 minutes, all workers together, 10 to 1200")
@@ -131,7 +132,7 @@ type delivery struct {
 	world
 	flags                   *pflag.FlagSet
 	out, aisoc, deadLetters string
-	plainHTTP               bool
+	plainHTTP, once         bool
 	timeout                 time.Duration
 
 	log  *slog.Logger
@@ -233,14 +234,17 @@ func (d *delivery) close() {
 	}
 }
 
-// sink is where the events of an account go. What several accounts of a tenant
-// show because it is of their user goes there once.
+// sink is where the events of an account go. With --user-events-once, what several
+// accounts of a tenant show because it is of their user goes there once.
 func (d *delivery) sink(in fleet.Instance) (ingest.Sink, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	group, err := d.groupOf(feed{in.Tenant, in.Feed})
 	if err != nil {
 		return nil, err
+	}
+	if !d.once {
+		return group, nil
 	}
 	distinct := d.distinct[in.Tenant]
 	if distinct == nil {
