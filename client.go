@@ -225,7 +225,7 @@ func (c *client) persist(ctx context.Context, attempt func(context.Context, *rep
 		// Half fixed, half random, so that connectors that failed together do
 		// not come back together.
 		backoff := firstBackoff << (r.requests - 1)
-		if err := sleep(ctx, backoff/2+c.jitter(backoff/2)); err != nil {
+		if err := httpx.Sleep(ctx, backoff/2+c.jitter(backoff/2)); err != nil {
 			return r, err
 		}
 	}

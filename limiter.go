@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/aisoc/cloudflareaudit/internal/httpx"
 )
 
 const (
@@ -79,7 +81,7 @@ func (l *limiter) wait(ctx context.Context) (time.Duration, error) {
 	if delay > longestSleep {
 		return 0, &WaitError{Wait: delay}
 	}
-	if err := sleep(ctx, delay); err != nil {
+	if err := httpx.Sleep(ctx, delay); err != nil {
 		reserved.Cancel()
 		return 0, err
 	}
@@ -156,19 +158,4 @@ func parseRateLimit(header string) (left int, reset time.Duration, ok bool) {
 		}
 	}
 	return left, reset, ok
-}
-
-// sleep waits for d or until ctx ends.
-func sleep(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return ctx.Err()
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }

@@ -165,12 +165,8 @@ func (b *Budget) take(ctx context.Context, print fingerprint, l *lot) error {
 		case wait > longestSleep:
 			return &BudgetError{wait}
 		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return ctx.Err()
+		if err := httpx.Sleep(ctx, wait); err != nil {
+			return err
 		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/riverqueue/river/rivertype"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/httpx"
 	"github.com/aisoc/cloudflareaudit/store/postgres"
 )
 
@@ -152,11 +153,7 @@ func (p *poller) settle(ctx context.Context, t *task, poll *Poll) error {
 		if err == nil || errors.Is(err, errLost) || errors.Is(err, postgres.ErrConflict) {
 			return err
 		}
-		timer := time.NewTimer(pause)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
+		if httpx.Sleep(ctx, pause) != nil {
 			return err
 		}
 	}
@@ -276,10 +273,9 @@ func nullTime(t time.Time) *time.Time {
 // clean makes a text fit for the database and for a line of a table.
 func clean(s string) string {
 	const most = 1000
-	if runes := []rune(strings.ToValidUTF8(s, "\uFFFD")); len(runes) > most {
+	s = strings.ToValidUTF8(s, "\uFFFD")
+	if runes := []rune(s); len(runes) > most {
 		s = string(runes[:most]) + "…"
-	} else {
-		s = string(runes)
 	}
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {

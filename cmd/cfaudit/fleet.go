@@ -21,6 +21,7 @@ import (
 	"github.com/aisoc/cloudflareaudit"
 	"github.com/aisoc/cloudflareaudit/fleet"
 	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/httpx"
 )
 
 func newFleet(w world) *cobra.Command {
@@ -120,12 +121,7 @@ func (s *station) pool(ctx context.Context, log *slog.Logger) (*pgxpool.Pool, er
 		if !told {
 			log.Warn("cannot connect to the database, trying again until it is there", "error", err)
 		}
-		timer := time.NewTimer(time.Second)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-		}
+		_ = httpx.Sleep(ctx, time.Second) // the next attempt tells whether ctx has ended
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/aisoc/cloudflareaudit/fleet"
+	"github.com/aisoc/cloudflareaudit/internal/httpx"
 	"github.com/aisoc/cloudflareaudit/sink/aisoc"
 )
 
@@ -130,15 +131,8 @@ func (m *fleetMonitor) observe(p fleet.Poll) {
 
 // watch looks at the fleet now and then until ctx ends.
 func (m *fleetMonitor) watch(ctx context.Context) {
-	for {
+	for m.look(ctx); httpx.Sleep(ctx, watchEvery) == nil; {
 		m.look(ctx)
-		timer := time.NewTimer(watchEvery)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return
-		}
 	}
 }
 

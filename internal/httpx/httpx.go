@@ -1,8 +1,9 @@
 // Package httpx holds what the reader of the audit log and the sinks have in
-// common about HTTP.
+// common about HTTP and about trying again.
 package httpx
 
 import (
+	"context"
 	"net/http"
 	"net/netip"
 	"strconv"
@@ -32,4 +33,19 @@ func RetryAfter(h http.Header, now time.Time, most time.Duration) time.Duration 
 		return min(max(0, t.Sub(now)), most)
 	}
 	return 0
+}
+
+// Sleep waits for d or until ctx ends, whose error it then returns.
+func Sleep(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return ctx.Err()
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
 }

@@ -235,10 +235,11 @@ var mutants = []mutant{
 	},
 	{
 		fault: "a wait between requests goes on when the poll has been stopped",
-		file:  "limiter.go",
+		file:  "internal/httpx/httpx.go",
 		old:   "case <-ctx.Done():\n\t\treturn ctx.Err()\n\tcase <-timer.C:",
 		new:   "case <-timer.C:",
 		test:  "TestPoll_StopsWhenTheContextEnds",
+		in:    ".",
 	},
 	{
 		fault: "a wait of the runner goes on when it has been stopped",

@@ -157,11 +157,7 @@ func (s *Sink) send(ctx context.Context, items []item, patience int) (reply, err
 		}
 		pause := firstBackoff << (n - 1)
 		pause = max(pause, f.wait) + rand.N(pause/2)
-		timer := time.NewTimer(pause)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
+		if httpx.Sleep(ctx, pause) != nil {
 			return r, err
 		}
 		s.count(func(s *Stats) { s.Retries++ })
