@@ -291,7 +291,7 @@ func (c *client) fetch(ctx context.Context, q query, p *page, r *reply) error {
 // Audit Logs v2 would add a package and nothing else.
 func (c *client) send(ctx context.Context, q query) (resp *http.Response, err error) {
 	if !q.numbered {
-		return c.open(ctx, "/accounts/"+c.accountID+q.path, q.values())
+		return c.open(ctx, "/accounts/"+c.accountID+"/logs/audit", q.values())
 	}
 	var params audit_logs.AuditLogListParams
 	params.AccountID.Value, params.AccountID.Present = c.accountID, true

@@ -18,8 +18,6 @@ const (
 type endpoint struct {
 	// name is that of Config.AuditLogAPI, and title what people call it.
 	name, title string
-	// path is where it stands below that of the account.
-	path string
 	// layout is that of its entries.
 	layout *layout
 	// numbered says that pages have numbers, so that an entry of a settled
@@ -38,7 +36,6 @@ type endpoint struct {
 var auditLogV1 = endpoint{
 	name:     AuditLogV1,
 	title:    "the audit log",
-	path:     "/audit_logs",
 	layout:   &layoutV1,
 	numbered: true,
 	next:     (*poll).turnPage,
@@ -50,7 +47,6 @@ var auditLogV1 = endpoint{
 var auditLogV2 = endpoint{
 	name:    AuditLogV2,
 	title:   "Audit Logs v2",
-	path:    "/logs/audit",
 	layout:  &layoutV2,
 	next:    (*poll).followPage,
 	feed:    func(p *position) **feed { return &p.AuditLogsV2 },
