@@ -67,12 +67,7 @@ func (p *page) entryV2(i int) entry {
 	}
 
 	e.decodeTime(text(atWhen))
-	e.actionInfo = text(atActionInfo)
-	e.outcome = outcomeOf(text(atActionResult))
-	e.actorID = text(atActorID)
-	e.actorType = text(atActorType)
-	e.actorEmail = text(atActorEmail)
-	e.decodeAddress(text(atActorIP))
+	e.decodeActor(text)
 	c.URI = oneLine(text(atURI), maxText)
 	c.Description = oneLine(e.actionInfo, maxText)
 	c.StatusCode = oneLine(text(atStatusCode), maxText)
@@ -95,13 +90,7 @@ func (p *page) entryV2(i int) entry {
 	e.resourceID = or(c.id, or(text(atResourceID), firstText(result, "id", "uuid")))
 	e.newValue, e.metadata = c.values(asked, result, or(text(atZoneID), c.zone), text(atZoneName))
 
-	if s.odd != "" {
-		e.notes = append(e.notes, "the "+s.odd+" is not an object")
-	}
-	if s.odd == "entry" || c.URI == "" && e.actionInfo == "" && e.resourceType == "" {
-		e.undecodable = true
-		e.notes = append(e.notes, noteNotUnderstood)
-	}
+	e.decodeOdd(s.odd, c.URI != "")
 	return e
 }
 

@@ -451,13 +451,8 @@ func (p *page) entry(i int) entry {
 
 	e.decodeID(text(atID))
 	e.decodeTime(text(atWhen))
+	e.decodeActor(text)
 	e.actionType = text(atActionType)
-	e.actionInfo = text(atActionInfo)
-	e.outcome = outcomeOf(text(atActionResult))
-	e.actorID = text(atActorID)
-	e.actorType = text(atActorType)
-	e.actorEmail = text(atActorEmail)
-	e.decodeAddress(text(atActorIP))
 	e.iface = text(atInterface)
 	e.ownerID = text(atOwnerID)
 	e.resourceID = text(atResourceID)
@@ -466,13 +461,7 @@ func (p *page) entry(i int) entry {
 	e.oldValue = valueOf(e.part(s, atOldValueJSON), e.part(s, atOldValue))
 	e.newValue = valueOf(e.part(s, atNewValueJSON), e.part(s, atNewValue))
 
-	if s.odd != "" {
-		e.notes = append(e.notes, "the "+s.odd+" is not an object")
-	}
-	if s.odd == "entry" || (e.actionType == "" && e.resourceType == "" && e.actionInfo == "") {
-		e.undecodable = true
-		e.notes = append(e.notes, noteNotUnderstood)
-	}
+	e.decodeOdd(s.odd, e.actionType != "")
 	if !utf8.ValidString(e.raw) {
 		e.notes = append(e.notes, noteInvalidUTF8)
 	}
@@ -494,6 +483,28 @@ func (e *entry) decodeTime(w string) {
 	}
 	if e.when = parseTime(w); e.when.IsZero() {
 		e.notes = append(e.notes, "the entry's time could not be read")
+	}
+}
+
+// decodeActor takes what an entry says about the outcome and about who did it.
+func (e *entry) decodeActor(text func(at int) string) {
+	e.actionInfo = text(atActionInfo)
+	e.outcome = outcomeOf(text(atActionResult))
+	e.actorID = text(atActorID)
+	e.actorType = text(atActorType)
+	e.actorEmail = text(atActorEmail)
+	e.decodeAddress(text(atActorIP))
+}
+
+// decodeOdd notes a section that is not of the kind it should be, and whether the
+// entry can be understood: if it says what was done, or to what.
+func (e *entry) decodeOdd(section string, saysWhat bool) {
+	if section != "" {
+		e.notes = append(e.notes, "the "+section+" is not an object")
+	}
+	if section == "entry" || !saysWhat && e.actionInfo == "" && e.resourceType == "" {
+		e.undecodable = true
+		e.notes = append(e.notes, noteNotUnderstood)
 	}
 }
 
