@@ -45,7 +45,6 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 
 	"github.com/jackc/pgx/v5"
@@ -81,15 +80,7 @@ func New(pool *pgxpool.Pool, catalog *ingest.Catalog, vault *Vault) (*Fleet, err
 }
 
 //go:embed migrations
-var embedded embed.FS
-
-func migrations() fs.FS {
-	sub, err := fs.Sub(embedded, "migrations")
-	if err != nil {
-		panic(err) // the folder is embedded
-	}
-	return sub
-}
+var migrations embed.FS
 
 // line is the name of the migrations of this package.
 const line = "fleet"
@@ -105,7 +96,7 @@ func Migrate(ctx context.Context, pool *pgxpool.Pool) (applied []string, err err
 		return applied, fmt.Errorf("fleet: %w", err)
 	}
 	add(names)
-	if names, err = pgmigrate.Apply(ctx, pool, line, migrations()); err != nil {
+	if names, err = pgmigrate.Apply(ctx, pool, line, migrations); err != nil {
 		return applied, fmt.Errorf("fleet: %w", err)
 	}
 	add(names)
@@ -129,7 +120,7 @@ func (f *Fleet) Check(ctx context.Context) error {
 	if err := postgres.Check(ctx, f.pool); err != nil {
 		return fmt.Errorf("fleet: %w", err)
 	}
-	if err := pgmigrate.Check(ctx, f.pool, line, migrations()); err != nil {
+	if err := pgmigrate.Check(ctx, f.pool, line, migrations); err != nil {
 		return fmt.Errorf("fleet: %w", err)
 	}
 	migrator, err := rivermigrate.New(riverpgxv5.New(f.pool), &rivermigrate.Config{Logger: slog.New(slog.DiscardHandler)})

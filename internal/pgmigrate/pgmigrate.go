@@ -1,7 +1,8 @@
 // Package pgmigrate brings the tables of a package in Postgres up to date.
 //
-// Each package that owns tables has a line of migrations: files named after
-// their version, such as 001_cursor.sql, that are applied in order and once.
+// Each package that owns tables has a line of migrations: files in its folder
+// migrations, named after their version, such as 001_cursor.sql, that are applied
+// in order and once.
 // They only ever go forward.
 package pgmigrate
 
@@ -10,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -57,12 +59,12 @@ func Apply(ctx context.Context, db DB, line string, files fs.FS) (applied []stri
 				return err
 			}
 			if _, err := tx.Exec(ctx, string(text)); err != nil {
-				return fmt.Errorf("%s: %w", name, err)
+				return fmt.Errorf("%s: %w", path.Base(name), err)
 			}
 			if _, err := tx.Exec(ctx, `INSERT INTO cfaudit_migration (line, version) VALUES ($1, $2)`, line, have+i+1); err != nil {
 				return err
 			}
-			applied = append(applied, name)
+			applied = append(applied, path.Base(name))
 		}
 		return nil
 	})
@@ -106,13 +108,13 @@ func version(ctx context.Context, db interface {
 
 // list is the files in order. Their versions have no gap.
 func list(files fs.FS) ([]string, error) {
-	names, err := fs.Glob(files, "*.sql")
+	names, err := fs.Glob(files, "migrations/*.sql")
 	if err != nil {
 		return nil, err
 	}
 	slices.Sort(names)
 	for i, name := range names {
-		number, _, _ := strings.Cut(name, "_")
+		number, _, _ := strings.Cut(path.Base(name), "_")
 		if v, err := strconv.Atoi(number); err != nil || v != i+1 {
 			return nil, fmt.Errorf("the migration %s should have version %d", name, i+1)
 		}

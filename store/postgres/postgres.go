@@ -20,7 +20,6 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"io/fs"
 	"sync"
 
 	"github.com/jackc/pgx/v5"
@@ -49,15 +48,7 @@ type DB interface {
 }
 
 //go:embed migrations
-var embedded embed.FS
-
-func migrations() fs.FS {
-	sub, err := fs.Sub(embedded, "migrations")
-	if err != nil {
-		panic(err) // the folder is embedded
-	}
-	return sub
-}
+var migrations embed.FS
 
 // line is the name of the migrations of this package.
 const line = "store/postgres"
@@ -65,12 +56,12 @@ const line = "store/postgres"
 // Migrate makes the table, or brings it up to date, and returns the names of the
 // migrations it has applied. It may run while hosts are at work.
 func Migrate(ctx context.Context, pool *pgxpool.Pool) (applied []string, err error) {
-	return pgmigrate.Apply(ctx, pool, line, migrations())
+	return pgmigrate.Apply(ctx, pool, line, migrations)
 }
 
 // Check reports whether the table is the one this release works with.
 func Check(ctx context.Context, pool *pgxpool.Pool) error {
-	return pgmigrate.Check(ctx, pool, line, migrations())
+	return pgmigrate.Check(ctx, pool, line, migrations)
 }
 
 // Load returns the cursor last saved under key and its version, or nil and zero
