@@ -113,8 +113,7 @@ func BenchmarkPage(b *testing.B) {
 					b.Fatal(err)
 				}
 				for i := range p.entries {
-					key, _ := p.key(i)
-					_ = fingerprintOf(key)
+					_ = fingerprintOf(p.key(i))
 					e := p.entry(i)
 					event, _ := n.event(&e, time.Time{})
 					line = event.AppendJSON(line[:0])

@@ -66,7 +66,7 @@ func (p *page) entryV2(i int) entry {
 		}
 	}
 
-	e.decodeTime(text(atWhen))
+	e.decodeTime(s)
 	e.decodeActor(text)
 	c.URI = oneLine(text(atURI), maxText)
 	c.Description = oneLine(e.actionInfo, maxText)

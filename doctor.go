@@ -162,7 +162,7 @@ func (d *doctor) readLogs(ctx context.Context) error {
 		}
 		found := logFound{endpoint: e, empty: len(p.entries) == 0}
 		if !found.empty {
-			_, found.newest = p.key(0)
+			found.newest = p.entries[0].when
 			d.Empty, d.Newest = false, later(d.Newest, found.newest)
 		}
 		d.logs = append(d.logs, found)

@@ -107,65 +107,84 @@ const (
 	atCount
 )
 
-// layout says which parts of an entry are kept, and where: an index of
-// scanned.at for each member. The members of sections are one level down.
+// layout says which parts of an entry are kept: its members, and those of its
+// sections, which are objects.
 type layout struct {
-	sections []string
-	members  map[string]int
+	members  []part
+	sections []section
+}
+
+// section is an object in an entry, and which of its members are kept.
+type section struct {
+	name    string
+	members []part
+}
+
+// part is a member that is kept at an index of scanned.at.
+type part struct {
+	name string
+	at   int
 }
 
 // layoutV1 is that of the audit log.
-var layoutV1 = layout{[]string{"action.", "actor.", "owner.", "resource."}, map[string]int{
-	"id":            atID,
-	"when":          atWhen,
-	"action.type":   atActionType,
-	"action.info":   atActionInfo,
-	"action.result": atActionResult,
-	"actor.id":      atActorID,
-	"actor.type":    atActorType,
-	"actor.email":   atActorEmail,
-	"actor.ip":      atActorIP,
-	"interface":     atInterface,
-	"owner.id":      atOwnerID,
-	"resource.id":   atResourceID,
-	"resource.type": atResourceType,
-	"metadata":      atMetadata,
-	"newValue":      atNewValue,
-	"oldValue":      atOldValue,
-	"newValueJson":  atNewValueJSON,
-	"oldValueJson":  atOldValueJSON,
-}}
+var layoutV1 = layout{
+	members: []part{
+		{"id", atID},
+		{"when", atWhen},
+		{"interface", atInterface},
+		{"metadata", atMetadata},
+		{"newValue", atNewValue},
+		{"oldValue", atOldValue},
+		{"newValueJson", atNewValueJSON},
+		{"oldValueJson", atOldValueJSON},
+	},
+	sections: []section{
+		{"action", []part{{"type", atActionType}, {"info", atActionInfo}, {"result", atActionResult}}},
+		{"actor", []part{{"id", atActorID}, {"type", atActorType}, {"email", atActorEmail}, {"ip", atActorIP}}},
+		{"owner", []part{{"id", atOwnerID}}},
+		{"resource", []part{{"id", atResourceID}, {"type", atResourceType}}},
+	},
+}
 
 // layoutV2 is that of Audit Logs v2.
-var layoutV2 = layout{[]string{"account.", "action.", "actor.", "raw.", "resource.", "zone."}, map[string]int{
-	"id":                 atID,
-	"account.id":         atAccountID,
-	"action.description": atActionInfo,
-	"action.result":      atActionResult,
-	"action.time":        atWhen,
-	"action.type":        atActionType,
-	"actor.context":      atActorContext,
-	"actor.email":        atActorEmail,
-	"actor.id":           atActorID,
-	"actor.ip_address":   atActorIP,
-	"actor.token":        atActorToken, // as it is; documented are the next two
-	"actor.token_id":     atActorTokenID,
-	"actor.token_name":   atActorTokenName,
-	"actor.type":         atActorType,
-	"raw.cf_ray_id":      atRay,
-	"raw.method":         atMethod,
-	"raw.status_code":    atStatusCode,
-	"raw.uri":            atURI,
-	"raw.user_agent":     atUserAgent,
-	"resource.id":        atResourceID,
-	"resource.product":   atProduct,
-	"resource.request":   atRequest,
-	"resource.response":  atResponse,
-	"resource.scope":     atScope,
-	"resource.type":      atResourceType,
-	"zone.id":            atZoneID,
-	"zone.name":          atZoneName,
-}}
+var layoutV2 = layout{
+	members: []part{{"id", atID}},
+	sections: []section{
+		{"account", []part{{"id", atAccountID}}},
+		{"action", []part{
+			{"description", atActionInfo},
+			{"result", atActionResult},
+			{"time", atWhen},
+			{"type", atActionType},
+		}},
+		{"actor", []part{
+			{"context", atActorContext},
+			{"email", atActorEmail},
+			{"id", atActorID},
+			{"ip_address", atActorIP},
+			{"token", atActorToken}, // as it is; documented are the next two
+			{"token_id", atActorTokenID},
+			{"token_name", atActorTokenName},
+			{"type", atActorType},
+		}},
+		{"raw", []part{
+			{"cf_ray_id", atRay},
+			{"method", atMethod},
+			{"status_code", atStatusCode},
+			{"uri", atURI},
+			{"user_agent", atUserAgent},
+		}},
+		{"resource", []part{
+			{"id", atResourceID},
+			{"product", atProduct},
+			{"request", atRequest},
+			{"response", atResponse},
+			{"scope", atScope},
+			{"type", atResourceType},
+		}},
+		{"zone", []part{{"id", atZoneID}, {"name", atZoneName}}},
+	},
+}
 
 // span is a part of a page: the bytes from start up to end. The empty span
 // means that the part is missing.
@@ -178,7 +197,8 @@ func (s span) of(page []byte) []byte { return page[s.start:s.end] }
 type scanned struct {
 	entry span
 	at    [atCount]span
-	odd   string // a section that is not of the kind it should be
+	when  time.Time // its own time, or zero when it has none
+	odd   string    // a section that is not of the kind it should be
 }
 
 // page is one reply of the endpoint: its bytes and where its entries stand.
@@ -325,7 +345,9 @@ func (p *page) scanEntry() error {
 		return err
 	}
 	s.entry.start = int32(p.dec.InputOffset()) - 1
-	if err := p.scanMembers(&s, ""); err != nil {
+	err := p.scanMembers(&s, p.layout.members, p.layout.sections)
+	s.when = p.timeOf(&s)
+	if err != nil {
 		p.partial = s
 		return err
 	}
@@ -335,71 +357,70 @@ func (p *page) scanEntry() error {
 }
 
 // scanMembers notes the members of the object that has just been opened, and
-// closes it. prefix is the section the object is, with a dot at its end.
-func (p *page) scanMembers(s *scanned, prefix string) error {
+// closes it.
+func (p *page) scanMembers(s *scanned, members []part, sections []section) error {
 	for p.dec.PeekKind() != '}' {
 		name, err := p.dec.ReadValue()
 		if err != nil {
 			return err
 		}
 		key := name[1 : len(name)-1]
-		if prefix == "" {
-			if section := p.layout.section(key); section != "" {
-				if err := p.scanSection(s, section); err != nil {
-					return err
-				}
-				continue
+		if section := findSection(sections, key); section != nil {
+			if err := p.scanSection(s, section); err != nil {
+				return err
 			}
+			continue
 		}
-		at, known := p.layout.find(prefix, key)
 		val, err := p.dec.ReadValue()
 		if err != nil {
 			return err
 		}
-		if known {
-			s.at[at] = p.spanOf(val)
+		for i := range members {
+			if members[i].name == string(key) {
+				s.at[members[i].at] = p.spanOf(val)
+				break
+			}
 		}
 	}
 	_, err := p.dec.ReadToken()
 	return err
 }
 
+func findSection(sections []section, key []byte) *section {
+	for i := range sections {
+		if sections[i].name == string(key) {
+			return &sections[i]
+		}
+	}
+	return nil
+}
+
 // scanSection notes the members of a section that should be an object.
-func (p *page) scanSection(s *scanned, section string) error {
+func (p *page) scanSection(s *scanned, section *section) error {
 	switch p.dec.PeekKind() {
 	case '{':
 		if _, err := p.dec.ReadToken(); err != nil {
 			return err
 		}
-		return p.scanMembers(s, section)
+		return p.scanMembers(s, section.members, nil)
 	case 'n':
 	default:
-		s.odd = section[:len(section)-1]
+		s.odd = section.name
 	}
 	_, err := p.dec.ReadValue()
 	return err
 }
 
-// section is the prefix of the members of the section key, or "" if that is no
-// section.
-func (l *layout) section(key []byte) string {
-	for _, s := range l.sections {
-		if len(s) == len(key)+1 && s[:len(key)] == string(key) {
-			return s
-		}
+// timeOf is the time that an entry states.
+func (p *page) timeOf(s *scanned) time.Time {
+	t := s.at[atWhen].of(p.body)
+	if len(t) < 2 || t[0] != '"' {
+		return time.Time{}
 	}
-	return ""
-}
-
-func (l *layout) find(prefix string, key []byte) (at int, known bool) {
-	var name [32]byte
-	if len(prefix)+len(key) > len(name) {
-		return 0, false
+	if bytes.IndexByte(t, '\\') >= 0 {
+		return parseTime(unquote(string(t)))
 	}
-	n := copy(name[:], prefix)
-	n += copy(name[n:], key)
-	at, known = l.members[string(name[:n])]
-	return at, known
+	return parseTime(string(t[1 : len(t)-1]))
 }
 
 // spanOf is where val, the value read last, stands in the page.
@@ -408,17 +429,13 @@ func (p *page) spanOf(val jsontext.Value) span {
 	return span{end - int32(len(val)), end}
 }
 
-// key returns what identifies the i-th entry and its time, without copying it.
-// The key is the bytes of the id, or of the whole entry when it has none.
-func (p *page) key(i int) (key []byte, when time.Time) {
-	s := &p.entries[i]
-	if t := s.at[atWhen].of(p.body); len(t) > 2 && t[0] == '"' {
-		when = parseTime(string(t[1 : len(t)-1]))
-	}
+// key returns what identifies the i-th entry, without copying it: the bytes of
+// its id, or of the whole entry when it has none.
+func (p *page) key(i int) []byte {
 	if id := p.id(i); id != nil {
-		return id, when
+		return id
 	}
-	return s.entry.of(p.body), when
+	return p.entries[i].entry.of(p.body)
 }
 
 // id returns the bytes of the i-th entry's id, or nil when it has none.
@@ -450,7 +467,7 @@ func (p *page) entry(i int) entry {
 	text := func(at int) string { return e.part(s, at).text() }
 
 	e.decodeID(text(atID))
-	e.decodeTime(text(atWhen))
+	e.decodeTime(s)
 	e.decodeActor(text)
 	e.actionType = text(atActionType)
 	e.iface = text(atInterface)
@@ -476,12 +493,13 @@ func (e *entry) decodeID(id string) {
 	}
 }
 
-func (e *entry) decodeTime(w string) {
-	if w == "" {
+func (e *entry) decodeTime(s *scanned) {
+	e.when = s.when
+	switch {
+	case !e.when.IsZero():
+	case e.part(s, atWhen).text() == "":
 		e.notes = append(e.notes, "the entry has no time")
-		return
-	}
-	if e.when = parseTime(w); e.when.IsZero() {
+	default:
 		e.notes = append(e.notes, "the entry's time could not be read")
 	}
 }

@@ -98,9 +98,7 @@ func sameFirst(a, b *page) bool {
 	if len(a.entries) == 0 || len(b.entries) == 0 {
 		return len(a.entries) == len(b.entries)
 	}
-	first, _ := a.key(0)
-	other, _ := b.key(0)
-	return bytes.Equal(first, other)
+	return bytes.Equal(a.key(0), b.key(0))
 }
 
 // pageAt is the number of the page, of those with the size, that holds the entry

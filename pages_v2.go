@@ -95,7 +95,7 @@ func (p *poll) isAnother(w *window) bool {
 	if len(p.page.entries) == 0 {
 		return p.page.next == ""
 	}
-	_, when := p.page.key(0)
+	when := p.page.entries[0].when
 	return w.plausible(when) && when.After(w.remembered())
 }
 

@@ -500,7 +500,7 @@ func (p *poll) take(w *window, g got) windowState {
 		case p.full():
 			return p.stay(w)
 		}
-		_, stated := p.page.key(i)
+		stated := p.page.entries[i].when
 		id, when := p.ids[i], p.places[i]
 		switch p.claim(w, g.first+i, id, when, when.Equal(stated)) {
 		case noRoom:
@@ -552,11 +552,10 @@ func (p *poll) place(w *window, first int) {
 		at = w.Anchor
 	}
 	for i := range p.page.entries {
-		key, stated := p.page.key(i)
-		if w.plausible(stated) {
+		if stated := p.page.entries[i].when; w.plausible(stated) {
 			at = stated
 		}
-		p.ids = append(p.ids, fingerprintOf(key))
+		p.ids = append(p.ids, fingerprintOf(p.page.key(i)))
 		p.places = append(p.places, at)
 	}
 }
@@ -704,9 +703,7 @@ func (p *poll) keepUnreadable(w *window, cause error) (kept bool) {
 	if e.id == "" {
 		e.id = derivedID(text)
 	}
-	if t := at.at[atWhen]; t.end > 0 {
-		e.when = parseTime(value(t.of(p.page.body)).text())
-	}
+	e.when = at.when
 	e.keepText(text)
 	if p.page.layout == &layoutV2 {
 		e.call = new(call)
