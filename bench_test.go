@@ -114,8 +114,7 @@ func BenchmarkPage(b *testing.B) {
 				}
 				for i := range p.entries {
 					_ = fingerprintOf(p.key(i))
-					e := p.entry(i)
-					event, _ := n.event(&e, time.Time{})
+					event, _ := n.event(p.entry(i), time.Time{})
 					line = event.AppendJSON(line[:0])
 				}
 			})
@@ -280,7 +279,7 @@ func BenchmarkEntry(b *testing.B) {
 	}
 	entries := make([]entry, len(p.entries))
 	for i := range entries {
-		entries[i] = p.entry(i)
+		entries[i] = *p.entry(i)
 	}
 	b.Run("work=decode", func(b *testing.B) {
 		b.ReportAllocs()

@@ -41,11 +41,9 @@ func (p *page) isV2() bool {
 // log would say, as far as that can be known, so that both are graded by the same
 // code. Secrets in the bodies and in the query are masked first: nothing behind
 // this sees them.
-func (p *page) entryV2(i int) entry {
-	s := &p.entries[i]
-	e := entry{raw: string(s.entry.of(p.body))}
-	c := new(call)
-	e.call = c
+func (p *page) entryV2(i int) *entry {
+	s, e, c := &p.entries[i], &p.decoded, new(call)
+	*e = entry{raw: string(s.entry.of(p.body)), call: c}
 	text := func(at int) string { return e.part(s, at).text() }
 
 	e.decodeID(text(atID))

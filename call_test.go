@@ -344,6 +344,6 @@ func BenchmarkEvent_V2(b *testing.B) {
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
 		e := p.entry(i % len(entries))
-		_, _ = n.event(&e, time.Time{})
+		_, _ = n.event(e, time.Time{})
 	}
 }

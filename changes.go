@@ -114,7 +114,7 @@ func shown(field string, v value) string {
 	switch v.kind() {
 	case '"':
 		var m masking
-		return oneLine(withoutQuery(field, m.text(v, isSecretField(field)).text()), maxChangeText)
+		return oneLine(withoutQuery(field, m.content(v.text(), isSecretField(field))), maxChangeText)
 	case '0':
 		if isSecretField(field) {
 			return masked

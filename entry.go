@@ -33,6 +33,7 @@ type entry struct {
 	actorType  string // "user", "admin" (Cloudflare staff), "system", …
 	actorEmail string
 	actorIP    netip.Addr // unwrapped; the zero Addr when absent or not valid
+	srcIP      string     // actorIP as text
 
 	iface        string // "UI", "API" or ""
 	ownerID      string
@@ -213,6 +214,8 @@ type page struct {
 	next string
 	// partial is the entry at which the scan failed.
 	partial scanned
+	// decoded is the entry that was decoded last.
+	decoded entry
 	dec     *jsontext.Decoder
 	buf     bytes.Buffer
 }
@@ -456,14 +459,15 @@ const (
 // or "" when the scan did not come to one.
 func (p *page) partialID() string { return string(p.partial.at[atID].of(p.body)) }
 
-// entry decodes the i-th entry into memory of its own. It does not fail: what
-// is not as it should be is left out and noted.
-func (p *page) entry(i int) entry {
+// entry decodes the i-th entry, until the next one is. What its strings hold is
+// memory of its own. It does not fail: what is not as it should be is left out
+// and noted.
+func (p *page) entry(i int) *entry {
 	if p.layout == &layoutV2 {
 		return p.entryV2(i)
 	}
-	s := &p.entries[i]
-	e := entry{raw: string(s.entry.of(p.body))}
+	s, e := &p.entries[i], &p.decoded
+	*e = entry{raw: string(s.entry.of(p.body))}
 	text := func(at int) string { return e.part(s, at).text() }
 
 	e.decodeID(text(atID))
@@ -535,6 +539,12 @@ func (e *entry) decodeAddress(ip string) {
 		e.notes = append(e.notes, "the actor's address could not be read")
 	}
 	e.actorIP = addr.Unmap().WithZone("")
+	switch {
+	case addr.Is4():
+		e.srcIP = ip // which has one spelling
+	case addr.IsValid():
+		e.srcIP = e.actorIP.String()
+	}
 }
 
 // part is one section of the entry, cut out of its own copy of the bytes.

@@ -115,10 +115,8 @@ func factsOf(e *entry) facts {
 	defer reviews.Put(r)
 	r.reset(e)
 	r.refine()
-	f := r.facts
-	// What is kept for reuse must not hold on to the entry.
-	r.facts, r.e = facts{}, entry{}
-	return f
+	r.e = nil
+	return r.facts
 }
 
 var reviews = sync.Pool{New: func() any { return new(review) }}
@@ -126,8 +124,7 @@ var reviews = sync.Pool{New: func() any { return new(review) }}
 // review is the work on one entry.
 type review struct {
 	facts
-	// e is a copy: a pointer would make every entry an allocation.
-	e entry
+	e *entry
 	// meta, before and after are the members of the entry's objects.
 	meta, before, after object
 	changed             [maxChanges]ingest.FieldChange
@@ -210,7 +207,7 @@ func (o object) text(keys ...string) string {
 }
 
 func (r *review) reset(e *entry) {
-	r.e = *e
+	r.e = e
 	r.meta = r.meta.read(e.metadata, nil)
 	r.before = r.before.read(e.oldValue, nil)
 	r.after = r.after.read(e.newValue, r.before)
@@ -349,7 +346,7 @@ func (r *review) refineAccount() {
 	case "account.staff_login":
 		r.target = r.actorName
 	}
-	if e := &r.e; r.target == "" && r.isAboutOneself() && (e.resourceID == "" || e.resourceID == e.actorID || e.resourceID == e.ownerID) {
+	if e := r.e; r.target == "" && r.isAboutOneself() && (e.resourceID == "" || e.resourceID == e.actorID || e.resourceID == e.ownerID) {
 		r.target = e.actorEmail
 	}
 	switch {

@@ -166,15 +166,23 @@ func (m *masking) rebuilt(v value, fn func(key string, item value) value) value 
 	return value(append(b, s[done:]...))
 }
 
-// text masks a text that is a secret, or that holds one. A text may hold JSON.
+// text masks a JSON string that is a secret, or that holds one.
 func (m *masking) text(v value, secret bool) value {
 	text := v.text()
+	if shown := m.content(text, secret); shown != text {
+		return quote(shown)
+	}
+	return v
+}
+
+// content masks a text that is a secret, or that holds one. A text may hold JSON.
+func (m *masking) content(text string, secret bool) string {
 	if text == "" {
-		return v
+		return ""
 	}
 	if secret || holdsSecret(text) {
 		m.n++
-		return maskedJSON
+		return masked
 	}
 	trimmed := strings.TrimSpace(text)
 	if c := trimmed[:min(1, len(trimmed))]; c == "{" || c == "[" {
@@ -186,15 +194,17 @@ func (m *masking) text(v value, secret bool) value {
 			now = m.torn(trimmed)
 		}
 		if now != trimmed {
-			return quote(now)
+			return now
 		}
-		return v
+		return text
 	}
-	if shown := withoutQuery("", text); m.addresses && shown != text {
-		m.n++
-		return quote(shown)
+	if m.addresses {
+		if shown := withoutQuery("", text); shown != text {
+			m.n++
+			return shown
+		}
 	}
-	return v
+	return text
 }
 
 func quote(text string) value {

@@ -1,7 +1,6 @@
 package cloudflareaudit
 
 import (
-	"net/netip"
 	"strconv"
 	"strings"
 	"sync"
@@ -71,17 +70,17 @@ func (n *Normalizer) Normalize(raw []byte) (ingest.Event, Verdict) {
 func decodeOne(raw []byte) entry {
 	p := singles.Get().(*page)
 	defer func() {
-		p.body, p.layout = nil, nil
+		p.body, p.layout, p.decoded = nil, nil, entry{}
 		singles.Put(p)
 	}()
 	p.body, p.layout = raw, &layoutV2
 	if err := p.scanOne(); err == nil && nesting(raw) < maxNesting {
 		if p.isV2() {
-			return p.entry(0)
+			return *p.entry(0)
 		}
 		p.layout = &layoutV1
 		if p.scanOne() == nil {
-			return p.entry(0)
+			return *p.entry(0)
 		}
 	}
 	e := entry{id: derivedID(string(raw)), undecodable: true, notes: []string{
@@ -168,7 +167,7 @@ func (n *Normalizer) eventOf(e *entry, f *facts, v Verdict, fallback time.Time) 
 		Action:          action,
 		Decision:        decision,
 		Actor:           actorOf(e, f),
-		SrcIP:           addressText(e.actorIP),
+		SrcIP:           e.srcIP,
 		Hostname:        hostname(f.zoneName),
 		CreatedAt:       created,
 		MITRETechniques: v.Techniques,
@@ -228,13 +227,6 @@ func actorOf(e *entry, f *facts) string {
 		return "Cloudflare staff"
 	}
 	return oneLine(e.actorID, maxText)
-}
-
-func addressText(addr netip.Addr) string {
-	if !addr.IsValid() {
-		return ""
-	}
-	return addr.String()
 }
 
 // hostname is the name of a zone in the spelling of the DNS, or "" when it is

@@ -659,7 +659,8 @@ func (p *poll) elsewhere(w *window, when time.Time) bool {
 // drops it.
 func (p *poll) keep(i int, when time.Time) {
 	e := p.page.entry(i)
-	event, verdict := p.normalizer.event(&e, when)
+	f := p.normalizer.facts(e)
+	verdict := p.normalizer.classifier.classify(e, &f)
 	c := &p.batch.Coverage
 	if verdict.Drop {
 		if c.Dropped == nil {
@@ -675,8 +676,12 @@ func (p *poll) keep(i int, when time.Time) {
 		c.Late++
 	}
 	p.bytes += len(e.raw)
-	p.batch.Events = append(p.batch.Events, event)
-	p.noteGap(&e, when)
+	if len(p.batch.Events) == cap(p.batch.Events) {
+		rest := min(len(p.page.entries)-i, p.cfg.MaxEvents-len(p.batch.Events))
+		p.batch.Events = slices.Grow(p.batch.Events, rest)
+	}
+	p.batch.Events = append(p.batch.Events, p.normalizer.eventOf(e, &f, verdict, when))
+	p.noteGap(e, &f, when)
 }
 
 // keepUnreadable makes an event of the entry at which the page in hand cannot

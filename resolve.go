@@ -179,19 +179,18 @@ type gap struct {
 
 // noteGap notes what the entry e, that of the newest event of the batch, leaves
 // out.
-func (p *poll) noteGap(e *entry, when time.Time) {
+func (p *poll) noteGap(e *entry, f *facts, when time.Time) {
 	r := p.resolver
 	if r == nil {
 		return
 	}
-	f := factsOf(e)
 	g := gap{index: len(p.batch.Events) - 1, entry: *e, when: when}
 	// What was attempted in vain is not what is so now.
 	failed := e.outcome == outcomeFailure
 	if r.withMembers {
 		g.actor = e.actorID != "" && e.actorEmail == "" && !f.systemActor && !f.staffActor
 		if strings.HasPrefix(f.name, "member.") && !failed {
-			g.member = memberKey(e, &f)
+			g.member = memberKey(e, f)
 			g.moved = g.member != "" && f.verb != verbAccept && f.role != roleUnchanged
 			g.role = g.member != "" && f.role == roleUnknown
 		}

@@ -475,12 +475,12 @@ func newRuleTable(rules []Rule) *ruleTable {
 	return t
 }
 
-// of are the rules that may be about an action.
-func (t *ruleTable) of(action string) []*compiledRule {
-	if rules, ok := t.byAction[action]; ok {
-		return rules
+// of are the rules that may be about an action. All are where it is known.
+func (t *ruleTable) of(action string) (rules []*compiledRule, known bool) {
+	if rules, known = t.byAction[action]; known {
+		return rules, true
 	}
-	return t.others
+	return t.others, false
 }
 
 // globs are the patterns of one condition.
@@ -500,12 +500,16 @@ type graded struct {
 	f *facts
 	// production is worked out once, when a rule first asks: 1 yes, -1 no.
 	production int
+	// byAction says that only rules about the action are tried.
+	byAction bool
 }
 
 // classify grades an entry.
 func (c *classifier) classify(e *entry, f *facts) Verdict {
 	g := graded{c: c, e: e, f: f}
-	for _, r := range c.rules.of(f.name) {
+	var rules []*compiledRule
+	rules, g.byAction = c.rules.of(f.name)
+	for _, r := range rules {
 		if g.failing(r) == "" {
 			return c.verdict(r, e, f)
 		}
@@ -569,7 +573,10 @@ func (g *graded) failing(r *compiledRule) string {
 }
 
 func (g *graded) holds(r *compiledRule, c *condition) bool {
-	if c.kind == onSourceIP {
+	switch {
+	case c.kind == onAction && g.byAction:
+		return true
+	case c.kind == onSourceIP:
 		return slices.ContainsFunc(r.prefixes, func(p netip.Prefix) bool { return p.Contains(g.e.actorIP) })
 	}
 	text, other := g.said(c.kind)
@@ -620,7 +627,7 @@ func (g *graded) said(kind conditionKind) (text, other string) {
 	case onActorType:
 		return f.actorKind(e), e.actorType
 	case onSourceIP:
-		return addressText(e.actorIP), ""
+		return e.srcIP, ""
 	case onInterface:
 		return e.iface, ""
 	case onZone:

@@ -360,12 +360,21 @@ func appendString(b []byte, s string) []byte {
 // are.
 func isPlain(s string) bool {
 	for i := range len(s) {
-		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+		if !plain[s[i]] {
 			return false
 		}
 	}
 	return true
 }
+
+// plain are the characters that stand for themselves within a JSON string. To
+// look them up takes a third less than to compare each with four.
+var plain = func() (plain [256]bool) {
+	for c := ' '; c <= '~'; c++ {
+		plain[c] = c != '"' && c != '\\'
+	}
+	return plain
+}()
 
 func appendNullable(b []byte, s string) []byte {
 	if s == "" {
