@@ -175,7 +175,7 @@ func unquote(literal string) string {
 		return inner
 	}
 	// The only error is invalid UTF-8, which AppendUnquote has replaced.
-	b, _ := jsontext.AppendUnquote(nil, literal)
+	b, _ := jsontext.AppendUnquote(make([]byte, 0, len(inner)), literal)
 	return strings.ReplaceAll(string(b), "\x00", "")
 }
 

@@ -229,6 +229,44 @@ func TestPauseAndRemove_WhileAPollIsUnderWay(t *testing.T) {
 	}
 }
 
+// A change that has begun when a poll ends is as good as made.
+func TestPause_WhileAPollIsSettled(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a := w.vendor.account("a", 5)
+	under, on := make(chan bool, 100), make(chan bool)
+	a.answer = answerWith(func(map[string]any) error { under <- true; <-on; return nil })
+	w.put(t, spec("a"))
+	w.work(t)
+	<-under
+	waiting := func() (n int) {
+		require.NoError(t, w.pool.QueryRow(t.Context(), `SELECT count(*) FROM pg_stat_activity
+			WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%fleet_%'`).Scan(&n))
+		return n
+	}
+	tx, err := w.pool.Begin(t.Context())
+	require.NoError(t, err)
+	_, err = tx.Exec(t.Context(), `SELECT FROM fleet_state WHERE id = 'example-a' FOR UPDATE`)
+	require.NoError(t, err)
+	paused := make(chan error, 1)
+	go func() { paused <- w.Pause(t.Context(), "example-a") }()
+	eventually(t, "the pause waits", func() bool { return waiting() == 1 })
+	close(on)
+	eventually(t, "the poll waits", func() bool { return waiting() == 2 })
+	require.NoError(t, tx.Rollback(t.Context()))
+	require.NoError(t, <-paused)
+
+	eventually(t, "the poll is settled", func() bool {
+		list, err := w.Status(t.Context())
+		require.NoError(t, err)
+		return list[0].Events == 5
+	})
+	list, err := w.Status(t.Context())
+	require.NoError(t, err)
+	assert.True(t, list[0].NextPoll.IsZero())
+	assert.Empty(t, w.jobs(t, "example-a"))
+}
+
 func TestReseal_UsesTheFirstKey(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

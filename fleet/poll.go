@@ -206,8 +206,10 @@ func (p *poller) settleTx(ctx context.Context, tx pgx.Tx, t *task, poll *Poll) e
 	}
 	var paused bool
 	var at *time.Time
-	// What has changed meanwhile takes effect soon.
-	err := tx.QueryRow(ctx, `UPDATE fleet_state s SET
+	// What has changed meanwhile takes effect soon. The lock makes this wait for
+	// a change under way, which would not be seen otherwise.
+	err := tx.QueryRow(ctx, `WITH i AS (SELECT id, paused, version FROM fleet_instance WHERE id = $1 FOR SHARE)
+		UPDATE fleet_state s SET
 			last_attempt = $2::timestamptz,
 			last_success = CASE WHEN $3::boolean THEN $2 ELSE s.last_success END,
 			last_error = CASE WHEN $4::text <> '' THEN $4 ELSE s.last_error END,
@@ -219,7 +221,7 @@ func (p *poller) settleTx(ctx context.Context, tx pgx.Tx, t *task, poll *Poll) e
 			notices = CASE WHEN $3 THEN $9 ELSE s.notices END,
 			events = s.events + $10,
 			next_poll = CASE WHEN i.paused OR $6 THEN NULL WHEN i.version <> $11 THEN $12::timestamptz ELSE $13::timestamptz END
-		FROM fleet_instance i WHERE s.id = $1 AND i.id = s.id
+		FROM i WHERE s.id = i.id
 		RETURNING i.paused, s.next_poll`,
 		t.ID, now, done, o.lastError, o.failures, o.halted, nullTime(c.Complete), c.Backlog, notices, len(poll.Batch.Events),
 		t.Version, soon(t.ID, t.Interval, now), o.at).Scan(&paused, &at)

@@ -281,7 +281,7 @@ var mutants = []mutant{
 	{
 		fault: "a section of another type than usual makes the entry unreadable",
 		file:  "entry.go",
-		old:   "s.odd = section[:len(section)-1]",
+		old:   "s.odd = section.name",
 		new:   "return errNotJSON",
 		test:  "TestNormalize_OddEntriesKeepWhatCanBeRead",
 	},
@@ -767,6 +767,13 @@ var mutants = []mutant{
 		old:   "WHERE key = $1 AND version = $3`",
 		new:   "WHERE key = $1 AND $3::bigint > 0`",
 		test:  "TestSave_OfManyAtOnceExactlyOneWins",
+	},
+	{
+		fault: "a pause that is under way when a poll is settled is not seen",
+		file:  "fleet/poll.go",
+		old:   "WHERE id = $1 FOR SHARE)",
+		new:   "WHERE id = $1)",
+		test:  "TestPause_WhileAPollIsSettled",
 	},
 	{
 		fault: "a worker that stood still completes the job of the one that took over",
