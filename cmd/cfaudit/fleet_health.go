@@ -4,12 +4,10 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"strconv"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/aisoc/cloudflareaudit/fleet"
 	"github.com/aisoc/cloudflareaudit/internal/httpx"
@@ -108,11 +106,7 @@ func (m *fleetMonitor) observe(p fleet.Poll) {
 	x.delay.Observe(p.Late.Seconds())
 	c := p.Batch.Coverage
 	for status, n := range c.Statuses {
-		label := strconv.Itoa(status)
-		if status == 0 {
-			label = "none"
-		}
-		x.requests.WithLabelValues(label).Add(float64(n))
+		x.requests.WithLabelValues(statusLabel(status)).Add(float64(n))
 	}
 	if p.Err != nil && p.Step != fleet.StepSave {
 		return
@@ -202,76 +196,46 @@ func (m *fleetMonitor) health(now time.Time) fleetHealth {
 }
 
 func (m *fleetMonitor) handler() http.Handler {
-	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+	return monitoring(m.registry, func() (report any, well, ready bool) {
 		h := m.health(time.Now())
-		answer(w, h.Status != failing, h)
+		return h, h.Status != failing, h.Ready
 	})
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		h := m.health(time.Now())
-		answer(w, h.Ready, h)
-	})
-	return mux
 }
 
 // The metrics that are not counted but looked up.
 var (
-	fleetInfo     = newFleetDesc("info", "The version of cfaudit.", "version")
-	fleetHealthy  = newFleetDesc("healthy", "1, or 0 when /healthz says that this worker is failing.")
-	fleetAccounts = newFleetDesc("accounts", "Accounts of the whole fleet, by state: active, failing, halted, paused.", "state")
-	fleetOverdue  = newFleetDesc("accounts_overdue", "Accounts of the whole fleet whose poll has been due for more than a minute.")
-	fleetBehind   = newFleetDesc("accounts_with_backlog", "Accounts of the whole fleet with a backlog.")
-	fleetLag      = newFleetDesc("lag_seconds", "The longest lag of the whole fleet.")
-	fleetOmitted  = newFleetDesc("events_omitted_total", "Events of users that another account of the tenant had delivered already.")
-	fleetPosts    = newFleetDesc("aisoc_posts_total", "With --aisoc, requests to the ingestion service.")
-	fleetRetries  = newFleetDesc("aisoc_retries_total", "Those of them that repeat one which failed.")
-	fleetAccepted = newFleetDesc("aisoc_accepted_total", "Events that the service has accepted.")
-	fleetLetters  = newFleetDesc("aisoc_dead_lettered_total", "Events written to dead-letter files.")
+	fleetLookups = lookups{prefix: "cfaudit_fleet_"}
 
-	fleetDescriptions []*prometheus.Desc
+	fleetInfo     = fleetLookups.desc("info", "The version of cfaudit.", "version")
+	fleetHealthy  = fleetLookups.desc("healthy", "1, or 0 when /healthz says that this worker is failing.")
+	fleetAccounts = fleetLookups.desc("accounts", "Accounts of the whole fleet, by state: active, failing, halted, paused.", "state")
+	fleetOverdue  = fleetLookups.desc("accounts_overdue", "Accounts of the whole fleet whose poll has been due for more than a minute.")
+	fleetBehind   = fleetLookups.desc("accounts_with_backlog", "Accounts of the whole fleet with a backlog.")
+	fleetLag      = fleetLookups.desc("lag_seconds", "The longest lag of the whole fleet.")
+	fleetOmitted  = fleetLookups.desc("events_omitted_total", "Events of users that another account of the tenant had delivered already.")
+	fleetAISOC    = newAISOCMetrics(&fleetLookups)
 )
 
-func newFleetDesc(name, help string, labels ...string) *prometheus.Desc {
-	d := prometheus.NewDesc("cfaudit_fleet_"+name, help, labels, nil)
-	fleetDescriptions = append(fleetDescriptions, d)
-	return d
-}
-
 // Describe implements [prometheus.Collector].
-func (m *fleetMonitor) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range fleetDescriptions {
-		ch <- d
-	}
-}
+func (m *fleetMonitor) Describe(ch chan<- *prometheus.Desc) { fleetLookups.Describe(ch) }
 
 // Collect implements [prometheus.Collector].
 func (m *fleetMonitor) Collect(ch chan<- prometheus.Metric) {
-	metric := func(d *prometheus.Desc, kind prometheus.ValueType, n float64, labels ...string) {
-		ch <- prometheus.MustNewConstMetric(d, kind, n, labels...)
-	}
-	gauge := func(d *prometheus.Desc, n float64, labels ...string) { metric(d, prometheus.GaugeValue, n, labels...) }
+	out := samples(ch)
 	h := m.health(time.Now())
-	well := 1.0
-	if h.Status == failing {
-		well = 0
-	}
-	gauge(fleetInfo, 1, version())
-	gauge(fleetHealthy, well)
+	out.gauge(fleetInfo, 1, version())
+	out.healthy(fleetHealthy, h.Status)
 	if s := h.Fleet; s != nil {
-		gauge(fleetAccounts, float64(s.Instances-s.Failing-s.Halted-s.Paused), "active")
-		gauge(fleetAccounts, float64(s.Failing), "failing")
-		gauge(fleetAccounts, float64(s.Halted), "halted")
-		gauge(fleetAccounts, float64(s.Paused), "paused")
-		gauge(fleetOverdue, float64(s.Overdue))
-		gauge(fleetBehind, float64(s.Behind))
-		gauge(fleetLag, s.Lag.Seconds())
+		out.gauge(fleetAccounts, float64(s.Instances-s.Failing-s.Halted-s.Paused), "active")
+		out.gauge(fleetAccounts, float64(s.Failing), "failing")
+		out.gauge(fleetAccounts, float64(s.Halted), "halted")
+		out.gauge(fleetAccounts, float64(s.Paused), "paused")
+		out.gauge(fleetOverdue, float64(s.Overdue))
+		out.gauge(fleetBehind, float64(s.Behind))
+		out.gauge(fleetLag, s.Lag.Seconds())
 	}
-	metric(fleetOmitted, prometheus.CounterValue, float64(m.delivery.omitted()))
-	if s := h.AiSOC; s != nil {
-		metric(fleetPosts, prometheus.CounterValue, float64(s.Posts))
-		metric(fleetRetries, prometheus.CounterValue, float64(s.Retries))
-		metric(fleetAccepted, prometheus.CounterValue, float64(s.Accepted))
-		metric(fleetLetters, prometheus.CounterValue, float64(s.DeadLettered))
+	out.count(fleetOmitted, float64(m.delivery.omitted()))
+	if h.AiSOC != nil {
+		fleetAISOC.collect(out, h.AiSOC)
 	}
 }

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/aisoc/cloudflareaudit"
 	"github.com/aisoc/cloudflareaudit/ingest"
@@ -105,17 +104,10 @@ func answerAt(address string, handler http.Handler, log *slog.Logger) (at net.Ad
 func (m *monitor) handler() http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(m)
-	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+	return monitoring(registry, func() (report any, well, ready bool) {
 		h := m.health(time.Now())
-		answer(w, h.Status != failing, h)
+		return h, h.Status != failing, h.Ready
 	})
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		h := m.health(time.Now())
-		answer(w, h.Ready, h)
-	})
-	return mux
 }
 
 // answer writes h with the status that probes look at.
@@ -231,103 +223,66 @@ func lasting(err error) bool {
 
 // The metrics. README.md lists them.
 var (
-	descInfo        = newDesc("info", "The account that is read, and the version of cfaudit.", "account_id", "version")
-	descHealthy     = newDesc("healthy", "1, or 0 when /healthz says that the feed is failing.")
-	descPolls       = newDesc("polls_total", "Polls of the audit log.")
-	descFailures    = newDesc("failures_total", "Attempts that failed, by step: poll, deliver, or cursor (load and save).", "step")
-	descInARow      = newDesc("failures_in_a_row", "Attempts that failed since the last success.")
-	descLastSuccess = newDesc("last_success_timestamp_seconds", "When a batch was last delivered and its cursor saved.")
-	descRequests    = newDesc("requests_total", "Requests to the API, by HTTP status; none is for those without a reply.", "status")
-	descThrottled   = newDesc("throttled_seconds_total", "Time that requests were held back to stay within the rate limit.")
-	descRead        = newDesc("entries_read_total", "Entries received.")
-	descEvents      = newDesc("events_total", "Events delivered, by severity.", "severity")
-	descDropped     = newDesc("entries_dropped_total", "Entries dropped, by rule.", "rule")
-	descRepeated    = newDesc("entries_repeated_total", "Entries recognised as handled before, mostly in the overlap.")
-	descLate        = newDesc("entries_late_total", "Entries that only the overlap found.")
-	descUndecodable = newDesc("entries_undecodable_total", "Entries that could not be understood and were delivered as they are.")
-	descLag         = newDesc("lag_seconds", "How long ago the time is up to which everything has been delivered.")
-	descBacklog     = newDesc("backlog_windows", "Windows of time that have been read in part.")
+	feedLookups = lookups{prefix: "cfaudit_"}
 
-	// With --aisoc only.
-	descPosts        = newDesc("aisoc_posts_total", "Requests to AiSOC's ingestion service.")
-	descRetries      = newDesc("aisoc_retries_total", "Those of them that repeat one which failed.")
-	descAccepted     = newDesc("aisoc_accepted_total", "Events that the service has accepted.")
-	descTruncated    = newDesc("aisoc_truncated_total", "Events accepted whose raw event was cut down to what the service takes.")
-	descRejected     = newDesc("aisoc_rejected_total", "Events that the service has rejected in its reply.")
-	descDeadLettered = newDesc("aisoc_dead_lettered_total", "Events written to the dead-letter file, the rejected ones among them.")
-	descBisections   = newDesc("aisoc_bisections_total", "How often a batch was halved to find such an event, or because it was too large.")
+	descInfo        = feedLookups.desc("info", "The account that is read, and the version of cfaudit.", "account_id", "version")
+	descHealthy     = feedLookups.desc("healthy", "1, or 0 when /healthz says that the feed is failing.")
+	descPolls       = feedLookups.desc("polls_total", "Polls of the audit log.")
+	descFailures    = feedLookups.desc("failures_total", "Attempts that failed, by step: poll, deliver, or cursor (load and save).", "step")
+	descInARow      = feedLookups.desc("failures_in_a_row", "Attempts that failed since the last success.")
+	descLastSuccess = feedLookups.desc("last_success_timestamp_seconds", "When a batch was last delivered and its cursor saved.")
+	descRequests    = feedLookups.desc("requests_total", "Requests to the API, by HTTP status; none is for those without a reply.", "status")
+	descThrottled   = feedLookups.desc("throttled_seconds_total", "Time that requests were held back to stay within the rate limit.")
+	descRead        = feedLookups.desc("entries_read_total", "Entries received.")
+	descEvents      = feedLookups.desc("events_total", "Events delivered, by severity.", "severity")
+	descDropped     = feedLookups.desc("entries_dropped_total", "Entries dropped, by rule.", "rule")
+	descRepeated    = feedLookups.desc("entries_repeated_total", "Entries recognised as handled before, mostly in the overlap.")
+	descLate        = feedLookups.desc("entries_late_total", "Entries that only the overlap found.")
+	descUndecodable = feedLookups.desc("entries_undecodable_total", "Entries that could not be understood and were delivered as they are.")
+	descLag         = feedLookups.desc("lag_seconds", "How long ago the time is up to which everything has been delivered.")
+	descBacklog     = feedLookups.desc("backlog_windows", "Windows of time that have been read in part.")
+	descAISOC       = newAISOCMetrics(&feedLookups)
 )
 
-var descriptions []*prometheus.Desc
-
-func newDesc(name, help string, labels ...string) *prometheus.Desc {
-	d := prometheus.NewDesc("cfaudit_"+name, help, labels, nil)
-	descriptions = append(descriptions, d)
-	return d
-}
-
 // Describe implements [prometheus.Collector].
-func (m *monitor) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range descriptions {
-		ch <- d
-	}
-}
+func (m *monitor) Describe(ch chan<- *prometheus.Desc) { feedLookups.Describe(ch) }
 
 // Collect implements [prometheus.Collector]. Counters start with the process.
 func (m *monitor) Collect(ch chan<- prometheus.Metric) {
 	s := m.runner.Status()
 	t := s.Totals
-	count := func(d *prometheus.Desc, n float64, labels ...string) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, n, labels...)
-	}
-	gauge := func(d *prometheus.Desc, n float64, labels ...string) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, n, labels...)
-	}
-	well := 1.0
-	if m.health(time.Now()).Status == failing {
-		well = 0
-	}
-	gauge(descInfo, 1, m.accountID, version())
-	gauge(descHealthy, well)
-	count(descPolls, float64(s.Polls))
-	count(descFailures, float64(s.PollFailures), "poll")
-	count(descFailures, float64(s.SinkFailures), "deliver")
-	count(descFailures, float64(s.StoreFailures), "cursor")
-	gauge(descInARow, float64(s.Failures))
+	out := samples(ch)
+	out.gauge(descInfo, 1, m.accountID, version())
+	out.healthy(descHealthy, m.health(time.Now()).Status)
+	out.count(descPolls, float64(s.Polls))
+	out.count(descFailures, float64(s.PollFailures), "poll")
+	out.count(descFailures, float64(s.SinkFailures), "deliver")
+	out.count(descFailures, float64(s.StoreFailures), "cursor")
+	out.gauge(descInARow, float64(s.Failures))
 	if !s.LastSuccess.IsZero() {
-		gauge(descLastSuccess, float64(s.LastSuccess.UnixMilli())/1000)
+		out.gauge(descLastSuccess, float64(s.LastSuccess.UnixMilli())/1000)
 	}
 	for status, n := range t.Statuses {
-		label := strconv.Itoa(status)
-		if status == 0 {
-			label = "none"
-		}
-		count(descRequests, float64(n), label)
+		out.count(descRequests, float64(n), statusLabel(status))
 	}
-	count(descThrottled, t.Throttled.Seconds())
-	count(descRead, float64(t.Read))
+	out.count(descThrottled, t.Throttled.Seconds())
+	out.count(descRead, float64(t.Read))
 	m.mu.Lock()
 	for _, severity := range ingest.Severities() {
-		count(descEvents, float64(m.events[severity]), string(severity))
+		out.count(descEvents, float64(m.events[severity]), string(severity))
 	}
 	m.mu.Unlock()
 	for rule, n := range t.Dropped {
-		count(descDropped, float64(n), rule)
+		out.count(descDropped, float64(n), rule)
 	}
-	count(descRepeated, float64(t.Repeated))
-	count(descLate, float64(t.Late))
-	count(descUndecodable, float64(t.Undecodable))
+	out.count(descRepeated, float64(t.Repeated))
+	out.count(descLate, float64(t.Late))
+	out.count(descUndecodable, float64(t.Undecodable))
 	if !t.Complete.IsZero() {
-		gauge(descLag, s.Lag.Seconds())
+		out.gauge(descLag, s.Lag.Seconds())
 	}
-	gauge(descBacklog, float64(t.Backlog))
+	out.gauge(descBacklog, float64(t.Backlog))
 	if d := m.delivered(); d != nil {
-		count(descPosts, float64(d.Posts))
-		count(descRetries, float64(d.Retries))
-		count(descAccepted, float64(d.Accepted))
-		count(descTruncated, float64(d.Truncated))
-		count(descRejected, float64(d.Rejected))
-		count(descDeadLettered, float64(d.DeadLettered))
-		count(descBisections, float64(d.Bisections))
+		descAISOC.collect(out, d)
 	}
 }

@@ -359,7 +359,7 @@ func TestMetrics_AreListedInTheReadme(t *testing.T) {
 	for _, m := range regexp.MustCompile("`(cfaudit_[a-z_]+)").FindAllStringSubmatch(text, -1) {
 		listed = append(listed, m[1])
 	}
-	for _, d := range descriptions {
+	for _, d := range feedLookups.descs {
 		are = append(are, regexp.MustCompile(`cfaudit_[a-z_]+`).FindString(d.String()))
 	}
 	assert.Equal(t, are, listed)
