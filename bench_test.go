@@ -15,6 +15,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/stretchr/testify/require"
 
+	"github.com/aisoc/cloudflareaudit/ingest"
 	"github.com/aisoc/cloudflareaudit/internal/cfapi"
 )
 
@@ -74,6 +75,8 @@ func perEntry(b *testing.B, work func()) {
 //
 //	work=validate  only looks whether the bytes are JSON
 //	work=scan      only finds the entries and their parts
+//	work=least     also copies the entries and encodes events made before: what
+//	               is left when nothing has to be told of an entry
 //	work=connector decodes, normalises, grades with the default rules, encodes
 //	work=struct    encoding/json with types for an entry and an event
 //	work=map       encoding/json with maps
@@ -100,6 +103,28 @@ func BenchmarkPage(b *testing.B) {
 			perEntry(b, func() {
 				if _, err := p.scan(); err != nil || len(p.entries) != benchEntries {
 					b.Fatal(err)
+				}
+			})
+		})
+		run("least", func(b *testing.B) {
+			n, err := NewNormalizer(Config{AccountID: cfapi.DefaultAccountID})
+			require.NoError(b, err)
+			p := page{body: body}
+			_, err = p.scan()
+			require.NoError(b, err)
+			var events []ingest.Event
+			for i := range p.entries {
+				event, _ := n.event(p.entry(i), time.Time{})
+				events = append(events, event)
+			}
+			var line []byte
+			perEntry(b, func() {
+				if _, err := p.scan(); err != nil {
+					b.Fatal(err)
+				}
+				for i := range p.entries {
+					events[i].RawEvent = ingest.RawJSON(p.entries[i].entry.of(p.body))
+					line = events[i].AppendJSON(line[:0])
 				}
 			})
 		})
