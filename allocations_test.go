@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/time/rate"
 
+	"github.com/aisoc/cloudflareaudit/ingest"
 	"github.com/aisoc/cloudflareaudit/internal/cfapi"
 )
 
@@ -20,17 +22,8 @@ import (
 // of the line included.
 func TestCost_AllocationsOfAnEvent(t *testing.T) {
 	// Not in parallel, because it measures the process.
-	page, keep := usualPage(), false
-	c := connect(t, Config{
-		AccountID: cfapi.DefaultAccountID, APIToken: NewSecret("cfat_allocations-test-token"), DropRoutine: &keep,
-		HTTPClient: &http.Client{Transport: transportFunc(func(r *http.Request) (*http.Response, error) {
-			return &http.Response{
-				StatusCode: 200, Header: http.Header{"Date": {benchNow.Format(http.TimeFormat)}}, Request: r,
-				Body: io.NopCloser(bytes.NewReader(page)),
-			}, nil
-		})},
-		Clock: func() time.Time { return benchNow }, Overlap: 2 * time.Hour, PageSize: benchEntries,
-	})
+	now := benchNow
+	c := connectToPage(t, &now)
 	var line []byte
 	allocations := testing.AllocsPerRun(5, func() {
 		b, err := c.Poll(t.Context(), nil)
@@ -42,4 +35,50 @@ func TestCost_AllocationsOfAnEvent(t *testing.T) {
 	}) / benchEntries
 	t.Logf("%.2f allocations for each event", allocations)
 	require.LessOrEqual(t, allocations, 5.0)
+}
+
+// An entry that is read again, in the overlap, takes next to none: its id alone is
+// looked at. The cursor with all the ids is read and written once.
+func TestCost_AllocationsOfAnEntryReadAgain(t *testing.T) {
+	now := benchNow
+	c := connectToPage(t, &now)
+	var b ingest.Batch
+	var err error
+	for b.More = true; b.More; {
+		b, err = c.Poll(t.Context(), b.Cursor)
+		require.NoError(t, err)
+	}
+	now = now.Add(5 * time.Minute) // all of the overlap is due
+	cursor := b.Cursor
+	allocations := testing.AllocsPerRun(5, func() {
+		b, err = c.Poll(t.Context(), cursor)
+		require.NoError(t, err)
+		require.GreaterOrEqual(t, b.Coverage.Repeated, benchEntries)
+		require.Equal(t, b.Coverage.Read, b.Coverage.Repeated)
+	}) / float64(b.Coverage.Repeated)
+	t.Logf("%.2f allocations for each entry read again", allocations)
+	require.LessOrEqual(t, allocations, 0.5)
+}
+
+// connectToPage connects to an account whose log is one page of 1000 entries, by a
+// clock that shows now.
+func connectToPage(t *testing.T, now *time.Time) *Connector {
+	t.Helper()
+	page, keep := usualPage(), false
+	c := connect(t, Config{
+		AccountID: cfapi.DefaultAccountID, APIToken: NewSecret("cfat_allocations-test-token"), DropRoutine: &keep,
+		HTTPClient: &http.Client{Transport: transportFunc(func(r *http.Request) (*http.Response, error) {
+			body := page
+			if number := r.URL.Query().Get("page"); number != "" && number != "1" {
+				body = pageOf(nil)
+			}
+			return &http.Response{
+				StatusCode: 200, Header: http.Header{"Date": {now.Format(http.TimeFormat)}}, Request: r,
+				Body: io.NopCloser(bytes.NewReader(body)),
+			}, nil
+		})},
+		Clock: func() time.Time { return *now }, Overlap: 2 * time.Hour, PageSize: benchEntries,
+	})
+	c.client.limiter = &limiter{bucket: rate.NewLimiter(rate.Inf, 1), limit: rate.Inf}
+	return c
 }

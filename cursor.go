@@ -2,9 +2,12 @@ package cloudflareaudit
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -298,42 +301,60 @@ func (s seen) forget(unneeded func(first, last time.Time) bool) {
 // MarshalJSON implements [json.Marshaler]: each minute with its fingerprints in
 // ascending order, eight bytes each, in base64.
 func (s seen) MarshalJSON() ([]byte, error) {
-	minutes := make(map[minute][]fingerprint)
+	type pair struct {
+		m minute
+		f fingerprint
+	}
+	pairs := make([]pair, 0, len(s))
 	for f, m := range s {
-		minutes[m] = append(minutes[m], f)
+		pairs = append(pairs, pair{m, f})
 	}
-	out := make(map[string][]byte, len(minutes))
-	for m, fingerprints := range minutes {
-		slices.Sort(fingerprints)
-		b := make([]byte, 0, 8*len(fingerprints))
-		for _, f := range fingerprints {
-			b = binary.BigEndian.AppendUint64(b, uint64(f))
+	slices.SortFunc(pairs, func(a, b pair) int { return cmp.Or(cmp.Compare(a.m, b.m), cmp.Compare(a.f, b.f)) })
+	var ids []byte
+	out := []byte{'{'}
+	for i, p := range pairs {
+		ids = binary.BigEndian.AppendUint64(ids, uint64(p.f))
+		if i+1 < len(pairs) && pairs[i+1].m == p.m {
+			continue
 		}
-		out[m.time().Format(time.RFC3339)] = b
+		if len(out) > 1 {
+			out = append(out, ',')
+		}
+		out = p.m.time().AppendFormat(append(out, '"'), time.RFC3339)
+		out = base64.StdEncoding.AppendEncode(append(out, `":"`...), ids)
+		out, ids = append(out, '"'), ids[:0]
 	}
-	return json.Marshal(out)
+	return append(out, '}'), nil
 }
 
 // UnmarshalJSON implements [json.Unmarshaler].
-func (s *seen) UnmarshalJSON(b []byte) error {
-	var in map[string][]byte
-	if err := json.Unmarshal(b, &in); err != nil {
-		return err
+func (s *seen) UnmarshalJSON(b []byte) (err error) {
+	*s = make(seen, len(b)/base64.StdEncoding.EncodedLen(8))
+	if value(b).kind() != '{' {
+		return errors.New("seen: must be an object")
 	}
-	*s = make(seen)
-	for text, raw := range in {
-		t, err := time.Parse(time.RFC3339, text)
-		if err != nil || !t.Equal(minuteOf(t).time()) {
-			return fmt.Errorf("seen: %q is not a minute in UTC", text)
+	var ids []byte
+	value(b).each(func(text string, list value) bool {
+		t, bad := time.Parse(time.RFC3339, text)
+		if bad != nil || !t.Equal(minuteOf(t).time()) {
+			err = fmt.Errorf("seen: %q is not a minute in UTC", text)
+			return false
 		}
-		if len(raw)%8 != 0 {
-			return fmt.Errorf("seen: the ids of %s are damaged", text)
+		ids, bad = base64.StdEncoding.AppendDecode(ids[:0], []byte(list.text()))
+		switch {
+		case bad != nil:
+			err = fmt.Errorf("seen: the ids of %s are damaged: %w", text, bad)
+			return false
+		case list.kind() != '"' || len(ids)%8 != 0:
+			err = fmt.Errorf("seen: the ids of %s are damaged", text)
+			return false
 		}
-		for ; len(raw) > 0; raw = raw[8:] {
+		for raw := ids; len(raw) > 0; raw = raw[8:] {
 			(*s).add(fingerprint(binary.BigEndian.Uint64(raw)), t)
 		}
-	}
-	return nil
+		return true
+	})
+	return err
 }
 
 // encode makes a cursor of p.
