@@ -9,7 +9,6 @@ import (
 	"math"
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -187,7 +186,7 @@ func (c Config) Validate() error {
 	}
 	if allowed := checkAccountID(c.AccountID); allowed != "" {
 		shown := c.AccountID
-		if tokenForm.MatchString(shown) {
+		if looksLikeToken(shown) {
 			shown, allowed = "", "looks like an API token; "+allowed
 		}
 		fault("account_id", shown, allowed)
@@ -229,7 +228,7 @@ func (c Config) Validate() error {
 	within("request_timeout", c.RequestTimeout, time.Second, 5*time.Minute)
 	if allowed := checkTokenID(c.OwnTokenID); allowed != "" {
 		shown := c.OwnTokenID
-		if tokenForm.MatchString(shown) {
+		if looksLikeToken(shown) {
 			shown, allowed = "", "looks like the token itself; "+allowed
 		}
 		fault("own_token_id", shown, allowed)
@@ -251,12 +250,40 @@ func (c Config) classifier() (*classifier, error) {
 	})
 }
 
-var (
-	accountIDForm = regexp.MustCompile(`^[0-9a-f]{32}$`)
-	accountIDPart = regexp.MustCompile(`(?i)[0-9a-f]{32}`)
-	tokenForm     = regexp.MustCompile(`cf[aku]t?_|^[\s"']*(Bearer )?[0-9A-Za-z_-]{37,}[\s"']*$`)
-	globalKeyForm = regexp.MustCompile(`^([0-9a-f]{37}|cfk_.*)$`)
+const (
+	hexDigits  = "0123456789abcdef"
+	tokenChars = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_-"
 )
+
+// consists reports whether there is nothing in s but chars.
+func consists(s, chars string) bool { return strings.Trim(s, chars) == "" }
+
+// isHexID reports whether s has the form of an id of Cloudflare's: 32
+// hexadecimal digits.
+func isHexID(s string) bool { return len(s) == 32 && consists(s, hexDigits+"ABCDEF") }
+
+func isAccountID(s string) bool { return len(s) == 32 && consists(s, hexDigits) }
+
+// accountIDIn is an account id within s, in lower case, or "".
+func accountIDIn(s string) string {
+	for i := range max(0, len(s)-31) {
+		if isHexID(s[i : i+32]) {
+			return strings.ToLower(s[i : i+32])
+		}
+	}
+	return ""
+}
+
+// looksLikeToken reports whether s may be an API token that was entered in the
+// wrong place, also with what came along when it was copied.
+func looksLikeToken(s string) bool {
+	s = strings.TrimPrefix(strings.Trim(s, " \t\r\n\"'"), "Bearer ")
+	return holdsToken(s) || len(s) >= 37 && consists(s, tokenChars)
+}
+
+func isGlobalKey(token string) bool {
+	return strings.HasPrefix(token, "cfk_") || len(token) == 37 && consists(token, hexDigits)
+}
 
 // checkAccountID says what is wrong with an account id, or "".
 func checkAccountID(id string) string {
@@ -264,15 +291,15 @@ func checkAccountID(id string) string {
 	switch {
 	case id == "":
 		return "is required: " + form
-	case accountIDForm.MatchString(id):
+	case isAccountID(id):
 		return ""
-	case accountIDForm.MatchString(strings.ToLower(id)):
+	case isAccountID(strings.ToLower(id)):
 		return "must be in lower case: " + strings.ToLower(id)
-	case accountIDForm.MatchString(strings.TrimSpace(id)):
+	case isAccountID(strings.TrimSpace(id)):
 		return "has spaces or a line break around it; " + form
 	}
-	if part := accountIDPart.FindString(id); part != "" {
-		return fmt.Sprintf("must be the id alone; did you mean %s?", strings.ToLower(part))
+	if part := accountIDIn(id); part != "" {
+		return fmt.Sprintf("must be the id alone; did you mean %s?", part)
 	}
 	return form
 }
@@ -298,7 +325,7 @@ func checkToken(token string) string {
 		return "has a space in it: enter the token alone"
 	case strings.ContainsAny(token, `"'`):
 		return "has quotes in it: enter the token alone"
-	case globalKeyForm.MatchString(token):
+	case isGlobalKey(token):
 		return "is a Global API key, not an API token: create a token with Account > Account Settings > Read"
 	}
 	for _, r := range token {

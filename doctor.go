@@ -226,7 +226,7 @@ func (d *doctor) listAccounts(ctx context.Context) {
 	}
 	d.names = make(map[string]string)
 	for _, a := range accounts {
-		if accountIDForm.MatchString(a.ID) {
+		if isAccountID(a.ID) {
 			d.Token.Accounts = append(d.Token.Accounts, a.ID)
 			d.names[a.ID] = d.said(a.Name)
 		}
@@ -235,7 +235,7 @@ func (d *doctor) listAccounts(ctx context.Context) {
 
 // describeToken asks what the token may do. Most tokens may not ask that.
 func (d *doctor) describeToken(ctx context.Context) {
-	if !accountIDForm.MatchString(d.tokenID) {
+	if !isAccountID(d.tokenID) {
 		return
 	}
 	var token struct {

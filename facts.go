@@ -947,17 +947,3 @@ func (r *review) refineLogDelivery() {
 		r.direction = safer
 	}
 }
-
-// isHexID reports whether s has the form of an id of Cloudflare's: 32
-// hexadecimal digits.
-func isHexID(s string) bool {
-	if len(s) != 32 {
-		return false
-	}
-	for i := range len(s) {
-		if c := s[i] | 0x20; !('0' <= c && c <= '9' || 'a' <= c && c <= 'f') {
-			return false
-		}
-	}
-	return true
-}

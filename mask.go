@@ -2,6 +2,7 @@ package cloudflareaudit
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -230,18 +231,17 @@ func isSecretMember(key string) bool {
 // tokenPrefixes are those of Cloudflare's own credentials.
 var tokenPrefixes = []string{"cfat_", "cfut_", "cfk_"}
 
+func holdsToken(text string) bool {
+	return slices.ContainsFunc(tokenPrefixes, func(prefix string) bool { return strings.Contains(text, prefix) })
+}
+
 // holdsSecret reports whether a text by its form is a secret or has one in it.
 func holdsSecret(text string) bool {
 	if strings.Contains(text, "PRIVATE KEY") || isAuthorization(text, "bearer ") || isAuthorization(text, "basic ") {
 		return true
 	}
-	for _, prefix := range tokenPrefixes {
-		if strings.Contains(text, prefix) {
-			return true
-		}
-	}
 	// A JSON web token, or the token of a tunnel.
-	return len(text) >= 32 && strings.HasPrefix(text, "eyJ") && !strings.Contains(text, " ")
+	return holdsToken(text) || len(text) >= 32 && strings.HasPrefix(text, "eyJ") && !strings.Contains(text, " ")
 }
 
 // isAuthorization reports whether a text is the value of such a header, rather
