@@ -433,6 +433,11 @@ func (c *client) refuse(req *http.Request, next option.MiddlewareNext) (*http.Re
 	e := errorOf(resp.StatusCode, c.scrubAll(env.errors), wait)
 	if err != nil && e.Message == "" {
 		e.Message = excerpt(p.body)
+		// The API answers in JSON. A page for people says nothing about the
+		// token or the account, whatever its status.
+		if !e.Temporary() && bytes.HasPrefix(bytes.TrimSpace(p.body), []byte("<")) {
+			e.Kind, e.Remedy = KindMalformed, remedyMalformed
+		}
 	}
 	e.date, _ = http.ParseTime(resp.Header.Get("Date"))
 	return nil, e
