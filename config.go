@@ -200,7 +200,7 @@ func (c Config) Validate() error {
 	}
 	within := func(field string, v, low, high time.Duration) {
 		if v < low || v > high {
-			fault(field, v.String(), fmt.Sprintf("must be between %s and %s", low, high))
+			fault(field, formatDuration(v), fmt.Sprintf("must be between %s and %s", formatDuration(low), formatDuration(high)))
 		}
 	}
 	between := func(field string, v, low, high int) {
@@ -628,6 +628,21 @@ func ParseDuration(s string) (time.Duration, error) {
 		return 0, errDuration
 	}
 	return d, nil
+}
+
+// formatDuration writes d as a person gives it, such as 10m, 24h or 548d.
+func formatDuration(d time.Duration) string {
+	const day = 24 * time.Hour
+	if d > day && d%day == 0 {
+		return strconv.FormatInt(int64(d/day), 10) + "d"
+	}
+	text := d.String()
+	for _, zero := range []string{"m0s", "h0m"} {
+		if strings.HasSuffix(text, zero) {
+			text = strings.TrimSuffix(text, zero[1:])
+		}
+	}
+	return text
 }
 
 func setList(field func(*Config) *[]string) func(*Config, any) error {

@@ -97,7 +97,7 @@ func TestParseConfig_ReportsAllFaultsAtOnce(t *testing.T) {
 		"max_events":            `"1001": must be between 1 and 1000`,
 		"poll_interval_seconds": `"29": must be between 30 and 86400`,
 		"overlap":               `"soon": must be a duration`,
-		"initial_lookback":      "must be between 1m0s and",
+		"initial_lookback":      `"600d": must be between 1m and 548d`,
 		"base_url":              "unencrypted",
 		"drop_routine":          `"perhaps": must be true or false`,
 		"rate_limit":            "at least 1",
