@@ -531,8 +531,11 @@ func failure(e *endpoint, err error) error {
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err
 	}
-	if errors.Is(err, context.DeadlineExceeded) {
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
 		err = fmt.Errorf("no reply in time: %w", err)
+	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
+		err = fmt.Errorf("the connection broke: %w", err)
 	}
 	return fmt.Errorf("cloudflareaudit: read %s: %w", e.title, err)
 }

@@ -403,6 +403,8 @@ func TestPoll_AUselessReplyIsAnErrorAndCostsNothing(t *testing.T) {
 		"a page that asks to log in": {cfapi.HTML(401), "something other than the Cloudflare API answered: check base_url", 3},
 		"a page of a proxy":          {cfapi.HTML(407), "something other than the Cloudflare API answered: check base_url", 3},
 		"a page that finds nothing":  {cfapi.HTML(404), "something other than the Cloudflare API answered: check base_url", 3},
+		"a lost connection":          {cfapi.Custom(func(*http.Request, func() *http.Response) (*http.Response, error) { return nil, io.EOF }), "the connection broke: EOF", 3},
+		"a connection that breaks":   {cfapi.Truncate(50), "the connection broke: unexpected EOF", 3},
 		"another kind of content":    {cfapi.Reply(200, http.Header{"Content-Type": {"image/png"}}, "\x89PNG\r\n\x1a\n"), "not JSON", 3},
 		"an encoding not asked for":  {cfapi.Reply(200, http.Header{"Content-Encoding": {"br"}}, "\x0b\x02\x80"), "not JSON", 3},
 		"no result":                  {cfapi.NullResult(), "no list as its result", 3},
