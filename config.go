@@ -188,7 +188,8 @@ func (c Config) Validate() error {
 	if allowed := checkAccountID(c.AccountID); allowed != "" {
 		shown := c.AccountID
 		if tokenForm.MatchString(shown) {
-			shown, allowed = "", "looks like an API token; "+allowed
+			// Not what was allowed: that can repeat a part of it.
+			shown, allowed = "", "looks like an API token; "+accountIDAllowed
 		}
 		fault("account_id", shown, allowed)
 	}
@@ -258,23 +259,24 @@ var (
 	globalKeyForm = regexp.MustCompile(`^([0-9a-f]{37}|cfk_.*)$`)
 )
 
+const accountIDAllowed = "must be the Account ID: 32 lower-case hexadecimal digits"
+
 // checkAccountID says what is wrong with an account id, or "".
 func checkAccountID(id string) string {
-	const form = "must be the Account ID: 32 lower-case hexadecimal digits"
 	switch {
 	case id == "":
-		return "is required: " + form
+		return "is required: " + accountIDAllowed
 	case accountIDForm.MatchString(id):
 		return ""
 	case accountIDForm.MatchString(strings.ToLower(id)):
 		return "must be in lower case: " + strings.ToLower(id)
 	case accountIDForm.MatchString(strings.TrimSpace(id)):
-		return "has spaces or a line break around it; " + form
+		return "has spaces or a line break around it; " + accountIDAllowed
 	}
 	if part := accountIDPart.FindString(id); part != "" {
 		return fmt.Sprintf("must be the id alone; did you mean %s?", strings.ToLower(part))
 	}
-	return form
+	return accountIDAllowed
 }
 
 // checkTokenID says what is wrong with the id of a token, or "".
