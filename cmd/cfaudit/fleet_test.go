@@ -442,3 +442,27 @@ func TestShort_ShowsTwoUnits(t *testing.T) {
 		assert.Equal(t, want, short(d))
 	}
 }
+
+func TestFleet_ATokenInPlaceOfAnIDIsNotRepeated(t *testing.T) {
+	t.Parallel()
+	const token = "cfat_0123456789012345678901234567890123456789"
+	f := newWard(t)
+	for _, name := range []string{"cursor", "pause", "resume", "remove"} {
+		got := f.call(name, token).run(t.Context())
+		assert.Equal(t, exitUsage, got.code, name)
+		assert.NotContains(t, got.err, "0123", name)
+	}
+}
+
+func TestFleet_ACommandThatThereIsNotIsAnError(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"statu", "cfat_0123456789012345678901234567890123456789"} {
+		got := call{args: []string{"fleet", name}}.run(t.Context())
+		assert.Equal(t, exitUsage, got.code, name)
+		assert.Empty(t, got.out, name)
+		assert.Equal(t, "cfaudit: there is no such command\nSee 'cfaudit fleet --help'.\n", got.err)
+	}
+	got := call{args: []string{"fleet"}}.run(t.Context())
+	assert.Equal(t, exitOK, got.code)
+	assert.Contains(t, got.out, "Available Commands:")
+}
