@@ -332,7 +332,7 @@ func TestFleetWork_WrongFlagsAreReportedTogether(t *testing.T) {
 	got := command(t, "fleet", "work", "--concurrency", "0", "--poll-timeout", "1s", "--token-budget", "1201", "--listen", "x", "--dead-letters", "d")
 	assert.Equal(t, exitUsage, got.code)
 	for _, want := range []string{"--concurrency: 0: must be from 1 to 1000", "--poll-timeout: 1s: must be from 2s to 30m",
-		"--token-budget: 1201: must be from 10 to 1200", "--listen: must be an address", `--dead-letters: "d": goes with --aisoc alone`} {
+		"--token-budget: 1201: must be from 10 to 1200", `--listen: "x": must be an address`, `--dead-letters: "d": goes with --aisoc alone`} {
 		assert.Contains(t, got.err, want)
 	}
 	got = command(t, "fleet", "work", "--aisoc", "http://ingest.example.com", "--out", "x")
