@@ -433,6 +433,11 @@ func (c *client) refuse(req *http.Request, next option.MiddlewareNext) (*http.Re
 	e := errorOf(resp.StatusCode, c.scrubAll(env.errors), wait)
 	if err != nil && e.Message == "" {
 		e.Message = excerpt(p.body)
+		// The API answers in JSON. A page for people says nothing about the
+		// token or the account, whatever its status.
+		if !e.Temporary() && bytes.HasPrefix(bytes.TrimSpace(p.body), []byte("<")) {
+			e.Kind, e.Remedy = KindMalformed, remedyMalformed
+		}
 	}
 	e.date, _ = http.ParseTime(resp.Header.Get("Date"))
 	return nil, e
@@ -526,8 +531,11 @@ func failure(e *endpoint, err error) error {
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err
 	}
-	if errors.Is(err, context.DeadlineExceeded) {
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
 		err = fmt.Errorf("no reply in time: %w", err)
+	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
+		err = fmt.Errorf("the connection broke: %w", err)
 	}
 	return fmt.Errorf("cloudflareaudit: read %s: %w", e.title, err)
 }

@@ -187,7 +187,8 @@ func (c Config) Validate() error {
 	if allowed := checkAccountID(c.AccountID); allowed != "" {
 		shown := c.AccountID
 		if looksLikeToken(shown) {
-			shown, allowed = "", "looks like an API token; "+allowed
+			// Not what was allowed: that can repeat a part of it.
+			shown, allowed = "", "looks like an API token; "+accountIDAllowed
 		}
 		fault("account_id", shown, allowed)
 	}
@@ -199,7 +200,7 @@ func (c Config) Validate() error {
 	}
 	within := func(field string, v, low, high time.Duration) {
 		if v < low || v > high {
-			fault(field, v.String(), fmt.Sprintf("must be between %s and %s", low, high))
+			fault(field, formatDuration(v), fmt.Sprintf("must be between %s and %s", formatDuration(low), formatDuration(high)))
 		}
 	}
 	between := func(field string, v, low, high int) {
@@ -285,23 +286,24 @@ func isGlobalKey(token string) bool {
 	return strings.HasPrefix(token, "cfk_") || len(token) == 37 && consists(token, hexDigits)
 }
 
+const accountIDAllowed = "must be the Account ID: 32 lower-case hexadecimal digits"
+
 // checkAccountID says what is wrong with an account id, or "".
 func checkAccountID(id string) string {
-	const form = "must be the Account ID: 32 lower-case hexadecimal digits"
 	switch {
 	case id == "":
-		return "is required: " + form
+		return "is required: " + accountIDAllowed
 	case isAccountID(id):
 		return ""
 	case isAccountID(strings.ToLower(id)):
 		return "must be in lower case: " + strings.ToLower(id)
 	case isAccountID(strings.TrimSpace(id)):
-		return "has spaces or a line break around it; " + form
+		return "has spaces or a line break around it; " + accountIDAllowed
 	}
 	if part := accountIDIn(id); part != "" {
 		return fmt.Sprintf("must be the id alone; did you mean %s?", part)
 	}
-	return form
+	return accountIDAllowed
 }
 
 // checkTokenID says what is wrong with the id of a token, or "".
@@ -655,6 +657,21 @@ func ParseDuration(s string) (time.Duration, error) {
 		return 0, errDuration
 	}
 	return d, nil
+}
+
+// formatDuration writes d as a person gives it, such as 10m, 24h or 548d.
+func formatDuration(d time.Duration) string {
+	const day = 24 * time.Hour
+	if d > day && d%day == 0 {
+		return strconv.FormatInt(int64(d/day), 10) + "d"
+	}
+	text := d.String()
+	for _, zero := range []string{"m0s", "h0m"} {
+		if strings.HasSuffix(text, zero) {
+			text = strings.TrimSuffix(text, zero[1:])
+		}
+	}
+	return text
 }
 
 func setList(field func(*Config) *[]string) func(*Config, any) error {

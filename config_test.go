@@ -81,6 +81,19 @@ func TestParseConfig_TakesWhatHostsAndFormsGive(t *testing.T) {
 	assert.True(t, c.ResolveScopes)
 }
 
+// What is suggested in place of a wrong account id must not be a part of a token.
+func TestParseConfig_RepeatsNoPartOfATokenInPlaceOfAnID(t *testing.T) {
+	t.Parallel()
+	const secret = "0123456789abcdef0123456789abcdef"
+	for _, given := range []string{secret + "01234", "cfat_" + secret, "Bearer " + secret + "01234", "x" + secret + "01234", " \"" + secret + "01234\" "} {
+		for _, field := range []string{"account_id", "own_token_id"} {
+			_, err := ParseConfig(map[string]any{"account_id": someAccount, "api_token": "cfat_x", field: given})
+			require.ErrorContains(t, err, field+": looks like ", given)
+			assert.NotContains(t, err.Error(), secret[:8], given)
+		}
+	}
+}
+
 func TestParseConfig_ReportsAllFaultsAtOnce(t *testing.T) {
 	t.Parallel()
 	_, err := ParseConfig(map[string]any{
@@ -97,7 +110,7 @@ func TestParseConfig_ReportsAllFaultsAtOnce(t *testing.T) {
 		"max_events":            `"1001": must be between 1 and 1000`,
 		"poll_interval_seconds": `"29": must be between 30 and 86400`,
 		"overlap":               `"soon": must be a duration`,
-		"initial_lookback":      "must be between 1m0s and",
+		"initial_lookback":      `"600d": must be between 1m and 548d`,
 		"base_url":              "unencrypted",
 		"drop_routine":          `"perhaps": must be true or false`,
 		"rate_limit":            "at least 1",

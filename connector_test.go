@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -1255,4 +1256,38 @@ func TestPoll_EveryFixtureEntryBecomesOneEvent(t *testing.T) {
 			require.True(t, json.Valid(e.AppendJSON(nil)))
 		}
 	})
+}
+
+// What a wrong Date has moved the feed past is not read, which must not look as
+// if nothing happened.
+func TestPoll_SaysThatTheCursorIsAheadOfTheClock(t *testing.T) {
+	t.Parallel()
+	for _, api := range []string{AuditLogV1, AuditLogV2, AuditLogBoth} {
+		synctest.Test(t, func(t *testing.T) {
+			var ahead time.Duration
+			server, cfg := fixture(cfapi.Options{Clock: func() time.Time { return time.Now().Add(ahead) }})
+			var log strings.Builder
+			cfg.AuditLogAPI, cfg.Logger = api, slog.New(slog.NewTextHandler(&log, nil))
+			fill(server, 3, time.Second)
+			ahead = 30 * 24 * time.Hour
+			b := poll1(t, connect(t, cfg), nil)
+			require.Empty(t, b.Coverage.Notices)
+
+			ahead = 0
+			c := connect(t, cfg)
+			time.Sleep(5 * time.Minute)
+			fill(server, 3, time.Second)
+			b = poll1(t, c, b.Cursor)
+			require.Empty(t, b.Events)
+			require.Len(t, b.Coverage.Notices, len(cfg.endpoints()))
+			require.Contains(t, b.Coverage.Notices[0], "is not read before 2000-01-30T23:")
+			require.Contains(t, log.String(), "is not read before 2000-01-30T23:")
+			time.Sleep(5 * time.Minute)
+			require.Equal(t, b.Coverage.Notices, poll1(t, c, b.Cursor).Coverage.Notices, "in the same words")
+
+			// Once that time has come, all is as ever.
+			time.Sleep(30 * 24 * time.Hour)
+			require.Empty(t, poll1(t, c, b.Cursor).Coverage.Notices)
+		})
+	}
 }

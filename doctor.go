@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
 	"slices"
@@ -516,6 +517,9 @@ func reason(err error) string {
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		return "there was no reply in time"
+	}
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return "the connection broke: " + err.Error()
 	}
 	return err.Error()
 }

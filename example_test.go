@@ -80,7 +80,7 @@ func ExampleNew() {
 	// Output:
 	// account_id: "Example Inc": must be the Account ID: 32 lower-case hexadecimal digits
 	// api_token: begins with "Bearer ": enter the token alone
-	// overlap: "1s": must be between 10s and 24h0m0s
+	// overlap: "1s": must be between 10s and 24h
 }
 
 // A host with a loop of its own keeps one promise: the cursor is saved when the

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"sync"
@@ -164,6 +165,12 @@ func (c *Connector) Poll(ctx context.Context, cursor ingest.Cursor) (ingest.Batc
 	}
 	for i, p := range polls {
 		f := p.feed
+		if f.Settled.Sub(p.now()) > clockTolerance {
+			notice := fmt.Sprintf("%s is not read before %s, because a clock that was ahead has moved the cursor there: "+
+				"restore an older cursor, or remove it", p.title, f.Settled.Format(time.RFC3339))
+			in.batch.Coverage.Notices = append(in.batch.Coverage.Notices, notice)
+			c.cfg.Logger.Warn(notice)
+		}
 		in.batch.Coverage.Backlog += f.open()
 		if complete := &in.batch.Coverage.Complete; i == 0 || f.Complete.Before(*complete) {
 			*complete = f.Complete

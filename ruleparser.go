@@ -72,6 +72,14 @@ func (p *ruleParser) fault(field, value, allowed string) {
 	p.faults = append(p.faults, ruleFault{p.at, &FieldError{p.place + field, value, allowed}})
 }
 
+// wrong reports whether a field of the rule at hand, or what is in it, has a
+// fault: it is there, but could not be read.
+func (p *ruleParser) wrong(field string) bool {
+	return slices.ContainsFunc(p.faults, func(f ruleFault) bool {
+		return f.at == p.at && strings.HasPrefix(f.err.Error(), p.place+": "+field)
+	})
+}
+
 // errors are the faults in the order of the rules.
 func (p *ruleParser) errors() []error {
 	slices.SortStableFunc(p.faults, func(a, b ruleFault) int { return a.at - b.at })
@@ -281,7 +289,7 @@ func (p *ruleParser) checkRule(r *Rule) {
 		p.fault("id", r.ID, "must be at most 64 lower-case letters, digits and hyphens")
 	case isDefault && hasMatch:
 		p.fault("match", "", "the id is that of a default rule: leave out match to change that rule, or choose another id")
-	case !isDefault && !hasMatch:
+	case !isDefault && !hasMatch && !p.wrong("match"):
 		p.fault("match", "", "is required, because no default rule has this id"+suggest(r.ID, ruleIDs()))
 	}
 	switch {

@@ -23,8 +23,9 @@ const lineStart = `{"source":`
 // File is an [ingest.Sink] that appends to a file. A batch counts as delivered
 // once it has been synced to the disk. It is safe for concurrent use.
 //
-// The file is not opened again when it is renamed: to rotate it, stop the host
-// or copy and truncate the file.
+// When the file has been renamed or removed, the next batch goes to a new one
+// under its name, so that it can be rotated at any time. To copy and truncate it
+// instead loses what is written in between.
 type File struct {
 	path string
 	file handle
@@ -165,9 +166,9 @@ func (f *File) Write(ctx context.Context, events []ingest.Event) error {
 		}
 		f.rollback = -1
 	}
-	info, err := f.file.Stat()
+	info, err := f.follow()
 	if err != nil {
-		return fmt.Errorf("sink: %w", err)
+		return err
 	}
 	buf := appendLines(f.buf[:0], events)
 	f.buf = reusable(buf)
@@ -186,6 +187,34 @@ func (f *File) Write(ctx context.Context, events []ingest.Event) error {
 		err = errors.Join(err, fmt.Errorf("sink: cannot take back the failed write: %w", undo))
 	}
 	return err
+}
+
+// follow opens the file anew when its name leads to another one or nowhere, and
+// returns what there is to know of it. What is written to a file that has been
+// moved away may be read by nobody.
+func (f *File) follow() (os.FileInfo, error) {
+	info, err := f.file.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("sink: %w", err)
+	}
+	named, err := os.Stat(f.path)
+	if err == nil && os.SameFile(info, named) {
+		return info, nil
+	}
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("sink: %w", err)
+	}
+	fresh := &File{path: f.path}
+	if err := fresh.open(); err != nil {
+		return nil, errors.Join(err, fresh.Close())
+	}
+	if info, err = fresh.file.Stat(); err != nil {
+		return nil, errors.Join(fmt.Errorf("sink: %w", err), fresh.Close())
+	}
+	// All of the old file is on the disk.
+	_, _ = f.file.Close(), f.lock.Close()
+	f.file, f.lock = fresh.file, fresh.lock
+	return info, nil
 }
 
 // truncate cuts the file to size, unless it is that short already.

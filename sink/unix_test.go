@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -126,4 +127,44 @@ func TestFile_WritesToStandardOutput(t *testing.T) {
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	require.NoError(t, cmd.Run(), stderr.String())
 	assert.Len(t, ids(t, []byte(stdout.String())), batchSize)
+}
+
+func TestFile_GoesOnInANewFileWhenItsOwnHasBeenMovedAway(t *testing.T) {
+	t.Parallel()
+	path := newPath(t)
+	f := openFile(t, path)
+	require.NoError(t, f.Write(t.Context(), events("1")))
+	require.NoError(t, os.Rename(path, path+".1"))
+	require.NoError(t, f.Write(t.Context(), events("2")))
+	assert.Equal(t, line("1"), content(t, path+".1"))
+	assert.Equal(t, line("2"), content(t, path))
+
+	// What is removed is read by nobody any more.
+	require.NoError(t, os.Remove(path))
+	require.NoError(t, f.Write(t.Context(), events("3")))
+	assert.Equal(t, line("3"), content(t, path))
+
+	// The new file is locked as the first was.
+	_, err := sink.OpenFile(path)
+	assert.ErrorContains(t, err, "another process writes to "+path)
+	other, err := sink.OpenFile(path + ".1")
+	require.NoError(t, err, "the old file is still locked")
+	require.NoError(t, other.Close())
+
+	// One that another process has put there is not ours.
+	require.NoError(t, os.Rename(path, path+".2"))
+	other = openFile(t, path)
+	assert.ErrorContains(t, f.Write(t.Context(), events("4")), "another process writes to "+path)
+	require.NoError(t, os.Rename(path, path+".3"))
+	require.NoError(t, f.Write(t.Context(), events("4")))
+	assert.Equal(t, line("4"), content(t, path))
+	assert.Equal(t, line("3"), content(t, path+".2"))
+
+	// Where there is no folder any more, nothing has been delivered.
+	gone := filepath.Dir(path)
+	require.NoError(t, os.Rename(gone, gone+".old"))
+	assert.ErrorIs(t, f.Write(t.Context(), events("5")), os.ErrNotExist)
+	require.NoError(t, os.Rename(gone+".old", gone))
+	require.NoError(t, f.Write(t.Context(), events("5")))
+	assert.Equal(t, line("4")+line("5"), content(t, path))
 }

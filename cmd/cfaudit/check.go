@@ -58,7 +58,7 @@ else 1.`,
 			return err
 		}
 		if failed != nil {
-			return fmt.Errorf("the audit log of account %s cannot be read", cfg.AccountID)
+			return fmt.Errorf("account %s cannot be read as it is configured", cfg.AccountID)
 		}
 		return nil
 	}

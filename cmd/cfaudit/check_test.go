@@ -45,7 +45,7 @@ func TestCheck_SaysWhatIsWrongInTermsOfFlags(t *testing.T) {
 	wrong.env[envToken] = "cfat_another"
 	got := wrong.run(t.Context())
 	assert.Equal(t, exitFailed, got.code)
-	assert.Equal(t, "cfaudit: the audit log of account 023e105f4ecef8ad9ca31a8372d0c353 cannot be read\n", got.err)
+	assert.Equal(t, "cfaudit: account 023e105f4ecef8ad9ca31a8372d0c353 cannot be read as it is configured\n", got.err)
 	text := strings.Join(strings.Fields(got.out), " ")
 	assert.Contains(t, text, "error The audit log cannot be read: cloudflare answered HTTP 403, code 10000: Authentication error. "+
 		"Cloudflare knows the token neither as one of this account nor as one of a user")

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,8 +27,9 @@ import (
 
 func newFleet(w world) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "fleet",
-		Short: "Read thousands of accounts, from several machines",
+		Use:                   "fleet",
+		DisableFlagsInUseLine: true,
+		Short:                 "Read thousands of accounts, from several machines",
 		Long: `Fleet reads many accounts with any number of workers. The accounts, their
 cursors and the work to do are in a Postgres database; docs/fleet.md says when
 that is worth it.
@@ -43,6 +45,14 @@ Environment:
                           what it leaves out is taken from the variables of libpq, such as PGPASSWORD
   CFAUDIT_FLEET_KEY       the key that encrypts the tokens in the database,
                           unless --key-file is given`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return errors.New("there is no such command")
+			}
+			return nil
+		},
+		// Without it, what is not a command would get the help and no error.
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newFleetMigrate(w), newFleetKey(w), newFleetAdd(w), newFleetList(w),
 		newFleetPause(w), newFleetResume(w), newFleetRemove(w), newFleetCursor(w), newFleetReseal(w), newFleetWork(w), newFleetStatus(w))
@@ -310,6 +320,10 @@ func namedAccounts(most int) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {
 		if len(args) == 0 || len(args) > most {
 			return errors.New("name the account by its id, as 'cfaudit fleet list' shows it")
+		}
+		// It would be repeated, since there is no such account.
+		if slices.ContainsFunc(args, startsLikeAToken.MatchString) {
+			return errors.New("an argument looks like an API token: name the account by its id, as 'cfaudit fleet list' shows it")
 		}
 		return nil
 	}

@@ -332,7 +332,7 @@ func TestFleetWork_WrongFlagsAreReportedTogether(t *testing.T) {
 	got := command(t, "fleet", "work", "--concurrency", "0", "--poll-timeout", "1s", "--token-budget", "1201", "--listen", "x", "--dead-letters", "d")
 	assert.Equal(t, exitUsage, got.code)
 	for _, want := range []string{"--concurrency: 0: must be from 1 to 1000", "--poll-timeout: 1s: must be from 2s to 30m",
-		"--token-budget: 1201: must be from 10 to 1200", "--listen: must be an address", `--dead-letters: "d": goes with --aisoc alone`} {
+		"--token-budget: 1201: must be from 10 to 1200", `--listen: "x": must be an address`, `--dead-letters: "d": goes with --aisoc alone`} {
 		assert.Contains(t, got.err, want)
 	}
 	got = command(t, "fleet", "work", "--aisoc", "http://ingest.example.com", "--out", "x")
@@ -441,4 +441,28 @@ func TestShort_ShowsTwoUnits(t *testing.T) {
 	} {
 		assert.Equal(t, want, short(d))
 	}
+}
+
+func TestFleet_ATokenInPlaceOfAnIDIsNotRepeated(t *testing.T) {
+	t.Parallel()
+	const token = "cfat_0123456789012345678901234567890123456789"
+	f := newWard(t)
+	for _, name := range []string{"cursor", "pause", "resume", "remove"} {
+		got := f.call(name, token).run(t.Context())
+		assert.Equal(t, exitUsage, got.code, name)
+		assert.NotContains(t, got.err, "0123", name)
+	}
+}
+
+func TestFleet_ACommandThatThereIsNotIsAnError(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"statu", "cfat_0123456789012345678901234567890123456789"} {
+		got := call{args: []string{"fleet", name}}.run(t.Context())
+		assert.Equal(t, exitUsage, got.code, name)
+		assert.Empty(t, got.out, name)
+		assert.Equal(t, "cfaudit: there is no such command\nSee 'cfaudit fleet --help'.\n", got.err)
+	}
+	got := call{args: []string{"fleet"}}.run(t.Context())
+	assert.Equal(t, exitOK, got.code)
+	assert.Contains(t, got.out, "Available Commands:")
 }

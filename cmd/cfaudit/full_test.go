@@ -231,3 +231,30 @@ func asNobody(t *testing.T, cmd *exec.Cmd, folder string) {
 		require.NoError(t, os.Chmod(path, 0o755))
 	}
 }
+
+// A pipe without a peer is waited for, but not against the will of who stops it.
+func TestStop_WhileItWaitsForAPipe(t *testing.T) {
+	t.Parallel()
+	a := newAccount(t, recent(3)...)
+	for _, flag := range []string{"--out", "--token-file"} {
+		for _, command := range []string{"poll", "run"} {
+			pipe := filepath.Join(t.TempDir(), "pipe")
+			require.NoError(t, syscall.Mkfifo(pipe, 0o600))
+			cmd := a.call(command, "--state", t.TempDir(), flag, pipe).start(t, nil)
+			ended := make(chan error, 1)
+			go func() { ended <- cmd.Wait() }()
+			select {
+			case err := <-ended:
+				t.Fatalf("%s with %s does not wait: %v", command, flag, err)
+			case <-time.After(300 * time.Millisecond):
+			}
+			require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+			select {
+			case <-ended:
+			case <-time.After(5 * time.Second):
+				t.Errorf("%s with %s does not stop", command, flag)
+				require.NoError(t, cmd.Process.Kill())
+			}
+		}
+	}
+}

@@ -28,7 +28,7 @@ func listenAddress(flag string) (string, error) {
 		_, err = strconv.ParseUint(port, 10, 16)
 	}
 	if err != nil {
-		return "", errors.New("must be an address and a port, such as 127.0.0.1:9090 or :9090")
+		return "", fmt.Errorf("%q: must be an address and a port, such as 127.0.0.1:9090 or :9090", redact(flag))
 	}
 	return net.JoinHostPort(cmp.Or(host, "127.0.0.1"), port), nil
 }

@@ -473,7 +473,7 @@ func TestListenAddress_IsThisMachineUnlessAHostIsNamed(t *testing.T) {
 		assert.Error(t, err, flag)
 		got := newAccount(t).call("run", "--state", "unused", "--listen", flag).run(t.Context())
 		assert.Equal(t, exitUsage, got.code, flag)
-		assert.Contains(t, got.err, "cfaudit: --listen: must be an address and a port", flag)
+		assert.Contains(t, got.err, fmt.Sprintf("cfaudit: --listen: %q: must be an address and a port", flag))
 		_, err = os.Stat("unused")
 		assert.ErrorIs(t, err, os.ErrNotExist)
 	}

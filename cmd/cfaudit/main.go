@@ -89,6 +89,9 @@ func execute(ctx context.Context, args []string, w world) int {
 // tokenLike finds what may be a token.
 var tokenLike = regexp.MustCompile(`cf[aku]t?_[0-9A-Za-z_-]+|[0-9A-Za-z_-]{37,}`)
 
+// startsLikeAToken tells a token from an id, which can be as long.
+var startsLikeAToken = regexp.MustCompile(`^cf[aku]t?_`)
+
 // redact takes what may be a token out of a text that repeats the command line.
 func redact(s string) string { return tokenLike.ReplaceAllString(s, "[redacted]") }
 

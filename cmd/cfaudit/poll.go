@@ -62,9 +62,9 @@ stays, and the next poll goes on from there.
 	}
 	h := newHost(w, cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		ctx, stop := untilStopped(cmd.Context())
-		defer stop()
 		return h.with(func(r *ingest.Runner) error {
+			ctx, stop := untilStopped(cmd.Context())
+			defer stop()
 			events := make(severities)
 			report := r.OnBatch
 			r.OnBatch = func(b ingest.Batch) {
@@ -117,9 +117,9 @@ as :9090, is this machine alone.
 	h := newHost(w, cmd)
 	cmd.Flags().StringVar(&h.listen, "listen", "", "`ADDRESS` for /healthz, /readyz and /metrics, such as 127.0.0.1:9090; port 0 chooses one")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		ctx, stop := untilStopped(cmd.Context())
-		defer stop()
 		return h.with(func(r *ingest.Runner) error {
+			ctx, stop := untilStopped(cmd.Context())
+			defer stop()
 			if h.listen != "" {
 				stop, err := h.serveHealth(r)
 				if err != nil {
@@ -142,7 +142,9 @@ func (h *host) serveHealth(r *ingest.Runner) (stop func(), err error) {
 	return stop, err
 }
 
-// with calls do with a runner, and closes what that uses afterwards.
+// with calls do with a runner, and closes what that uses afterwards. Until then
+// nothing is under way, so a signal may kill the process: to open a pipe, for
+// the token or the events, can take for ever.
 func (h *host) with(do func(*ingest.Runner) error) (err error) {
 	var missing []string
 	if h.state == "" {

@@ -134,7 +134,7 @@ func TestSettings_AllFaultsAreReportedAtOnceInTermsOfFlags(t *testing.T) {
 		`--overlap: "1s": must be between`,
 		`--initial-lookback: "yesterday": must be a duration`,
 		`--rate-limit: "9999": must be between 1 and 1200`,
-		`--request-timeout: "1h0m0s": must be between`,
+		`--request-timeout: "1h": must be between 1s and 5m`,
 		`--interval: "5s": must be between 30 and 86400 seconds`,
 		`--token-file: cannot read the file: no such file or directory`,
 		`--rules: line 1: rules[0] "mine": severity: "urgent": must be critical, high, medium, low or info`,
