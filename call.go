@@ -50,9 +50,7 @@ func (p *page) entryV2(i int) *entry {
 	c.Method = oneLine(strings.ToUpper(text(atMethod)), maxText)
 	path, _, _ := strings.Cut(text(atURI), "?")
 	c.routed = findRoute(c.Method, path)
-	// What a path is not known for may be secret.
-	open := c.naming != nil && plainValues(c.naming)
-	m := masking{values: !open, addresses: !open}
+	m := maskingOf(c.naming)
 	if !utf8.ValidString(e.raw) {
 		e.notes = append(e.notes, noteInvalidUTF8)
 	}
@@ -149,6 +147,8 @@ func plainValues(n *naming) bool {
 	switch n.family {
 	case familyDNS, familyFirewall:
 		return true
+	case familyR2:
+		return strings.HasPrefix(n.name, "r2.bucket.")
 	case familyZone:
 		return !strings.HasPrefix(n.name, "zone.certificate.")
 	case familyAccount:

@@ -305,6 +305,9 @@ func (r *review) refine() {
 			r.shared = strings.TrimSpace(name + " (" + id + ")")
 		}
 	}
+	if e := r.e; e.call == nil && holdsSecret(r.target) {
+		r.target = masked
+	}
 	r.compare()
 	r.changes = append(r.changes, r.changed[:r.n]...)
 }

@@ -12,9 +12,17 @@ type masking struct {
 	// values says that a member called "value" or "text" holds a secret too, and
 	// so does a body that is a text and not an object.
 	values bool
-	// addresses says that the query of an address may be one.
-	addresses bool
-	n         int
+	// addresses says that the query of an address may be one, and hooks that
+	// its path may.
+	addresses, hooks bool
+	n                int
+}
+
+// maskingOf is how to mask an entry of a kind. Of what nobody has heard of no
+// value is shown.
+func maskingOf(n *naming) masking {
+	open := n != nil && plainValues(n)
+	return masking{values: !open, addresses: !open, hooks: n != nil && leadsAway(n)}
 }
 
 // body masks the secrets in the body of a request or of a response.
@@ -33,8 +41,8 @@ func (m *masking) body(v value) value {
 
 // maskEntry masks the secrets in an entry of the audit log. Its parts that are
 // no values and no metadata hold none.
-func maskEntry(raw string) (shown string, n int) {
-	m := masking{addresses: true}
+func maskEntry(raw string, about *naming) (shown string, n int) {
+	m := maskingOf(about)
 	v := value(raw)
 	if v.kind() != '{' {
 		return raw, 0
@@ -128,13 +136,38 @@ func (m *masking) at(v value, secret bool, depth int) value {
 func (m *masking) object(v value, member string) value { return m.members(v, false, member, 0) }
 
 func (m *masking) members(v value, secret bool, member string, depth int) value {
-	// The secret of a Worker says of itself that it is one.
-	named := m.values || strings.Contains(v.get("type").text(), "secret")
 	return m.rebuilt(v, func(key string, item value) value {
-		hidden := secret || key == member && member != "" || isSecretMember(key) ||
-			named && (key == "value" || key == "text")
+		hidden := secret || key == member && member != "" || isSecretMember(key)
+		switch key {
+		case "value", "text":
+			// The secret of a Worker says of itself that it is one.
+			hidden = hidden || m.values || strings.Contains(v.get("type").text(), "secret")
+		case "json":
+			hidden = hidden || m.values && item.kind() == '"' // a variable of a Worker
+		case "custom_key":
+			hidden = secret || item.kind() == '"' // that of a certificate, not of a cache
+		}
+		if m.values && !hidden && item.kind() == '{' && isHeaders(key) {
+			return m.headers(item, depth+1)
+		}
 		return m.at(item, hidden, depth+1)
 	})
+}
+
+// headers masks the values of headers that are sent to somewhere, except those
+// that say nothing.
+func (m *masking) headers(v value, depth int) value {
+	return m.rebuilt(v, func(name string, item value) value { return m.at(item, !isPlainHeader(name), depth+1) })
+}
+
+func isHeaders(member string) bool { return member == "header" || member == "headers" }
+
+func isPlainHeader(name string) bool {
+	switch strings.ToLower(name) {
+	case "accept", "content-type", "host", "user-agent":
+		return true
+	}
+	return false
 }
 
 func (m *masking) elements(v value, secret bool, depth int) value {
@@ -168,6 +201,9 @@ func (m *masking) rebuilt(v value, fn func(key string, item value) value) value 
 
 // text masks a JSON string that is a secret, or that holds one.
 func (m *masking) text(v value, secret bool) value {
+	if !secret && !m.values && strings.IndexByte(string(v), '\\') >= 0 && !mayHoldSecret(string(v)) {
+		return v // without decoding it
+	}
 	text := v.text()
 	if shown := m.content(text, secret); shown != text {
 		return quote(shown)
@@ -198,13 +234,7 @@ func (m *masking) content(text string, secret bool) string {
 		}
 		return text
 	}
-	if m.addresses {
-		if shown := withoutQuery("", text); shown != text {
-			m.n++
-			return shown
-		}
-	}
-	return text
+	return m.links(text)
 }
 
 func quote(text string) value {
@@ -215,34 +245,112 @@ func quote(text string) value {
 // isSecretMember reports whether a member by its name holds a secret, rather
 // than what everybody may know of one.
 func isSecretMember(key string) bool {
+	if strings.IndexByte(key, '-') >= 0 && isSecretHeader(key) {
+		return true
+	}
 	if !isSecretField(key) {
-		return false
+		return strings.EqualFold(key, "cookie")
 	}
 	key = strings.ToLower(key)
 	switch {
 	case strings.Contains(key, "public"), strings.HasSuffix(key, "token_hash"), strings.HasPrefix(key, "com.cloudflare."),
-		strings.HasPrefix(key, "cache_key"), strings.HasPrefix(key, "custom_key"):
+		strings.HasPrefix(key, "cache_key"):
 		return false
 	}
 	return true
 }
 
-// tokenPrefixes are those of Cloudflare's own credentials.
-var tokenPrefixes = []string{"cfat_", "cfut_", "cfk_"}
+// isSecretHeader reports whether a header by its name proves who sends it.
+func isSecretHeader(name string) bool {
+	name = strings.ToLower(name)
+	return strings.Contains(name, "-auth") || strings.Contains(name, "auth-") || strings.HasSuffix(name, "-verify") || strings.HasSuffix(name, "-cookie")
+}
+
+// isSignature reports whether a parameter of an address by its name signs it.
+func isSignature(name string) bool {
+	return strings.EqualFold(name, "sig") || strings.HasSuffix(strings.ToLower(name), "signature")
+}
+
+// tokenPrefixes are those of Cloudflare's own credentials, and of others that
+// are often kept there.
+var tokenPrefixes = []string{"cfat_", "cfut_", "cfk_", "ghp_", "gho_", "ghs_", "github_pat_", "glpat-", "xoxb-", "xoxp-", "sk_live_", "rk_live_", "whsec_"}
 
 // holdsSecret reports whether a text by its form is a secret or has one in it.
 func holdsSecret(text string) bool {
 	if strings.Contains(text, "PRIVATE KEY") || isAuthorization(text, "bearer ") || isAuthorization(text, "basic ") {
 		return true
 	}
-	for _, prefix := range tokenPrefixes {
-		if strings.Contains(text, prefix) {
+	if strings.IndexByte(text, '_') >= 0 || strings.IndexByte(text, '-') >= 0 {
+		for _, prefix := range tokenPrefixes {
+			if strings.Contains(text, prefix) {
+				return true
+			}
+		}
+	}
+	switch {
+	case len(text) < 32:
+		return false
+	case strings.HasPrefix(text, "v1.0-") && !strings.Contains(text, " "): // the key of the Origin CA
+		return len(text) >= 40
+	case strings.HasPrefix(text, "LS0tLS1CRUdJTi"): // a PEM block, of which a certificate is none
+		return !strings.HasPrefix(text, "LS0tLS1CRUdJTiBDRVJU")
+	}
+	return holdsWebToken(text)
+}
+
+// mayHoldSecret reports whether a text in which JSON may stand, as it is written
+// in JSON, has anything in it that a secret is known by.
+func mayHoldSecret(literal string) bool {
+	for _, sign := range []string{"=", "://", `\/`, `\u`, "eyJ", "LS0t", "v1.0-"} {
+		if strings.Contains(literal, sign) {
 			return true
 		}
 	}
-	// A JSON web token, or the token of a tunnel.
-	return len(text) >= 32 && strings.HasPrefix(text, "eyJ") && !strings.Contains(text, " ")
+	for i := range len(literal) {
+		switch rest := literal[i:]; literal[i] | 0x20 {
+		case 'a':
+			if foldPrefix(rest, "auth") {
+				return true
+			}
+		case 'b':
+			if foldPrefix(rest, "bearer ") || foldPrefix(rest, "basic ") {
+				return true
+			}
+		case 'c':
+			if foldPrefix(rest, "cookie") {
+				return true
+			}
+		case 'v':
+			if foldPrefix(rest, "verify") {
+				return true
+			}
+		}
+	}
+	return speaksOfSecret(literal) || holdsSecret(literal)
 }
+
+// holdsWebToken reports whether a JSON web token, or the token of a tunnel,
+// stands in a text.
+func holdsWebToken(text string) bool {
+	const begin = "eyJ"
+	for i := strings.Index(text, begin); i >= 0; {
+		end := i
+		for end < len(text) && (isAlnum(text[end]) || strings.IndexByte("-_.+/=", text[end]) >= 0) {
+			end++
+		}
+		if end-i >= 32 && (i == 0 || !isAlnum(text[i-1])) {
+			return true
+		}
+		next := strings.Index(text[end:], begin)
+		if next < 0 {
+			break
+		}
+		i = end + next
+	}
+	return false
+}
+
+func isAlnum(c byte) bool { return '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z' }
 
 // isAuthorization reports whether a text is the value of such a header, rather
 // than words that begin as one.
@@ -331,24 +439,13 @@ func (m *masking) tornText(literal string, secret bool) string {
 			return string(quote(shown))
 		}
 	default:
-		if shown := m.address(text); shown != text {
+		unread := masking{addresses: true, hooks: m.hooks}
+		if shown := unread.links(text); shown != text {
+			m.n += unread.n
 			return string(quote(shown))
 		}
 	}
 	return literal
-}
-
-// address masks the secrets in a text that may be an address.
-func (m *masking) address(text string) string {
-	if shown := withoutQuery("", text); shown != text {
-		m.n++
-		return shown
-	}
-	path, query, found := strings.Cut(text, "?")
-	if !found {
-		return text
-	}
-	return path + "?" + m.query(query)
 }
 
 // isHidden reports whether a member of a text that cannot be read as JSON may be
@@ -367,7 +464,7 @@ func (m *masking) query(query string) string {
 		name, text, _ := strings.Cut(part, "=")
 		plainName, err1 := url.QueryUnescape(name)
 		plain, err2 := url.QueryUnescape(text)
-		if err1 == nil && err2 == nil && !isSecretMember(plainName) && !holdsSecret(plain) && !holdsSecret(plainName) {
+		if err1 == nil && err2 == nil && !isSecretMember(plainName) && !isSignature(plainName) && !holdsSecret(plain) && !holdsSecret(plainName) {
 			continue
 		}
 		m.n++
@@ -377,4 +474,176 @@ func (m *masking) query(query string) string {
 		}
 	}
 	return strings.Join(parts, "&")
+}
+
+// links masks the secrets in the addresses that stand in a text, and in a text
+// that is a form or an address without a host.
+func (m *masking) links(text string) string {
+	if strings.IndexByte(text, '=') < 0 && strings.Index(text, "://") < 0 {
+		return text
+	}
+	if strings.Index(text, "://") >= 0 {
+		var b strings.Builder
+		for rest := text; rest != ""; {
+			word := rest
+			if i := strings.IndexAny(rest, " \t\r\n"); i >= 0 {
+				word = rest[:i+1]
+			}
+			rest = rest[len(word):]
+			b.WriteString(m.link(word))
+		}
+		return b.String()
+	}
+	if path, query, found := strings.Cut(text, "?"); found && !strings.ContainsAny(path, " \t\n\"=") {
+		return path + "?" + m.query(query)
+	}
+	if isForm(text) {
+		return m.query(text)
+	}
+	if assignsPassword(text) {
+		m.n++
+		return masked
+	}
+	return text
+}
+
+// isForm reports whether a text is a list of names and values, as forms and the
+// queries of addresses have it.
+func isForm(text string) bool {
+	for part := range strings.SplitSeq(text, "&") {
+		name, _, found := strings.Cut(part, "=")
+		if !found || name == "" {
+			return false
+		}
+		for i := range len(name) {
+			if !isAlnum(name[i]) && strings.IndexByte("_-.%[]", name[i]) < 0 {
+				return false
+			}
+		}
+	}
+	return !strings.ContainsAny(text, " \t\n;")
+}
+
+// assignsPassword reports whether a text gives something its password, as the
+// addresses of databases do.
+func assignsPassword(text string) bool {
+	for i := strings.IndexByte(text, '='); i > 0; {
+		name := strings.TrimRight(text[:i], " ")
+		for _, end := range []string{"password", "pwd", "accountkey", "sharedaccesskey"} {
+			if at := len(name) - len(end); at >= 0 && strings.EqualFold(name[at:], end) {
+				return true
+			}
+		}
+		next := strings.IndexByte(text[i+1:], '=')
+		if next < 0 {
+			break
+		}
+		i += 1 + next
+	}
+	return false
+}
+
+// link masks the secrets in one address: the password, the path where it is one,
+// and the query.
+func (m *masking) link(text string) string {
+	scheme := strings.Index(text, "://")
+	if scheme < 0 {
+		return text
+	}
+	shown := withoutPassword(text, scheme+3)
+	shown = withoutHook(shown, scheme+3, m.hooks)
+	path, query, found := strings.Cut(shown, "?")
+	switch {
+	case !found || query == "":
+	case m.addresses:
+		shown = path + "?" + masked
+	default:
+		// What the query hides counts by itself.
+		counted := m.n
+		if hidden := m.query(query); hidden != query {
+			return path + "?" + hidden
+		}
+		m.n = counted
+	}
+	if shown != text {
+		m.n++
+	}
+	return shown
+}
+
+// withoutPassword masks the user and the password in an address whose host begins
+// at i. That of a database may have a slash or a question mark in it.
+func withoutPassword(text string, i int) string {
+	rest := text[i:]
+	user := rest
+	if slash := strings.IndexAny(rest, "/?#"); slash >= 0 && foldPrefix(text[max(0, i-len("https://")):], "http") || slash >= 0 && foldPrefix(text[max(0, i-len("http://")):], "http") {
+		user = rest[:slash]
+	}
+	if at := strings.LastIndexByte(user, '@'); at >= 0 {
+		return text[:i] + masked + rest[at:]
+	}
+	return text
+}
+
+// hooks are hosts of addresses that are secrets: whoever has one may post to it,
+// or read what it stands for. A dot at the beginning stands for any subdomain.
+var hooks = []string{
+	"hooks.slack.com", "discord.com/api/webhooks", "discordapp.com/api/webhooks", ".webhook.office.com", "outlook.office.com/webhook", ".logic.azure.com",
+	".api.powerplatform.com", "hooks.zapier.com", "hook.integromat.com", ".make.com", "maker.ifttt.com", "api.telegram.org", "chat.googleapis.com",
+	"events.pagerduty.com/integration", "alert.victorops.com", ".sumologic.com/receiver", "open.feishu.cn", "open.larksuite.com", "qyapi.weixin.qq.com",
+	"api.opsgenie.com", "webhook.site",
+}
+
+// withoutHook masks the path of an address whose host begins at i where it is a
+// secret, and in one that may be one the parts that nobody would think of.
+func withoutHook(text string, i int, mayBe bool) string {
+	host, path, found := strings.Cut(text[i:], "/")
+	if !found || path == "" {
+		return text
+	}
+	end := len(text)
+	if query := strings.IndexAny(path, "?# \t\r\n"); query >= 0 {
+		end = i + len(host) + 1 + query
+		path = path[:query]
+	}
+	if path == "" {
+		return text
+	}
+	if j := strings.LastIndexByte(host, '@'); j >= 0 {
+		host = host[j+1:]
+	}
+	name, _, _ := strings.Cut(strings.ToLower(host), ":")
+	for _, hook := range hooks {
+		of, below, _ := strings.Cut(hook, "/")
+		if (name == of || of[0] == '.' && strings.HasSuffix(name, of)) && strings.HasPrefix(path, below) {
+			return text[:end-len(path)] + masked + text[end:]
+		}
+	}
+	if !mayBe || !foldPrefix(text[max(0, i-len("https://")):], "http") && !foldPrefix(text[max(0, i-len("http://")):], "http") {
+		return text
+	}
+	parts := strings.Split(path, "/")
+	for k, part := range parts {
+		if isOpaque(part) {
+			parts[k] = masked
+		}
+	}
+	return text[:end-len(path)] + strings.Join(parts, "/") + text[end:]
+}
+
+// isOpaque reports whether a part of a path looks drawn by lot rather than named.
+func isOpaque(part string) bool {
+	digits := 0
+	for i := range len(part) {
+		if '0' <= part[i] && part[i] <= '9' {
+			digits++
+		}
+	}
+	return len(part) >= 10 && digits > 0 || len(part) >= 32
+}
+
+// leadsAway reports whether what an action is about has an address of the user's
+// to which Cloudflare posts.
+func leadsAway(n *naming) bool {
+	return n.family == familyLogs || strings.HasPrefix(n.name, "notification.")
 }

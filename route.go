@@ -163,6 +163,9 @@ var routes = []route{
 	// Log delivery and notifications.
 	{"*", "{scope}/logpush/jobs", "logpush.job"},
 	{"*", "/accounts/{account}/alerting/v3/policies", "notification"},
+	{"*", "/accounts/{account}/alerting/v3/destinations/webhooks", "notification.destination"},
+	{"DELETE", "/accounts/{account}/alerting/v3/destinations/pagerduty", "notification.destination.delete"},
+	{"*", "/accounts/{account}/alerting/v3/silences", "notification.silence"},
 
 	// Storage, queues and the rest.
 	{"PUT", "/accounts/{account}/r2/buckets/{id}/domains/managed", "r2.bucket.visibility.change"},

@@ -565,6 +565,10 @@ var defaultRules = []Rule{
 		Match: Match{Action: oneOf{"notification.*"}, Verb: oneOf{"delete", "disable"}},
 		Title: "Notification removed[: {target}]",
 		Why:   "Nobody hears of what the notification was about."},
+	{ID: "notification-silenced", Severity: medium, Techniques: oneOf{"T1562"},
+		Match: Match{Action: oneOf{"notification.silence.create", "notification.silence.update", "notification.destination.update"}},
+		Title: "Notification silenced or redirected[: {target}]",
+		Why:   "Those who should hear of it hear nothing, or somebody else does."},
 
 	// Network.
 

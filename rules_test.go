@@ -157,6 +157,7 @@ var examples = map[string]struct{ yes, no string }{
 	"log-delivery-redirected": {logged("logpush job", "job_update", before(`{"destination_conf":"s3://a"}`), after(`{"destination_conf":"s3://b"}`)), logged("logpush job", "job_create", after(`{"destination_conf":"s3://b"}`))},
 	"log-delivery-enabled":    {logged("logpush job", "job_update", before(`{"enabled":false}`), after(`{"enabled":true}`)), logged("logpush job", "job_update")},
 	"log-delivery-changed":    {logged("logpush job", "job_update"), logged("logpush job", "view")},
+	"notification-silenced":   {requested("PUT", "/accounts/"+account+"/alerting/v3/destinations/webhooks/w1", body(`{"name":"pager","url":"https://siem.example.com/x"}`)), logged("notification.policy", "update")},
 	"notification-deleted":    {logged("notification.policy", "delete"), logged("notification.policy", "create")},
 
 	"gateway-changed": {logged("gateway.rule", "gateway_delete"), logged("gateway.location", "gateway_create_location")},

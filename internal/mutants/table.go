@@ -438,10 +438,17 @@ var mutants = []mutant{
 	},
 	{
 		fault: "values in a path that is not known are shown",
-		file:  "call.go",
-		old:   "open := c.naming != nil && plainValues(c.naming)",
-		new:   "open := c.naming == nil || plainValues(c.naming)",
+		file:  "mask.go",
+		old:   "open := n != nil && plainValues(n)",
+		new:   "open := n == nil || plainValues(n)",
 		test:  "TestMask_SecretsInBodies",
+	},
+	{
+		fault: "the address of a webhook is shown",
+		file:  "mask.go",
+		old:   "shown = withoutHook(shown, scheme+3, m.hooks)",
+		new:   "_ = withoutHook",
+		test:  "TestMask_SecretsOfEveryProduct",
 	},
 	{
 		fault: "a batch that deletes counts as what its method says",
