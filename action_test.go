@@ -203,7 +203,7 @@ func TestNameOf_TheUnknownGetsAPredictableName(t *testing.T) {
 	t.Parallel()
 	for _, p := range []struct{ resource, action, info, want, verb string }{
 		{"spectrum.app", "created", "", "spectrum.app.create", verbCreate},
-		{"load balancer", "pool_delete", "", "load_balancer.pool_delete", verbDelete},
+		{"waiting room", "event_delete", "", "waiting_room.event_delete", verbDelete},
 		{"HealthCheck", "health_check_update", "", "health_check.update", verbUpdate},
 		{"vectorize.index", "CreateIndex", "", "vectorize.index.create", verbCreate},
 		{"pages..project", "frobnicate", "", "pages.project.frobnicate", ""},

@@ -314,6 +314,15 @@ func nameOfCall(e *entry) naming {
 	if n := nameBySubject("", e.actionInfo); n != nil {
 		return *n
 	}
+	// What is below a thing may be what is done to it: ".../outgoing/disable".
+	if i := strings.LastIndexByte(e.resourceType, '.'); i > 0 && e.call.Method != "GET" && e.call.Method != "DELETE" {
+		switch v := verbOf[e.resourceType[i+1:]]; v.kind {
+		case verbEnable, verbDisable, verbRoll, verbReset, verbDelete, verbDeploy:
+			below := *e
+			below.resourceType, below.actionType = e.resourceType[:i], e.resourceType[i+1:]
+			return nameByWords(&below)
+		}
+	}
 	var buf [2*maxName + 1]byte
 	if n := byPair[string(squashPair(buf[:0], e.resourceType, e.actionType))]; n != nil {
 		return *n

@@ -59,7 +59,7 @@ func TestWeight_Binary(t *testing.T) {
 	without, with := size("without"), size("with")
 	t.Logf("%.2f MB without the connector, %.2f MB with it: %.2f MB more", mb(uint64(without)), mb(uint64(with)), mb(uint64(with-without)))
 	require.Greater(t, with, without)
-	require.LessOrEqual(t, with-without, int64(7<<18))
+	require.LessOrEqual(t, with-without, int64(15<<17))
 }
 
 // runGo runs the go command in the directory of the package.
