@@ -266,6 +266,9 @@ var subjects = []subject{
 	// How members of the account sign in.
 	{"sso saml", "sso saml", "sso_connector", "", either},
 
+	// What a program may do in the name of a user.
+	{"oauth", "oauth", "oauth_grant", "", either},
+
 	// Protections and ways to an origin whose names have words of others in them.
 	{"api_gateway api_shield schema_validation token_validation", "api_shield", "api_shield", "", either},
 	{"page_shield", "page_shield", "page_shield", "", either},

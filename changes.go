@@ -34,7 +34,11 @@ func uninteresting(field string) bool {
 func (r *review) compare() {
 	r.compareObjects("", r.before, r.after, 1)
 	if len(r.before) == 0 && len(r.after) == 0 && (r.setting == "" || r.family == familyAccount) {
-		r.note("value", r.e.oldValue, r.e.newValue)
+		before, after := r.e.oldValue, r.e.newValue
+		if r.family == familyToken {
+			before, after = hiddenText(before), hiddenText(after)
+		}
+		r.note("value", before, after)
 	}
 	for i := range r.meta {
 		if field, ok := strings.CutPrefix(r.meta[i].key, "new_"); ok {

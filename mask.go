@@ -51,10 +51,22 @@ func maskEntry(raw string, about *naming) (shown string, n int) {
 		switch key {
 		case "id", "action", "actor", "interface", "owner", "resource", "when":
 			return item
+		case "newValue", "oldValue":
+			return m.value(item, isBareSecret(about, item))
 		}
 		return m.value(item, false)
 	})
 	return string(v), m.n
+}
+
+// isBareSecret reports whether a value of the audit log that is a text and no
+// JSON may be a credential: those of credentials are nothing else.
+func isBareSecret(about *naming, v value) bool {
+	if about.family != familyToken || v.kind() != '"' {
+		return false
+	}
+	text := strings.TrimSpace(v.text())
+	return text != "" && text != "null" && text[0] != '{' && text[0] != '['
 }
 
 // call masks the secrets in an entry of Audit Logs v2: in the bodies, in the query
@@ -266,6 +278,12 @@ func isSecretHeader(name string) bool {
 	return strings.Contains(name, "-auth") || strings.Contains(name, "auth-") || strings.HasSuffix(name, "-verify") || strings.HasSuffix(name, "-cookie")
 }
 
+// hasPassword reports whether a text is an address with a password in it.
+func hasPassword(text string) bool {
+	i := strings.Index(text, "://")
+	return i >= 0 && withoutPassword(text, i+3) != text
+}
+
 // isSignature reports whether a parameter of an address by its name signs it.
 func isSignature(name string) bool {
 	return strings.EqualFold(name, "sig") || strings.HasSuffix(strings.ToLower(name), "signature")
@@ -464,7 +482,7 @@ func (m *masking) query(query string) string {
 		name, text, _ := strings.Cut(part, "=")
 		plainName, err1 := url.QueryUnescape(name)
 		plain, err2 := url.QueryUnescape(text)
-		if err1 == nil && err2 == nil && !isSecretMember(plainName) && !isSignature(plainName) && !holdsSecret(plain) && !holdsSecret(plainName) {
+		if err1 == nil && err2 == nil && !isSecretMember(plainName) && !isSignature(plainName) && !holdsSecret(plain) && !holdsSecret(plainName) && !hasPassword(plain) {
 			continue
 		}
 		m.n++
@@ -550,6 +568,10 @@ func (m *masking) link(text string) string {
 	if scheme < 0 {
 		return text
 	}
+	if next := nextAddress(text, scheme+3); next > 0 {
+		first := m.link(text[:next])
+		return first + m.link(text[next:])
+	}
 	shown := withoutPassword(text, scheme+3)
 	shown = withoutHook(shown, scheme+3, m.hooks)
 	path, query, found := strings.Cut(shown, "?")
@@ -569,6 +591,23 @@ func (m *masking) link(text string) string {
 		m.n++
 	}
 	return shown
+}
+
+// nextAddress is where another address begins behind i in a text without white
+// space, or 0. One in a query is part of it.
+func nextAddress(text string, i int) int {
+	next := strings.Index(text[i:], "://")
+	if next <= 0 {
+		return 0
+	}
+	j := i + next
+	for j > i && (isAlnum(text[j-1]) || text[j-1] == '+' || text[j-1] == '-') {
+		j--
+	}
+	if j == i || strings.IndexByte(text[i:j], '?') >= 0 && strings.IndexByte("=&/%", text[j-1]) >= 0 {
+		return 0
+	}
+	return j
 }
 
 // withoutPassword masks the user and the password in an address whose host begins

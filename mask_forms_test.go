@@ -53,6 +53,8 @@ func TestMask_SecretsOfEveryProduct(t *testing.T) {
 		{a + "/hyperdrive/configs", "hyperdrive.config", "create", `{"origin":"postgres://user:a/` + s + `@db.example.com/x?ssl=on"}`},
 		{a + "/hyperdrive/configs", "hyperdrive.config", "create", `{"origin":"postgres://user:a?` + s + `@db.example.com/x"}`},
 		{a + "/hyperdrive/configs", "hyperdrive.config", "create", `{"origin":"a redis://x:1@h and mysql://user:` + s + `@db"}`},
+		{a + "/hyperdrive/configs", "hyperdrive.config", "create", `{"origin":"https://a.example/x,https://user:` + s + `@b.example/"}`},
+		{z + "/pagerules", "pagerule", "update", `{"a":"https://a.example/?to=https%3A%2F%2Fuser:` + s + `@b.example/"}`},
 		{a + "/hyperdrive/configs", "hyperdrive.config", "create", `{"origin":"Server=db;User Id=x;Password=` + s + `;"}`},
 		{z + "/pagerules", "pagerule", "update", `{"actions":[{"id":"forwarding_url","value":{"url":"https://user:` + s + `@example.com/"}}]}`},
 		{z + "/pagerules", "pagerule", "update", `{"actions":[{"id":"forwarding_url","value":{"url":"https://example.com/?a=b&access_token=` + s + `"}}]}`},
@@ -134,6 +136,13 @@ func TestMask_LeavesWhatAnAnalystNeeds(t *testing.T) {
 			assert.Empty(t, got.Audit.Notes, raw)
 			assert.NotContains(t, string(got.AppendJSON(nil)), masked, raw)
 		}
+	}
+	for _, entry := range []string{
+		logged("account", "token_create", `"newValue":"`+sesame+`"`), logged("api_key", "API_key_created", `"newValue":"`+sesame+`"`, `"oldValue":"null"`),
+	} {
+		got, _ := n.Normalize([]byte(entry))
+		assert.NotContains(t, string(got.AppendJSON(nil)), sesame, entry)
+		assert.Equal(t, []string{"1 value that is or may be a secret is masked in raw_event"}, got.Audit.Notes)
 	}
 	// Of an address that is a secret the host stays, and of a form the names.
 	for text, want := range map[string]string{

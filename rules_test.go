@@ -68,6 +68,7 @@ var examples = map[string]struct{ yes, no string }{
 	"token-rolled-narrow":    {logged("account", "token_roll", `"metadata":{"scopes":["zone.dns.read"]}`), logged("account", "token_roll")},
 	"token-rolled":           {logged("account", "token_roll"), logged("account", "token_revoke")},
 	"token-revoked":          {logged("account", "token_revoke"), logged("account", "token_roll")},
+	"oauth-granted":          {logged("oauth_client", "create"), logged("oauth_client", "delete")},
 	"service-token-created":  {logged("access.service_token", "create"), logged("access.service_token", "delete")},
 
 	"super-administrator-added":   {logged("member", "add", after(`{"roles":[`+superRole+`]}`)), logged("member", "add", after(`{"roles":[`+readerRole+`]}`))},
