@@ -147,6 +147,10 @@ func plainValues(n *naming) bool {
 	switch n.family {
 	case familyDNS, familyFirewall:
 		return true
+	case familyOther:
+		return strings.HasPrefix(n.name, "email_routing.")
+	case familyGateway:
+		return strings.HasPrefix(n.name, "gateway.list.")
 	case familyR2:
 		return strings.HasPrefix(n.name, "r2.bucket.")
 	case familyZone:

@@ -180,7 +180,7 @@ func (m *masking) outline(v value) string {
 func (m *masking) isSecretChange(field string) bool {
 	within := ""
 	for name := range strings.SplitSeq(field, ".") {
-		if isSecretMember(name) && within != "cache_key" || strings.HasSuffix(name, "token_hash") || m.values && isHeaders(within) && !isPlainHeader(name) {
+		if isSecretMember(name) && within != "cache_key" || strings.HasSuffix(name, "token_hash") || m.values && (name == "codes" || isHeaders(within) && !isPlainHeader(name)) {
 			return true
 		}
 		within = name
@@ -191,15 +191,18 @@ func (m *masking) isSecretChange(field string) bool {
 // isSecretField reports whether a field by its name holds a secret, rather than
 // the name or the state of one.
 func isSecretField(field string) bool {
-	if !speaksOfSecret(field) {
-		return false
-	}
+	return speaksOfSecret(field) && !isOpenEnd(field)
+}
+
+// isOpenEnd reports whether a field by the end of its name is what everybody may
+// know.
+func isOpenEnd(field string) bool {
 	for _, end := range openEnds {
 		if strings.HasSuffix(field, end) {
-			return false
+			return true
 		}
 	}
-	return true
+	return false
 }
 
 // speaksOfSecret reports whether the name of a secret stands in a text.
@@ -229,7 +232,9 @@ func speaksOfSecret(text string) bool {
 		case 'a':
 			secret = secret || foldPrefix(rest, "authorization") || foldPrefix(rest, "auth_code") || foldPrefix(rest, "authcode")
 		case 'o':
-			secret = secret || foldPrefix(rest, "override_code") || foldPrefix(rest, "ownership_challenge")
+			secret = secret || foldPrefix(rest, "otpauth") || foldPrefix(rest, "override_code") || foldPrefix(rest, "ownership_challenge")
+		case 'q':
+			secret = secret || foldPrefix(rest, "qr_code") // that of a second factor
 		case 'd':
 			secret = secret || foldPrefix(rest, "disable_for_time") // such a code, by hours
 		}

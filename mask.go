@@ -149,13 +149,15 @@ func (m *masking) object(v value, member string) value { return m.members(v, fal
 
 func (m *masking) members(v value, secret bool, member string, depth int) value {
 	return m.rebuilt(v, func(key string, item value) value {
-		hidden := secret || key == member && member != "" || isSecretMember(key)
+		hidden := secret && key != "id" && !isOpenEnd(key) || key == member && member != "" || isSecretMember(key)
 		switch key {
 		case "value", "text":
 			// The secret of a Worker says of itself that it is one.
 			hidden = hidden || m.values || strings.Contains(v.get("type").text(), "secret")
 		case "json":
 			hidden = hidden || m.values && item.kind() == '"' // a variable of a Worker
+		case "codes":
+			hidden = hidden || m.values // those that stand in for a second factor
 		case "custom_key":
 			hidden = secret || item.kind() == '"' // that of a certificate, not of a cache
 		}
@@ -631,6 +633,7 @@ var hooks = []string{
 	".api.powerplatform.com", "hooks.zapier.com", "hook.integromat.com", ".make.com", "maker.ifttt.com", "api.telegram.org", "chat.googleapis.com",
 	"events.pagerduty.com/integration", "alert.victorops.com", ".sumologic.com/receiver", "open.feishu.cn", "open.larksuite.com", "qyapi.weixin.qq.com",
 	"api.opsgenie.com", "webhook.site",
+	".cloudflarestream.com", "upload.videodelivery.net", "upload.imagedelivery.net",
 }
 
 // withoutHook masks the path of an address whose host begins at i where it is a

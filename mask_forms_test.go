@@ -76,6 +76,11 @@ func TestMask_SecretsOfEveryProduct(t *testing.T) {
 		{z + "/dns_records" + id, "dns.record", "update", `{"comment":"CF_Authorization=eyJ0eXAiOiJKV1Qi.eyJ` + s + `.x"}`},
 		{z + "/dns_records" + id, "dns.record", "update", `{"comment":"ghp_` + s + `"}`},
 		{z + "/dns_records" + id, "dns.record", "update", `{"comment":"v1.0-` + s + s + `"}`},
+		{"/user/two_factor_authentication", "user", "MFA_enabled", `{"qr_code":"data:image/png;base64,` + s + `"}`},
+		{"/user/two_factor_authentication", "user", "MFA_enabled", `{"uri":"otpauth://totp/a?secret=` + s + `"}`},
+		{"/user/two_factor_authentication", "user", "MFA_enabled", `{"codes":["` + s + `"]}`},
+		{a + "/stream/live_inputs", "stream.live_input", "create", `{"webRTC":{"url":"https://customer-x.cloudflarestream.com/` + s + `/webRTC/publish"}}`},
+		{a + "/stream/live_inputs", "stream.live_input", "create", `{"rtmps":{"url":"rtmps://live.cloudflare.com:443/live/","streamKey":"` + s + `"},"srt":{"passphrase":"` + s + `"}}`},
 		// Variables of code that are not marked as secret.
 		{a + "/pages/projects/x", "pages.project", "update", `{"deployment_configs":{"production":{"env_vars":{"DB":{"type":"plain_text","value":"` + s + `"}}}}}`},
 		{a + "/workers/scripts/x/settings", "script", "patch_settings", `{"bindings":[{"name":"DB","type":"json","json":"` + s + `"}]}`},
@@ -124,6 +129,9 @@ func TestMask_LeavesWhatAnAnalystNeeds(t *testing.T) {
 		{"/zones/" + zone + "/dns_records", "dns.record", "create", `{"type":"MX","name":"a","content":"mail.example.net","data":{"public_key":"x","key_tag":1,"algorithm":2}}`},
 		{"/zones/" + zone + "/rulesets/s1/rules/r1", "ruleset", "rulesets_update", `{"expression":"(http.request.uri.path eq \"/a?b=c&d=e\" and http.host eq \"x\")","description":"Author: eve","action_parameters":{"headers":{"X-Frame-Options":{"operation":"set","value":"DENY"}},"cache_key":{"custom_key":{"header":{"include":["x"]}}}}}`},
 		{"/zones/" + zone + "/pagerules", "pagerule", "update", `{"actions":[{"id":"forwarding_url","value":{"url":"https://example.com/@user/x?a=b&c=d"}}]}`},
+		{"/accounts/" + account + "/access/policies/p1", "access.policy", "update", `{"include":[{"service_token":{"token_id":"a3d0c8ba"}},{"any_valid_service_token":{}}]}`},
+		{"/zones/" + zone + "/email/routing/rules/r1", "email_routing.rule", "update", `{"actions":[{"type":"forward","value":["mallory@example.net"]}],"matchers":[{"field":"to","value":"ceo@example.com"}]}`},
+		{"/accounts/" + account + "/gateway/lists/l1", "gateway.list", "update", `{"append":[{"value":"203.0.113.66"}]}`},
 		{"/zones/" + zone + "/settings/ssl", "zone", "change_setting", `{"id":"ssl","value":"off"}`},
 	} {
 		entries := []string{requested("PATCH", tt.path, body(tt.body))}

@@ -255,6 +255,8 @@ var routeCases = func() []routeCase {
 	add("POST {a}/load_balancers/monitors", "load_balancer.monitor.create", low)
 	add("PUT {z}/cloud_connector/rules", "cloud_connector.rule.update", medium)
 	add("PUT {z}/email/routing/rules/catch_all; PUT {z}/email/routing/rules/1", "email_routing.update", medium, body(`{"enabled":true}`))
+	add("POST {z}/email/routing/rules; POST {a}/email/routing/addresses", "email_routing.create", medium)
+	add("PATCH {a}/gateway/lists/1", "gateway.list.update", low)
 	add("POST {z}/email/routing/disable", "email_routing.disable", medium)
 	add("PUT {z}/snippets/snippet_rules", "snippet.rule.update", medium)
 	add("PUT {z}/snippets/a", "snippet.update", medium)
