@@ -416,7 +416,7 @@ func TestFactsOf_DirectionOfSettings(t *testing.T) {
 	// Each goes from weak to safe, and back.
 	for name, pair := range map[string][2]string{
 		"security_level": {`"essentially_off"`, `"low"`}, "ssl": {`"flexible"`, `"full"`}, "min_tls_version": {`"1.0"`, `"1.2"`},
-		"always_use_https": {`"off"`, `"on"`}, "browser_check": {`false`, `true`}, "development_mode": {`"on"`, `"off"`}, "0rtt": {`"on"`, `"off"`},
+		"always_use_https": {`"off"`, `"on"`}, "browser_check": {`false`, `true`}, "0rtt": {`"on"`, `"off"`},
 		"security_header": {`{"strict_transport_security":{"enabled":false}}`, `{"strict_transport_security":{"enabled":true}}`},
 		"waf":             {`"off"`, `"on"`}, "tls_client_auth": {`"off"`, `"on"`},
 	} {

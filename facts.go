@@ -107,8 +107,7 @@ var settingOrders = map[string]string{
 	"universal_ssl":             "off on",
 	"waf":                       "off on",
 
-	"0rtt":             "on off",
-	"development_mode": "on off",
+	"0rtt": "on off",
 }
 
 // factsOf finds out what an entry did. It never fails: what an entry does not

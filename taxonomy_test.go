@@ -195,6 +195,8 @@ var taxonomy = slices.Concat(
 	rows("zone/change_setting", "zone.settings.update", medium, low, dash, `"metadata":{"name":"ciphers","type":"ssl","value":"x","zone_name":"example.com"}`),
 	rows("zone/change_setting", "zone.settings.update", medium, low, low, `"metadata":{"name":"security_level","type":"firewall","old_value":"high","value":"low","zone_name":"example.com"}`),
 	rows("zone/change_setting", "zone.settings.update", medium, low, low, `"metadata":{"name":"security_level","type":"firewall","old_value":"medium","value":"essentially_off","zone_name":"example.com"}`),
+	// Development mode is about the cache alone.
+	rows("zone/change_setting", "zone.settings.update", low, dash, low, `"metadata":{"name":"development_mode","type":"cache","old_value":"off","value":"on","zone_name":"example.com"}`),
 	rows("zone/change_setting", "waf_rule.disable", high, medium, low, `"metadata":{"name":"waf","type":"firewall","old_value":"on","value":"off","zone_name":"example.com"}`),
 	rows("zone/change_setting", "zone.settings.update", medium, low, low, `"metadata":{"name":"ssl","type":"ssl","old_value":"strict","value":"flexible","zone_name":"example.com"}`),
 	rows("zone/change_setting", "zone.settings.update", medium, low, low, `"metadata":{"name":"min_tls_version","type":"ssl","old_value":"1.2","value":"1.0","zone_name":"example.com"}`),
