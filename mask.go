@@ -499,20 +499,20 @@ func (m *masking) query(query string) string {
 // links masks the secrets in the addresses that stand in a text, and in a text
 // that is a form or an address without a host.
 func (m *masking) links(text string) string {
-	if strings.IndexByte(text, '=') < 0 && strings.Index(text, "://") < 0 {
-		return text
-	}
-	if strings.Index(text, "://") >= 0 {
+	if strings.Contains(text, "://") {
 		var b strings.Builder
-		for rest := text; rest != ""; {
-			word := rest
-			if i := strings.IndexAny(rest, " \t\r\n"); i >= 0 {
-				word = rest[:i+1]
+		for rest := text; ; {
+			i := strings.IndexAny(rest, " \t\r\n")
+			if i < 0 {
+				return b.String() + m.link(rest)
 			}
-			rest = rest[len(word):]
-			b.WriteString(m.link(word))
+			b.WriteString(m.link(rest[:i]))
+			b.WriteByte(rest[i])
+			rest = rest[i+1:]
 		}
-		return b.String()
+	}
+	if strings.IndexByte(text, '=') < 0 {
+		return text
 	}
 	if path, query, found := strings.Cut(text, "?"); found && !strings.ContainsAny(path, " \t\n\"=") {
 		return path + "?" + m.query(query)
@@ -574,20 +574,16 @@ func (m *masking) link(text string) string {
 		first := m.link(text[:next])
 		return first + m.link(text[next:])
 	}
-	shown := withoutPassword(text, scheme+3)
-	shown = withoutHook(shown, scheme+3, m.hooks)
-	path, query, found := strings.Cut(shown, "?")
-	switch {
-	case !found || query == "":
-	case m.addresses:
-		shown = path + "?" + masked
-	default:
-		// What the query hides counts by itself.
-		counted := m.n
-		if hidden := m.query(query); hidden != query {
-			return path + "?" + hidden
+	shown := withoutHook(withoutPassword(text, scheme+3), scheme+3, m.hooks)
+	if path, query, found := strings.Cut(shown, "?"); found && query != "" {
+		if !m.addresses {
+			query = m.query(query) // which counts what it masks
+			if !strings.HasPrefix(text, path+"?") {
+				m.n++
+			}
+			return path + "?" + query
 		}
-		m.n = counted
+		shown = path + "?" + masked
 	}
 	if shown != text {
 		m.n++
@@ -612,13 +608,27 @@ func nextAddress(text string, i int) int {
 	return j
 }
 
+// isHTTP reports whether a text ends in the scheme of the web.
+func isHTTP(text string) bool {
+	for _, scheme := range []string{"http://", "https://"} {
+		if at := len(text) - len(scheme); at >= 0 && strings.EqualFold(text[at:], scheme) {
+			return true
+		}
+	}
+	return false
+}
+
 // withoutPassword masks the user and the password in an address whose host begins
 // at i. That of a database may have a slash or a question mark in it.
 func withoutPassword(text string, i int) string {
 	rest := text[i:]
 	user := rest
-	if slash := strings.IndexAny(rest, "/?#"); slash >= 0 && foldPrefix(text[max(0, i-len("https://")):], "http") || slash >= 0 && foldPrefix(text[max(0, i-len("http://")):], "http") {
-		user = rest[:slash]
+	if slash := strings.IndexAny(rest, "/?#"); slash >= 0 && isHTTP(text[:i]) {
+		// What stands behind a colon and is no port is a password.
+		_, port, found := strings.Cut(rest[:slash], ":")
+		if !found || strings.Trim(port, "0123456789") == "" || strings.Contains(port, "@") {
+			user = rest[:slash]
+		}
 	}
 	if at := strings.LastIndexByte(user, '@'); at >= 0 {
 		return text[:i] + masked + rest[at:]
@@ -661,7 +671,7 @@ func withoutHook(text string, i int, mayBe bool) string {
 			return text[:end-len(path)] + masked + text[end:]
 		}
 	}
-	if !mayBe || !foldPrefix(text[max(0, i-len("https://")):], "http") && !foldPrefix(text[max(0, i-len("http://")):], "http") {
+	if !mayBe || !isHTTP(text[:i]) {
 		return text
 	}
 	parts := strings.Split(path, "/")

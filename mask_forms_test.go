@@ -55,6 +55,7 @@ func TestMask_SecretsOfEveryProduct(t *testing.T) {
 		{a + "/hyperdrive/configs", "hyperdrive.config", "create", `{"origin":"a redis://x:1@h and mysql://user:` + s + `@db"}`},
 		{a + "/hyperdrive/configs", "hyperdrive.config", "create", `{"origin":"https://a.example/x,https://user:` + s + `@b.example/"}`},
 		{z + "/pagerules", "pagerule", "update", `{"a":"https://a.example/?to=https%3A%2F%2Fuser:` + s + `@b.example/"}`},
+		{a + "/hyperdrive/configs", "hyperdrive.config", "create", `{"origin":"https://user:a/` + s + `@b.example/x"}`},
 		{a + "/hyperdrive/configs", "hyperdrive.config", "create", `{"origin":"Server=db;User Id=x;Password=` + s + `;"}`},
 		{z + "/pagerules", "pagerule", "update", `{"actions":[{"id":"forwarding_url","value":{"url":"https://user:` + s + `@example.com/"}}]}`},
 		{z + "/pagerules", "pagerule", "update", `{"actions":[{"id":"forwarding_url","value":{"url":"https://example.com/?a=b&access_token=` + s + `"}}]}`},
@@ -128,7 +129,7 @@ func TestMask_LeavesWhatAnAnalystNeeds(t *testing.T) {
 		{"/zones/" + zone + "/dns_records", "dns.record", "create", `{"type":"TXT","name":"k._domainkey","content":"v=DKIM1;k=rsa;p=MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQ=="}`},
 		{"/zones/" + zone + "/dns_records", "dns.record", "create", `{"type":"MX","name":"a","content":"mail.example.net","data":{"public_key":"x","key_tag":1,"algorithm":2}}`},
 		{"/zones/" + zone + "/rulesets/s1/rules/r1", "ruleset", "rulesets_update", `{"expression":"(http.request.uri.path eq \"/a?b=c&d=e\" and http.host eq \"x\")","description":"Author: eve","action_parameters":{"headers":{"X-Frame-Options":{"operation":"set","value":"DENY"}},"cache_key":{"custom_key":{"header":{"include":["x"]}}}}}`},
-		{"/zones/" + zone + "/pagerules", "pagerule", "update", `{"actions":[{"id":"forwarding_url","value":{"url":"https://example.com/@user/x?a=b&c=d"}}]}`},
+		{"/zones/" + zone + "/pagerules", "pagerule", "update", `{"actions":[{"id":"forwarding_url","value":{"url":"https://example.com:8443/@user/x?a=b&c=d"}}]}`},
 		{"/accounts/" + account + "/access/policies/p1", "access.policy", "update", `{"include":[{"service_token":{"token_id":"a3d0c8ba"}},{"any_valid_service_token":{}}]}`},
 		{"/zones/" + zone + "/email/routing/rules/r1", "email_routing.rule", "update", `{"actions":[{"type":"forward","value":["mallory@example.net"]}],"matchers":[{"field":"to","value":"ceo@example.com"}]}`},
 		{"/accounts/" + account + "/gateway/lists/l1", "gateway.list", "update", `{"append":[{"value":"203.0.113.66"}]}`},
@@ -155,6 +156,7 @@ func TestMask_LeavesWhatAnAnalystNeeds(t *testing.T) {
 	// Of an address that is a secret the host stays, and of a form the names.
 	for text, want := range map[string]string{
 		`{"url":"https://hooks.slack.com/services/T0/B0/x"}`:                                   `https://hooks.slack.com/` + masked,
+		`{"note":"see https://a.example/x?b=c and\n https://b.example/y"}`:                     `"see https://a.example/x?` + masked + ` and\n https://b.example/y"`,
 		`{"url":"https://siem.example.com/hooks/3f9a8b7c6d5e4f/raw"}`:                          `https://siem.example.com/hooks/` + masked + `/raw`,
 		`{"origin":"postgres://user:pw@db.example.com:5432/x"}`:                                `postgres://` + masked + `@db.example.com:5432/x`,
 		`"name=a&client_secret=x&b=c"`:                                                         `name=a&client_secret=` + masked + `&b=c`,
