@@ -453,8 +453,8 @@ var mutants = []mutant{
 	{
 		fault: "the address of a webhook is shown",
 		file:  "mask.go",
-		old:   "shown = withoutHook(shown, scheme+3, m.hooks)",
-		new:   "_ = withoutHook",
+		old:   "shown := withoutHook(withoutPassword(text, scheme+3), scheme+3, m.hooks)",
+		new:   "shown := withoutPassword(text, scheme+3)",
 		test:  "TestMask_SecretsOfEveryProduct",
 	},
 	{
