@@ -264,10 +264,12 @@ var subjects = []subject{
 	{"", "^logout ^sign_out ^signout", "account", "logout=account.logout", either},
 
 	// How members of the account sign in.
-	{"sso saml", "sso saml", "sso_connector", "", either},
+	{"^sso ^saml account_sso", "", "sso_connector", "", either},
+	{"^account$ ^user$ ^$", "sso saml", "sso_connector", "", both},
 
 	// What a program may do in the name of a user.
-	{"oauth", "oauth", "oauth_grant", "", either},
+	{"^oauth user_oauth", "", "oauth_grant", "", either},
+	{"^account$ ^user$ ^$", "oauth", "oauth_grant", "", both},
 
 	// Protections and ways to an origin whose names have words of others in them.
 	{"api_gateway api_shield schema_validation token_validation", "api_shield", "api_shield", "", either},

@@ -345,6 +345,8 @@ var taxonomy = slices.Concat(
 	// What somebody does who takes an account over, stays in it, hides in it or
 	// destroys it. The names are derived.
 	rows("?sso_connector/create; ?sso_connectors/update; ?sso_connector/delete; ?account/sso_disabled; ?account/saml_update", "", high, dash, dash),
+	rows("?access.identity_provider/saml_update; ?access.identity_provider/oauth_update", "identity_provider.update", medium, dash, dash),
+	rows("?user/oauth_create", "oauth_grant.create", medium, dash, dash),
 	rows("?access.app/create", "access_app.create", critical, dash, dash, after(`{"policies":[{"decision":"allow"},{"decision":"bypass"}]}`)),
 	rows("?access.app/update", "access_app.update", critical, dash, dash, change(`{"policies":[{"decision":"allow"}]}`, `{"policies":[{"decision":"bypass"}]}`)),
 	rows("?access.policy/create", "access_policy.create", medium, dash, dash, after(`{"decision":"allow","include":[{"everyone":{}}]}`)),
