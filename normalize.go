@@ -155,6 +155,9 @@ func (n *Normalizer) eventOf(e *entry, f *facts, v Verdict, fallback time.Time) 
 		notes = append(notes, `NUL characters and lone surrogates in the entry are replaced by \ufffd`)
 	}
 	action, decision := f.name, oneLine(f.decision, maxText)
+	if f.verb == verbDelete {
+		decision = "" // what is gone decides nothing
+	}
 	if e.outcome == outcomeFailure && action != actionUnknown {
 		action, decision = action+failedSuffix, ""
 	}

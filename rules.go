@@ -395,7 +395,7 @@ var defaultRules = []Rule{
 		Why:   "Other servers may answer for the zone."},
 	{ID: "dns-delegation-changed", Severity: medium, Techniques: oneOf{"T1584.002", "T1590.002"},
 		Match: Match{Action: oneOf{"dns_settings.update", "custom_ns.*", "secondary_dns.*"}, Verb: oneOf{"create", "update", "enable"}},
-		Title: "Name servers or zone transfers changed: {action}[: {target}][ for {zone}]",
+		Title: "Name servers or zone transfers changed: {action}[: {target}]",
 		Why:   "Another server may answer for the zone, give it its records or copy them all."},
 	{ID: "zone-created", Severity: low, Techniques: oneOf{"T1583.001"},
 		Match: Match{Action: oneOf{"zone.create"}},
@@ -635,7 +635,7 @@ var defaultRules = []Rule{
 		Why:   "Logs are delivered again."},
 	{ID: "log-retention-disabled", Severity: high, Techniques: oneOf{"T1562.008"},
 		Match: Match{Action: oneOf{"log_retention.*"}, Direction: oneOf{"weaker"}},
-		Title: "Log retention disabled[: {target}][ for {zone}]",
+		Title: "Log retention disabled[: {target}]",
 		Why:   "What happens next is kept nowhere."},
 	{ID: "log-delivery-changed", Severity: medium, Techniques: oneOf{"T1562.008"},
 		Match: Match{Action: oneOf{"logpush.job.*"}, Verb: oneOf{"create", "update", "reset"}},
@@ -678,18 +678,18 @@ var defaultRules = []Rule{
 		Why:   "The capture shows what others send."},
 	{ID: "origin-changed", Severity: medium, Techniques: oneOf{"T1557"},
 		Match: Match{Action: oneOf{"load_balancer.update", "load_balancer.pool.update", "cloud_connector.rule.update", "zone.fallback_origin.update"}},
-		Title: "Origin of traffic changed[: {target}][ for {zone}]",
+		Title: "Origin of traffic changed[: {target}]",
 		Why:   "Another server may see the requests and answer them."},
 	{ID: "load-balancer-deleted", Severity: medium, Techniques: oneOf{"T1489"},
 		Match: Match{Action: oneOf{"load_balancer.delete", "load_balancer.pool.delete", "zone.fallback_origin.delete"}},
-		Title: "Load balancer or its origin deleted[: {target}][ for {zone}]",
+		Title: "Load balancer or its origin deleted[: {target}]",
 		Why:   "What it led to is no longer reached."},
 
 	// Mail.
 
 	{ID: "email-routing-changed", Severity: medium, Techniques: oneOf{"T1114.003"},
 		Match: Match{Action: oneOf{"email_routing.*"}, Verb: oneOf{"create", "update", "delete", "enable", "disable", "reset"}},
-		Title: "Email routing changed[: {target}][ for {zone}]",
+		Title: "Email routing changed[: {target}]",
 		Why:   "Mail may go to somebody else, passwords to be reset included."},
 	{ID: "email-security-changed", Severity: medium, Techniques: oneOf{"T1562"},
 		Match: Match{Action: oneOf{"email_security.*"}, Verb: oneOf{"create", "update", "delete", "disable"}},
@@ -700,11 +700,11 @@ var defaultRules = []Rule{
 
 	{ID: "protection-removed", Severity: medium, Techniques: oneOf{"T1562"},
 		Match: Match{Action: oneOf{"api_shield.*", "page_shield.*", "origin_tls_client_auth.*", "turnstile.widget.*", "subscription.*"}, Verb: oneOf{"delete", "disable", "roll"}},
-		Title: "Protection removed: {action}[: {target}][ for {zone}]",
+		Title: "Protection removed: {action}[: {target}]",
 		Why:   "What it kept out comes through, or what relies on it fails."},
 	{ID: "protection-weakened", Severity: medium, Techniques: oneOf{"T1562"},
 		Match: Match{Action: oneOf{"bot_management.*", "api_shield.*", "page_shield.*", "leaked_credential_checks.*", "origin_tls_client_auth.*"}, Direction: oneOf{"weaker"}},
-		Title: "Protection weakened: {action}[: {target}][ for {zone}]",
+		Title: "Protection weakened: {action}[: {target}]",
 		Why:   "A protection was lowered or switched off."},
 
 	// Everything else, by the verb alone.
