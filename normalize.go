@@ -140,7 +140,7 @@ func (n *Normalizer) eventOf(e *entry, f *facts, v Verdict, fallback time.Time) 
 	text := e.raw
 	if e.call != nil {
 		api, request = apiV2, e.call.Request
-	} else if e.hasValues() {
+	} else if e.hasValues() && (!plainValues(&f.naming) || mayHoldSecret(text)) {
 		var n int
 		if text, n = maskEntry(text, &f.naming); n > 0 {
 			notes = append(notes, maskedNote(n))
