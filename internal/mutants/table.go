@@ -452,7 +452,7 @@ var mutants = []mutant{
 	},
 	{
 		fault: "the address of a webhook is shown",
-		file:  "mask.go",
+		file:  "links.go",
 		old:   "shown := withoutHook(withoutPassword(text, scheme+3), scheme+3, m.hooks)",
 		new:   "shown := withoutPassword(text, scheme+3)",
 		test:  "TestMask_SecretsOfEveryProduct",
