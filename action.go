@@ -212,6 +212,7 @@ var pairs = []struct{ resource, action, name string }{
 	{"d1.database", "create", "d1.database.create"},
 	{"d1.database", "update", "d1.database.update"},
 	{"d1.database", "delete", "d1.database.delete"},
+	{"d1.database", "export", "d1.database.export"},
 	{"ai_gateway.gateway", "create", "ai_gateway.gateway.create"},
 	{"ai_gateway.gateway", "update", "ai_gateway.gateway.update"},
 	{"ai_gateway.gateway", "delete", "ai_gateway.gateway.delete"},
@@ -262,7 +263,55 @@ var subjects = []subject{
 	{"", "^login sso_login ^sign_in ^signin", "account", "login=account.login view=account.login", either},
 	{"", "^logout ^sign_out ^signout", "account", "logout=account.logout", either},
 
+	// How members of the account sign in.
+	{"^sso ^saml account_sso", "", "sso_connector", "", either},
+	{"^account$ ^user$ ^$", "sso saml", "sso_connector", "", both},
+
+	// What a program may do in the name of a user.
+	{"^oauth user_oauth", "", "oauth_grant", "", either},
+	{"^account$ ^user$ ^$", "oauth", "oauth_grant", "", both},
+
+	// Protections and ways to an origin whose names have words of others in them.
+	{"api_gateway api_shield schema_validation token_validation", "api_shield", "api_shield", "", either},
+	{"page_shield", "page_shield", "page_shield", "", either},
+	{"bot_management", "bot_management", "bot_management", "", either},
+	{"leaked_credential", "leaked_credential", "leaked_credential_checks", "", either},
+	{"origin_tls_client_auth", "origin_tls_client_auth", "origin_tls_client_auth", "", either},
+	{"email_routing", "email_routing", "email_routing", "", either},
+	{"email_security", "email_security", "email_security", "", either},
+	{"turnstile challenges_widget", "turnstile", "turnstile.widget", "", either},
+	{"^zaraz settings_zaraz", "^zaraz", "zaraz", "", either},
+	{"^snippet", "^snippet", "snippet", "", either},
+	{"^pages_deployment ^pages_project_deployment", "", "pages.deployment", "", either},
+	{"^pages_domain ^pages_project_domain", "", "pages.domain", "create=pages.domain.add delete=pages.domain.remove", either},
+	{"^pages$ ^pages_project", "", "pages.project", "", either},
+	{"load_balancer_pool load_balancers_pool ^pool$", "", "load_balancer.pool", "", either},
+	{"load_balancer_monitor load_balancers_monitor", "", "load_balancer.monitor", "", either},
+	{"load_balancer loadbalancer", "load_balancer", "load_balancer", "", either},
+	{"log_retention logs_retention logs_control_retention", "log_retention", "log_retention", "", either},
+	{"secondary_dns ^tsig", "secondary_dns", "secondary_dns", "", either},
+	{"^magic_route", "", "magic.route", "", either},
+	{"^addressing ^prefix ^bgp_prefix", "", "address_prefix", "", either},
+	{"^pcap packet_capture", "", "packet_capture", "", either},
+	{"^subscription", "", "subscription", "", either},
+	{"^dlp", "", "dlp", "", either},
+	{"device_polic devices_polic device_setting devices_setting device_posture devices_posture devices_network", "", "device.policy", "", either},
+	{"kv_namespace", "", "kv.namespace", "", either},
+	{"secrets_store_secret secrets_store_stores_secret", "", "secrets_store.secret", "", either},
+	{"secrets_store", "", "secrets_store", "", either},
+	{"^script worker_script workers_script workerscript ^worker$ ^workers$", "secret", "worker.script.settings", "create=worker.script.settings.update " +
+		"delete=worker.script.settings.update roll=worker.script.settings.update", both},
+	{"registrar domain", "auth_code authcode", "registrar.auth_code", "", both},
+
 	// Zero Trust. Its words are looked for before "token", "rule" and "group".
+	{"tunnel warp_connector", "token", "tunnel.token", "", both},
+	{"teamnet_route", "", "tunnel.route", "", either},
+	{"^gateway_logging", "", "gateway.logging", "", either},
+	{"^gateway_list", "", "gateway.list", "", either},
+	{"^gateway_proxy", "", "gateway.proxy_endpoint", "", either},
+	{"^gateway_certificate", "", "gateway.certificate", "", either},
+	{"access_organization", "", "access_organization", "", either},
+	{"access_certificate access_ca", "", "access_certificate", "", either},
 	{"ai_gateway", "", "ai_gateway.gateway", "", either},
 	{"^gateway_location", "", "gateway.location", "", either},
 	{"^gateway_config ^gateway_setting", "", "gateway.config", "", either},
@@ -307,7 +356,7 @@ var subjects = []subject{
 		"disable=firewall_rule.disable enable=firewall_rule.enable", either},
 
 	{"^notification ^alert", "", "notification", "", either},
-	{"tunnel cfd_tunnel", "tunnel", "tunnel", "", either},
+	{"tunnel cfd_tunnel warp_connector", "tunnel", "tunnel", "", either},
 	{"^zone$ ^zones$", "", "zone", "disable=zone.pause enable=zone.unpause", bare},
 	{"^account$ ^accounts$", "", "account", "", bare},
 }
@@ -316,8 +365,12 @@ var subjects = []subject{
 // [refine] makes of what it finds in an entry.
 var more = []string{
 	actionUnknown,
-	"account.add", "zone.transfer_out", "registrar.domain.unlock",
+	"account.add", "zone.transfer_out", "registrar.domain.unlock", "registrar.domain.lock",
 	"zone.ruleset.create", "zone.ruleset.update", "zone.ruleset.delete",
+	"zone.ruleset.redirect.create", "zone.ruleset.redirect.update", "zone.ruleset.redirect.delete",
+	"zone.ruleset.origin.create", "zone.ruleset.origin.update", "zone.ruleset.origin.delete",
+	"zone.ruleset.config.create", "zone.ruleset.config.update", "zone.ruleset.config.delete",
+	"worker.script.subdomain.disable",
 	"d1.database.restore",
 }
 

@@ -203,7 +203,7 @@ func TestNameOf_TheUnknownGetsAPredictableName(t *testing.T) {
 	t.Parallel()
 	for _, p := range []struct{ resource, action, info, want, verb string }{
 		{"spectrum.app", "created", "", "spectrum.app.create", verbCreate},
-		{"load balancer", "pool_delete", "", "load_balancer.pool_delete", verbDelete},
+		{"waiting room", "event_delete", "", "waiting_room.event_delete", verbDelete},
 		{"HealthCheck", "health_check_update", "", "health_check.update", verbUpdate},
 		{"vectorize.index", "CreateIndex", "", "vectorize.index.create", verbCreate},
 		{"pages..project", "frobnicate", "", "pages.project.frobnicate", ""},
@@ -416,7 +416,7 @@ func TestFactsOf_DirectionOfSettings(t *testing.T) {
 	// Each goes from weak to safe, and back.
 	for name, pair := range map[string][2]string{
 		"security_level": {`"essentially_off"`, `"low"`}, "ssl": {`"flexible"`, `"full"`}, "min_tls_version": {`"1.0"`, `"1.2"`},
-		"always_use_https": {`"off"`, `"on"`}, "browser_check": {`false`, `true`}, "development_mode": {`"on"`, `"off"`}, "0rtt": {`"on"`, `"off"`},
+		"always_use_https": {`"off"`, `"on"`}, "browser_check": {`false`, `true`}, "0rtt": {`"on"`, `"off"`},
 		"security_header": {`{"strict_transport_security":{"enabled":false}}`, `{"strict_transport_security":{"enabled":true}}`},
 		"waf":             {`"off"`, `"on"`}, "tls_client_auth": {`"off"`, `"on"`},
 	} {

@@ -50,9 +50,7 @@ func (p *page) entryV2(i int) *entry {
 	c.Method = oneLine(strings.ToUpper(text(atMethod)), maxText)
 	path, _, _ := strings.Cut(text(atURI), "?")
 	c.routed = findRoute(c.Method, path)
-	// What a path is not known for may be secret.
-	open := c.naming != nil && plainValues(c.naming)
-	m := masking{values: !open, addresses: !open}
+	m := maskingOf(c.naming)
 	if !utf8.ValidString(e.raw) {
 		e.notes = append(e.notes, noteInvalidUTF8)
 	}
@@ -149,6 +147,12 @@ func plainValues(n *naming) bool {
 	switch n.family {
 	case familyDNS, familyFirewall:
 		return true
+	case familyOther:
+		return strings.HasPrefix(n.name, "email_routing.")
+	case familyGateway:
+		return strings.HasPrefix(n.name, "gateway.list.")
+	case familyR2:
+		return strings.HasPrefix(n.name, "r2.bucket.")
 	case familyZone:
 		return !strings.HasPrefix(n.name, "zone.certificate.")
 	case familyAccount:
@@ -313,6 +317,15 @@ func nameOfCall(e *entry) naming {
 	}
 	if n := nameBySubject("", e.actionInfo); n != nil {
 		return *n
+	}
+	// What is below a thing may be what is done to it: ".../outgoing/disable".
+	if i := strings.LastIndexByte(e.resourceType, '.'); i > 0 && e.call.Method != "GET" && e.call.Method != "DELETE" {
+		switch v := verbOf[e.resourceType[i+1:]]; v.kind {
+		case verbEnable, verbDisable, verbRoll, verbReset, verbDelete, verbDeploy:
+			below := *e
+			below.resourceType, below.actionType = e.resourceType[:i], e.resourceType[i+1:]
+			return nameByWords(&below)
+		}
 	}
 	var buf [2*maxName + 1]byte
 	if n := byPair[string(squashPair(buf[:0], e.resourceType, e.actionType))]; n != nil {

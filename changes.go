@@ -34,7 +34,11 @@ func uninteresting(field string) bool {
 func (r *review) compare() {
 	r.compareObjects("", r.before, r.after, 1)
 	if len(r.before) == 0 && len(r.after) == 0 && (r.setting == "" || r.family == familyAccount) {
-		r.note("value", r.e.oldValue, r.e.newValue)
+		before, after := r.e.oldValue, r.e.newValue
+		if r.family == familyToken {
+			before, after = hiddenText(before), hiddenText(after)
+		}
+		r.note("value", before, after)
 	}
 	for i := range r.meta {
 		if field, ok := strings.CutPrefix(r.meta[i].key, "new_"); ok {
@@ -70,10 +74,22 @@ func (r *review) compareValues(prefix, field string, before, after value, depth 
 		old := object(nil).read(before, nil)
 		r.compareObjects(prefix+field+".", old, object(nil).read(after, old), depth+1)
 		return
-	case prefix != "":
-		field = prefix + field
 	}
-	r.note(field, before, after)
+	if isValue(field) && !plainValues(&r.naming) {
+		before, after = hiddenText(before), hiddenText(after)
+	}
+	r.note(prefix+field, before, after)
+}
+
+// isValue reports whether a member is that of a variable or of a secret.
+func isValue(field string) bool { return field == "value" || field == "text" || field == "json" }
+
+// hiddenText stands for a text that may be a secret.
+func hiddenText(v value) value {
+	if v.kind() == '"' {
+		return maskedJSON
+	}
+	return v
 }
 
 func isRuleList(field string) bool {
@@ -93,7 +109,8 @@ func (r *review) note(field string, before, after value) {
 		r.changesOmitted++
 		return
 	}
-	c := ingest.FieldChange{Field: oneLine(field, maxName), Old: shown(field, before), New: shown(field, after)}
+	m := masking{values: !plainValues(&r.naming), addresses: true, hooks: leadsAway(&r.naming)}
+	c := ingest.FieldChange{Field: oneLine(field, maxName), Old: m.shown(field, before), New: m.shown(field, after)}
 	if c.Old != "" || c.New != "" {
 		r.add(c)
 	}
@@ -110,30 +127,32 @@ func (r *review) add(c ingest.FieldChange) {
 
 // shown is a value as text, bounded, without control characters and without
 // secrets.
-func shown(field string, v value) string {
+func (m *masking) shown(field string, v value) string {
 	switch v.kind() {
 	case '"':
-		var m masking
-		return oneLine(withoutQuery(field, m.content(v.text(), isSecretField(field))), maxChangeText)
+		return oneLine(m.content(v.text(), m.isSecretChange(field)), maxChangeText)
 	case '0':
-		if isSecretField(field) {
+		if m.isSecretChange(field) {
 			return masked
 		}
 		return string(v)
 	case 't', 'f':
 		return string(v)
 	case '{', '[':
-		if isSecretField(field) {
+		if m.isSecretChange(field) {
 			return masked
 		}
-		return oneLine(outline(v), maxChangeText)
+		if m.values && v.kind() == '{' && isHeaders(field[strings.LastIndexByte(field, '.')+1:]) {
+			v = m.headers(v, 0)
+		}
+		return oneLine(m.outline(v), maxChangeText)
 	}
 	return ""
 }
 
 // outline names the elements of an array or the members of an object. It does
 // not print them in full, because there is no telling what they hold.
-func outline(v value) string {
+func (m *masking) outline(v value) string {
 	var b strings.Builder
 	v.each(func(key string, item value) bool {
 		if b.Len() > 0 {
@@ -141,83 +160,32 @@ func outline(v value) string {
 		}
 		switch kind := item.kind(); {
 		case kind == '{' && key == "":
-			b.WriteString(or(object(nil).read(item, nil).text("name", "description", "id", "email", "type"), "{…}"))
+			b.WriteString(m.content(or(object(nil).read(item, nil).text("name", "description", "id", "email", "type"), "{…}"), false))
 		case kind == '{' || kind == '[':
 			b.WriteString(key)
+		case key != "" && m.values && isValue(key):
+			b.WriteString(key + "=" + m.shown(key, hiddenText(item)))
 		case key != "":
-			b.WriteString(key + "=" + shown(key, item))
+			b.WriteString(key + "=" + m.shown(key, item))
 		default:
-			b.WriteString(shown("", item))
+			b.WriteString(m.shown("", item))
 		}
 		return b.Len() < maxChangeText
 	})
 	return b.String()
 }
 
-// isSecretField reports whether a field by its name holds a secret, rather than
-// the name or the state of one.
-func isSecretField(field string) bool {
-	secret := false
-	for i := range len(field) {
-		switch rest := field[i:]; field[i] | 0x20 {
-		case 's':
-			secret = secret || foldPrefix(rest, "secret")
-		case 't':
-			secret = secret || foldPrefix(rest, "token")
-		case 'p':
-			secret = secret || foldPrefix(rest, "passw") || foldPrefix(rest, "private") || foldPrefix(rest, "passphrase") ||
-				foldPrefix(rest, "psk") || foldPrefix(rest, "pwd")
-		case 'j':
-			secret = secret || foldPrefix(rest, "jwk") // that of a stream signs
-		case 'r':
-			secret = secret || foldPrefix(rest, "recovery_code")
-		case 'k':
-			secret = secret || foldPrefix(rest, "key")
-		case 'h':
-			secret = secret || foldPrefix(rest, "hash")
-		case 'c':
-			secret = secret || foldPrefix(rest, "credential")
-		case 'a':
-			secret = secret || foldPrefix(rest, "authorization")
+// isSecretChange reports whether a changed field is a secret by its name, or by
+// that of what it is part of.
+func (m *masking) isSecretChange(field string) bool {
+	within := ""
+	for name := range strings.SplitSeq(field, ".") {
+		if isSecretMember(name) && within != "cache_key" || strings.HasSuffix(name, "token_hash") || m.values && (name == "codes" || isHeaders(within) && !isPlainHeader(name)) {
+			return true
 		}
+		within = name
 	}
-	if !secret {
-		return false
-	}
-	for _, end := range []string{"_name", "_tag", "_id", "_status", "_type", "_on", "_count"} {
-		if strings.HasSuffix(field, end) {
-			return false
-		}
-	}
-	return true
-}
-
-// foldPrefix reports whether s begins with prefix, which is in lower case, in
-// any case.
-func foldPrefix(s, prefix string) bool {
-	return len(s) >= len(prefix) && lower(s[0]) == prefix[0] && strings.EqualFold(s[:len(prefix)], prefix)
-}
-
-// withoutQuery masks what follows the question mark of a destination, where log
-// delivery keeps its credentials, and the password in a URL.
-func withoutQuery(field, text string) string {
-	scheme := strings.Index(text, "://")
-	if scheme < 0 && field != "destination_conf" {
-		return text
-	}
-	if i := strings.IndexByte(text, '?'); i >= 0 {
-		text = text[:i+1] + masked
-	}
-	if scheme >= 0 {
-		host := text[scheme+3:]
-		if i := strings.IndexByte(host, '/'); i >= 0 {
-			host = host[:i]
-		}
-		if i := strings.LastIndexByte(host, '@'); i >= 0 {
-			text = text[:scheme+3] + masked + text[scheme+3+i:]
-		}
-	}
-	return text
+	return false
 }
 
 // oneLine makes s one line of at most n bytes without control characters. Most

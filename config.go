@@ -279,7 +279,7 @@ func accountIDIn(s string) string {
 // wrong place, also with what came along when it was copied.
 func looksLikeToken(s string) bool {
 	s = strings.TrimPrefix(strings.Trim(s, " \t\r\n\"'"), "Bearer ")
-	return holdsToken(s) || len(s) >= 37 && consists(s, tokenChars)
+	return tokenPrefixes.in(s) || len(s) >= 37 && consists(s, tokenChars)
 }
 
 func isGlobalKey(token string) bool {

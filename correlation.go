@@ -97,6 +97,9 @@ var joints = []joint{
 	{actions: oneOf{"zone.settings.*"}},
 	{actions: oneOf{"zone.create", "zone.delete", "zone.update", "zone.pause", "zone.unpause", "zone.cache.*", "zone.dnssec.*", "zone.hold.*"}, by: byZone},
 
+	// v2 does not know whether a domain was locked before.
+	{actions: oneOf{"registrar.domain.update", "registrar.domain.lock", "registrar.domain.unlock"}, class: "registrar.domain.update"},
+
 	// A script that is uploaded may be new or not, for all that v2 knows.
 	{actions: oneOf{"worker.script.create", "worker.script.update"}, class: "worker.script.update"},
 	{actions: oneOf{"worker.script.*"}},

@@ -77,15 +77,18 @@ const (
 )
 
 // settingOrders are the values of the zone settings that protect something,
-// from the weakest to the safest.
+// from the weakest to the safest. Those in front of the first bar are weak and
+// those behind the last are safe whatever was before; without bars these are the
+// first and the last.
 var settingOrders = map[string]string{
-	"security_level":  "off essentially_off low medium high under_attack",
-	"ssl":             "off flexible full strict origin_pull",
-	"min_tls_version": "1.0 1.1 1.2 1.3",
+	"security_level":  "off essentially_off | low medium high | under_attack",
+	"ssl":             "off flexible | full | strict origin_pull",
+	"min_tls_version": "1.0 1.1 | 1.2 | 1.3",
 
 	"always_use_https":          "off on",
 	"advanced_ddos":             "off on",
 	"automatic_https_rewrites":  "off on",
+	"bic":                       "off on", // the browser check of a configuration rule
 	"bot_fight_mode":            "off on",
 	"browser_check":             "off on",
 	"dnssec":                    "off on",
@@ -104,8 +107,7 @@ var settingOrders = map[string]string{
 	"universal_ssl":             "off on",
 	"waf":                       "off on",
 
-	"0rtt":             "on off",
-	"development_mode": "on off",
+	"0rtt": "on off",
 }
 
 // factsOf finds out what an entry did. It never fails: what an entry does not
@@ -262,20 +264,13 @@ func (r *review) refine() {
 	case familyFirewall:
 		r.refineFirewall()
 	case familyAccess:
-		r.decision = strings.ToLower(r.text("decision"))
-		r.target = r.text("name", "app_name")
-		switch bypassed := strings.EqualFold(r.before.text("decision"), "bypass"); {
-		case r.decision == "bypass" && !bypassed:
-			r.direction = weaker
-		case r.decision != "" && r.decision != "bypass" && bypassed:
-			r.direction = safer
-		}
+		r.refineAccess()
 	case familyWorkers:
 		r.refineWorker()
 	case familyR2:
 		r.target = r.meta.text("bucket", "bucket_name")
 		if r.target == "" {
-			r.target = r.text("bucket_name", "name")
+			r.target = r.text("bucket_name", "bucket", "name")
 		}
 		if r.name == "r2.bucket.visibility.change" {
 			r.refineVisibility()
@@ -290,7 +285,8 @@ func (r *review) refine() {
 		if r.name == "d1.database.update" && strings.EqualFold(r.e.actionInfo, "TimeTravel") {
 			r.naming = *namings["d1.database.restore"]
 		}
-		r.target = r.text("name", "description")
+		r.target = r.text("name", "title", "description", "email", "email_domain", "hostname", "network", "prefix", "ns_name")
+		r.refineProtection()
 	}
 	if r.target == "" && r.e.resourceID != r.e.ownerID {
 		r.target = r.e.resourceID
@@ -305,8 +301,58 @@ func (r *review) refine() {
 			r.shared = strings.TrimSpace(name + " (" + id + ")")
 		}
 	}
+	if r.target == "" && r.family == familyOther {
+		r.target = r.zoneName
+	}
+	if e := r.e; e.call == nil && holdsSecret(r.target) {
+		r.target = masked
+	}
 	r.compare()
 	r.changes = append(r.changes, r.changed[:r.n]...)
+}
+
+// refineAccess finds out whom a policy lets in without asking who it is.
+func (r *review) refineAccess() {
+	r.target = r.text("name", "app_name")
+	r.decision = strings.ToLower(r.text("decision"))
+	was := strings.ToLower(r.before.text("decision"))
+	if strings.HasPrefix(r.name, "access_app.") && (r.verb == verbCreate || len(r.before) > 0) {
+		// An application may bring its policies along.
+		r.decision, was = bypassIn(r.after.get("policies")), bypassIn(r.before.get("policies"))
+	}
+	switch {
+	case r.verb == verbDelete:
+		if was == "bypass" {
+			r.direction = safer
+		}
+	case r.decision == "bypass" && was != "bypass":
+		r.direction = weaker
+	case r.decision != "" && r.decision != "bypass" && was == "bypass":
+		r.direction = safer
+	case r.verb == verbCreate && (r.decision == "non_identity" || r.decision == "allow" && hasEveryone(r.after.get("include"))):
+		r.direction = weaker
+	}
+}
+
+// bypassIn is "bypass" where one of the policies decides that.
+func bypassIn(policies value) (decision string) {
+	policies.each(func(_ string, policy value) bool {
+		if text := policy.get("decision").text(); strings.EqualFold(text, "bypass") {
+			decision = "bypass"
+		}
+		return decision == ""
+	})
+	return decision
+}
+
+// hasEveryone reports whether one of the rules of a policy is met by everyone.
+func hasEveryone(rules value) bool {
+	everyone := false
+	rules.each(func(_ string, rule value) bool {
+		everyone = rule.get("everyone") != ""
+		return !everyone
+	})
+	return everyone
 }
 
 func (r *review) rename(name string) { r.naming = *namings[name] }
@@ -345,6 +391,8 @@ func (r *review) refineAccount() {
 		}
 	case "account.staff_login":
 		r.target = r.actorName
+	case "account.move":
+		r.target = r.text("destination_organization_id")
 	}
 	if e := r.e; r.target == "" && r.isAboutOneself() && (e.resourceID == "" || e.resourceID == e.actorID || e.resourceID == e.ownerID) {
 		r.target = e.actorEmail
@@ -533,22 +581,31 @@ func (r *review) refineZone() {
 			r.rename("zone.dnssec.enable")
 		}
 	case "zone.hold.update":
-		if r.after.text("hold") == "false" {
+		// Until the time that hold_after is there is no hold.
+		if r.after.text("hold") == "false" || r.after.text("hold_after") != "" && r.after.text("hold_after") != r.before.text("hold_after") {
 			r.rename("zone.hold.remove")
 		}
 	case "zone.update":
-		if r.after.text("paused") == "true" && r.before.text("paused") != "true" {
+		switch was, is := r.before.text("paused"), r.after.text("paused"); {
+		case is == "true" && was != "true":
 			r.rename("zone.pause")
+		case is == "false" && (was == "true" || r.e.call != nil):
+			r.rename("zone.unpause")
 		}
 	case "registrar.domain.update":
-		if r.e.call != nil && r.after.text("locked") == "false" {
+		switch was, is := r.before.text("locked"), r.after.text("locked"); {
+		case is == "false" && (was == "true" || r.e.call != nil):
 			r.rename("registrar.domain.unlock")
+		case is == "true" && was == "false":
+			r.rename("registrar.domain.lock")
 		}
+	case "zone.pagerule.create", "zone.pagerule.update":
+		r.refinePageRule()
 	}
 	switch r.name {
-	case "zone.dnssec.disable", "zone.hold.remove", "zone.pause":
+	case "zone.dnssec.disable", "zone.hold.remove", "zone.pause", "registrar.domain.unlock":
 		r.direction = weaker
-	case "zone.dnssec.enable", "zone.hold.create", "zone.unpause":
+	case "zone.dnssec.enable", "zone.hold.create", "zone.unpause", "registrar.domain.lock":
 		r.direction = safer
 	}
 	r.target = r.meta.text("pr_match")
@@ -566,6 +623,28 @@ func (r *review) refineZone() {
 	}
 	if r.zoneName == "" && strings.EqualFold(r.e.resourceType, "zone") {
 		r.zoneName = zoneName(r.text("name"))
+	}
+}
+
+// refinePageRule tells whether a page rule switches a protection off where it was
+// not off before.
+func (r *review) refinePageRule() {
+	was := r.before.get("actions")
+	r.after.get("actions").each(func(_ string, action value) bool {
+		if !strings.Contains(string(was), string(action)) && weakens(action) {
+			r.direction = weaker
+		}
+		return r.direction == ""
+	})
+}
+
+// weakens reports whether an action of a page rule switches a protection off.
+func weakens(action value) bool {
+	switch id := action.get("id").text(); id {
+	case "disable_security", "disable_waf", "disable_firewall":
+		return true
+	default:
+		return settingDirection(id, "", action.get("value")) == weaker
 	}
 }
 
@@ -588,6 +667,10 @@ func (r *review) refineSetting() {
 	}
 	r.target = r.setting
 	now, before := r.meta.get("value", "new_value"), r.meta.get("old_value")
+	if e := r.e; e.call != nil && bodySettings[e.call.words] != "" {
+		r.setting, now = bodySettings[e.call.words], r.after.get("enabled")
+		r.target = r.setting
+	}
 	if now == "" {
 		now, before = r.after.get("value"), r.before.get("value")
 	}
@@ -641,22 +724,22 @@ func settingDirection(setting string, before, now value) string {
 	if !ok {
 		return ""
 	}
-	to, top := settingRank(order, now)
-	from, _ := settingRank(order, before)
+	to, part, last := settingRank(order, now)
+	from, _, _ := settingRank(order, before)
 	switch {
 	case to < 0 || to == from:
 		return ""
-	case from >= 0 && to < from, from < 0 && to == 0:
+	case from >= 0 && to < from, from < 0 && part == 0:
 		return weaker
-	case from >= 0, to == top:
+	case from >= 0, part == last:
 		return safer
 	}
 	return ""
 }
 
-// settingRank is where a value stands in the order of its setting, or -1, and
-// the rank of the safest value.
-func settingRank(order string, v value) (rank, top int) {
+// settingRank is where a value stands in the order of its setting, or -1, and in
+// which of its parts, of which the last is the safest.
+func settingRank(order string, v value) (rank, part, last int) {
 	text := v.text()
 	switch {
 	case v.kind() == '{':
@@ -673,13 +756,78 @@ func settingRank(order string, v value) (rank, top int) {
 		text = map[string]string{"true": "on", "false": "off"}[text]
 	}
 	rank = -1
+	i, bars := 0, strings.IndexByte(order, '|') >= 0
 	for known := range strings.SplitSeq(order, " ") {
-		if strings.EqualFold(known, text) {
-			rank = top
+		switch {
+		case known == "|":
+			last++
+			continue
+		case !bars:
+			last = i
 		}
-		top++
+		if strings.EqualFold(known, text) {
+			rank, part = i, last
+		}
+		i++
 	}
-	return rank, top - 1
+	return rank, part, last
+}
+
+// bodySettings are the paths of settings that stand in a body without a name of
+// theirs, and their names.
+var bodySettings = map[string]string{
+	"ssl.universal.settings": "universal_ssl",
+}
+
+// protections are the beginnings of the names of what protects and is switched
+// by a member of its own, and switches are those members and their values from
+// the weakest to the safest.
+var (
+	protections = []string{"bot_management.", "page_shield.", "api_shield.", "leaked_credential_checks.", "origin_tls_client_auth.",
+		"log_retention.", "notification.", "sso_connector.", "device.policy.", "address_prefix."}
+	switches = map[string]string{
+		"advertised":                           false2true,
+		"ai_bots_protection":                   "disabled | only_on_ad_pages | block",
+		"enabled":                              false2true,
+		"fight_mode":                           false2true,
+		"flag":                                 false2true,
+		"gateway_proxy_enabled":                false2true,
+		"gateway_udp_proxy_enabled":            false2true,
+		"sbfm_definitely_automated":            "allow | managed_challenge | block",
+		"sbfm_likely_automated":                "allow | managed_challenge | block",
+		"sbfm_verified_bots":                   "allow | block",
+		"switch_locked":                        false2true,
+		"validation_default_mitigation_action": "none log | block",
+	}
+)
+
+const false2true = "off on"
+
+// refineProtection tells what is switched off from what is switched on.
+func (r *review) refineProtection() {
+	if r.verb != verbUpdate || !hasAnyPrefix(r.name, protections) {
+		return
+	}
+	for i := range r.after {
+		m := &r.after[i]
+		order, ok := switches[m.key]
+		if !ok {
+			continue
+		}
+		to, part, last := settingRank(order, m.val)
+		from, _, _ := settingRank(order, r.before.get(m.key))
+		switch {
+		case to < 0 || to == from:
+		case from >= 0 && to < from, from < 0 && part == 0:
+			r.direction = weaker
+			if name := strings.TrimSuffix(r.name, r.verb) + verbDisable; m.key == "enabled" && namings[name] != nil {
+				r.rename(name)
+			}
+			return
+		case from >= 0, part == last:
+			r.direction = safer
+		}
+	}
 }
 
 func (r *review) refineDNS() {
@@ -775,6 +923,10 @@ func (r *review) refineWorker() {
 		}
 		r.noScript = r.noScript && r.script == ""
 	default:
+		if r.name == "worker.script.expose" && r.after.text("enabled") == "false" {
+			r.rename("worker.script.subdomain.disable")
+			r.direction = safer
+		}
 		r.script = r.e.resourceID
 		if r.script == "" {
 			r.script = r.text("script", "script_name", "name")

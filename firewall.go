@@ -33,6 +33,40 @@ var (
 	firewallPhases = []string{"http_request_firewall_", "http_ratelimit", "http_request_api_gateway", "magic_transit"}
 )
 
+// rulesetKinds are the phases of rulesets that lead visitors elsewhere or switch
+// protections for some of them, and what their canonical names have for it.
+var rulesetKinds = map[string]string{
+	"http_request_dynamic_redirect": "redirect.",
+	"http_request_redirect":         "redirect.",
+	"http_request_origin":           "origin.",
+	"http_config_settings":          "config.",
+}
+
+// configWeakens reports whether a configuration rule that is new or has changed
+// switches a protection off.
+func (r *review) configWeakens() bool {
+	weak := false
+	look := func(rule value) {
+		rule.get("action_parameters").each(func(setting string, v value) bool {
+			weak = weak || settingDirection(setting, "", v) == weaker
+			return !weak
+		})
+	}
+	if text := r.after.get("action_parameters"); text != "" {
+		look(r.e.newValue)
+	}
+	for _, key := range ruleLists {
+		before := string(r.before.get(key))
+		r.after.get(key).each(func(_ string, rule value) bool {
+			if !strings.Contains(before, string(rule)) {
+				look(rule)
+			}
+			return !weak
+		})
+	}
+	return weak
+}
+
 func hasAnyPrefix(s string, prefixes []string) bool {
 	for _, p := range prefixes {
 		if strings.HasPrefix(s, p) {
@@ -56,11 +90,13 @@ func (r *review) refineFirewall() {
 	managed := hasAnyPrefix(phase, managedPhases) || strings.HasPrefix(r.name, "waf_rule.") ||
 		strings.Contains(strings.ToLower(r.e.resourceType), "waf")
 	if phase != "" && !managed && !hasAnyPrefix(phase, firewallPhases) {
-		switch r.verb {
-		case verbCreate, verbDelete:
-			r.rename("zone.ruleset." + r.verb)
-		default:
-			r.rename("zone.ruleset.update")
+		verb := r.verb
+		if verb != verbCreate && verb != verbDelete {
+			verb = verbUpdate
+		}
+		r.rename("zone.ruleset." + rulesetKinds[phase] + verb)
+		if strings.HasPrefix(r.name, "zone.ruleset.config.") && verb != verbDelete && r.configWeakens() {
+			r.direction = weaker
 		}
 		if r.target == "" {
 			r.target = r.text("name")
@@ -100,7 +136,9 @@ func (r *review) refineFirewall() {
 		r.direction = weaker
 	case d.removed:
 		r.rename("zone.firewall.rule.delete")
-		r.direction = d.removal
+		if r.direction = d.removal; r.direction == safer && (d.moved == weaker || d.addition == weaker) {
+			r.direction = weaker
+		}
 	case d.moved == weaker:
 		r.direction = weaker
 	case d.added:
@@ -372,10 +410,13 @@ func (d *controlsDiff) deleted(c *firewallControl) {
 	if c.parent != "" {
 		return
 	}
-	d.removed = true
-	if removal := reverse(c.direction()); d.removal == "" || removal == weaker {
+	switch removal := reverse(c.direction()); {
+	case !d.removed, removal == weaker:
 		d.removal = removal
+	case removal != d.removal && d.removal != weaker:
+		d.removal = "" // of one of them it cannot be told
 	}
+	d.removed = true
 	d.note(4, c, "action", c.action, "")
 }
 

@@ -1,8 +1,6 @@
 package cloudflareaudit
 
 import (
-	"net/url"
-	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -13,9 +11,17 @@ type masking struct {
 	// values says that a member called "value" or "text" holds a secret too, and
 	// so does a body that is a text and not an object.
 	values bool
-	// addresses says that the query of an address may be one.
-	addresses bool
-	n         int
+	// addresses says that the query of an address may be one, and hooks that
+	// its path may.
+	addresses, hooks bool
+	n                int
+}
+
+// maskingOf is how to mask an entry of a kind. Of what nobody has heard of no
+// value is shown.
+func maskingOf(n *naming) masking {
+	open := n != nil && plainValues(n)
+	return masking{values: !open, addresses: !open, hooks: n != nil && leadsAway(n)}
 }
 
 // body masks the secrets in the body of a request or of a response.
@@ -34,8 +40,8 @@ func (m *masking) body(v value) value {
 
 // maskEntry masks the secrets in an entry of the audit log. Its parts that are
 // no values and no metadata hold none.
-func maskEntry(raw string) (shown string, n int) {
-	m := masking{addresses: true}
+func maskEntry(raw string, about *naming) (shown string, n int) {
+	m := maskingOf(about)
 	v := value(raw)
 	if v.kind() != '{' {
 		return raw, 0
@@ -44,10 +50,22 @@ func maskEntry(raw string) (shown string, n int) {
 		switch key {
 		case "id", "action", "actor", "interface", "owner", "resource", "when":
 			return item
+		case "newValue", "oldValue":
+			return m.value(item, isBareSecret(about, item))
 		}
 		return m.value(item, false)
 	})
 	return string(v), m.n
+}
+
+// isBareSecret reports whether a value of the audit log that is a text and no
+// JSON may be a credential: those of credentials are nothing else.
+func isBareSecret(about *naming, v value) bool {
+	if about.family != familyToken || v.kind() != '"' {
+		return false
+	}
+	text := strings.TrimSpace(v.text())
+	return text != "" && text != "null" && text[0] != '{' && text[0] != '['
 }
 
 // call masks the secrets in an entry of Audit Logs v2: in the bodies, in the query
@@ -129,13 +147,40 @@ func (m *masking) at(v value, secret bool, depth int) value {
 func (m *masking) object(v value, member string) value { return m.members(v, false, member, 0) }
 
 func (m *masking) members(v value, secret bool, member string, depth int) value {
-	// The secret of a Worker says of itself that it is one.
-	named := m.values || strings.Contains(v.get("type").text(), "secret")
 	return m.rebuilt(v, func(key string, item value) value {
-		hidden := secret || key == member && member != "" || isSecretMember(key) ||
-			named && (key == "value" || key == "text")
+		hidden := secret && key != "id" && !isOpenEnd(key) || key == member && member != "" || isSecretMember(key)
+		switch key {
+		case "value", "text":
+			// The secret of a Worker says of itself that it is one.
+			hidden = hidden || m.values || strings.Contains(v.get("type").text(), "secret")
+		case "json":
+			hidden = hidden || m.values && item.kind() == '"' // a variable of a Worker
+		case "codes":
+			hidden = hidden || m.values // those that stand in for a second factor
+		case "custom_key":
+			hidden = secret || item.kind() == '"' // that of a certificate, not of a cache
+		}
+		if m.values && !hidden && item.kind() == '{' && isHeaders(key) {
+			return m.headers(item, depth+1)
+		}
 		return m.at(item, hidden, depth+1)
 	})
+}
+
+// headers masks the values of headers that are sent to somewhere, except those
+// that say nothing.
+func (m *masking) headers(v value, depth int) value {
+	return m.rebuilt(v, func(name string, item value) value { return m.at(item, !isPlainHeader(name), depth+1) })
+}
+
+func isHeaders(member string) bool { return member == "header" || member == "headers" }
+
+func isPlainHeader(name string) bool {
+	switch strings.ToLower(name) {
+	case "accept", "content-type", "host", "user-agent":
+		return true
+	}
+	return false
 }
 
 func (m *masking) elements(v value, secret bool, depth int) value {
@@ -199,59 +244,12 @@ func (m *masking) content(text string, secret bool) string {
 		}
 		return text
 	}
-	if m.addresses {
-		if shown := withoutQuery("", text); shown != text {
-			m.n++
-			return shown
-		}
-	}
-	return text
+	return m.links(text)
 }
 
 func quote(text string) value {
 	b, _ := jsontext.AppendQuote(nil, text)
 	return value(b)
-}
-
-// isSecretMember reports whether a member by its name holds a secret, rather
-// than what everybody may know of one.
-func isSecretMember(key string) bool {
-	if !isSecretField(key) {
-		return false
-	}
-	key = strings.ToLower(key)
-	switch {
-	case strings.Contains(key, "public"), strings.HasSuffix(key, "token_hash"), strings.HasPrefix(key, "com.cloudflare."),
-		strings.HasPrefix(key, "cache_key"), strings.HasPrefix(key, "custom_key"):
-		return false
-	}
-	return true
-}
-
-// tokenPrefixes are those of Cloudflare's own credentials.
-var tokenPrefixes = []string{"cfat_", "cfut_", "cfk_"}
-
-func holdsToken(text string) bool {
-	return slices.ContainsFunc(tokenPrefixes, func(prefix string) bool { return strings.Contains(text, prefix) })
-}
-
-// holdsSecret reports whether a text by its form is a secret or has one in it.
-func holdsSecret(text string) bool {
-	if strings.Contains(text, "PRIVATE KEY") || isAuthorization(text, "bearer ") || isAuthorization(text, "basic ") {
-		return true
-	}
-	// A JSON web token, or the token of a tunnel.
-	return holdsToken(text) || len(text) >= 32 && strings.HasPrefix(text, "eyJ") && !strings.Contains(text, " ")
-}
-
-// isAuthorization reports whether a text is the value of such a header, rather
-// than words that begin as one.
-func isAuthorization(text, scheme string) bool {
-	if !foldPrefix(text, scheme) {
-		return false
-	}
-	rest := strings.TrimSpace(text[len(scheme):])
-	return !strings.Contains(rest, " ") && (len(rest) >= 20 || strings.ContainsAny(rest, "0123456789"))
 }
 
 // torn masks the secrets in a text that is JSON but for a part that is missing or
@@ -331,24 +329,13 @@ func (m *masking) tornText(literal string, secret bool) string {
 			return string(quote(shown))
 		}
 	default:
-		if shown := m.address(text); shown != text {
+		unread := masking{addresses: true, hooks: m.hooks}
+		if shown := unread.links(text); shown != text {
+			m.n += unread.n
 			return string(quote(shown))
 		}
 	}
 	return literal
-}
-
-// address masks the secrets in a text that may be an address.
-func (m *masking) address(text string) string {
-	if shown := withoutQuery("", text); shown != text {
-		m.n++
-		return shown
-	}
-	path, query, found := strings.Cut(text, "?")
-	if !found {
-		return text
-	}
-	return path + "?" + m.query(query)
 }
 
 // isHidden reports whether a member of a text that cannot be read as JSON may be
@@ -357,24 +344,8 @@ func isHidden(key string) bool {
 	return key == "value" || key == "text" || isSecretMember(key)
 }
 
-// query masks the secrets in the query of a URI.
-func (m *masking) query(query string) string {
-	if query == "" {
-		return ""
-	}
-	parts := strings.Split(query, "&")
-	for i, part := range parts {
-		name, text, _ := strings.Cut(part, "=")
-		plainName, err1 := url.QueryUnescape(name)
-		plain, err2 := url.QueryUnescape(text)
-		if err1 == nil && err2 == nil && !isSecretMember(plainName) && !holdsSecret(plain) && !holdsSecret(plainName) {
-			continue
-		}
-		m.n++
-		parts[i] = masked
-		if err1 == nil && !holdsSecret(plainName) && text != "" {
-			parts[i] = name + "=" + masked
-		}
-	}
-	return strings.Join(parts, "&")
+// leadsAway reports whether what an action is about has an address of the user's
+// to which Cloudflare posts.
+func leadsAway(n *naming) bool {
+	return n.family == familyLogs || strings.HasPrefix(n.name, "notification.")
 }

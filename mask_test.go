@@ -119,6 +119,10 @@ func FuzzMask(f *testing.F) {
 		if !utf8.ValidString(method+path) || !v.IsValid(readOptions...) || strings.Contains(text, sesame) || nesting(v) > 50 {
 			return
 		}
+		logged := `{"metadata":` + string(v) + `}`
+		if _, n := maskEntry(logged, namings["dns.record.update"]); n > 0 {
+			require.True(t, mayHoldSecret(logged), logged)
+		}
 		for _, secret := range []string{`"client_secret":"` + sesame + `"`, `"note":"cfut_` + sesame + `"`, `"a":{"password":[["` + sesame + `"]]}`,
 			`"j":"{\"private_key\":\"` + sesame + `\"}"`, `"k":{"type":"secret_text","text":"` + sesame + `"}`} {
 			member := body(plant(value(v), secret))

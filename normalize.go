@@ -140,9 +140,9 @@ func (n *Normalizer) eventOf(e *entry, f *facts, v Verdict, fallback time.Time) 
 	text := e.raw
 	if e.call != nil {
 		api, request = apiV2, e.call.Request
-	} else if e.hasValues() && !plainValues(&f.naming) {
+	} else if e.hasValues() && (!plainValues(&f.naming) || mayHoldSecret(text)) {
 		var n int
-		if text, n = maskEntry(text); n > 0 {
+		if text, n = maskEntry(text, &f.naming); n > 0 {
 			notes = append(notes, maskedNote(n))
 		}
 	}
@@ -155,6 +155,9 @@ func (n *Normalizer) eventOf(e *entry, f *facts, v Verdict, fallback time.Time) 
 		notes = append(notes, `NUL characters and lone surrogates in the entry are replaced by \ufffd`)
 	}
 	action, decision := f.name, oneLine(f.decision, maxText)
+	if f.verb == verbDelete {
+		decision = "" // what is gone decides nothing
+	}
 	if e.outcome == outcomeFailure && action != actionUnknown {
 		action, decision = action+failedSuffix, ""
 	}

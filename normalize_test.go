@@ -452,6 +452,13 @@ func TestNormalize_SecretsStayOutOfTheEvent(t *testing.T) {
 	assert.NotContains(t, string(got.AppendJSON(nil)), secret)
 }
 
+func TestNormalize_ADeletedPolicyDecidesNothing(t *testing.T) {
+	t.Parallel()
+	got, _ := normalizer(t, classifierConfig{}).Normalize([]byte(logged("access.policy", "delete", before(`{"decision":"bypass"}`))))
+	assert.Empty(t, got.Decision)
+	assert.Equal(t, "safer", got.Audit.Direction)
+}
+
 func FuzzNormalize(f *testing.F) {
 	for _, p := range taxonomy {
 		f.Add([]byte(logged(p.resource, p.action, p.more...)))

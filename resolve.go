@@ -578,9 +578,10 @@ func tokenOf(v value, id string) apiToken {
 		return apiToken{}
 	}
 	var names []string
+	var m masking
 	policies.each(func(_ string, policy value) bool {
 		if !strings.EqualFold(policy.get("effect").text(), "deny") {
-			names = append(names, outline(policy.get("permission_groups")))
+			names = append(names, m.outline(policy.get("permission_groups")))
 		}
 		return len(names) < manyPermissions
 	})

@@ -438,10 +438,24 @@ var mutants = []mutant{
 	},
 	{
 		fault: "values in a path that is not known are shown",
-		file:  "call.go",
-		old:   "open := c.naming != nil && plainValues(c.naming)",
-		new:   "open := c.naming == nil || plainValues(c.naming)",
+		file:  "mask.go",
+		old:   "open := n != nil && plainValues(n)",
+		new:   "open := n == nil || plainValues(n)",
 		test:  "TestMask_SecretsInBodies",
+	},
+	{
+		fault: "a deleted rule that let through hides others of which nothing is known",
+		file:  "firewall.go",
+		old:   "d.removal = \"\" // of one of them it cannot be told",
+		new:   "_ = removal",
+		test:  "TestTaxonomy_EveryPairIsNamedAndGraded",
+	},
+	{
+		fault: "the address of a webhook is shown",
+		file:  "links.go",
+		old:   "shown := withoutHook(withoutPassword(text, scheme+3), scheme+3, m.hooks)",
+		new:   "shown := withoutPassword(text, scheme+3)",
+		test:  "TestMask_SecretsOfEveryProduct",
 	},
 	{
 		fault: "a batch that deletes counts as what its method says",
