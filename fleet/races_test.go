@@ -101,3 +101,26 @@ func TestChange_LeavesAJobAloneThatAWorkerTakesMeanwhile(t *testing.T) {
 		})
 	}
 }
+
+// An instance that is paused while the upkeep looks for lost jobs gets none.
+func TestUpkeep_WhileAnInstanceIsPaused(t *testing.T) {
+	t.Parallel()
+	w, faults, other := newWorlds(t)
+	w.put(t, spec("a"))
+	_, err := other.pool.Exec(t.Context(), `DELETE FROM river_job`)
+	require.NoError(t, err)
+	held := faults.Hold("UPDATE fleet_state")
+	restored := make(chan error, 1)
+	go func() { _, err := w.restore(t.Context()); restored <- err }()
+	waitFor(t, "the upkeep has found it", held.Reached)
+	paused := make(chan error, 1)
+	go func() { paused <- other.Pause(t.Context(), "example-a") }()
+	eventually(t, "the pause waits or is made", func() bool { return other.blocked(t) == 1 || len(paused) == 1 })
+	close(held.On)
+	require.NoError(t, <-restored)
+	require.NoError(t, <-paused)
+	assert.Empty(t, w.jobs(t, "example-a"))
+	list, err := w.Status(t.Context())
+	require.NoError(t, err)
+	assert.True(t, list[0].NextPoll.IsZero(), "it would count as overdue for ever")
+}

@@ -57,14 +57,15 @@ func (u *upkeep) Work(ctx context.Context, _ *river.Job[upkeepArgs]) error {
 // restore gives a job to each instance that should have one and has none, so
 // that none is ever forgotten, and returns how many that were. In normal running
 // there are none; after rows of River were lost, or a job was discarded or
-// cancelled by hand, there may be.
+// cancelled by hand, there may be. What is being changed at the time is left to
+// the change, or to the next upkeep.
 func (f *Fleet) restore(ctx context.Context) (n int, err error) {
 	err = pgx.BeginFunc(ctx, f.pool, func(tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, `SELECT i.id, i.interval_s FROM fleet_instance i JOIN fleet_state s ON s.id = i.id
 			WHERE NOT i.paused AND NOT s.halted AND NOT EXISTS (
 				SELECT FROM river_job j WHERE j.kind = $1 AND j.args->>'instance' = i.id
 				AND j.state IN ('available', 'pending', 'retryable', 'running', 'scheduled'))
-			LIMIT 5000`, pollArgs{}.Kind())
+			LIMIT 5000 FOR SHARE OF i SKIP LOCKED`, pollArgs{}.Kind())
 		if err != nil {
 			return err
 		}
