@@ -9,7 +9,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/aisoc/cloudflareaudit/ingest"
 	"github.com/aisoc/cloudflareaudit/internal/pgtest"
+	"github.com/aisoc/cloudflareaudit/store/postgres"
 )
 
 // newWorlds is a fleet on two machines: the statements of the first can be held,
@@ -100,6 +102,102 @@ func TestChange_LeavesAJobAloneThatAWorkerTakesMeanwhile(t *testing.T) {
 			assert.NotContains(t, metadata, "cancel_attempted_at")
 		})
 	}
+}
+
+// A job that finds its instance paused or gone ends, and the instance may come
+// back in between: then there must be a job again.
+func TestResume_WhileAJobOfThePausedInstanceEnds(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ end, begin func(*Fleet) error }{
+		"resume": {
+			func(f *Fleet) error { return f.Pause(t.Context(), "example-a") },
+			func(f *Fleet) error { return f.Resume(t.Context(), "example-a") },
+		},
+		"add again": {
+			func(f *Fleet) error { return f.Remove(t.Context(), "example-a") },
+			func(f *Fleet) error { _, err := f.Put(t.Context(), spec("a")); return err },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, faults, other := newWorlds(t)
+			w.vendor.account("a", 5)
+			w.put(t, spec("a"))
+			require.NoError(t, c.end(other))
+			// As a poll that was cut off leaves it.
+			_, err := other.jobs.Insert(t.Context(), pollArgs{"example-a"}, jobAt(time.Time{}))
+			require.NoError(t, err)
+			held := faults.Hold("JobSetStateIfRunningMany")
+			stop := w.work(t)
+			waitFor(t, "the end of the job", held.Reached)
+			require.NoError(t, c.begin(other))
+			close(held.On)
+			eventually(t, "the job ends", func() bool {
+				var n int
+				require.NoError(t, other.pool.QueryRow(t.Context(), `SELECT count(*) FROM river_job
+					WHERE kind = 'fleet_poll' AND state IN ('completed', 'available')`).Scan(&n))
+				return n > 0
+			})
+			stop()
+			n, err := other.restore(t.Context())
+			require.NoError(t, err)
+			assert.Zero(t, n, "its polling goes on by itself")
+		})
+	}
+}
+
+// What is removed and added again under the same id is another instance: what a
+// poll of the old one has found out is not that of the new one.
+func TestPut_AddedAgainDuringAPoll(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a := w.vendor.account("a", 30)
+	w.vendor.account("b", 30)
+	under, on := make(chan bool, 100), make(chan bool)
+	a.answer = answerWith(func(map[string]any) error { under <- true; <-on; return nil })
+	first, second := spec("a"), spec("b")
+	first.ID, second.ID = "x", "x"
+	second.Interval = 24 * time.Hour
+	w.put(t, first)
+	stop := w.work(t)
+	<-under
+	require.NoError(t, w.Remove(t.Context(), "x"))
+	w.put(t, second)
+	close(on)
+	eventually(t, "the poll is settled", func() bool { state, _ := w.state(t, "x"); return state != "running" })
+	stop()
+	cursor, _, err := postgres.Load(t.Context(), w.pool, "x")
+	require.NoError(t, err)
+	assert.Nil(t, cursor, "the cursor of another account")
+	list, err := w.Status(t.Context())
+	require.NoError(t, err)
+	assert.True(t, list[0].LastAttempt.IsZero())
+	assert.Zero(t, list[0].Events)
+	assert.Len(t, w.jobs(t, "x"), 1)
+}
+
+// A transaction whose end is not known was committed.
+func TestWork_ALostReplyToTheCommitIsNoFailure(t *testing.T) {
+	t.Parallel()
+	w, faults, other := newWorlds(t)
+	a := w.vendor.account("a", 5)
+	a.answer = answerWith(func(map[string]any) error { faults.LoseReply("UPDATE fleet_state", "commit"); return nil })
+	s := spec("a")
+	s.Interval = time.Hour
+	w.put(t, s)
+	other.dueNow(t)
+	polled := make(chan Poll, 100)
+	stop := w.work(t, func(o *WorkOptions) { o.OnPoll = func(p Poll) { polled <- p } })
+	p := <-polled
+	stop()
+	assert.NoError(t, p.Err)
+	list, err := other.Status(t.Context())
+	require.NoError(t, err)
+	assert.EqualValues(t, 5, list[0].Events)
+	cursor, version, err := postgres.Load(t.Context(), other.pool, "example-a")
+	require.NoError(t, err)
+	assert.Equal(t, ingest.Cursor("5"), cursor)
+	assert.EqualValues(t, 1, version)
 }
 
 // An instance that is paused while the upkeep looks for lost jobs gets none.

@@ -771,8 +771,8 @@ var mutants = []mutant{
 	{
 		fault: "a pause that is under way when a poll is settled is not seen",
 		file:  "fleet/poll.go",
-		old:   "WHERE id = $1 FOR SHARE)",
-		new:   "WHERE id = $1)",
+		old:   "created_at = $14 FOR SHARE)",
+		new:   "created_at = $14)",
 		test:  "TestPause_WhileAPollIsSettled",
 	},
 	{
