@@ -449,14 +449,21 @@ func (f *Fleet) Cursor(ctx context.Context, id string) (ingest.Cursor, error) {
 	return cursor, nil
 }
 
-// inTx makes a change in a transaction. River's scheduler locks jobs in an order
-// of its own, so that the two may come to wait for each other, which the database
-// notices and ends: then it is tried again.
+// again are the faults of a transaction that another one has brought about, so
+// that it is tried again. River's scheduler locks jobs in an order of its own, so
+// that the two may come to wait for each other, which the database notices and
+// ends. And what is not there yet may be added by two at once.
+var again = map[string]bool{
+	"40P01": true, // deadlock_detected
+	"23505": true, // unique_violation
+}
+
+// inTx makes a change in a transaction.
 func (f *Fleet) inTx(ctx context.Context, do func(pgx.Tx) error) error {
 	for attempt := 1; ; attempt++ {
 		err := pgx.BeginFunc(ctx, f.pool, do)
-		deadlock, ok := errors.AsType[*pgconn.PgError](err)
-		if !ok || deadlock.Code != "40P01" || attempt == 5 {
+		fault, ok := errors.AsType[*pgconn.PgError](err)
+		if !ok || !again[fault.Code] || attempt == 5 {
 			return err
 		}
 	}
