@@ -85,9 +85,31 @@ var migrations embed.FS
 // line is the name of the migrations of this package.
 const line = "fleet"
 
+// lock keeps two processes from migrating at once, also the tables of River,
+// which has no lock of its own. The number means nothing.
+const lock = 0x63666c656574
+
 // Migrate makes the tables of the fleet, of its cursors and of River, or brings
 // them up to date, and returns what it has applied.
 func Migrate(ctx context.Context, pool *pgxpool.Pool) (applied []string, err error) {
+	held, err := pool.Acquire(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("fleet: %w", err)
+	}
+	// Taken out of the pool, which may allow but one connection.
+	conn := held.Hijack()
+	defer conn.Close(context.WithoutCancel(ctx))
+	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, int64(lock)); err != nil {
+			return fmt.Errorf("fleet: %w", err)
+		}
+		applied, err = migrate(ctx, pool)
+		return err
+	})
+	return applied, err
+}
+
+func migrate(ctx context.Context, pool *pgxpool.Pool) (applied []string, err error) {
 	add := func(names []string) {
 		applied = append(applied, names...)
 	}
