@@ -1,10 +1,14 @@
 package fleet
 
 import (
+	"context"
 	"encoding/json"
+	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -19,10 +23,8 @@ import (
 func newWorlds(t *testing.T) (w *world, faults *pgtest.Faults, other *Fleet) {
 	t.Helper()
 	url := pgtest.Database(t)
-	pool, err := pgxpool.New(t.Context(), url)
-	require.NoError(t, err)
-	t.Cleanup(pool.Close)
-	_, err = Migrate(t.Context(), pool)
+	pool := pgtest.PoolOf(t, url)
+	_, err := Migrate(t.Context(), pool)
 	require.NoError(t, err)
 	faults = new(pgtest.Faults)
 	w = newWorldIn(t, faults.Pool(t, url))
@@ -221,4 +223,120 @@ func TestUpkeep_WhileAnInstanceIsPaused(t *testing.T) {
 	list, err := w.Status(t.Context())
 	require.NoError(t, err)
 	assert.True(t, list[0].NextPoll.IsZero(), "it would count as overdue for ever")
+}
+
+// Two commands may add the same list at once.
+func TestPut_OfOneInstanceFromTwoMachines(t *testing.T) {
+	t.Parallel()
+	w, faults, other := newWorlds(t)
+	held := faults.Hold("INSERT INTO fleet_instance")
+	type result struct {
+		changes []Change
+		err     error
+	}
+	put := make(chan result, 1)
+	go func() {
+		changes, err := w.Put(t.Context(), spec("a"))
+		put <- result{changes, err}
+	}()
+	waitFor(t, "the first has found nothing", held.Reached)
+	_, err := other.Put(t.Context(), spec("a"))
+	require.NoError(t, err)
+	close(held.On)
+	got := <-put
+	require.NoError(t, got.err)
+	assert.Equal(t, []Change{Unchanged}, got.changes)
+}
+
+func TestMigrate_FromSeveralMachinesAtOnce(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Database(t)
+	faults := new(pgtest.Faults)
+	first, second := faults.Pool(t, url), pgtest.PoolOf(t, url)
+	held := faults.Hold("CREATE TABLE river_migration")
+	done := make(chan error, 2)
+	go func() { _, err := Migrate(t.Context(), first); done <- err }()
+	waitFor(t, "the first migrates", held.Reached)
+	go func() { _, err := Migrate(t.Context(), second); done <- err }()
+	f := &Fleet{pool: second}
+	eventually(t, "the second waits or is done", func() bool { return f.blocked(t) == 1 || len(done) == 1 })
+	close(held.On)
+	require.NoError(t, <-done)
+	require.NoError(t, <-done)
+}
+
+// statements counts those of a pool.
+type statements struct{ n atomic.Int64 }
+
+func (s *statements) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
+	s.n.Add(1)
+	return ctx
+}
+
+func (s *statements) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+
+// With a statement for each instance, a database that is far away would let the
+// upkeep of thousands run out of time each time.
+func TestUpkeep_TakesFewStatements(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	_, err := w.pool.Exec(t.Context(), `INSERT INTO fleet_instance (id, connector, tenant, account, feed, config, secret_refs, interval_s)
+		SELECT 'x-' || n, 'example', 't', n, 'f', '{}', '{}', 60 FROM generate_series(1, 100) n`)
+	require.NoError(t, err)
+	_, err = w.pool.Exec(t.Context(), `INSERT INTO fleet_state (id) SELECT id FROM fleet_instance`)
+	require.NoError(t, err)
+	cfg := w.pool.Config()
+	counted := new(statements)
+	cfg.ConnConfig.Tracer = counted
+	pool, err := pgxpool.NewWithConfig(t.Context(), cfg)
+	require.NoError(t, err)
+	defer pool.Close()
+	n, err := newWorldIn(t, pool).restore(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, 100, n)
+	assert.Less(t, counted.n.Load(), int64(20))
+	list, err := w.Status(t.Context())
+	require.NoError(t, err)
+	for _, s := range list {
+		due := w.jobs(t, s.ID)
+		require.Len(t, due, 1)
+		assert.WithinDuration(t, due[0], s.NextPoll, time.Millisecond)
+	}
+}
+
+// The job of a worker that died is taken for running for a long time.
+func TestUpkeep_DoesNotWaitForThatOfADeadWorker(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.put(t, spec("a"))
+	args, opts := newUpkeep()
+	_, err := w.Fleet.jobs.Insert(t.Context(), args, opts)
+	require.NoError(t, err)
+	_, err = w.pool.Exec(t.Context(), `UPDATE river_job SET state = 'running', attempt = 1, attempted_at = now() WHERE kind = 'fleet_upkeep'`)
+	require.NoError(t, err)
+	_, err = w.pool.Exec(t.Context(), `DELETE FROM river_job WHERE kind = 'fleet_poll'`)
+	require.NoError(t, err)
+	w.vendor.account("a", 1)
+	w.work(t)
+	eventually(t, "the lost job is restored", func() bool { return len(w.jobs(t, "example-a")) == 1 })
+}
+
+func TestWork_WithAPoolOfOneConnection(t *testing.T) {
+	t.Parallel()
+	cfg := pgtest.Pool(t).Config()
+	cfg.MaxConns = 1
+	pool, err := pgxpool.NewWithConfig(t.Context(), cfg)
+	require.NoError(t, err)
+	t.Cleanup(pool.Close)
+	_, err = Migrate(t.Context(), pool)
+	require.NoError(t, err)
+	w := newWorldIn(t, pool)
+	for n := range 10 {
+		id := fmt.Sprint(n)
+		w.vendor.account(id, 5)
+		w.put(t, spec(id))
+	}
+	w.dueNow(t)
+	w.work(t)
+	eventually(t, "all entries", func() bool { n, _ := w.sink.count(); return n == 50 })
 }

@@ -20,14 +20,17 @@ func (upkeepArgs) Kind() string { return "fleet_upkeep" }
 
 // periodicUpkeep has River's leader insert the job.
 func periodicUpkeep() *river.PeriodicJob {
-	return river.NewPeriodicJob(river.PeriodicInterval(upkeepInterval), func() (river.JobArgs, *river.InsertOpts) {
-		return upkeepArgs{}, &river.InsertOpts{
-			Queue: upkeepQueue,
-			// The next one comes anyway.
-			MaxAttempts: 1,
-			UniqueOpts:  river.UniqueOpts{ByState: live},
-		}
-	}, &river.PeriodicJobOpts{RunOnStart: true})
+	return river.NewPeriodicJob(river.PeriodicInterval(upkeepInterval), newUpkeep, &river.PeriodicJobOpts{RunOnStart: true})
+}
+
+func newUpkeep() (river.JobArgs, *river.InsertOpts) {
+	return upkeepArgs{}, &river.InsertOpts{
+		Queue: upkeepQueue,
+		// The next one comes anyway. It is not unique: that of a worker that
+		// died is taken for running until it is rescued, and two at once do
+		// no harm.
+		MaxAttempts: 1,
+	}
 }
 
 // upkeep restores what should never be missing.
@@ -79,12 +82,14 @@ func (f *Fleet) restore(ctx context.Context) (n int, err error) {
 		}
 		now := time.Now()
 		jobs := make([]river.InsertManyParams, len(lost))
+		ids, times := make([]string, len(lost)), make([]time.Time, len(lost))
 		for i, m := range lost {
-			at := soon(m.ID, time.Duration(m.Seconds)*time.Second, now)
-			jobs[i] = river.InsertManyParams{Args: pollArgs{m.ID}, InsertOpts: jobAt(at)}
-			if err := setNext(ctx, tx, m.ID, at); err != nil {
-				return err
-			}
+			ids[i], times[i] = m.ID, soon(m.ID, time.Duration(m.Seconds)*time.Second, now)
+			jobs[i] = river.InsertManyParams{Args: pollArgs{m.ID}, InsertOpts: jobAt(times[i])}
+		}
+		if _, err := tx.Exec(ctx, `UPDATE fleet_state s SET next_poll = l.at
+			FROM unnest($1::text[], $2::timestamptz[]) AS l (id, at) WHERE s.id = l.id`, ids, times); err != nil {
+			return err
 		}
 		_, err = f.jobs.InsertManyTx(ctx, tx, jobs)
 		n = len(lost)
