@@ -136,6 +136,10 @@ func migrate(ctx context.Context, pool *pgxpool.Pool) (applied []string, err err
 	return applied, nil
 }
 
+// ErrOutdated is in the tree of the error about tables that [Migrate] makes or
+// brings up to date.
+var ErrOutdated = pgmigrate.ErrOutdated
+
 // Check reports whether the database has the tables that this release works
 // with.
 func (f *Fleet) Check(ctx context.Context) error {
@@ -154,7 +158,7 @@ func (f *Fleet) Check(ctx context.Context) error {
 		return fmt.Errorf("fleet: %w", err)
 	}
 	if !result.OK {
-		return fmt.Errorf("fleet: the tables of River are not up to date: migrate first")
+		return fmt.Errorf("fleet: the tables of River are not up to date: %w", ErrOutdated)
 	}
 	return nil
 }

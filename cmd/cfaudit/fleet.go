@@ -57,7 +57,8 @@ type station struct {
 	budget                 int
 	// maxConns is how many connections the command may need at most, or 0.
 	maxConns int32
-	// patient says that the command waits for a database that is not there.
+	// patient says that the command waits for a database that is not there, or
+	// that cannot be written to.
 	patient bool
 }
 
@@ -98,6 +99,11 @@ func (s *station) pool(ctx context.Context, log *slog.Logger) (*pgxpool.Pool, er
 	}
 	if s.maxConns > 0 && !strings.Contains(text, "pool_max_conns") {
 		cfg.MaxConns = s.maxConns
+	}
+	if s.patient && cfg.ConnConfig.ValidateConnect == nil {
+		// A connection that only reads is of no use to a worker, and would stay
+		// in the pool when the server can write again, or another one can.
+		cfg.ConnConfig.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
 	}
 	if cfg.ConnConfig.RuntimeParams["application_name"] == "" {
 		cfg.ConnConfig.RuntimeParams["application_name"] = "cfaudit"
@@ -184,8 +190,12 @@ func (s *station) with(ctx context.Context, do func(context.Context, *fleet.Flee
 	if err != nil {
 		return err
 	}
-	if err := f.Check(ctx); err != nil {
-		return fmt.Errorf("%w: run 'cfaudit fleet migrate'", err)
+	err = f.Check(ctx)
+	if errors.Is(err, fleet.ErrOutdated) {
+		err = fmt.Errorf("%w: run 'cfaudit fleet migrate'", err)
+	}
+	if err != nil {
+		return err
 	}
 	return do(ctx, f)
 }
