@@ -444,6 +444,26 @@ func TestShort_ShowsTwoUnits(t *testing.T) {
 	}
 }
 
+// AiSOC wants a UUID, a file does not.
+func TestFleet_ATenantThatIsNoUUID(t *testing.T) {
+	t.Parallel()
+	f := newWard(t)
+	a, token := f.account(1, 5)
+	f.env[envToken] = token
+	got := f.ok("add", "--account-id", a, "--tenant", "acme", "--base-url", f.url, "--drop-routine=false")
+	assert.Equal(t, "1 account: 1 added, 0 changed, 0 unchanged\n"+
+		"note: the tenant of 1 account is not a UUID, such as \"acme\"; 'fleet work --aisoc' cannot deliver what is in these\n", got.err)
+	service := &aisocapi.Server{}
+	f.dueNow()
+	_, stop := f.call("work", "--aisoc", listen(t, service), "--dead-letters", t.TempDir(), "--listen", "127.0.0.1:0").background(t)
+	require.Eventually(t, func() bool {
+		return strings.Contains(f.ok("status", "--json").out, `"last_error": "deliver: tenant: \"acme\": must be a UUID such as 00000000-0000-4000-8000-000000000001"`)
+	}, 30*time.Second, 50*time.Millisecond)
+	stop()
+	assert.Empty(t, service.Requests())
+	assert.NotContains(t, f.ok("add", "--account-id", a, "--tenant", tenantA, "--base-url", f.url, "--drop-routine=false").err, "note")
+}
+
 // A server that has become a standby, or is kept from writing for a while, lets
 // connections in that are of no use, and these would stay after it.
 func TestFleetWork_GoesOnAfterADatabaseThatWasReadOnly(t *testing.T) {
