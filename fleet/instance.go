@@ -295,7 +295,15 @@ func (f *Fleet) put(ctx context.Context, tx pgx.Tx, p prepared) (change Change, 
 		refs = map[string]string{}
 	}
 	seconds := int(p.Interval / time.Second)
-	old, err := f.get(ctx, tx, p.ID, " FOR UPDATE")
+	// What is unchanged, mostly all of a list that is given again, is not locked:
+	// its poll would wait for the end of the list.
+	old, err := f.get(ctx, tx, p.ID, "")
+	if err == nil {
+		if same, err := f.same(old, p); err != nil || same {
+			return Unchanged, old.Paused, err
+		}
+		old, err = f.get(ctx, tx, p.ID, " FOR UPDATE")
+	}
 	if err != nil && !errors.Is(err, ErrUnknown) {
 		return "", false, err
 	}
@@ -324,9 +332,6 @@ func (f *Fleet) put(ctx context.Context, tx pgx.Tx, p prepared) (change Change, 
 		return "", false, fmt.Errorf("account: %q: the instance reads %s %q, which cannot be changed; remove it, or choose another id",
 			p.Account, old.Connector, old.Account)
 	}
-	if same, err := f.same(old, p); err != nil || same {
-		return Unchanged, old.Paused, err
-	}
 	_, err = tx.Exec(ctx, `UPDATE fleet_instance SET tenant = $2, feed = $3, config = $4, secrets = $5, secret_refs = $6,
 		interval_s = $7, version = version + 1, changed_at = now() WHERE id = $1`,
 		p.ID, p.Tenant, p.Feed, p.Config, secrets, refs, seconds)
@@ -345,7 +350,8 @@ func (f *Fleet) same(old *Instance, p prepared) (bool, error) {
 		return false, err
 	}
 	secrets, err := f.vault.open(old.ID, old.secrets)
-	return err == nil && old.Tenant == p.Tenant && old.Feed == p.Feed && old.Interval == p.Interval &&
+	return err == nil && old.Connector == p.Connector && old.Account == p.Account &&
+		old.Tenant == p.Tenant && old.Feed == p.Feed && old.Interval == p.Interval &&
 		maps.Equal(old.SecretRefs, p.SecretRefs) && maps.Equal(secrets, p.secrets) &&
 		reflect.DeepEqual(config, map[string]any(old.Config)), nil
 }
