@@ -6,7 +6,10 @@
 // One process with [ingest.Runner] and a folder serves hundreds of accounts. A
 // fleet is for more than that, or for when no single machine may be missed. It
 // needs a Postgres server, and the machines' clocks within a few seconds of each
-// other.
+// other. The connections of the pool should have an
+// idle_in_transaction_session_timeout: else the server waits for a machine that
+// is gone, hours perhaps, and what it has locked keeps the others from taking over
+// the polls of machines that died.
 //
 // # How it works
 //
@@ -100,7 +103,9 @@ func Migrate(ctx context.Context, pool *pgxpool.Pool) (applied []string, err err
 	conn := held.Hijack()
 	defer conn.Close(context.WithoutCancel(ctx))
 	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, int64(lock)); err != nil {
+		// It only holds the lock, for as long as that takes.
+		if _, err := tx.Exec(ctx, `SELECT set_config('idle_in_transaction_session_timeout', '0', true), pg_advisory_xact_lock($1)`,
+			int64(lock)); err != nil {
 			return fmt.Errorf("fleet: %w", err)
 		}
 		applied, err = migrate(ctx, pool)

@@ -265,6 +265,23 @@ func TestMigrate_FromSeveralMachinesAtOnce(t *testing.T) {
 	require.NoError(t, <-done)
 }
 
+func TestMigrate_MayTakeLong(t *testing.T) {
+	t.Parallel()
+	faults := new(pgtest.Faults)
+	pool := faults.Pool(t, pgtest.Database(t))
+	name := pool.Config().ConnConfig.Database
+	_, err := pool.Exec(t.Context(), `ALTER DATABASE `+name+` SET idle_in_transaction_session_timeout = '200ms'`)
+	require.NoError(t, err)
+	pool.Reset()
+	held := faults.Hold("-- name: TableExists")
+	done := make(chan error, 1)
+	go func() { _, err := Migrate(t.Context(), pool); done <- err }()
+	waitFor(t, "the tables of River are next", held.Reached)
+	time.Sleep(400 * time.Millisecond)
+	close(held.On)
+	require.NoError(t, <-done)
+}
+
 // statements counts those of a pool.
 type statements struct{ n atomic.Int64 }
 
@@ -339,4 +356,22 @@ func TestWork_WithAPoolOfOneConnection(t *testing.T) {
 	w.dueNow(t)
 	w.work(t)
 	eventually(t, "all entries", func() bool { n, _ := w.sink.count(); return n == 50 })
+}
+
+// A list that is given again must not hold up the polls of all that is in it, for
+// as long as a command that is far from the database takes.
+func TestPut_OfWhatIsUnchangedLocksNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.put(t, spec("a"))
+	tx, err := w.pool.Begin(t.Context())
+	require.NoError(t, err)
+	defer tx.Rollback(t.Context())
+	_, err = tx.Exec(t.Context(), `SELECT FROM fleet_instance FOR SHARE`)
+	require.NoError(t, err)
+	within, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	changes, err := w.Put(within, spec("a"))
+	require.NoError(t, err)
+	assert.Equal(t, []Change{Unchanged}, changes)
 }

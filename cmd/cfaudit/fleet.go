@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
@@ -75,6 +76,11 @@ func addStation(w world, flags *pflag.FlagSet, secrets bool) *station {
 	return s
 }
 
+// idleTimeout is the setting of how long the server waits for the next statement
+// of a transaction. From a machine that is gone none comes, and what it has locked
+// would keep the others from taking over its polls.
+const idleTimeout = "idle_in_transaction_session_timeout"
+
 // pool connects to the database.
 func (s *station) pool(ctx context.Context, log *slog.Logger) (*pgxpool.Pool, error) {
 	text, from := s.getenv(envDatabase), envDatabase
@@ -107,6 +113,12 @@ func (s *station) pool(ctx context.Context, log *slog.Logger) (*pgxpool.Pool, er
 	}
 	if cfg.ConnConfig.RuntimeParams["application_name"] == "" {
 		cfg.ConnConfig.RuntimeParams["application_name"] = "cfaudit"
+	}
+	if cfg.ConnConfig.RuntimeParams[idleTimeout] == "" {
+		cfg.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+			_, err := conn.Exec(ctx, `SET `+idleTimeout+` = '30s'`)
+			return err
+		}
 	}
 	if host := cfg.ConnConfig.Host; !local(host) && (cfg.ConnConfig.TLSConfig == nil || len(cfg.ConnConfig.Fallbacks) > 0) {
 		log.Warn("the connection to the database may be unencrypted: add sslmode=verify-full to its URL", "host", host)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+	"github.com/spf13/pflag"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -507,6 +509,26 @@ func TestFleetWork_GoesOnAfterADatabaseThatWasReadOnly(t *testing.T) {
 			code, _ := stop()
 			assert.Equal(t, exitOK, code)
 		})
+	}
+}
+
+// The server forgets a transaction of a machine that is gone.
+func TestFleet_ATransactionIsNotHeldOpenForEver(t *testing.T) {
+	t.Parallel()
+	database := pgtest.Database(t)
+	given, err := url.Parse(database)
+	require.NoError(t, err)
+	q := given.Query()
+	q.Set("idle_in_transaction_session_timeout", "7s")
+	given.RawQuery = q.Encode()
+	for text, want := range map[string]string{database: "30s", given.String(): "7s"} {
+		w := world{stderr: io.Discard, getenv: func(string) string { return text }}
+		pool, err := addStation(w, pflag.NewFlagSet("", pflag.ContinueOnError), false).pool(t.Context(), newFleetLogger(w))
+		require.NoError(t, err)
+		var got string
+		require.NoError(t, pool.QueryRow(t.Context(), `SHOW idle_in_transaction_session_timeout`).Scan(&got))
+		assert.Equal(t, want, got)
+		pool.Close()
 	}
 }
 
