@@ -26,9 +26,10 @@ type poller struct {
 }
 
 // NextRetry implements [river.Worker]: it is for what failed because of the
-// database, or because the worker died or stopped.
+// database, or because the worker died or stopped. What cannot be saved is
+// delivered again each time, so it comes less and less often.
 func (p *poller) NextRetry(job *river.Job[pollArgs]) time.Time {
-	return time.Now().Add(phase(job.Args.Instance, 5*time.Second))
+	return time.Now().Add(backoff(job.Args.Instance, 0, job.Attempt, 0))
 }
 
 // task is a poll under way.
