@@ -498,23 +498,31 @@ func (f *Fleet) Reseal(ctx context.Context) (int, error) {
 	}
 	n := 0
 	for _, in := range list {
-		if len(in.secrets) == 0 {
-			continue
+		// It is read again, because a change that was made meanwhile may have
+		// used an old key.
+		stored := false
+		err := f.change(ctx, in.ID, func(tx pgx.Tx, in *Instance) error {
+			if stored = len(in.secrets) > 0; !stored {
+				return nil
+			}
+			fields, err := f.vault.open(in.ID, in.secrets)
+			if err != nil {
+				return err
+			}
+			secrets, err := f.vault.seal(in.ID, fields)
+			if err != nil {
+				return err
+			}
+			_, err = tx.Exec(ctx, `UPDATE fleet_instance SET secrets = $2 WHERE id = $1`, in.ID, secrets)
+			return err
+		})
+		switch {
+		case errors.Is(err, ErrUnknown):
+		case err != nil:
+			return n, err
+		case stored:
+			n++
 		}
-		fields, err := f.vault.open(in.ID, in.secrets)
-		if err != nil {
-			return n, fmt.Errorf("fleet: %s: %w", in.ID, err)
-		}
-		secrets, err := f.vault.seal(in.ID, fields)
-		if err != nil {
-			return n, fmt.Errorf("fleet: %s: %w", in.ID, err)
-		}
-		// A change that was made meanwhile has used the new key already.
-		if _, err := f.pool.Exec(ctx, `UPDATE fleet_instance SET secrets = $2 WHERE id = $1 AND secrets = $3`,
-			in.ID, secrets, in.secrets); err != nil {
-			return n, fmt.Errorf("fleet: %s: %w", in.ID, err)
-		}
-		n++
 	}
 	return n, nil
 }

@@ -10,6 +10,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/rivertype"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -374,4 +376,49 @@ func TestPut_OfWhatIsUnchangedLocksNothing(t *testing.T) {
 	changes, err := w.Put(within, spec("a"))
 	require.NoError(t, err)
 	assert.Equal(t, []Change{Unchanged}, changes)
+}
+
+// What cannot be saved is delivered again with each try.
+func TestNextRetry_ComesLessAndLessOften(t *testing.T) {
+	t.Parallel()
+	w := newWorldIn(t, pgtest.PoolOf(t, "postgres://nobody@/nowhere"))
+	p := &poller{Fleet: w.Fleet}
+	last := time.Duration(0)
+	for attempt := 1; attempt <= 6; attempt++ {
+		job := &river.Job[pollArgs]{JobRow: &rivertype.JobRow{Attempt: attempt}, Args: pollArgs{"example-a"}}
+		pause := time.Until(p.NextRetry(job))
+		assert.Greater(t, pause, last, "attempt %d", attempt)
+		last = pause
+	}
+	assert.Greater(t, last, time.Minute)
+	assert.Less(t, last, 6*time.Minute)
+}
+
+// Whoever changes an account during a reseal may still have the old key alone.
+func TestReseal_WhileAnInstanceIsChanged(t *testing.T) {
+	t.Parallel()
+	w, faults, other := newWorlds(t)
+	w.put(t, spec("a"))
+	after := newKey(t)
+	f, err := New(w.pool, w.vendor.catalog(), newVault(t, after+"\n"+w.key, ""))
+	require.NoError(t, err)
+	held := faults.Hold("WHERE id = $1 FOR UPDATE")
+	type result struct {
+		n   int
+		err error
+	}
+	done := make(chan result, 1)
+	go func() { n, err := f.Reseal(t.Context()); done <- result{n, err} }()
+	waitFor(t, "it comes to the instance", held.Reached)
+	s := spec("a")
+	s.Config["api_token"] = "another secret"
+	_, err = other.Put(t.Context(), s)
+	require.NoError(t, err)
+	close(held.On)
+	assert.Equal(t, result{1, nil}, <-done)
+	f, err = New(w.pool, w.vendor.catalog(), newVault(t, after, ""))
+	require.NoError(t, err)
+	changes, err := f.Put(t.Context(), s)
+	require.NoError(t, err)
+	assert.Equal(t, []Change{Unchanged}, changes, "the new key opens it")
 }
