@@ -248,6 +248,9 @@ func (f *Fleet) Put(ctx context.Context, specs ...Spec) ([]Change, error) {
 			return nil, fmt.Errorf("fleet: %s: %w", ready[i].ID, err)
 		}
 	}
+	if err := f.clock(ctx); err != nil {
+		return nil, err
+	}
 	changes := make([]Change, len(specs))
 	err := f.inTx(ctx, func(tx pgx.Tx) error {
 		var jobs []river.InsertManyParams
@@ -409,6 +412,9 @@ func (f *Fleet) Pause(ctx context.Context, id string) error {
 // Resume has an instance polled within a minute that was paused, or that has
 // halted because of its cursor.
 func (f *Fleet) Resume(ctx context.Context, id string) error {
+	if err := f.clock(ctx); err != nil {
+		return err
+	}
 	return f.change(ctx, id, func(tx pgx.Tx, in *Instance) error {
 		if _, err := tx.Exec(ctx, `UPDATE fleet_instance SET paused = false, version = version + 1, changed_at = now() WHERE id = $1`, id); err != nil {
 			return err
@@ -458,9 +464,11 @@ func (f *Fleet) Cursor(ctx context.Context, id string) (ingest.Cursor, error) {
 // again are the faults of a transaction that another one has brought about, so
 // that it is tried again. River's scheduler locks jobs in an order of its own, so
 // that the two may come to wait for each other, which the database notices and
-// ends. And what is not there yet may be added by two at once.
+// ends. What is not there yet may be added by two at once. And a database may be
+// set to another isolation than read committed.
 var again = map[string]bool{
 	"40P01": true, // deadlock_detected
+	"40001": true, // serialization_failure
 	"23505": true, // unique_violation
 }
 
