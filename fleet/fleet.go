@@ -49,6 +49,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -144,6 +145,31 @@ func migrate(ctx context.Context, pool *pgxpool.Pool) (applied []string, err err
 // ErrOutdated is in the tree of the error about tables that [Migrate] makes or
 // brings up to date.
 var ErrOutdated = pgmigrate.ErrOutdated
+
+// maxSkew is how far the clock of a machine may be from that of the database:
+// what lies between the end of a poll and the search for dead workers by default.
+const maxSkew = 30 * time.Second
+
+// clock reports whether the clock of this machine is that of the database. The
+// next poll of an instance would be as far off as the clock is ahead, and then
+// nobody would see that it is overdue.
+func (f *Fleet) clock(ctx context.Context) error {
+	before := time.Now()
+	var theirs time.Time
+	if err := f.pool.QueryRow(ctx, `SELECT clock_timestamp()`).Scan(&theirs); err != nil {
+		return fmt.Errorf("fleet: %w", err)
+	}
+	// The reply was made at some time in between.
+	ahead, behind := before.Sub(theirs), theirs.Sub(time.Now())
+	const fault = "fleet: the clock of this machine is %s %s that of the database, and they must agree within %s"
+	switch {
+	case ahead > maxSkew:
+		return fmt.Errorf(fault, ahead.Round(time.Second), "ahead of", maxSkew)
+	case behind > maxSkew:
+		return fmt.Errorf(fault, behind.Round(time.Second), "behind", maxSkew)
+	}
+	return nil
+}
 
 // Check reports whether the database has the tables that this release works
 // with.

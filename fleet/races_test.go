@@ -422,3 +422,63 @@ func TestReseal_WhileAnInstanceIsChanged(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []Change{Unchanged}, changes, "the new key opens it")
 }
+
+// The next poll of an instance would be as far off as the clock that it is
+// reckoned by.
+func TestWork_NeedsAClockThatAgreesWithThatOfTheDatabase(t *testing.T) {
+	t.Parallel()
+	for offset, want := range map[string]string{ // of the database
+		"- interval '1 hour'":  "the clock of this machine is 1h0m0s ahead of that of the database, and they must agree within 30s",
+		"+ interval '1 day'":   "the clock of this machine is 24h0m0s behind that of the database, and they must agree within 30s",
+		"+ interval '10 secs'": "",
+	} {
+		t.Run(offset, func(t *testing.T) {
+			t.Parallel()
+			url := pgtest.Database(t)
+			pool := pgtest.PoolOf(t, url)
+			_, err := Migrate(t.Context(), pool)
+			require.NoError(t, err)
+			_, err = pool.Exec(t.Context(), `CREATE FUNCTION public.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS
+				$$ SELECT pg_catalog.clock_timestamp() `+offset+` $$`)
+			require.NoError(t, err)
+			_, err = pool.Exec(t.Context(), `ALTER DATABASE `+pool.Config().ConnConfig.Database+` SET search_path = public, pg_catalog`)
+			require.NoError(t, err)
+			w := newWorldIn(t, pgtest.PoolOf(t, url))
+			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+			defer cancel()
+			_, put := w.Put(ctx, spec("a"))
+			resume := w.Resume(ctx, "example-a")
+			work := w.Work(ctx, WorkOptions{Sink: func(Instance) (ingest.Sink, error) { return &w.sink, nil }})
+			for _, err := range []error{put, resume, work} {
+				if want == "" {
+					require.NoError(t, err)
+				} else {
+					require.ErrorContains(t, err, want)
+				}
+			}
+		})
+	}
+}
+
+// A database may be set to another isolation than that of Postgres.
+func TestPause_WhereTransactionsAreSerializable(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Database(t)
+	pool := pgtest.PoolOf(t, url)
+	_, err := Migrate(t.Context(), pool)
+	require.NoError(t, err)
+	_, err = pool.Exec(t.Context(), `ALTER DATABASE `+pool.Config().ConnConfig.Database+` SET default_transaction_isolation = 'serializable'`)
+	require.NoError(t, err)
+	w := newWorldIn(t, pgtest.PoolOf(t, url))
+	w.put(t, spec("a"))
+	tx, err := pool.Begin(t.Context())
+	require.NoError(t, err)
+	defer tx.Rollback(t.Context())
+	_, err = tx.Exec(t.Context(), `UPDATE fleet_instance SET version = version + 1`)
+	require.NoError(t, err)
+	paused := make(chan error, 1)
+	go func() { paused <- w.Pause(t.Context(), "example-a") }()
+	eventually(t, "the pause waits", func() bool { return w.blocked(t) == 1 })
+	require.NoError(t, tx.Commit(t.Context()))
+	require.NoError(t, <-paused)
+}
