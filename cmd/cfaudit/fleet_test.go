@@ -490,7 +490,7 @@ func TestFleetWork_GoesOnAfterADatabaseThatWasReadOnly(t *testing.T) {
 			var wg sync.WaitGroup
 			if fromTheStart {
 				do(readOnly + "on")
-				wg.Go(func() { time.Sleep(2 * time.Second); do(readOnly + "off") })
+				wg.Go(func() { time.Sleep(500 * time.Millisecond); do(readOnly + "off") })
 			}
 			url, stop := f.call("work", "--out", out, "--listen", "127.0.0.1:0").background(t)
 			wg.Wait()
@@ -498,7 +498,7 @@ func TestFleetWork_GoesOnAfterADatabaseThatWasReadOnly(t *testing.T) {
 			if !fromTheStart {
 				do(readOnly + "on")
 				do(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`)
-				time.Sleep(3 * time.Second)
+				time.Sleep(2 * time.Second)
 				do(readOnly + "off")
 			}
 			do(`UPDATE river_job SET scheduled_at = now(), state = 'available' WHERE state = 'scheduled'`)
