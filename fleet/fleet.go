@@ -6,7 +6,10 @@
 // One process with [ingest.Runner] and a folder serves hundreds of accounts. A
 // fleet is for more than that, or for when no single machine may be missed. It
 // needs a Postgres server, and the machines' clocks within a few seconds of each
-// other.
+// other. The connections of the pool should have an
+// idle_in_transaction_session_timeout: else the server waits for a machine that
+// is gone, hours perhaps, and what it has locked keeps the others from taking over
+// the polls of machines that died.
 //
 // # How it works
 //
@@ -46,6 +49,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -85,9 +89,33 @@ var migrations embed.FS
 // line is the name of the migrations of this package.
 const line = "fleet"
 
+// lock keeps two processes from migrating at once, also the tables of River,
+// which has no lock of its own. The number means nothing.
+const lock = 0x63666c656574
+
 // Migrate makes the tables of the fleet, of its cursors and of River, or brings
 // them up to date, and returns what it has applied.
 func Migrate(ctx context.Context, pool *pgxpool.Pool) (applied []string, err error) {
+	held, err := pool.Acquire(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("fleet: %w", err)
+	}
+	// Taken out of the pool, which may allow but one connection.
+	conn := held.Hijack()
+	defer conn.Close(context.WithoutCancel(ctx))
+	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		// It only holds the lock, for as long as that takes.
+		if _, err := tx.Exec(ctx, `SELECT set_config('idle_in_transaction_session_timeout', '0', true), pg_advisory_xact_lock($1)`,
+			int64(lock)); err != nil {
+			return fmt.Errorf("fleet: %w", err)
+		}
+		applied, err = migrate(ctx, pool)
+		return err
+	})
+	return applied, err
+}
+
+func migrate(ctx context.Context, pool *pgxpool.Pool) (applied []string, err error) {
 	add := func(names []string) {
 		applied = append(applied, names...)
 	}
@@ -114,6 +142,35 @@ func Migrate(ctx context.Context, pool *pgxpool.Pool) (applied []string, err err
 	return applied, nil
 }
 
+// ErrOutdated is in the tree of the error about tables that [Migrate] makes or
+// brings up to date.
+var ErrOutdated = pgmigrate.ErrOutdated
+
+// maxSkew is how far the clock of a machine may be from that of the database:
+// what lies between the end of a poll and the search for dead workers by default.
+const maxSkew = 30 * time.Second
+
+// clock reports whether the clock of this machine is that of the database. The
+// next poll of an instance would be as far off as the clock is ahead, and then
+// nobody would see that it is overdue.
+func (f *Fleet) clock(ctx context.Context) error {
+	before := time.Now()
+	var theirs time.Time
+	if err := f.pool.QueryRow(ctx, `SELECT clock_timestamp()`).Scan(&theirs); err != nil {
+		return fmt.Errorf("fleet: %w", err)
+	}
+	// The reply was made at some time in between.
+	ahead, behind := before.Sub(theirs), theirs.Sub(time.Now())
+	const fault = "fleet: the clock of this machine is %s %s that of the database, and they must agree within %s"
+	switch {
+	case ahead > maxSkew:
+		return fmt.Errorf(fault, ahead.Round(time.Second), "ahead of", maxSkew)
+	case behind > maxSkew:
+		return fmt.Errorf(fault, behind.Round(time.Second), "behind", maxSkew)
+	}
+	return nil
+}
+
 // Check reports whether the database has the tables that this release works
 // with.
 func (f *Fleet) Check(ctx context.Context) error {
@@ -132,7 +189,7 @@ func (f *Fleet) Check(ctx context.Context) error {
 		return fmt.Errorf("fleet: %w", err)
 	}
 	if !result.OK {
-		return fmt.Errorf("fleet: the tables of River are not up to date: migrate first")
+		return fmt.Errorf("fleet: the tables of River are not up to date: %w", ErrOutdated)
 	}
 	return nil
 }

@@ -248,6 +248,9 @@ func (f *Fleet) Put(ctx context.Context, specs ...Spec) ([]Change, error) {
 			return nil, fmt.Errorf("fleet: %s: %w", ready[i].ID, err)
 		}
 	}
+	if err := f.clock(ctx); err != nil {
+		return nil, err
+	}
 	changes := make([]Change, len(specs))
 	err := f.inTx(ctx, func(tx pgx.Tx) error {
 		var jobs []river.InsertManyParams
@@ -295,7 +298,15 @@ func (f *Fleet) put(ctx context.Context, tx pgx.Tx, p prepared) (change Change, 
 		refs = map[string]string{}
 	}
 	seconds := int(p.Interval / time.Second)
-	old, err := f.get(ctx, tx, p.ID, " FOR UPDATE")
+	// What is unchanged, mostly all of a list that is given again, is not locked:
+	// its poll would wait for the end of the list.
+	old, err := f.get(ctx, tx, p.ID, "")
+	if err == nil {
+		if same, err := f.same(old, p); err != nil || same {
+			return Unchanged, old.Paused, err
+		}
+		old, err = f.get(ctx, tx, p.ID, " FOR UPDATE")
+	}
 	if err != nil && !errors.Is(err, ErrUnknown) {
 		return "", false, err
 	}
@@ -324,9 +335,6 @@ func (f *Fleet) put(ctx context.Context, tx pgx.Tx, p prepared) (change Change, 
 		return "", false, fmt.Errorf("account: %q: the instance reads %s %q, which cannot be changed; remove it, or choose another id",
 			p.Account, old.Connector, old.Account)
 	}
-	if same, err := f.same(old, p); err != nil || same {
-		return Unchanged, old.Paused, err
-	}
 	_, err = tx.Exec(ctx, `UPDATE fleet_instance SET tenant = $2, feed = $3, config = $4, secrets = $5, secret_refs = $6,
 		interval_s = $7, version = version + 1, changed_at = now() WHERE id = $1`,
 		p.ID, p.Tenant, p.Feed, p.Config, secrets, refs, seconds)
@@ -345,7 +353,8 @@ func (f *Fleet) same(old *Instance, p prepared) (bool, error) {
 		return false, err
 	}
 	secrets, err := f.vault.open(old.ID, old.secrets)
-	return err == nil && old.Tenant == p.Tenant && old.Feed == p.Feed && old.Interval == p.Interval &&
+	return err == nil && old.Connector == p.Connector && old.Account == p.Account &&
+		old.Tenant == p.Tenant && old.Feed == p.Feed && old.Interval == p.Interval &&
 		maps.Equal(old.SecretRefs, p.SecretRefs) && maps.Equal(secrets, p.secrets) &&
 		reflect.DeepEqual(config, map[string]any(old.Config)), nil
 }
@@ -403,6 +412,9 @@ func (f *Fleet) Pause(ctx context.Context, id string) error {
 // Resume has an instance polled within a minute that was paused, or that has
 // halted because of its cursor.
 func (f *Fleet) Resume(ctx context.Context, id string) error {
+	if err := f.clock(ctx); err != nil {
+		return err
+	}
 	return f.change(ctx, id, func(tx pgx.Tx, in *Instance) error {
 		if _, err := tx.Exec(ctx, `UPDATE fleet_instance SET paused = false, version = version + 1, changed_at = now() WHERE id = $1`, id); err != nil {
 			return err
@@ -449,14 +461,23 @@ func (f *Fleet) Cursor(ctx context.Context, id string) (ingest.Cursor, error) {
 	return cursor, nil
 }
 
-// inTx makes a change in a transaction. River's scheduler locks jobs in an order
-// of its own, so that the two may come to wait for each other, which the database
-// notices and ends: then it is tried again.
+// again are the faults of a transaction that another one has brought about, so
+// that it is tried again. River's scheduler locks jobs in an order of its own, so
+// that the two may come to wait for each other, which the database notices and
+// ends. What is not there yet may be added by two at once. And a database may be
+// set to another isolation than read committed.
+var again = map[string]bool{
+	"40P01": true, // deadlock_detected
+	"40001": true, // serialization_failure
+	"23505": true, // unique_violation
+}
+
+// inTx makes a change in a transaction.
 func (f *Fleet) inTx(ctx context.Context, do func(pgx.Tx) error) error {
 	for attempt := 1; ; attempt++ {
 		err := pgx.BeginFunc(ctx, f.pool, do)
-		deadlock, ok := errors.AsType[*pgconn.PgError](err)
-		if !ok || deadlock.Code != "40P01" || attempt == 5 {
+		fault, ok := errors.AsType[*pgconn.PgError](err)
+		if !ok || !again[fault.Code] || attempt == 5 {
 			return err
 		}
 	}
@@ -485,23 +506,31 @@ func (f *Fleet) Reseal(ctx context.Context) (int, error) {
 	}
 	n := 0
 	for _, in := range list {
-		if len(in.secrets) == 0 {
-			continue
+		// It is read again, because a change that was made meanwhile may have
+		// used an old key.
+		stored := false
+		err := f.change(ctx, in.ID, func(tx pgx.Tx, in *Instance) error {
+			if stored = len(in.secrets) > 0; !stored {
+				return nil
+			}
+			fields, err := f.vault.open(in.ID, in.secrets)
+			if err != nil {
+				return err
+			}
+			secrets, err := f.vault.seal(in.ID, fields)
+			if err != nil {
+				return err
+			}
+			_, err = tx.Exec(ctx, `UPDATE fleet_instance SET secrets = $2 WHERE id = $1`, in.ID, secrets)
+			return err
+		})
+		switch {
+		case errors.Is(err, ErrUnknown):
+		case err != nil:
+			return n, err
+		case stored:
+			n++
 		}
-		fields, err := f.vault.open(in.ID, in.secrets)
-		if err != nil {
-			return n, fmt.Errorf("fleet: %s: %w", in.ID, err)
-		}
-		secrets, err := f.vault.seal(in.ID, fields)
-		if err != nil {
-			return n, fmt.Errorf("fleet: %s: %w", in.ID, err)
-		}
-		// A change that was made meanwhile has used the new key already.
-		if _, err := f.pool.Exec(ctx, `UPDATE fleet_instance SET secrets = $2 WHERE id = $1 AND secrets = $3`,
-			in.ID, secrets, in.secrets); err != nil {
-			return n, fmt.Errorf("fleet: %s: %w", in.ID, err)
-		}
-		n++
 	}
 	return n, nil
 }

@@ -26,9 +26,10 @@ type poller struct {
 }
 
 // NextRetry implements [river.Worker]: it is for what failed because of the
-// database, or because the worker died or stopped.
+// database, or because the worker died or stopped. What cannot be saved is
+// delivered again each time, so it comes less and less often.
 func (p *poller) NextRetry(job *river.Job[pollArgs]) time.Time {
-	return time.Now().Add(phase(job.Args.Instance, 5*time.Second))
+	return time.Now().Add(backoff(job.Args.Instance, 0, job.Attempt, 0))
 }
 
 // task is a poll under way.
@@ -38,6 +39,9 @@ type task struct {
 	cursor   ingest.Cursor
 	version  int64 // of the cursor
 	failures int   // in a row, before this poll
+	// completed is when the last try to settle has completed the job, whether
+	// or not that try came to its end.
+	completed time.Time
 }
 
 // Work implements [river.Worker]: it makes one poll. Its error is for River and
@@ -50,7 +54,7 @@ func (p *poller) Work(ctx context.Context, job *river.Job[pollArgs]) error {
 	t, err := p.load(within, job)
 	if errors.Is(err, ErrUnknown) || err == nil && t.Paused {
 		// It was removed or paused, and with its job ends its polling.
-		return nil
+		return p.retire(within, job)
 	}
 	if err != nil {
 		return err
@@ -72,6 +76,36 @@ func (p *poller) Work(ctx context.Context, job *river.Job[pollArgs]) error {
 	if errors.Is(err, errLost) {
 		// The job is another's, who does not need to be told.
 		return nil
+	}
+	return err
+}
+
+// retire ends the job of an instance that is paused or removed.
+func (p *poller) retire(ctx context.Context, job *river.Job[pollArgs]) error {
+	err := pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error {
+		if _, err := complete(ctx, tx, job); err != nil {
+			return err
+		}
+		return p.follow(ctx, tx, job.Args.Instance)
+	})
+	if errors.Is(err, errLost) {
+		return nil
+	}
+	return err
+}
+
+// follow inserts a job for an instance that was taken for paused or removed when
+// its last one was completed, if it is not so any more. What brought it back may
+// have found that job, which only ends with this transaction, and inserted none.
+func (p *poller) follow(ctx context.Context, tx pgx.Tx, id string) error {
+	var at time.Time
+	err := tx.QueryRow(ctx, `SELECT coalesce(s.next_poll, now()) FROM fleet_instance i JOIN fleet_state s ON s.id = i.id
+		WHERE i.id = $1 AND NOT i.paused AND NOT s.halted`, id).Scan(&at)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil
+	}
+	if err == nil {
+		_, err = p.jobs.InsertTx(ctx, tx, pollArgs{id}, jobAt(at))
 	}
 	return err
 }
@@ -142,6 +176,25 @@ func putOff(err error, c ingest.Coverage) bool {
 // errLost says that the job is not this worker's any more.
 var errLost = errors.New("another worker has taken over the poll, because this one took too long; what it has delivered comes again")
 
+// errSettled says that the try before has settled a poll, although its reply got
+// lost.
+var errSettled = errors.New("settled already")
+
+// complete completes a job that is still this worker's, and returns when that
+// was.
+func complete(ctx context.Context, tx pgx.Tx, job *river.Job[pollArgs]) (at time.Time, err error) {
+	row, err := river.JobCompleteTx[*riverpgxv5.Driver](ctx, tx, job)
+	switch {
+	case errors.Is(err, rivertype.ErrNotFound):
+		return at, fmt.Errorf("%w (its job is gone)", errLost)
+	case err != nil:
+		return at, err
+	case row.State != rivertype.JobStateCompleted || row.Attempt != job.Attempt:
+		return at, fmt.Errorf("%w (its job is %s)", errLost, row.State)
+	}
+	return *row.FinalizedAt, nil
+}
+
 // settle puts down how a poll went. While the database cannot, it tries again
 // for as long as the job is its own, so that a restart of the database does not
 // have everything delivered again that is in hand.
@@ -150,6 +203,9 @@ func (p *poller) settle(ctx context.Context, t *task, poll *Poll) error {
 	defer cancel()
 	for pause := 200 * time.Millisecond; ; pause *= 2 {
 		err := pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error { return p.settleTx(ctx, tx, t, poll) })
+		if errors.Is(err, errSettled) {
+			return nil
+		}
 		if err == nil || errors.Is(err, errLost) || errors.Is(err, postgres.ErrConflict) {
 			return err
 		}
@@ -207,8 +263,9 @@ func (p *poller) settleTx(ctx context.Context, tx pgx.Tx, t *task, poll *Poll) e
 	var paused bool
 	var at *time.Time
 	// What has changed meanwhile takes effect soon. The lock makes this wait for
-	// a change under way, which would not be seen otherwise.
-	err := tx.QueryRow(ctx, `WITH i AS (SELECT id, paused, version FROM fleet_instance WHERE id = $1 FOR SHARE)
+	// a change under way, which would not be seen otherwise. What was removed and
+	// added again is another instance, with a time of its own.
+	err := tx.QueryRow(ctx, `WITH i AS (SELECT id, paused, version FROM fleet_instance WHERE id = $1 AND created_at = $14 FOR SHARE)
 		UPDATE fleet_state s SET
 			last_attempt = $2::timestamptz,
 			last_success = CASE WHEN $3::boolean THEN $2 ELSE s.last_success END,
@@ -224,24 +281,28 @@ func (p *poller) settleTx(ctx context.Context, tx pgx.Tx, t *task, poll *Poll) e
 		FROM i WHERE s.id = i.id
 		RETURNING i.paused, s.next_poll`,
 		t.ID, now, done, o.lastError, o.failures, o.halted, nullTime(c.Complete), c.Backlog, notices, len(poll.Batch.Events),
-		t.Version, soon(t.ID, t.Interval, now), o.at).Scan(&paused, &at)
+		t.Version, soon(t.ID, t.Interval, now), o.at, t.CreatedAt).Scan(&paused, &at)
 	removed := errors.Is(err, pgx.ErrNoRows)
 	if err != nil && !removed {
 		return err
 	}
-	row, err := river.JobCompleteTx[*riverpgxv5.Driver](ctx, tx, t.job)
+	completed, err := complete(ctx, tx, t.job)
 	if err != nil {
 		return err
 	}
-	if row.State != rivertype.JobStateCompleted || row.Attempt != t.job.Attempt {
-		return fmt.Errorf("%w (its job is %s)", errLost, row.State)
+	if completed.Equal(t.completed) {
+		return errSettled
 	}
+	t.completed = completed
 	if done && !removed && !bytes.Equal(poll.Batch.Cursor, t.cursor) {
 		if _, err := postgres.Save(ctx, tx, t.ID, poll.Batch.Cursor, t.version); err != nil {
 			return err
 		}
 	}
-	if removed || paused || at == nil {
+	if removed {
+		return p.follow(ctx, tx, t.ID)
+	}
+	if paused || at == nil {
 		return nil
 	}
 	_, err = p.jobs.InsertTx(ctx, tx, pollArgs{t.ID}, jobAt(*at))

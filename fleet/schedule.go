@@ -69,10 +69,12 @@ func setNext(ctx context.Context, db postgres.DB, id string, at time.Time) error
 
 // cancelJob takes the job of an instance away that waits for its time. One that
 // is running is left alone: it sees for itself what has become of its instance.
+// Without the lock a worker could take the job in between, and its poll would be
+// cut off.
 func (f *Fleet) cancelJob(ctx context.Context, tx pgx.Tx, id string) error {
 	rows, err := tx.Query(ctx, `SELECT id FROM river_job
 		WHERE kind = $1 AND state IN ('available', 'pending', 'retryable', 'scheduled')
-		AND args @> jsonb_build_object('instance', $2::text)`, pollArgs{}.Kind(), id)
+		AND args @> jsonb_build_object('instance', $2::text) FOR UPDATE`, pollArgs{}.Kind(), id)
 	if err != nil {
 		return err
 	}

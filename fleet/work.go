@@ -121,6 +121,9 @@ func (f *Fleet) Work(ctx context.Context, opts WorkOptions) error {
 	if err := f.Check(ctx); err != nil {
 		return err
 	}
+	if err := f.clock(ctx); err != nil {
+		return err
+	}
 
 	timeout, rescue := lease(opts.PollTimeout)
 	workers := river.NewWorkers()

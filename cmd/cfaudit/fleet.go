@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
@@ -67,7 +68,8 @@ type station struct {
 	budget                 int
 	// maxConns is how many connections the command may need at most, or 0.
 	maxConns int32
-	// patient says that the command waits for a database that is not there.
+	// patient says that the command waits for a database that is not there, or
+	// that cannot be written to.
 	patient bool
 }
 
@@ -83,6 +85,11 @@ func addStation(w world, flags *pflag.FlagSet, secrets bool) *station {
 	}
 	return s
 }
+
+// idleTimeout is the setting of how long the server waits for the next statement
+// of a transaction. From a machine that is gone none comes, and what it has locked
+// would keep the others from taking over its polls.
+const idleTimeout = "idle_in_transaction_session_timeout"
 
 // pool connects to the database.
 func (s *station) pool(ctx context.Context, log *slog.Logger) (*pgxpool.Pool, error) {
@@ -109,8 +116,19 @@ func (s *station) pool(ctx context.Context, log *slog.Logger) (*pgxpool.Pool, er
 	if s.maxConns > 0 && !strings.Contains(text, "pool_max_conns") {
 		cfg.MaxConns = s.maxConns
 	}
+	if s.patient && cfg.ConnConfig.ValidateConnect == nil {
+		// A connection that only reads is of no use to a worker, and would stay
+		// in the pool when the server can write again, or another one can.
+		cfg.ConnConfig.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
+	}
 	if cfg.ConnConfig.RuntimeParams["application_name"] == "" {
 		cfg.ConnConfig.RuntimeParams["application_name"] = "cfaudit"
+	}
+	if cfg.ConnConfig.RuntimeParams[idleTimeout] == "" {
+		cfg.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+			_, err := conn.Exec(ctx, `SET `+idleTimeout+` = '30s'`)
+			return err
+		}
 	}
 	if host := cfg.ConnConfig.Host; !local(host) && (cfg.ConnConfig.TLSConfig == nil || len(cfg.ConnConfig.Fallbacks) > 0) {
 		log.Warn("the connection to the database may be unencrypted: add sslmode=verify-full to its URL", "host", host)
@@ -194,8 +212,12 @@ func (s *station) with(ctx context.Context, do func(context.Context, *fleet.Flee
 	if err != nil {
 		return err
 	}
-	if err := f.Check(ctx); err != nil {
-		return fmt.Errorf("%w: run 'cfaudit fleet migrate'", err)
+	err = f.Check(ctx)
+	if errors.Is(err, fleet.ErrOutdated) {
+		err = fmt.Errorf("%w: run 'cfaudit fleet migrate'", err)
+	}
+	if err != nil {
+		return err
 	}
 	return do(ctx, f)
 }

@@ -20,6 +20,7 @@ import (
 
 	"github.com/aisoc/cloudflareaudit"
 	"github.com/aisoc/cloudflareaudit/fleet"
+	"github.com/aisoc/cloudflareaudit/sink/aisoc"
 )
 
 // chunk is how many accounts are stored at once.
@@ -37,7 +38,8 @@ again. Workers that are running take it up within a minute.
 A list is CSV with a line of names, or JSON with a list of objects. The names are
 those of the configuration (see 'cfaudit schema') and these:
 
-  tenant          whose account it is; required, unless --tenant is given
+  tenant          whose account it is; required, unless --tenant is given; for
+                  'fleet work --aisoc' a UUID
   api_token_ref   the name of a file in the folder of --secrets of the workers,
                   in place of api_token
   id              names the account in this fleet (default cloudflare-ACCOUNT)
@@ -101,7 +103,10 @@ encrypted before it is stored, unless it is in a file that api_token_ref names.`
 			if len(wrong) > 0 {
 				return wrong
 			}
-			return putAll(ctx, w.stderr, f, specs)
+			if err := putAll(ctx, w.stderr, f, specs); err != nil {
+				return err
+			}
+			return noteTenants(w.stderr, specs)
 		})
 	}
 	return cmd
@@ -131,6 +136,24 @@ func putAll(ctx context.Context, out io.Writer, f *fleet.Fleet, specs []fleet.Sp
 	}
 	_, err := fmt.Fprintf(out, "%s: %d added, %d changed, %d unchanged\n", count(len(specs), "account", "accounts"),
 		done[fleet.Added], done[fleet.Changed], done[fleet.Unchanged])
+	return err
+}
+
+// noteTenants tells of tenants that AiSOC does not know. They are no fault: a
+// worker that writes to a file takes any.
+func noteTenants(out io.Writer, specs []fleet.Spec) error {
+	n, first := 0, ""
+	for _, s := range specs {
+		to := aisoc.Config{URL: "https://ingest.example.com", TenantID: s.Tenant, ConnectorID: "feed", ConnectorType: s.Connector}
+		if to.Validate() != nil {
+			n, first = n+1, cmp.Or(first, s.Tenant)
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	_, err := fmt.Fprintf(out, "note: the tenant of %s is not a UUID, such as %q; 'fleet work --aisoc' cannot deliver what is in these\n",
+		count(n, "account", "accounts"), redact(first))
 	return err
 }
 

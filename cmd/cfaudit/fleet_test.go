@@ -8,16 +8,19 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+	"github.com/spf13/pflag"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -465,4 +468,127 @@ func TestFleet_ACommandThatThereIsNotIsAnError(t *testing.T) {
 	got := call{args: []string{"fleet"}}.run(t.Context())
 	assert.Equal(t, exitOK, got.code)
 	assert.Contains(t, got.out, "Available Commands:")
+}
+
+// AiSOC wants a UUID, a file does not.
+func TestFleet_ATenantThatIsNoUUID(t *testing.T) {
+	t.Parallel()
+	f := newWard(t)
+	a, token := f.account(1, 5)
+	f.env[envToken] = token
+	got := f.ok("add", "--account-id", a, "--tenant", "acme", "--base-url", f.url, "--drop-routine=false")
+	assert.Equal(t, "1 account: 1 added, 0 changed, 0 unchanged\n"+
+		"note: the tenant of 1 account is not a UUID, such as \"acme\"; 'fleet work --aisoc' cannot deliver what is in these\n", got.err)
+	service := &aisocapi.Server{}
+	f.dueNow()
+	_, stop := f.call("work", "--aisoc", listen(t, service), "--dead-letters", t.TempDir(), "--listen", "127.0.0.1:0").background(t)
+	require.Eventually(t, func() bool {
+		return strings.Contains(f.ok("status", "--json").out, `"last_error": "deliver: tenant: \"acme\": must be a UUID such as 00000000-0000-4000-8000-000000000001"`)
+	}, 30*time.Second, 50*time.Millisecond)
+	stop()
+	assert.Empty(t, service.Requests())
+	assert.NotContains(t, f.ok("add", "--account-id", a, "--tenant", tenantA, "--base-url", f.url, "--drop-routine=false").err, "note")
+}
+
+// A server that has become a standby, or is kept from writing for a while, lets
+// connections in that are of no use, and these would stay after it.
+func TestFleetWork_GoesOnAfterADatabaseThatWasReadOnly(t *testing.T) {
+	t.Parallel()
+	for _, fromTheStart := range []bool{true, false} {
+		t.Run(fmt.Sprintf("from the start %v", fromTheStart), func(t *testing.T) {
+			t.Parallel()
+			f, ctx := newWard(t), t.Context()
+			id, token := f.account(1, 5)
+			f.env[envToken] = token
+			f.ok("add", "--account-id", id, "--tenant", tenantA, "--base-url", f.url, "--drop-routine=false")
+			conn, err := pgx.Connect(ctx, f.env[envDatabase])
+			require.NoError(t, err)
+			defer conn.Close(context.Background())
+			do := func(statement string) {
+				_, err := conn.Exec(ctx, statement)
+				assert.NoError(t, err)
+			}
+			// For the sessions that begin from then on.
+			readOnly := "ALTER DATABASE " + conn.Config().Database + " SET default_transaction_read_only = "
+			out := filepath.Join(t.TempDir(), "events.jsonl")
+			var wg sync.WaitGroup
+			if fromTheStart {
+				do(readOnly + "on")
+				wg.Go(func() { time.Sleep(500 * time.Millisecond); do(readOnly + "off") })
+			}
+			url, stop := f.call("work", "--out", out, "--listen", "127.0.0.1:0").background(t)
+			wg.Wait()
+			require.Eventually(t, func() bool { status, _ := fetch(t, url+"/readyz"); return status == 200 }, 20*time.Second, 50*time.Millisecond)
+			if !fromTheStart {
+				do(readOnly + "on")
+				do(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`)
+				time.Sleep(2 * time.Second)
+				do(readOnly + "off")
+			}
+			do(`UPDATE river_job SET scheduled_at = now(), state = 'available' WHERE state = 'scheduled'`)
+			require.Eventually(t, func() bool {
+				text, err := os.ReadFile(out)
+				return err == nil && bytes.Count(text, []byte("\n")) == 5
+			}, 30*time.Second, 50*time.Millisecond)
+			code, _ := stop()
+			assert.Equal(t, exitOK, code)
+		})
+	}
+}
+
+// The server forgets a transaction of a machine that is gone.
+func TestFleet_ATransactionIsNotHeldOpenForEver(t *testing.T) {
+	t.Parallel()
+	database := pgtest.Database(t)
+	given, err := url.Parse(database)
+	require.NoError(t, err)
+	q := given.Query()
+	q.Set("idle_in_transaction_session_timeout", "7s")
+	given.RawQuery = q.Encode()
+	for text, want := range map[string]string{database: "30s", given.String(): "7s"} {
+		w := world{stderr: io.Discard, getenv: func(string) string { return text }}
+		pool, err := addStation(w, pflag.NewFlagSet("", pflag.ContinueOnError), false).pool(t.Context(), newFleetLogger(w))
+		require.NoError(t, err)
+		var got string
+		require.NoError(t, pool.QueryRow(t.Context(), `SHOW idle_in_transaction_session_timeout`).Scan(&got))
+		assert.Equal(t, want, got)
+		pool.Close()
+	}
+}
+
+// Only what 'migrate' mends is answered with it.
+func TestFleet_WhatMigrateCannotMendIsNotAnsweredWithIt(t *testing.T) {
+	t.Parallel()
+	const advice = "run 'cfaudit fleet migrate'"
+	got := call{args: []string{"fleet", "status"}, env: map[string]string{envDatabase: pgtest.Database(t)}}.run(t.Context())
+	assert.Contains(t, got.err, advice)
+	f := newWard(t)
+	conn, err := pgx.Connect(t.Context(), f.env[envDatabase])
+	require.NoError(t, err)
+	defer conn.Close(context.Background())
+	_, err = conn.Exec(t.Context(), `INSERT INTO cfaudit_migration (line, version) VALUES ('fleet', 99)`)
+	require.NoError(t, err)
+	got = f.call("status").run(t.Context())
+	assert.Equal(t, exitFailed, got.code)
+	assert.Contains(t, got.err, "a newer release has migrated them")
+	assert.NotContains(t, got.err, advice)
+	_, err = conn.Exec(t.Context(), `DELETE FROM cfaudit_migration WHERE version = 99; DELETE FROM river_migration WHERE version > 5`)
+	require.NoError(t, err)
+	assert.Contains(t, f.call("status").run(t.Context()).err, advice, "the tables of River")
+	role := "without_rights_" + conn.Config().Database
+	_, err = conn.Exec(t.Context(), `CREATE ROLE `+role+` LOGIN`)
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		conn, err := pgx.Connect(context.Background(), f.env[envDatabase])
+		require.NoError(t, err)
+		_, err = conn.Exec(context.Background(), `DROP ROLE `+role)
+		require.NoError(t, err)
+		require.NoError(t, conn.Close(context.Background()))
+	})
+	env := map[string]string{envDatabase: strings.Replace(f.env[envDatabase], "postgres@", role+"@", 1)}
+	got = call{args: []string{"fleet", "status"}, env: env}.run(t.Context())
+	assert.Contains(t, got.err, "permission denied for table cfaudit_migration")
+	assert.NotContains(t, got.err, advice)
+	got = call{args: []string{"fleet", "migrate"}, env: env}.run(t.Context())
+	assert.Contains(t, got.err, "permission denied")
 }

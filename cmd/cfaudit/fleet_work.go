@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -264,11 +265,24 @@ func (d *delivery) groupOf(to feed) (*sink.Group, error) {
 	}
 	service, err := aisoc.New(d.config(to))
 	if err != nil {
-		return nil, err
+		return nil, inFields(err)
 	}
 	g := d.group(service)
 	d.feeds[to], d.sinks = g, append(d.sinks, service)
 	return g, nil
+}
+
+// inFields says in terms of the fields of an account what the sink says in terms
+// of its own.
+func inFields(err error) error {
+	faults := leaves(err)
+	for i, fault := range faults {
+		if e, ok := errors.AsType[*aisoc.FieldError](fault); ok {
+			name := map[string]string{"TenantID": "tenant", "ConnectorID": "feed"}[e.Field]
+			faults[i] = &aisoc.FieldError{Field: cmp.Or(name, e.Field), Value: redact(e.Value), Allowed: e.Allowed}
+		}
+	}
+	return errors.Join(faults...)
 }
 
 // omitted counts the events that were left out because another account of the

@@ -74,6 +74,10 @@ func Apply(ctx context.Context, db DB, line string, files fs.FS) (applied []stri
 	return applied, nil
 }
 
+// ErrOutdated is in the tree of the error of [Check] about tables that [Apply]
+// makes or brings up to date.
+var ErrOutdated = errors.New("migrate first")
+
 // Check reports whether db has exactly the migrations of line.
 func Check(ctx context.Context, db DB, line string, files fs.FS) error {
 	all, err := list(files)
@@ -88,7 +92,7 @@ func Check(ctx context.Context, db DB, line string, files fs.FS) error {
 	case err != nil:
 		return err
 	case have < len(all):
-		return fmt.Errorf("the tables of %s are at version %d and this release needs %d: migrate first", line, have, len(all))
+		return fmt.Errorf("the tables of %s are at version %d and this release needs %d: %w", line, have, len(all), ErrOutdated)
 	case have > len(all):
 		return tooNew(line, have, len(all))
 	}

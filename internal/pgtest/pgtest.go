@@ -84,7 +84,13 @@ func serverURL(t testing.TB) string {
 // Pool makes an empty database and returns a pool of connections to it.
 func Pool(t testing.TB) *pgxpool.Pool {
 	t.Helper()
-	pool, err := pgxpool.New(context.Background(), Database(t))
+	return PoolOf(t, Database(t))
+}
+
+// PoolOf returns a pool of connections to the database at url.
+func PoolOf(t testing.TB, url string) *pgxpool.Pool {
+	t.Helper()
+	pool, err := pgxpool.New(context.Background(), url)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,7 @@
 package postgres
 
 import (
+	"bytes"
 	"context"
 	"embed"
 	"errors"
@@ -128,8 +129,9 @@ func Delete(ctx context.Context, db DB, key string) error {
 
 // Store is an [ingest.CursorStore]. It remembers which version of a cursor it
 // has seen last, and saves on top of that one only. After [ErrConflict] every
-// further save fails until the cursor has been loaded again. It is safe for
-// concurrent use.
+// further save fails until the cursor has been loaded again. A save may be
+// repeated when it is not known whether it was made. It is safe for concurrent
+// use.
 type Store struct {
 	pool *pgxpool.Pool
 
@@ -161,6 +163,13 @@ func (s *Store) Save(ctx context.Context, key string, cursor ingest.Cursor) erro
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	version, err := Save(ctx, s.pool, key, cursor, s.versions[key])
+	if errors.Is(err, ErrConflict) {
+		// It may be this very save, made before and with its reply lost.
+		saved, v, failed := Load(ctx, s.pool, key)
+		if failed == nil && v == s.versions[key]+1 && bytes.Equal(saved, cursor) {
+			version, err = v, nil
+		}
+	}
 	if err == nil {
 		s.versions[key] = version
 	}

@@ -150,3 +150,24 @@ func TestMigrate_IsAppliedOnce(t *testing.T) {
 	_, err = postgres.Migrate(ctx, pool)
 	require.ErrorContains(t, err, "newer release")
 }
+
+// A host that saves again what is saved already, because it never heard of it,
+// would else be refused for ever.
+func TestStore_ASaveWhoseReplyIsLostCountsWhenRepeated(t *testing.T) {
+	t.Parallel()
+	ctx, url := t.Context(), pgtest.Database(t)
+	_, err := postgres.Migrate(ctx, pgtest.PoolOf(t, url))
+	require.NoError(t, err)
+	const execute = "E\x00\x00\x00\x09\x00\x00\x00\x00\x00" // of the wire protocol
+	for _, before := range []string{"", "1"} {
+		faults := new(pgtest.Faults)
+		s, key := postgres.New(faults.Pool(t, url)), "after "+before
+		if before != "" {
+			require.NoError(t, s.Save(ctx, key, ingest.Cursor(before)))
+		}
+		faults.LoseReply("ingest_cursor", execute)
+		require.Error(t, s.Save(ctx, key, ingest.Cursor("2")))
+		require.NoError(t, s.Save(ctx, key, ingest.Cursor("2")))
+		require.NoError(t, s.Save(ctx, key, ingest.Cursor("3")))
+	}
+}
