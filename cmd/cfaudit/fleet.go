@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -164,6 +166,16 @@ func refused(err error) bool {
 	return ok && (strings.HasPrefix(answer.Code, "28") || strings.HasPrefix(answer.Code, "3D"))
 }
 
+// gone reports whether the connection to the database broke, or the server is
+// stopping or starting.
+func gone(err error) bool {
+	if answer, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return strings.HasPrefix(answer.Code, "57P")
+	}
+	_, unreachable := errors.AsType[*pgconn.ConnectError](err)
+	return unreachable || pgconn.SafeToRetry(err) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
+}
+
 // local reports whether a host of libpq is this machine: a folder of a socket or
 // a loopback address.
 func local(host string) bool {
@@ -212,14 +224,22 @@ func (s *station) with(ctx context.Context, do func(context.Context, *fleet.Flee
 	if err != nil {
 		return err
 	}
-	err = f.Check(ctx)
-	if errors.Is(err, fleet.ErrOutdated) {
-		err = fmt.Errorf("%w: run 'cfaudit fleet migrate'", err)
+	for told := false; ; told = true {
+		err := f.Check(ctx)
+		if errors.Is(err, fleet.ErrOutdated) {
+			return fmt.Errorf("%w: run 'cfaudit fleet migrate'", err)
+		}
+		if err == nil {
+			err = do(ctx, f)
+		}
+		if !s.patient || !gone(err) || ctx.Err() != nil {
+			return err
+		}
+		if !told {
+			log.Warn("the database went away, trying again until it is there", "error", err)
+		}
+		_ = httpx.Sleep(ctx, time.Second) // the next attempt tells whether ctx has ended
 	}
-	if err != nil {
-		return err
-	}
-	return do(ctx, f)
 }
 
 // catalog offers the connector. Its requests share the budgets of the fleet.

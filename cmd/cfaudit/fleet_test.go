@@ -536,6 +536,35 @@ func TestFleetWork_GoesOnAfterADatabaseThatWasReadOnly(t *testing.T) {
 	}
 }
 
+// A worker whose connections break while it starts is not to be started again.
+func TestFleetWork_StartsWhileConnectionsBreak(t *testing.T) {
+	t.Parallel()
+	f, ctx := newWard(t), t.Context()
+	id, token := f.account(1, 5)
+	f.env[envToken] = token
+	f.ok("add", "--account-id", id, "--tenant", tenantA, "--base-url", f.url, "--drop-routine=false")
+	f.dueNow()
+	conn, err := pgx.Connect(ctx, f.env[envDatabase])
+	require.NoError(t, err)
+	defer conn.Close(context.Background())
+	out := filepath.Join(t.TempDir(), "events.jsonl")
+	_, stop := f.call("work", "--out", out, "--listen", "127.0.0.1:0").background(t)
+	for range 100 {
+		_, err := conn.Exec(ctx, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`)
+		require.NoError(t, err)
+		time.Sleep(10 * time.Millisecond)
+	}
+	// What a worker has taken whose connection broke then comes back later.
+	_, err = conn.Exec(ctx, `UPDATE river_job SET scheduled_at = now(), state = 'available' WHERE kind = 'fleet_poll' AND state <> 'completed'`)
+	require.NoError(t, err)
+	require.Eventually(t, func() bool {
+		text, err := os.ReadFile(out)
+		return err == nil && bytes.Count(text, []byte("\n")) >= 5
+	}, 30*time.Second, 50*time.Millisecond)
+	code, _ := stop()
+	assert.Equal(t, exitOK, code)
+}
+
 // The server forgets a transaction of a machine that is gone.
 func TestFleet_ATransactionIsNotHeldOpenForEver(t *testing.T) {
 	t.Parallel()
