@@ -206,7 +206,7 @@ func (p *poller) settle(ctx context.Context, t *task, poll *Poll) error {
 		if errors.Is(err, errSettled) {
 			return nil
 		}
-		if err == nil || errors.Is(err, errLost) || errors.Is(err, postgres.ErrConflict) {
+		if err == nil || errors.Is(err, errLost) || errors.Is(err, ingest.ErrConflict) {
 			return err
 		}
 		if httpx.Sleep(ctx, pause) != nil {

@@ -214,7 +214,7 @@ func TestWork_AWorkerThatStoodStillMovesNoCursor(t *testing.T) {
 	eventually(t, "the rest", func() bool { n, _ := w.sink.count(); return n == 20 })
 	mu.Lock()
 	assert.Equal(t, StepSave, seen[0].Step)
-	assert.ErrorIs(t, seen[0].Err, postgres.ErrConflict)
+	assert.ErrorIs(t, seen[0].Err, ingest.ErrConflict)
 	mu.Unlock()
 	eventually(t, "its cursor", func() bool {
 		cursor, _, err := postgres.Load(t.Context(), w.pool, "example-a")

@@ -111,7 +111,8 @@ type Status struct {
 // Run returns nil once it has stopped because ctx ended. It returns an error,
 // which a repetition would only return again, when a required field is
 // missing, when the runner runs already, when the cursor cannot be used (see
-// [ErrCursor]), or when the source breaks the contract of [Source].
+// [ErrCursor]), or when the source breaks the contract of [Source]. When another
+// host has moved the cursor (see [ErrConflict]), it goes on from there.
 func (r *Runner) Run(ctx context.Context) error {
 	_, err := r.run(ctx, false)
 	return err
@@ -157,11 +158,13 @@ func (r *Runner) run(ctx context.Context, once bool) (total Coverage, err error)
 	}
 
 	var saved Cursor
-	err = r.retry(ctx, once, loading, func() (err error) {
-		saved, err = r.Store.Load(ctx, r.Key)
-		return err
-	})
-	if err != nil {
+	load := func() error {
+		return r.retry(ctx, once, loading, func() (err error) {
+			saved, err = r.Store.Load(ctx, r.Key)
+			return err
+		})
+	}
+	if err := load(); err != nil {
 		return stop(err)
 	}
 	for {
@@ -179,7 +182,17 @@ func (r *Runner) run(ctx context.Context, once bool) (total Coverage, err error)
 		// An unchanged cursor would only get the same answer again, so More
 		// must not turn it into a busy loop.
 		moved := !bytes.Equal(batch.Cursor, saved)
-		if err := r.settle(ctx, once, batch, moved); err != nil {
+		err = r.settle(ctx, once, batch, moved)
+		if errors.Is(err, ErrConflict) && !once && ctx.Err() == nil {
+			r.logger().Warn("another host polls from the same cursor and has moved it; what this one has delivered comes twice",
+				"key", r.Key, "error", err)
+			r.wait(ctx, r.jitter(r.interval()))
+			err = load()
+			if err == nil {
+				continue
+			}
+		}
+		if err != nil {
 			return stop(err)
 		}
 		saved = batch.Cursor
@@ -317,8 +330,8 @@ const (
 	saving     stage = "save the cursor"
 )
 
-// retry calls step until it succeeds, the cursor is unusable, ctx ends or, with
-// once, it has failed.
+// retry calls step until it succeeds, the cursor is unusable or another host's, ctx
+// ends or, with once, it has failed.
 // Once ctx has ended, a stage that works on a batch in hand gets one last
 // attempt, and the others none.
 func (r *Runner) retry(ctx context.Context, once bool, s stage, step func() error) error {
@@ -336,7 +349,7 @@ func (r *Runner) retry(ctx context.Context, once bool, s stage, step func() erro
 			return ctx.Err()
 		}
 		failures := r.failed(s, err)
-		if once || !inHand && errors.Is(err, ErrCursor) {
+		if once || s == saving && errors.Is(err, ErrConflict) || !inHand && errors.Is(err, ErrCursor) {
 			return fmt.Errorf("ingest: %s: %s: %w", r.Key, s, err)
 		}
 		if last {

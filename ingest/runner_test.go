@@ -346,6 +346,29 @@ func TestRunner_RetriesTheSaveWithoutDeliveringAgain(t *testing.T) {
 	})
 }
 
+// The other host may stop, and then nobody would poll.
+func TestRunner_GoesOnFromTheCursorOfAnotherHost(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var log bytes.Buffer
+		h := &host{entries: 3, page: 2}
+		h.onSave = func(_ context.Context, call int) error {
+			if call == 1 {
+				h.stored = ingest.Cursor("1")
+				return fmt.Errorf("cannot save: %w", ingest.ErrConflict)
+			}
+			return nil
+		}
+		r := h.runner()
+		r.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		runFor(t, r, 8*time.Minute)
+		assert.Equal(t, "load k, poll 0, write 1+2, save 2 fails, load k, poll 1, write 2+3, save 3", h.story())
+		assertPause(t, 5*time.Minute, h.pauses("load")[0])
+		assert.Equal(t, 1, strings.Count(log.String(), "level=WARN"))
+		assert.Contains(t, log.String(), "another host polls from the same cursor")
+		assert.Zero(t, r.Status().Failures)
+	})
+}
+
 func TestRunner_StopsAtAnUnusableCursor(t *testing.T) {
 	unusable := fmt.Errorf("%w: it is damaged", ingest.ErrCursor)
 	for name, test := range map[string]struct {

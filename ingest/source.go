@@ -33,6 +33,12 @@ type Cursor []byte
 // again, and to start without the cursor repeats or skips events.
 var ErrCursor = errors.New("unusable cursor")
 
+// ErrConflict is in the tree of the error of a save that came too late: another
+// host has moved the cursor since it was loaded. The events that led to it have
+// been delivered twice, or will be, under the same ids. A host loads the cursor
+// again before the next poll.
+var ErrConflict = errors.New("another host has moved the cursor")
+
 // Source is one configured connector instance, such as one account of a vendor.
 //
 // A source starts no goroutine and stores nothing: two polls differ only by
@@ -208,6 +214,8 @@ type CursorStore interface {
 	// Save replaces the cursor under key. When it returns nil the cursor is
 	// durable; after an error or a crash the store holds either the old or the
 	// new cursor, never a part of one. An empty cursor is refused, because it
-	// could not be told from a damaged record.
+	// could not be told from a damaged record. A store that notices that the
+	// cursor is not the one that it loaded or saved last changes nothing and
+	// returns an error that wraps [ErrConflict].
 	Save(ctx context.Context, key string, cursor Cursor) error
 }

@@ -170,7 +170,7 @@ var mutants = []mutant{
 	{
 		fault: "a failure of the source ends the runner",
 		file:  "ingest/runner.go",
-		old:   "if once || !inHand && errors.Is(err, ErrCursor) {",
+		old:   "if once || s == saving && errors.Is(err, ErrConflict) || !inHand && errors.Is(err, ErrCursor) {",
 		new:   "if once || !inHand {",
 		test:  "TestRunner_RetriesThePollFromTheSameCursor",
 	},
@@ -827,7 +827,7 @@ var mutants = []mutant{
 	{
 		fault: "a save whose reply got lost is refused for ever",
 		file:  "store/postgres/postgres.go",
-		old:   "if errors.Is(err, ErrConflict) {",
+		old:   "if errors.Is(err, ingest.ErrConflict) {",
 		new:   "if false {",
 		test:  "TestStore_ASaveWhoseReplyIsLostCountsWhenRepeated",
 	},

@@ -2,7 +2,7 @@
 // database.
 //
 // Every cursor has a version, which each save raises by one. A save names the
-// version it replaces and fails with [ErrConflict] when that is no longer the
+// version it replaces and fails with [ingest.ErrConflict] when that is no longer the
 // current one. So of two hosts that have polled from one cursor only the first
 // moves it, and a cursor never moves backwards.
 //
@@ -30,12 +30,6 @@ import (
 	"github.com/aisoc/cloudflareaudit/ingest"
 	"github.com/aisoc/cloudflareaudit/internal/pgmigrate"
 )
-
-// ErrConflict is in the tree of the error of a save that came too late: another
-// process has moved the cursor since it was loaded. The events that led to it
-// have been delivered twice, or will be, under the same ids. Load the cursor
-// again before the next poll.
-var ErrConflict = errors.New("another process has moved the cursor")
 
 var (
 	errEmptyKey    = errors.New("the key is empty")
@@ -83,7 +77,7 @@ func Load(ctx context.Context, db DB, key string) (cursor ingest.Cursor, version
 
 // Save replaces the cursor under key, which must still be at version, and
 // returns its new version. Version zero stands for no cursor at all. When the
-// cursor has another version the error wraps [ErrConflict] and nothing changes.
+// cursor has another version the error wraps [ingest.ErrConflict] and nothing changes.
 func Save(ctx context.Context, db DB, key string, cursor ingest.Cursor, version int64) (int64, error) {
 	err := check(key, cursor)
 	if err == nil {
@@ -114,7 +108,7 @@ func swap(ctx context.Context, db DB, key string, cursor ingest.Cursor, version 
 	}
 	tag, err := db.Exec(ctx, query, args...)
 	if err == nil && tag.RowsAffected() == 0 {
-		err = ErrConflict
+		err = ingest.ErrConflict
 	}
 	return err
 }
@@ -128,7 +122,7 @@ func Delete(ctx context.Context, db DB, key string) error {
 }
 
 // Store is an [ingest.CursorStore]. It remembers which version of a cursor it
-// has seen last, and saves on top of that one only. After [ErrConflict] every
+// has seen last, and saves on top of that one only. After [ingest.ErrConflict] every
 // further save fails until the cursor has been loaded again. A save may be
 // repeated when it is not known whether it was made. It is safe for concurrent
 // use.
@@ -163,7 +157,7 @@ func (s *Store) Save(ctx context.Context, key string, cursor ingest.Cursor) erro
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	version, err := Save(ctx, s.pool, key, cursor, s.versions[key])
-	if errors.Is(err, ErrConflict) {
+	if errors.Is(err, ingest.ErrConflict) {
 		// It may be this very save, made before and with its reply lost.
 		saved, v, failed := Load(ctx, s.pool, key)
 		if failed == nil && v == s.versions[key]+1 && bytes.Equal(saved, cursor) {

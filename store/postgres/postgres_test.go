@@ -49,7 +49,7 @@ func TestStore_OnlyTheFirstOfTwoHostsMovesACursor(t *testing.T) {
 	require.NoError(t, b.Save(ctx, "k", ingest.Cursor("2 of b")))
 
 	for range 2 {
-		require.ErrorIs(t, a.Save(ctx, "k", ingest.Cursor("2 of a")), postgres.ErrConflict)
+		require.ErrorIs(t, a.Save(ctx, "k", ingest.Cursor("2 of a")), ingest.ErrConflict)
 	}
 	got, err := a.Load(ctx, "k")
 	require.NoError(t, err)
@@ -62,7 +62,7 @@ func TestStore_TwoHostsCannotBothBegin(t *testing.T) {
 	ctx, pool := t.Context(), migrated(t)
 	a, b := postgres.New(pool), postgres.New(pool)
 	require.NoError(t, a.Save(ctx, "k", ingest.Cursor("a")))
-	require.ErrorIs(t, b.Save(ctx, "k", ingest.Cursor("b")), postgres.ErrConflict)
+	require.ErrorIs(t, b.Save(ctx, "k", ingest.Cursor("b")), ingest.ErrConflict)
 }
 
 func TestSave_OfManyAtOnceExactlyOneWins(t *testing.T) {
@@ -82,7 +82,7 @@ func TestSave_OfManyAtOnceExactlyOneWins(t *testing.T) {
 					won = append(won, mine)
 					mu.Unlock()
 				} else {
-					assert.ErrorIs(t, err, postgres.ErrConflict)
+					assert.ErrorIs(t, err, ingest.ErrConflict)
 				}
 			})
 		}
@@ -119,7 +119,7 @@ func TestDelete_StartsAnew(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, postgres.Delete(ctx, pool, "k"))
 	_, err = postgres.Save(ctx, pool, "k", ingest.Cursor("late"), 1)
-	require.ErrorIs(t, err, postgres.ErrConflict, "a poll of the old cursor does not bring it back")
+	require.ErrorIs(t, err, ingest.ErrConflict, "a poll of the old cursor does not bring it back")
 	_, err = postgres.Save(ctx, pool, "k", ingest.Cursor("new"), 0)
 	require.NoError(t, err)
 }
