@@ -37,8 +37,8 @@ var openEnds = []string{"_name", "_tag", "_id", "_uuid", "_status", "_type", "_o
 var signs = newWordSet(slices.Concat([]string{
 	"auth", "cookie", "verify", "signature", "sig", "pem", // in names
 	"bearer ", "basic ", "eyj", "ls0t", "v1.0-", // in values
-	"://", `:\/`, `\u0`, // of addresses, and of what is written in escapes
-	`\"value`, `\"text`, // of a text that cannot be read as JSON
+	"://", `\/\/`, `\u0`, // of addresses, and of what is written in escapes
+	`value\"`, `text\"`, // of a text that cannot be read as JSON
 }, secretWords.list, tokenPrefixes.list)...)
 
 // mayHoldSecret reports whether a JSON text has a sign in it of a secret. To tell
@@ -134,26 +134,20 @@ func isAuthorization(text, scheme string) bool {
 	return !strings.Contains(rest, " ") && (len(rest) >= 20 || strings.ContainsAny(rest, "0123456789"))
 }
 
-// wordSet is words to be looked for in texts, in any case, by the algorithm of Wu
-// and Manber (1994). They have three bytes or more.
+// wordSet is words to be looked for in texts, in any case. They have two bytes or
+// more.
 type wordSet struct {
 	list []string
-	// What stands at two bytes of a text tells how far it is at least to the third
-	// byte of a word. Where that is 0, ending has the words whose second and
-	// third bytes these may be.
-	far    [1 << 10]uint8
-	ending [1 << 10][]string
+	// starting has the words by the place of their first two bytes, so that in most
+	// places of a text there is none to compare.
+	starting [1 << 10][]string
 }
 
 func newWordSet(words ...string) *wordSet {
 	w := &wordSet{list: words}
-	for i := range w.far {
-		w.far[i] = 2
-	}
 	for _, word := range words {
-		first, second := twoBytes(word[0], word[1]), twoBytes(word[1], word[2])
-		w.far[first] = min(w.far[first], 1)
-		w.far[second], w.ending[second] = 0, append(w.ending[second], word)
+		at := twoBytes(word[0], word[1])
+		w.starting[at] = append(w.starting[at], word)
 	}
 	return w
 }
@@ -163,18 +157,12 @@ func twoBytes(a, b byte) int { return int(a&31)<<5 | int(b&31) }
 
 // in reports whether one of the words stands in a text.
 func (w *wordSet) in(text string) bool {
-	for i := 2; i < len(text); {
-		at := twoBytes(text[i-1], text[i])
-		if far := w.far[at]; far > 0 {
-			i += int(far)
-			continue
-		}
-		for _, word := range w.ending[at] {
-			if foldPrefix(text[i-2:], word) {
+	for i := 1; i < len(text); i++ {
+		for _, word := range w.starting[twoBytes(text[i-1], text[i])] {
+			if foldPrefix(text[i-1:], word) {
 				return true
 			}
 		}
-		i++
 	}
 	return false
 }
