@@ -1,11 +1,15 @@
 package cloudflareaudit
 
 import (
+	"io/fs"
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
 )
@@ -406,4 +410,76 @@ func TestFindRoute_ReadsThePath(t *testing.T) {
 	}
 	r = findRoute("DELETE", "/accounts/"+account+"/thing/"+strings.Repeat("1f", 16)+"/part")
 	assert.Equal(t, "thing.part", r.words)
+}
+
+// requestInSDK finds the path and the method of a request in the source of
+// Cloudflare's SDK, which is made from the reference of the API.
+var requestInSDK = regexp.MustCompile(`path := (?:fmt\.Sprintf\()?"([^"]+)"(?s:.*?)http\.Method(\w+)`)
+
+// beyondReference are the routes that the reference does not have.
+var beyondReference = []string{
+	// Derived from how the paths of their neighbours are made.
+	"POST /user/two_factor_authentication", "DELETE /user/two_factor_authentication", "PUT PATCH /user/two_factor_authentication",
+	"POST /accounts/{account}/scim/v2/Users", "PUT PATCH /accounts/{account}/scim/v2/Users/{id}", "DELETE /accounts/{account}/scim/v2/Users/{id}",
+	"POST /accounts/{account}/scim/v2/Groups", "PUT PATCH /accounts/{account}/scim/v2/Groups/{id}", "DELETE /accounts/{account}/scim/v2/Groups/{id}",
+	"GET POST /user/api_key", "PUT /user/api_key",
+	"GET POST /accounts/{account}/registrar/domains/{id}/auth_code", "POST PUT /accounts/{account}/registrar/domains/{id}/transfer_out",
+	"DELETE /accounts/{account}/r2/buckets/{id}/lifecycle",
+	"PUT /accounts/{account}/r2/buckets/{id}/encryption", "DELETE /accounts/{account}/r2/buckets/{id}/encryption",
+	// Those that were replaced, and are still answered.
+	"PUT PATCH /zones/{zone}/settings", "GET /zones/{zone}/settings",
+	"PATCH /zones/{zone}/firewall/waf/packages/{id}",
+	"* /zones/{zone}/workers/filters",
+	"PUT /accounts/{account}/workers/services/{id}/environments/{environment}/content",
+	"PATCH /accounts/{account}/workers/services/{id}/environments/{environment}/settings",
+}
+
+func TestRoutes_AreInTheReference(t *testing.T) {
+	t.Parallel()
+	sdk := os.DirFS(strings.TrimSpace(runGo(t, "list", "-m", "-f", "{{.Dir}}", "github.com/cloudflare/cloudflare-go/v7")))
+	known := make(map[string][][]string) // paths by method
+	require.NoError(t, fs.WalkDir(sdk, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
+			return err
+		}
+		source, err := fs.ReadFile(sdk, name)
+		for _, m := range requestInSDK.FindAllSubmatch(source, -1) {
+			method := strings.ToUpper(string(m[2]))
+			known[method] = append(known[method], strings.Split(strings.Trim(string(m[1]), "/"), "/"))
+		}
+		return err
+	}))
+	require.Greater(t, len(known["GET"]), 500)
+
+	isKnown := func(method, path string) bool {
+		paths := []string{path}
+		if below, ok := strings.CutPrefix(path, "{scope}"); ok {
+			paths = []string{"/accounts/{account}" + below, "/zones/{zone}" + below, "/user" + below}
+		}
+		return slices.ContainsFunc(paths, func(path string) bool {
+			parts := strings.Split(path[1:], "/")
+			return slices.ContainsFunc(known[method], func(want []string) bool {
+				if len(want) > 2 && want[0] == "%s" && want[1] == "%s" && len(parts) > 2 {
+					// That of accounts and of zones.
+					want = append(slices.Clone(parts[:2]), want[2:]...)
+				}
+				return slices.EqualFunc(parts, want, func(part, want string) bool {
+					return part == want || strings.HasPrefix(part, "{") && strings.HasPrefix(want, "%")
+				})
+			})
+		})
+	}
+	var missing []string
+	for _, r := range routes {
+		methods, paths := strings.Fields(r.method), []string{r.path}
+		if r.method == "*" {
+			methods, paths = []string{"POST", "PUT", "PATCH", "DELETE", "GET"}, append(paths, r.path+"/{id}")
+		}
+		if !slices.ContainsFunc(methods, func(method string) bool {
+			return slices.ContainsFunc(paths, func(path string) bool { return isKnown(method, path) })
+		}) {
+			missing = append(missing, r.method+" "+r.path)
+		}
+	}
+	assert.ElementsMatch(t, beyondReference, missing)
 }
