@@ -426,7 +426,7 @@ var beyondReference = []string{
 	"GET POST /accounts/{account}/registrar/domains/{id}/auth_code", "POST PUT /accounts/{account}/registrar/domains/{id}/transfer_out",
 	"DELETE /accounts/{account}/r2/buckets/{id}/lifecycle",
 	"PUT /accounts/{account}/r2/buckets/{id}/encryption", "DELETE /accounts/{account}/r2/buckets/{id}/encryption",
-	// Those that were replaced, and are still answered.
+	// Those that newer ones have replaced.
 	"PUT PATCH /zones/{zone}/settings", "GET /zones/{zone}/settings",
 	"PATCH /zones/{zone}/firewall/waf/packages/{id}",
 	"* /zones/{zone}/workers/filters",

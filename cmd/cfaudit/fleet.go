@@ -187,7 +187,7 @@ func local(host string) bool {
 func (s *station) vault() (*fleet.Vault, error) {
 	keys, from := s.getenv(envFleetKey), envFleetKey
 	if s.flags.Changed("key-file") {
-		text, err := os.ReadFile(s.key)
+		text, err := readSmall(s.key)
 		if err != nil {
 			// The name may be the key, given in place of a file that holds it.
 			if path, ok := errors.AsType[*os.PathError](err); ok {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"slices"
@@ -214,7 +215,7 @@ func (s *settings) value(flag string, k kind) (any, error) {
 		}
 		return float64(d / time.Second), nil
 	case rules, line:
-		b, err := os.ReadFile(v)
+		b, err := readSmall(v)
 		if err != nil {
 			// The name may be a token, given in place of a file that holds it.
 			if path, ok := errors.AsType[*fs.PathError](err); ok {
@@ -235,6 +236,22 @@ func (s *settings) value(flag string, k kind) (any, error) {
 		return string(b), nil
 	}
 	return v, nil
+}
+
+// readSmall reads a file of the configuration, which is not as large as a device
+// that never ends.
+func readSmall(name string) ([]byte, error) {
+	const most = 1 << 20
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err == nil && len(b) > most {
+		err = errors.New("it has more than 1 MiB")
+	}
+	return b, err
 }
 
 // leaves are the errors that err joins.

@@ -90,16 +90,17 @@ func TestSettings_FlagsGoBeforeTheEnvironment(t *testing.T) {
 func TestSettings_ATokenFileHasOneLine(t *testing.T) {
 	t.Parallel()
 	for content, want := range map[string]string{
-		"cfat_token":           "",
-		"cfat_token\n":         "",
-		"cfat_token\r\n":       "",
-		"":                     "the file is empty",
-		"\n":                   "the file is empty",
-		"cfat_token\n\n":       "line break",
-		"cfat_token\ncfat_b\n": "line break",
-		"Bearer cfat_token\n":  `begins with "Bearer "`,
-		"'cfat_token'\n":       "quotes",
-		" cfat_token\n":        "space",
+		"cfat_token":                 "",
+		"cfat_token\n":               "",
+		"cfat_token\r\n":             "",
+		"":                           "the file is empty",
+		"\n":                         "the file is empty",
+		strings.Repeat("x", 1<<20+1): "it has more than 1 MiB",
+		"cfat_token\n\n":             "line break",
+		"cfat_token\ncfat_b\n":       "line break",
+		"Bearer cfat_token\n":        `begins with "Bearer "`,
+		"'cfat_token'\n":             "quotes",
+		" cfat_token\n":              "space",
 	} {
 		cfg, err := parse(t, nil, "--account-id", testID, "--token-file", write(t, content))
 		if want == "" {
