@@ -69,5 +69,5 @@ func child(t *testing.T, name, folder string) *exec.Cmd {
 // numbered is a cursor that says its number, of some size, so that a part of
 // it is not another one.
 func numbered(n int) ingest.Cursor {
-	return ingest.Cursor(strings.Repeat(fmt.Sprintf("%d;", n), 20_000) + "end")
+	return ingest.Cursor(strings.Repeat(fmt.Sprintf("%d;", n), 400_000) + "end")
 }
