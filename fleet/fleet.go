@@ -160,7 +160,7 @@ func (f *Fleet) clock(ctx context.Context) error {
 		return fmt.Errorf("fleet: %w", err)
 	}
 	// The reply was made at some time in between.
-	ahead, behind := before.Sub(theirs), theirs.Sub(time.Now())
+	ahead, behind := before.Sub(theirs), time.Until(theirs)
 	const fault = "fleet: the clock of this machine is %s %s that of the database, and they must agree within %s"
 	switch {
 	case ahead > maxSkew:

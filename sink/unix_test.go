@@ -153,7 +153,7 @@ func TestFile_GoesOnInANewFileWhenItsOwnHasBeenMovedAway(t *testing.T) {
 
 	// One that another process has put there is not ours.
 	require.NoError(t, os.Rename(path, path+".2"))
-	other = openFile(t, path)
+	openFile(t, path)
 	assert.ErrorContains(t, f.Write(t.Context(), events("4")), "another process writes to "+path)
 	require.NoError(t, os.Rename(path, path+".3"))
 	require.NoError(t, f.Write(t.Context(), events("4")))
