@@ -108,6 +108,7 @@ var pages = sync.Pool{New: func() any { return new(page) }}
 
 // release keeps p for the next poll, unless a large reply has made it large.
 func release(p *page) {
+	p.decoded = entry{}
 	if cap(p.body) <= keptBody {
 		pages.Put(p)
 	}
