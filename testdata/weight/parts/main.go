@@ -3,7 +3,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
@@ -12,24 +11,19 @@ import (
 	"github.com/cloudflare/cloudflare-go/v7/option"
 	"github.com/go-json-experiment/json/jsontext"
 	"golang.org/x/time/rate"
+
+	"github.com/aisoc/cloudflareaudit/testdata/weight/reader"
 )
 
 func main() {
-	resp, err := http.Get(os.Args[1])
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	defer resp.Body.Close()
-	var v map[string]any
-	fmt.Println(json.NewDecoder(resp.Body).Decode(&v), v)
+	reader.Read(os.Args[1])
 
 	_ = rate.NewLimiter(4, 1).Wait(context.Background())
 	service := audit_logs.NewAuditLogService(option.WithEnvironmentProduction(), option.WithAPIToken(os.Args[3]))
 	var params audit_logs.AuditLogListParams
 	params.AccountID.Value, params.AccountID.Present = os.Args[2], true
 	var page *http.Response
-	_, err = service.List(context.Background(), params, option.WithResponseBodyInto(&page))
+	_, err := service.List(context.Background(), params, option.WithResponseBodyInto(&page))
 	fmt.Println(err)
 	value, err := jsontext.NewDecoder(page.Body).ReadValue()
 	fmt.Println(value, err)

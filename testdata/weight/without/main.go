@@ -2,19 +2,9 @@
 package main
 
 import (
-	"encoding/json"
-	"fmt"
-	"net/http"
 	"os"
+
+	"github.com/aisoc/cloudflareaudit/testdata/weight/reader"
 )
 
-func main() {
-	resp, err := http.Get(os.Args[1])
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	defer resp.Body.Close()
-	var v map[string]any
-	fmt.Println(json.NewDecoder(resp.Body).Decode(&v), v)
-}
+func main() { reader.Read(os.Args[1]) }
