@@ -256,3 +256,11 @@ func eventually(t *testing.T, what string, ok func() bool) {
 func answerWith(do func(config map[string]any) error) func(context.Context, map[string]any) error {
 	return func(_ context.Context, config map[string]any) error { return do(config) }
 }
+
+// hold makes each poll of the account say that it is under way, and wait until on
+// is closed.
+func (a *account) hold() (under, on chan bool) {
+	under, on = make(chan bool, 100), make(chan bool)
+	a.answer = answerWith(func(map[string]any) error { under <- true; <-on; return nil })
+	return under, on
+}

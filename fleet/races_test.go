@@ -157,8 +157,7 @@ func TestPut_AddedAgainDuringAPoll(t *testing.T) {
 	w := newWorld(t)
 	a := w.vendor.account("a", 30)
 	w.vendor.account("b", 30)
-	under, on := make(chan bool, 100), make(chan bool)
-	a.answer = answerWith(func(map[string]any) error { under <- true; <-on; return nil })
+	under, on := a.hold()
 	first, second := spec("a"), spec("b")
 	first.ID, second.ID = "x", "x"
 	second.Interval = 24 * time.Hour

@@ -194,8 +194,7 @@ func TestWork_AWorkerThatStoodStillMovesNoCursor(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	a := w.vendor.account("a", 30)
-	under, on := make(chan bool, 100), make(chan bool)
-	a.answer = answerWith(func(map[string]any) error { under <- true; <-on; return nil })
+	under, on := a.hold()
 	w.put(t, spec("a"))
 	var mu sync.Mutex
 	var seen []Poll
@@ -228,8 +227,7 @@ func TestWork_AJobTakenOverByAnotherIsNotCompleted(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	a := w.vendor.account("a", 30)
-	under, on := make(chan bool, 100), make(chan bool)
-	a.answer = answerWith(func(map[string]any) error { under <- true; <-on; return nil })
+	under, on := a.hold()
 	w.put(t, spec("a"))
 	polled := make(chan Poll, 100)
 	w.work(t, func(o *WorkOptions) { o.OnPoll = func(p Poll) { polled <- p } })

@@ -139,17 +139,25 @@ func (s *station) pool(ctx context.Context, log *slog.Logger) (*pgxpool.Pool, er
 	if err != nil {
 		return nil, fmt.Errorf("cannot connect to the database: %w", err)
 	}
-	for told := false; ; told = true {
-		err := pool.Ping(ctx)
-		if err == nil {
-			return pool, nil
+	err = s.persist(ctx, log, "cannot connect to the database, trying again until it is there",
+		func(err error) bool { return !refused(err) }, func() error { return pool.Ping(ctx) })
+	if err != nil {
+		pool.Close()
+		return nil, fmt.Errorf("cannot connect to the database: %w", err)
+	}
+	return pool, nil
+}
+
+// persist calls try again, when the command is patient, after errors that pass, of
+// the first of which it tells.
+func (s *station) persist(ctx context.Context, log *slog.Logger, told string, passes func(error) bool, try func() error) error {
+	for first := true; ; first = false {
+		err := try()
+		if err == nil || !s.patient || !passes(err) || ctx.Err() != nil {
+			return err
 		}
-		if refused(err) || !s.patient || ctx.Err() != nil {
-			pool.Close()
-			return nil, fmt.Errorf("cannot connect to the database: %w", err)
-		}
-		if !told {
-			log.Warn("cannot connect to the database, trying again until it is there", "error", err)
+		if first {
+			log.Warn(told, "error", err)
 		}
 		_ = httpx.Sleep(ctx, time.Second) // the next attempt tells whether ctx has ended
 	}
@@ -224,22 +232,16 @@ func (s *station) with(ctx context.Context, do func(context.Context, *fleet.Flee
 	if err != nil {
 		return err
 	}
-	for told := false; ; told = true {
+	return s.persist(ctx, log, "the database went away, trying again until it is there", gone, func() error {
 		err := f.Check(ctx)
 		if errors.Is(err, fleet.ErrOutdated) {
 			return fmt.Errorf("%w: run 'cfaudit fleet migrate'", err)
 		}
-		if err == nil {
-			err = do(ctx, f)
-		}
-		if !s.patient || !gone(err) || ctx.Err() != nil {
+		if err != nil {
 			return err
 		}
-		if !told {
-			log.Warn("the database went away, trying again until it is there", "error", err)
-		}
-		_ = httpx.Sleep(ctx, time.Second) // the next attempt tells whether ctx has ended
-	}
+		return do(ctx, f)
+	})
 }
 
 // catalog offers the connector. Its requests share the budgets of the fleet.
