@@ -109,7 +109,8 @@ func (r *review) note(field string, before, after value) {
 		r.changesOmitted++
 		return
 	}
-	m := masking{values: !plainValues(&r.naming), addresses: true, hooks: leadsAway(&r.naming)}
+	m := maskingOf(&r.naming)
+	m.addresses = true
 	c := ingest.FieldChange{Field: oneLine(field, maxName), Old: m.shown(field, before), New: m.shown(field, after)}
 	if c.Old != "" || c.New != "" {
 		r.add(c)

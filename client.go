@@ -534,8 +534,12 @@ func failure(e *endpoint, err error) error {
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		err = fmt.Errorf("no reply in time: %w", err)
-	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
+	case isBroken(err):
 		err = fmt.Errorf("the connection broke: %w", err)
 	}
 	return fmt.Errorf("cloudflareaudit: read %s: %w", e.title, err)
 }
+
+// isBroken reports whether err is that the connection ended in the midst of
+// something.
+func isBroken(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) }

@@ -720,8 +720,13 @@ func gravestSetting(items value) (name string, now value) {
 }
 
 func settingDirection(setting string, before, now value) string {
-	order, ok := settingOrders[setting]
-	if !ok {
+	return directionIn(settingOrders[setting], before, now)
+}
+
+// directionIn tells in which direction a value has moved in an order, or "" where
+// there is none.
+func directionIn(order string, before, now value) string {
+	if order == "" {
 		return ""
 	}
 	to, part, last := settingRank(order, now)
@@ -810,21 +815,14 @@ func (r *review) refineProtection() {
 	}
 	for i := range r.after {
 		m := &r.after[i]
-		order, ok := switches[m.key]
-		if !ok {
-			continue
-		}
-		to, part, last := settingRank(order, m.val)
-		from, _, _ := settingRank(order, r.before.get(m.key))
-		switch {
-		case to < 0 || to == from:
-		case from >= 0 && to < from, from < 0 && part == 0:
+		switch directionIn(switches[m.key], r.before.get(m.key), m.val) {
+		case weaker:
 			r.direction = weaker
 			if name := strings.TrimSuffix(r.name, r.verb) + verbDisable; m.key == "enabled" && namings[name] != nil {
 				r.rename(name)
 			}
 			return
-		case from >= 0, part == last:
+		case safer:
 			r.direction = safer
 		}
 	}

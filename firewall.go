@@ -52,7 +52,7 @@ func (r *review) configWeakens() bool {
 			return !weak
 		})
 	}
-	if text := r.after.get("action_parameters"); text != "" {
+	if r.after.get("action_parameters") != "" {
 		look(r.e.newValue)
 	}
 	for _, key := range ruleLists {

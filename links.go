@@ -185,7 +185,7 @@ func withoutHook(text string, i int, mayBe bool) string {
 		return text
 	}
 	end := len(text)
-	if query := strings.IndexAny(path, "?# \t\r\n"); query >= 0 {
+	if query := strings.IndexAny(path, "?#"); query >= 0 {
 		end = i + len(host) + 1 + query
 		path = path[:query]
 	}
