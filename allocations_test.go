@@ -13,7 +13,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
-	"github.com/aisoc/cloudflareaudit/internal/cfapi"
+	"github.com/aisoc/cloudflareaudit/internal/fakecloudflare"
 )
 
 // With the race detector pools forget at random, and all counts are higher.
@@ -66,7 +66,7 @@ func connectToPage(t *testing.T, now *time.Time) *Connector {
 	t.Helper()
 	page, keep := usualPage(), false
 	c := connect(t, Config{
-		AccountID: cfapi.DefaultAccountID, APIToken: NewSecret("cfat_allocations-test-token"), DropRoutine: &keep,
+		AccountID: fakecloudflare.DefaultAccountID, APIToken: NewSecret("cfat_allocations-test-token"), DropRoutine: &keep,
 		HTTPClient: &http.Client{Transport: transportFunc(func(r *http.Request) (*http.Response, error) {
 			body := page
 			if number := r.URL.Query().Get("page"); number != "" && number != "1" {

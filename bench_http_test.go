@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/time/rate"
 
-	"github.com/aisoc/cloudflareaudit/internal/cfapi"
+	"github.com/aisoc/cloudflareaudit/internal/fakecloudflare"
 )
 
 // BenchmarkHTTP is [BenchmarkPage] from the socket on: the usual page comes by
@@ -49,7 +49,7 @@ func BenchmarkHTTP(b *testing.B) {
 	b.Run("work=connector", func(b *testing.B) {
 		keep := false
 		c, err := New(Config{
-			AccountID: cfapi.DefaultAccountID, APIToken: NewSecret(cfapi.DefaultToken), BaseURL: base,
+			AccountID: fakecloudflare.DefaultAccountID, APIToken: NewSecret(fakecloudflare.DefaultToken), BaseURL: base,
 			HTTPClient: client, Clock: func() time.Time { return benchNow },
 			// All of the page is within the overlap, so that one request gets it.
 			Overlap: 2 * time.Hour, PageSize: benchEntries, DropRoutine: &keep,

@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
-	"github.com/aisoc/cloudflareaudit/internal/cfapi"
+	"github.com/aisoc/cloudflareaudit/internal/fakecloudflare"
 )
 
 // A corpus is a reply of 1000 entries, the same in every run.
@@ -26,12 +26,12 @@ var benchNow = time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 
 // usualPage has the usual mixture of entries, 1.1 kB long on average.
 func usualPage() []byte {
-	return pageOf(cfapi.Generate(1, benchEntries, benchNow.Add(-time.Hour), benchNow))
+	return pageOf(fakecloudflare.Generate(1, benchEntries, benchNow.Add(-time.Hour), benchNow))
 }
 
 // largePage has entries of 20 kB that are full of escapes.
 func largePage() []byte {
-	return pageOf(cfapi.GenerateLarge(1, benchEntries, benchNow.Add(-time.Hour), benchNow))
+	return pageOf(fakecloudflare.GenerateLarge(1, benchEntries, benchNow.Add(-time.Hour), benchNow))
 }
 
 // pageOf is a reply with the entries, which are oldest first, newest first.
@@ -107,7 +107,7 @@ func BenchmarkPage(b *testing.B) {
 			})
 		})
 		run("least", func(b *testing.B) {
-			n, err := NewNormalizer(Config{AccountID: cfapi.DefaultAccountID})
+			n, err := NewNormalizer(Config{AccountID: fakecloudflare.DefaultAccountID})
 			require.NoError(b, err)
 			p := page{body: body}
 			_, err = p.scan()
@@ -129,7 +129,7 @@ func BenchmarkPage(b *testing.B) {
 			})
 		})
 		run("connector", func(b *testing.B) {
-			n, err := NewNormalizer(Config{AccountID: cfapi.DefaultAccountID})
+			n, err := NewNormalizer(Config{AccountID: fakecloudflare.DefaultAccountID})
 			require.NoError(b, err)
 			p := page{body: body}
 			var line []byte
@@ -294,7 +294,7 @@ func sdkLines(body []byte) (n int, err error) {
 //
 //	go test . -run '^$' -bench Entry -count 6 | benchstat -col /work -
 func BenchmarkEntry(b *testing.B) {
-	n, err := NewNormalizer(Config{AccountID: cfapi.DefaultAccountID, ProductionZones: []string{"example.com"}})
+	n, err := NewNormalizer(Config{AccountID: fakecloudflare.DefaultAccountID, ProductionZones: []string{"example.com"}})
 	if err != nil {
 		b.Fatal(err)
 	}

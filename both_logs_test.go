@@ -15,11 +15,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
-	"github.com/aisoc/cloudflareaudit/internal/cfapi"
+	"github.com/aisoc/cloudflareaudit/internal/fakecloudflare"
 )
 
 // bothLogs is fixture for both logs.
-func bothLogs(opts cfapi.Options) (*cfapi.Server, Config) {
+func bothLogs(opts fakecloudflare.Options) (*fakecloudflare.Server, Config) {
 	server, cfg := fixture(opts)
 	cfg.AuditLogAPI = AuditLogBoth
 	return server, cfg
@@ -30,15 +30,15 @@ func bothLogs(opts cfapi.Options) (*cfapi.Server, Config) {
 func TestPoll_ALogThatIsBehindDoesNotHideTheOther(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := bothLogs(cfapi.Options{})
+		server, cfg := bothLogs(fakecloudflare.Options{})
 		cfg.MaxEvents = 10
 		began := time.Now()
 		for i := range 3600 {
 			at := began.Add(time.Duration(i) * 2 * time.Second)
-			server.Add(at, cfapi.Entry(fmt.Sprintf("one-%d", i), at, 0))
+			server.Add(at, fakecloudflare.Entry(fmt.Sprintf("one-%d", i), at, 0))
 		}
 		shown := began.Add(time.Hour)
-		server.AddV2(shown, cfapi.EntryV2("two", shown, 0))
+		server.AddV2(shown, fakecloudflare.EntryV2("two", shown, 0))
 		c := connect(t, cfg)
 		var cursor ingest.Cursor
 		for time.Since(began) < 2*time.Hour {
@@ -60,18 +60,18 @@ func TestPoll_ALogThatIsBehindDoesNotHideTheOther(t *testing.T) {
 func TestPoll_ALogThatStandsStillIsNoticedWhateverTheOtherBrings(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := bothLogs(cfapi.Options{})
+		server, cfg := bothLogs(fakecloudflare.Options{})
 		c := connect(t, cfg)
 		_, cursor, _ := drain(t, c, nil)
-		server.Fault(func(n int, r *http.Request) *cfapi.Fault {
+		server.Fault(func(n int, r *http.Request) *fakecloudflare.Fault {
 			if !strings.HasSuffix(r.URL.Path, "logs/audit") {
 				return nil
 			}
-			return cfapi.Reply(200, nil, fmt.Sprintf(`{"success":true,"result":[],"result_info":{"cursor":"page-%d"}}`, n))
+			return fakecloudflare.Reply(200, nil, fmt.Sprintf(`{"success":true,"result":[],"result_info":{"cursor":"page-%d"}}`, n))
 		})
 		for i := range 4 {
 			time.Sleep(5 * time.Minute)
-			server.Add(time.Time{}, cfapi.Entry(fmt.Sprintf("one-%d", i), time.Now().Add(-time.Second), 0))
+			server.Add(time.Time{}, fakecloudflare.Entry(fmt.Sprintf("one-%d", i), time.Now().Add(-time.Second), 0))
 			b := poll1(t, c, cursor)
 			require.Equal(t, []string{fmt.Sprintf("one-%d", i)}, ids(b))
 			require.Len(t, b.Coverage.Notices, 1)
@@ -86,7 +86,7 @@ func TestPoll_ALogThatStandsStillIsNoticedWhateverTheOtherBrings(t *testing.T) {
 func TestPoll_ALogThatFailsIsLogged(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := bothLogs(cfapi.Options{})
+		server, cfg := bothLogs(fakecloudflare.Options{})
 		var log bytes.Buffer
 		cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
 		c := connect(t, cfg)
@@ -112,12 +112,12 @@ func TestPoll_V2WhatCannotLeadToAPageIsAnError(t *testing.T) {
 		`{"cursor":"` + strings.Repeat("x", 1<<20) + `"}`: "too long",
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			server, cfg := fixtureV2(cfapi.Options{})
+			server, cfg := fixtureV2(fakecloudflare.Options{})
 			c := connect(t, cfg)
 			_, cursor, _ := drain(t, c, nil)
-			entry := cfapi.EntryV2("id-0", time.Now(), 0)
-			server.Fault(func(int, *http.Request) *cfapi.Fault {
-				return cfapi.Reply(200, nil, fmt.Sprintf(`{"success":true,"result":[%s],"result_info":%s}`, entry, info))
+			entry := fakecloudflare.EntryV2("id-0", time.Now(), 0)
+			server.Fault(func(int, *http.Request) *fakecloudflare.Fault {
+				return fakecloudflare.Reply(200, nil, fmt.Sprintf(`{"success":true,"result":[%s],"result_info":%s}`, entry, info))
 			})
 			_, err := c.Poll(t.Context(), cursor)
 			require.ErrorContains(t, err, want)
@@ -126,10 +126,10 @@ func TestPoll_V2WhatCannotLeadToAPageIsAnError(t *testing.T) {
 	}
 	for _, info := range []string{`null`, `{}`, `{"cursor":null}`, `{"cursor":""}`, `{"count":1}`} {
 		synctest.Test(t, func(t *testing.T) {
-			server, cfg := fixtureV2(cfapi.Options{})
-			entry := cfapi.EntryV2("id-0", time.Now(), 0)
-			server.Fault(func(int, *http.Request) *cfapi.Fault {
-				return cfapi.Reply(200, nil, fmt.Sprintf(`{"success":true,"result":[%s],"result_info":%s}`, entry, info))
+			server, cfg := fixtureV2(fakecloudflare.Options{})
+			entry := fakecloudflare.EntryV2("id-0", time.Now(), 0)
+			server.Fault(func(int, *http.Request) *fakecloudflare.Fault {
+				return fakecloudflare.Reply(200, nil, fmt.Sprintf(`{"success":true,"result":[%s],"result_info":%s}`, entry, info))
 			})
 			got, _, _ := drain(t, connect(t, cfg), nil)
 			require.Equal(t, []string{"id-0"}, got)
@@ -140,26 +140,26 @@ func TestPoll_V2WhatCannotLeadToAPageIsAnError(t *testing.T) {
 // In whatever words the API refuses a page that it has forgotten.
 func TestPoll_V2ReadsOnByTimeHoweverAPageIsRefused(t *testing.T) {
 	t.Parallel()
-	for name, refusal := range map[string]*cfapi.Fault{
-		"400":         cfapi.Status(400, 1004, "invalid cursor", nil),
-		"404":         cfapi.Status(404, 0, "cursor not found", nil),
-		"410":         cfapi.Status(410, 0, "gone", nil),
-		"422":         cfapi.Status(422, 0, "cursor has expired", nil),
-		"500":         cfapi.Status(500, 0, "internal error", nil),
-		"no success":  cfapi.Status(200, 1004, "invalid cursor", nil),
-		"null result": cfapi.NullResult(),
+	for name, refusal := range map[string]*fakecloudflare.Fault{
+		"400":         fakecloudflare.Status(400, 1004, "invalid cursor", nil),
+		"404":         fakecloudflare.Status(404, 0, "cursor not found", nil),
+		"410":         fakecloudflare.Status(410, 0, "gone", nil),
+		"422":         fakecloudflare.Status(422, 0, "cursor has expired", nil),
+		"500":         fakecloudflare.Status(500, 0, "internal error", nil),
+		"no success":  fakecloudflare.Status(200, 1004, "invalid cursor", nil),
+		"null result": fakecloudflare.NullResult(),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				server, cfg := fixtureV2(cfapi.Options{})
+				server, cfg := fixtureV2(fakecloudflare.Options{})
 				cfg.MaxEvents = 100
 				fillV2(server, 300, 10*time.Millisecond)
 				time.Sleep(time.Hour)
 				c := connect(t, cfg)
 				first := poll1(t, c, nil)
 				refused := ""
-				server.Fault(func(_ int, r *http.Request) *cfapi.Fault {
+				server.Fault(func(_ int, r *http.Request) *fakecloudflare.Fault {
 					next := r.URL.Query().Get("cursor")
 					if next == "" || refused != "" && refused != next {
 						return nil
@@ -180,15 +180,15 @@ func TestPoll_V2ReadsOnByTimeHoweverAPageIsRefused(t *testing.T) {
 func TestPoll_V2TheFirstPageInPlaceOfARememberedOneBringsNothingTwice(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := fixtureV2(cfapi.Options{})
+		server, cfg := fixtureV2(fakecloudflare.Options{})
 		cfg.MaxEvents = 100
 		fillV2(server, 400, 5*time.Second)
 		time.Sleep(time.Hour)
 		c := connect(t, cfg)
 		var firstPage []byte
 		ignored := 0
-		server.Fault(func(int, *http.Request) *cfapi.Fault {
-			return cfapi.Custom(func(r *http.Request, answer func() *http.Response) (*http.Response, error) {
+		server.Fault(func(int, *http.Request) *fakecloudflare.Fault {
+			return fakecloudflare.Custom(func(r *http.Request, answer func() *http.Response) (*http.Response, error) {
 				resp := answer()
 				body, err := io.ReadAll(resp.Body)
 				switch {
@@ -212,7 +212,7 @@ func TestPoll_V2TheFirstPageInPlaceOfARememberedOneBringsNothingTwice(t *testing
 func TestPoll_TheEndOfTheHostIsNoNotice(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := bothLogs(cfapi.Options{})
+		server, cfg := bothLogs(fakecloudflare.Options{})
 		var log bytes.Buffer
 		cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
 		c := connect(t, cfg)
@@ -220,10 +220,10 @@ func TestPoll_TheEndOfTheHostIsNoNotice(t *testing.T) {
 		fill(server, 1, time.Second)
 		time.Sleep(time.Minute)
 		ctx, cancel := context.WithCancel(t.Context())
-		server.Fault(func(_ int, r *http.Request) *cfapi.Fault {
+		server.Fault(func(_ int, r *http.Request) *fakecloudflare.Fault {
 			if strings.HasSuffix(r.URL.Path, "logs/audit") {
 				cancel()
-				return cfapi.Hang()
+				return fakecloudflare.Hang()
 			}
 			return nil
 		})

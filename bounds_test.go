@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
-	"github.com/aisoc/cloudflareaudit/internal/cfapi"
+	"github.com/aisoc/cloudflareaudit/internal/fakecloudflare"
 )
 
 // A cursor grows with the entries inside the overlap, by some bytes for each,
@@ -29,7 +29,7 @@ func TestBounds_Cursor(t *testing.T) {
 				t.Skip("it takes a second or more")
 			}
 			synctest.Test(t, func(t *testing.T) {
-				server, cfg := fixture(cfapi.Options{})
+				server, cfg := fixture(fakecloudflare.Options{})
 				cfg.PageSize, cfg.Overlap, cfg.RateLimit = 1000, time.Hour, 1200
 				// What a rule drops fills no batch, and is remembered all the same.
 				cfg.Rules = []Rule{{ID: "all", Match: Match{Action: []string{"dns.*"}}, Drop: true}}
@@ -69,7 +69,7 @@ func TestBounds_MemoryOfAPoll(t *testing.T) {
 	const entries = 1000
 	for _, test := range []struct{ entry, page int }{{1 << 10, 100}, {20 << 10, 100}, {1 << 10, 1000}, {20 << 10, 1000}} {
 		now := time.Now()
-		_, cfg := fixture(cfapi.Options{})
+		_, cfg := fixture(fakecloudflare.Options{})
 		cfg.PageSize, cfg.MaxEvents, cfg.RateLimit = test.page, entries, 1200
 		// The members are looked up when the batch is complete and the page is
 		// still there.

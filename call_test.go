@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
-	"github.com/aisoc/cloudflareaudit/internal/cfapi"
+	"github.com/aisoc/cloudflareaudit/internal/fakecloudflare"
 	"github.com/aisoc/cloudflareaudit/testdata"
 )
 
@@ -301,7 +301,7 @@ func TestCall_LargeBodiesTakeNoUnreasonableTime(t *testing.T) {
 func TestCall_Fixtures(t *testing.T) {
 	t.Parallel()
 	n := normalizer(t, classifierConfig{})
-	ordinary, err := cfapi.Load(testdata.EntriesV2())
+	ordinary, err := fakecloudflare.Load(testdata.EntriesV2())
 	require.NoError(t, err)
 	for _, raw := range ordinary {
 		got, v := n.Normalize(raw)
@@ -331,7 +331,7 @@ func TestCall_Fixtures(t *testing.T) {
 // BenchmarkEvent_V2 is the decoding of an entry of Audit Logs v2 and its event.
 func BenchmarkEvent_V2(b *testing.B) {
 	n := normalizer(b, classifierConfig{DropRoutine: true})
-	entries := cfapi.GenerateV2(1, 1000, historyFrom, historyFrom.AddDate(0, 0, 1))
+	entries := fakecloudflare.GenerateV2(1, 1000, historyFrom, historyFrom.AddDate(0, 0, 1))
 	p := page{layout: &layoutV2}
 	p.body = fmt.Appendf(nil, `{"success":true,"result":[%s]}`, bytes.Join(func() (all [][]byte) {
 		for _, raw := range entries {

@@ -22,7 +22,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
-	"github.com/aisoc/cloudflareaudit/internal/cfapi"
+	"github.com/aisoc/cloudflareaudit/internal/fakecloudflare"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -33,11 +33,11 @@ var tokens atomic.Int64
 
 // fixture is a fake endpoint and the configuration of a connector for it. The
 // requests are served in memory.
-func fixture(opts cfapi.Options) (*cfapi.Server, Config) {
+func fixture(opts fakecloudflare.Options) (*fakecloudflare.Server, Config) {
 	opts.Token = fmt.Sprintf("cfat_test-token-%d", tokens.Add(1))
-	server := cfapi.NewServer(opts)
+	server := fakecloudflare.NewServer(opts)
 	return server, Config{
-		AccountID:  cfapi.DefaultAccountID,
+		AccountID:  fakecloudflare.DefaultAccountID,
 		APIToken:   NewSecret(opts.Token),
 		HTTPClient: &http.Client{Transport: server.Transport()},
 	}
@@ -51,11 +51,11 @@ func connect(t *testing.T, cfg Config) *Connector {
 }
 
 // fill adds n entries, a step apart, the newest a step before now.
-func fill(server *cfapi.Server, n int, step time.Duration) {
+func fill(server *fakecloudflare.Server, n int, step time.Duration) {
 	now := time.Now()
 	for i := range n {
 		when := now.Add(-time.Duration(i+1) * step).Truncate(time.Microsecond)
-		server.Add(time.Time{}, cfapi.Entry(fmt.Sprintf("id-%d", i), when, 6))
+		server.Add(time.Time{}, fakecloudflare.Entry(fmt.Sprintf("id-%d", i), when, 6))
 	}
 }
 
@@ -93,7 +93,7 @@ func ids(b ingest.Batch) (out []string) {
 
 func feedOf(t *testing.T, cursor ingest.Cursor) *feed {
 	t.Helper()
-	p, err := decodePosition(cursor, cfapi.DefaultAccountID)
+	p, err := decodePosition(cursor, fakecloudflare.DefaultAccountID)
 	require.NoError(t, err)
 	return p.AuditLogs
 }
@@ -101,7 +101,7 @@ func feedOf(t *testing.T, cursor ingest.Cursor) *feed {
 func TestPoll_AsksWhatTheProductPageSays(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := fixture(cfapi.Options{})
+		server, cfg := fixture(fakecloudflare.Options{})
 		fill(server, 250, time.Second)
 		b := poll1(t, connect(t, cfg), nil)
 		require.Len(t, b.Events, 250)
@@ -111,7 +111,7 @@ func TestPoll_AsksWhatTheProductPageSays(t *testing.T) {
 		requests := server.Requests()
 		require.Len(t, requests, 3)
 		for i, r := range requests {
-			assert.Equal(t, "/client/v4/accounts/"+cfapi.DefaultAccountID+"/audit_logs", r.Path)
+			assert.Equal(t, "/client/v4/accounts/"+fakecloudflare.DefaultAccountID+"/audit_logs", r.Path)
 			assert.Equal(t, "api.cloudflare.com", r.Host)
 			assert.Equal(t, "Bearer "+cfg.APIToken.Reveal(), r.Header.Get("Authorization"))
 			want := map[string][]string{
@@ -129,7 +129,7 @@ func TestPoll_AsksWhatTheProductPageSays(t *testing.T) {
 func TestPoll_NewestFirstUpTo1000AndTheRestStaysInTheCursor(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := fixture(cfapi.Options{})
+		server, cfg := fixture(fakecloudflare.Options{})
 		fill(server, 2500, time.Second)
 		c := connect(t, cfg)
 
@@ -166,7 +166,7 @@ func TestPoll_NewestFirstUpTo1000AndTheRestStaysInTheCursor(t *testing.T) {
 func TestPoll_ABacklogOfTensOfThousandsTakesFewRequests(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := fixture(cfapi.Options{})
+		server, cfg := fixture(fakecloudflare.Options{})
 		fill(server, 20_000, 3*time.Second)
 		cursorMost := 0
 		var cursor ingest.Cursor
@@ -195,11 +195,11 @@ func TestPoll_ACrowdedSecondIsReadToItsEnd(t *testing.T) {
 		// One that is not settled yet, and one that is.
 		for _, age := range []time.Duration{time.Minute, time.Hour} {
 			synctest.Test(t, func(t *testing.T) {
-				server, cfg := fixture(cfapi.Options{PastEnd400: past})
+				server, cfg := fixture(fakecloudflare.Options{PastEnd400: past})
 				cfg.MaxEvents = 700
 				at := time.Now().Add(-age).Truncate(time.Second)
 				for i := range 5000 {
-					server.Add(time.Time{}, cfapi.Entry(fmt.Sprintf("id-%d", i), at, 0))
+					server.Add(time.Time{}, fakecloudflare.Entry(fmt.Sprintf("id-%d", i), at, 0))
 				}
 				got, cursor, _ := drain(t, connect(t, cfg), nil)
 				require.Len(t, got, 5000)
@@ -223,11 +223,11 @@ func unique(list []string) map[string]bool {
 func TestPoll_ALateEntryIsFoundAndCounted(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := fixture(cfapi.Options{})
+		server, cfg := fixture(fakecloudflare.Options{})
 		now := time.Now()
-		server.Add(now, cfapi.Entry("in-time", now.Add(-time.Second), 3))
+		server.Add(now, fakecloudflare.Entry("in-time", now.Add(-time.Second), 3))
 		// It shows up nine minutes after its own time.
-		server.Add(now.Add(4*time.Minute), cfapi.Entry("late", now.Add(-5*time.Minute), 0))
+		server.Add(now.Add(4*time.Minute), fakecloudflare.Entry("late", now.Add(-5*time.Minute), 0))
 		c := connect(t, cfg)
 		first := poll1(t, c, nil)
 		require.Equal(t, []string{"in-time"}, ids(first))
@@ -244,10 +244,10 @@ func TestPoll_ALateEntryIsFoundAndCounted(t *testing.T) {
 func TestPoll_AQuietAccountRepeatsNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := fixture(cfapi.Options{})
+		server, cfg := fixture(fakecloudflare.Options{})
 		cfg.Overlap = time.Hour
 		newest := time.Now().Add(-time.Second)
-		server.Add(time.Time{}, cfapi.Entry("one", newest, 0), cfapi.Entry("two", newest, 0))
+		server.Add(time.Time{}, fakecloudflare.Entry("one", newest, 0), fakecloudflare.Entry("two", newest, 0))
 		c := connect(t, cfg)
 		first := poll1(t, c, nil)
 		require.ElementsMatch(t, []string{"one", "two"}, ids(first))
@@ -272,12 +272,12 @@ func TestPoll_WhatAppearsWhileTheServerAnswersIsReadByTheNextPoll(t *testing.T) 
 	// What the local clock is off by, less than what is noticed.
 	for _, off := range []time.Duration{0, 4 * time.Second, -4 * time.Second} {
 		synctest.Test(t, func(t *testing.T) {
-			server, cfg := fixture(cfapi.Options{})
+			server, cfg := fixture(fakecloudflare.Options{})
 			cfg.Overlap = time.Minute
 			cfg.Clock = func() time.Time { return time.Now().Add(off) }
 			// The server looks at once, and takes ten seconds to answer.
-			server.Fault(func(int, *http.Request) *cfapi.Fault {
-				return cfapi.Custom(func(_ *http.Request, answer func() *http.Response) (*http.Response, error) {
+			server.Fault(func(int, *http.Request) *fakecloudflare.Fault {
+				return fakecloudflare.Custom(func(_ *http.Request, answer func() *http.Response) (*http.Response, error) {
 					resp := answer()
 					time.Sleep(10 * time.Second)
 					resp.Header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
@@ -288,7 +288,7 @@ func TestPoll_WhatAppearsWhileTheServerAnswersIsReadByTheNextPoll(t *testing.T) 
 			for i := range 10 {
 				// Each appears between the two, as late as an entry may be.
 				at := now.Add(time.Duration(i)*time.Second + time.Millisecond)
-				server.Add(at, cfapi.Entry(fmt.Sprintf("late-%d", i), at.Add(-cfg.Overlap), 3))
+				server.Add(at, fakecloudflare.Entry(fmt.Sprintf("late-%d", i), at.Add(-cfg.Overlap), 3))
 			}
 			c := connect(t, cfg)
 			first := poll1(t, c, nil)
@@ -304,12 +304,12 @@ func TestPoll_AnEntryMayBeAsLateAsTheOverlap(t *testing.T) {
 	t.Parallel()
 	for _, fraction := range []time.Duration{0, time.Millisecond, 500 * time.Millisecond, 999 * time.Millisecond} {
 		synctest.Test(t, func(t *testing.T) {
-			server, cfg := fixture(cfapi.Options{})
+			server, cfg := fixture(fakecloudflare.Options{})
 			time.Sleep(fraction)
 			c := connect(t, cfg)
 			first := poll1(t, c, nil)
 			at := time.Now().Add(time.Microsecond)
-			server.Add(at, cfapi.Entry("late", at.Add(-10*time.Minute), 6))
+			server.Add(at, fakecloudflare.Entry("late", at.Add(-10*time.Minute), 6))
 			time.Sleep(5 * time.Minute)
 			require.Equal(t, []string{"late"}, ids(poll1(t, c, first.Cursor)))
 		})
@@ -317,7 +317,7 @@ func TestPoll_AnEntryMayBeAsLateAsTheOverlap(t *testing.T) {
 }
 
 // meetings are the ways in which servers treat the ends of a window.
-var meetings = []cfapi.Options{
+var meetings = []fakecloudflare.Options{
 	{},
 	{SinceExclusive: true},
 	{BeforeExclusive: true},
@@ -334,7 +334,7 @@ func TestPoll_NoInstantIsLeftOutWhereTwoWindowsMeet(t *testing.T) {
 			border := time.Now().Add(-10 * time.Minute)
 			for i := range 400 {
 				when := border.Add(time.Duration(i-200) * 250 * time.Millisecond)
-				server.Add(time.Time{}, cfapi.Entry(fmt.Sprintf("id-%d", i), when, 6))
+				server.Add(time.Time{}, fakecloudflare.Entry(fmt.Sprintf("id-%d", i), when, 6))
 			}
 			c := connect(t, cfg)
 			first := poll1(t, c, nil)
@@ -394,10 +394,10 @@ func TestPoll_TimesAreComparedHoweverTheyAreWritten(t *testing.T) {
 func TestPoll_DroppedEntriesMoveTheCursorToo(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := fixture(cfapi.Options{})
+		server, cfg := fixture(fakecloudflare.Options{})
 		cfg.PageSize = 1
 		now := time.Now()
-		server.Add(time.Time{}, cfapi.Entry("kept", now.Add(-time.Hour), 0))
+		server.Add(time.Time{}, fakecloudflare.Entry("kept", now.Add(-time.Hour), 0))
 		for i := range 3 * maxRequests {
 			server.Add(time.Time{}, json.RawMessage(fmt.Sprintf(
 				`{"id":"id-%d","when":%q,"action":{"type":"tls_settings_deployed"},"actor":{"type":"system","id":"1"},"resource":{"type":"zone"}}`,
@@ -424,13 +424,13 @@ func TestPoll_DroppedEntriesMoveTheCursorToo(t *testing.T) {
 func TestPoll_NewerEntriesComeBeforeAnOldBacklog(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := fixture(cfapi.Options{})
+		server, cfg := fixture(fakecloudflare.Options{})
 		fill(server, 3000, 20*time.Second)
 		c := connect(t, cfg)
 		b := poll1(t, c, nil)
 		require.True(t, b.More)
 		old := len(b.Events)
-		server.Add(time.Time{}, cfapi.Entry("today", time.Now().Add(time.Minute), 0))
+		server.Add(time.Time{}, fakecloudflare.Entry("today", time.Now().Add(time.Minute), 0))
 		time.Sleep(5 * time.Minute)
 		b = poll1(t, c, b.Cursor)
 		require.Equal(t, "today", b.Events[0].ExternalID)
@@ -463,13 +463,13 @@ func oldOnes(t *testing.T, c *Connector, polls int) map[string]bool {
 func TestPoll_ABacklogShrinksUnderASlowHost(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := fixture(cfapi.Options{})
+		server, cfg := fixture(fakecloudflare.Options{})
 		cfg.PollInterval = time.Minute
 		now := time.Now()
 		fill(server, 5000, 10*time.Second)
 		for i := range 400 {
 			at := now.Add(time.Duration(i) * 30 * time.Second)
-			server.Add(at, cfapi.Entry(fmt.Sprintf("new-%d", i), at, 0))
+			server.Add(at, fakecloudflare.Entry(fmt.Sprintf("new-%d", i), at, 0))
 		}
 		require.Len(t, oldOnes(t, connect(t, cfg), 10), 5000)
 	})
@@ -478,7 +478,7 @@ func TestPoll_ABacklogShrinksUnderASlowHost(t *testing.T) {
 func TestPoll_WhatIsNewestAndTheBacklogTakeTurns(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := fixture(cfapi.Options{})
+		server, cfg := fixture(fakecloudflare.Options{})
 		// A poll has room for half of what is within the overlap, of which there
 		// is always more, and the next one comes late enough to begin with that.
 		cfg.PageSize = 1
@@ -487,7 +487,7 @@ func TestPoll_WhatIsNewestAndTheBacklogTakeTurns(t *testing.T) {
 		now := time.Now()
 		for i := range 600 {
 			at := now.Add(time.Duration(i) * 3 * time.Second)
-			server.Add(at, cfapi.Entry(fmt.Sprintf("new-%d", i), at, 0))
+			server.Add(at, fakecloudflare.Entry(fmt.Sprintf("new-%d", i), at, 0))
 		}
 		require.Len(t, oldOnes(t, connect(t, cfg), 14), 400)
 	})
@@ -497,7 +497,7 @@ func TestPoll_AReplicaThatLagsHidesNothingThatIsSettled(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		requests := 0
-		server, cfg := fixture(cfapi.Options{Lag: func() time.Duration {
+		server, cfg := fixture(fakecloudflare.Options{Lag: func() time.Duration {
 			// The second page comes without the newest entries.
 			if requests++; requests == 2 {
 				return 10 * time.Second
@@ -508,13 +508,13 @@ func TestPoll_AReplicaThatLagsHidesNothingThatIsSettled(t *testing.T) {
 		now := time.Now()
 		for i := range 5 {
 			at := now.Add(-time.Duration(i) * time.Second)
-			server.Add(at, cfapi.Entry(fmt.Sprintf("newest-%d", i), at, 0))
+			server.Add(at, fakecloudflare.Entry(fmt.Sprintf("newest-%d", i), at, 0))
 		}
 		for i := range 5 {
-			server.Add(time.Time{}, cfapi.Entry(fmt.Sprintf("newer-%d", i), now.Add(-time.Minute), 0))
+			server.Add(time.Time{}, fakecloudflare.Entry(fmt.Sprintf("newer-%d", i), now.Add(-time.Minute), 0))
 		}
 		for i := range 8 {
-			server.Add(time.Time{}, cfapi.Entry(fmt.Sprintf("settled-%d", i), now.Add(-time.Hour/2), 0))
+			server.Add(time.Time{}, fakecloudflare.Entry(fmt.Sprintf("settled-%d", i), now.Add(-time.Hour/2), 0))
 		}
 		got, _, _ := drain(t, connect(t, cfg), nil)
 		require.Len(t, unique(got), 18)
@@ -525,21 +525,21 @@ func TestPoll_AReplicaThatLagsHidesNothingThatIsSettled(t *testing.T) {
 func TestPoll_AnEntryOutOfPlaceDoesNotEndAWindow(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := fixture(cfapi.Options{})
+		server, cfg := fixture(fakecloudflare.Options{})
 		c := connect(t, cfg)
 		cursor := poll1(t, c, nil).Cursor
 		since := feedOf(t, cursor).Settled
 		// The window that begins here is shown with an entry in front that is
 		// older.
-		list := []string{string(cfapi.Entry("older", since.Add(-time.Second), 0))}
+		list := []string{string(fakecloudflare.Entry("older", since.Add(-time.Second), 0))}
 		var want []string
 		for i := range 20 {
 			id := fmt.Sprintf("id-%d", i)
 			want = append(want, id)
-			list = append(list, string(cfapi.Entry(id, since.Add(time.Duration(40-i)*time.Second), 0)))
+			list = append(list, string(fakecloudflare.Entry(id, since.Add(time.Duration(40-i)*time.Second), 0)))
 		}
-		server.Fault(func(int, *http.Request) *cfapi.Fault {
-			return cfapi.Reply(200, nil, `{"success":true,"errors":null,"result":[`+strings.Join(list, ",")+`]}`)
+		server.Fault(func(int, *http.Request) *fakecloudflare.Fault {
+			return fakecloudflare.Reply(200, nil, `{"success":true,"errors":null,"result":[`+strings.Join(list, ",")+`]}`)
 		})
 		time.Sleep(5 * time.Minute)
 		require.Equal(t, want, ids(poll1(t, c, cursor)))
@@ -549,7 +549,7 @@ func TestPoll_AnEntryOutOfPlaceDoesNotEndAWindow(t *testing.T) {
 func TestPoll_HidingUserEntriesHalfWayLosesNoOther(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := fixture(cfapi.Options{})
+		server, cfg := fixture(fakecloudflare.Options{})
 		now := time.Now()
 		for i := range 3000 {
 			owner := "account"
@@ -574,17 +574,17 @@ func TestPoll_HidingUserEntriesHalfWayLosesNoOther(t *testing.T) {
 func TestPoll_ADepthLimitInsideACrowdedSecondIsAnError(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := fixture(cfapi.Options{})
+		server, cfg := fixture(fakecloudflare.Options{})
 		at := time.Now().Add(-time.Hour)
 		for i := range 3000 {
-			server.Add(time.Time{}, cfapi.Entry(fmt.Sprintf("id-%d", i), at, 0))
+			server.Add(time.Time{}, fakecloudflare.Entry(fmt.Sprintf("id-%d", i), at, 0))
 		}
-		server.Add(time.Time{}, cfapi.Entry("older", at.Add(-time.Minute), 0))
-		server.Fault(func(_ int, r *http.Request) *cfapi.Fault {
+		server.Add(time.Time{}, fakecloudflare.Entry("older", at.Add(-time.Minute), 0))
+		server.Fault(func(_ int, r *http.Request) *fakecloudflare.Fault {
 			page, _ := strconv.Atoi(r.URL.Query().Get("page"))
 			size, _ := strconv.Atoi(r.URL.Query().Get("per_page"))
 			if (page-1)*size >= 1000 {
-				return cfapi.Status(400, 1004, "page out of range", nil)
+				return fakecloudflare.Status(400, 1004, "page out of range", nil)
 			}
 			return nil
 		})
@@ -605,17 +605,17 @@ func TestPoll_ADepthLimitInsideACrowdedSecondIsAnError(t *testing.T) {
 
 func TestPoll_TheFirstCursorFixesTheStartEvenWhenNothingCanBeRead(t *testing.T) {
 	t.Parallel()
-	for name, fault := range map[string]*cfapi.Fault{
-		"refused":  cfapi.Status(503, 0, "", nil),
-		"no reply": cfapi.Reset(),
+	for name, fault := range map[string]*fakecloudflare.Fault{
+		"refused":  fakecloudflare.Status(503, 0, "", nil),
+		"no reply": fakecloudflare.Reset(),
 	} {
 		for _, off := range []time.Duration{0, -26 * time.Hour, 26 * time.Hour} {
 			t.Run(fmt.Sprintf("%s, clock off by %s", name, off), func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
-					server, cfg := fixture(cfapi.Options{})
-					server.Add(time.Time{}, cfapi.Entry("during-the-outage", time.Now().Add(time.Minute), 0))
-					server.Fault(func(int, *http.Request) *cfapi.Fault { return fault })
+					server, cfg := fixture(fakecloudflare.Options{})
+					server.Add(time.Time{}, fakecloudflare.Entry("during-the-outage", time.Now().Add(time.Minute), 0))
+					server.Fault(func(int, *http.Request) *fakecloudflare.Fault { return fault })
 					cfg.InitialLookback = time.Minute
 					cfg.Clock = func() time.Time { return time.Now().Add(off) }
 					c := connect(t, cfg)
@@ -638,11 +638,11 @@ func TestPoll_TheFirstCursorFixesTheStartEvenWhenNothingCanBeRead(t *testing.T) 
 func TestPoll_ReturnsWhatItHasAndTheNextPollMeetsTheError(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := fixture(cfapi.Options{})
+		server, cfg := fixture(fakecloudflare.Options{})
 		fill(server, 450, time.Second)
-		server.Fault(func(n int, _ *http.Request) *cfapi.Fault {
+		server.Fault(func(n int, _ *http.Request) *fakecloudflare.Fault {
 			if n > 2 {
-				return cfapi.Status(403, 10000, "Authentication error", nil)
+				return fakecloudflare.Status(403, 10000, "Authentication error", nil)
 			}
 			return nil
 		})
@@ -665,7 +665,7 @@ func TestPoll_TheWindowFollowsTheClockOfTheServer(t *testing.T) {
 	t.Parallel()
 	for _, skew := range []time.Duration{-26 * time.Hour, -time.Minute, time.Minute, 26 * time.Hour} {
 		synctest.Test(t, func(t *testing.T) {
-			server, cfg := fixture(cfapi.Options{})
+			server, cfg := fixture(fakecloudflare.Options{})
 			cfg.Clock = func() time.Time { return time.Now().Add(skew) }
 			fill(server, 3, time.Second)
 			c := connect(t, cfg)
@@ -674,7 +674,7 @@ func TestPoll_TheWindowFollowsTheClockOfTheServer(t *testing.T) {
 			require.Equal(t, 2, b.Coverage.Requests, "one to learn the clock")
 			require.Equal(t, time.Now().UTC(), feedOf(t, b.Cursor).Through)
 			time.Sleep(time.Hour)
-			server.Add(time.Time{}, cfapi.Entry("new", time.Now().Add(-time.Second), 0))
+			server.Add(time.Time{}, fakecloudflare.Entry("new", time.Now().Add(-time.Second), 0))
 			b = poll1(t, c, b.Cursor)
 			require.Equal(t, []string{"new"}, ids(b))
 			require.Equal(t, 1, b.Coverage.Requests)
@@ -685,18 +685,18 @@ func TestPoll_TheWindowFollowsTheClockOfTheServer(t *testing.T) {
 func TestPoll_A400BehindAFullPageIsTheEndOnlyWhenTheRestSaysSo(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := fixture(cfapi.Options{PastEnd400: true})
+		server, cfg := fixture(fakecloudflare.Options{PastEnd400: true})
 		fill(server, 200, time.Second)
 		got, _, _ := drain(t, connect(t, cfg), nil)
 		require.Len(t, got, 200)
 	})
 	// A server that pages no deeper than three pages loses nothing.
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := fixture(cfapi.Options{})
+		server, cfg := fixture(fakecloudflare.Options{})
 		fill(server, 1234, time.Second)
-		server.Fault(func(_ int, r *http.Request) *cfapi.Fault {
+		server.Fault(func(_ int, r *http.Request) *fakecloudflare.Fault {
 			if p := r.URL.Query().Get("page"); p != "" && p > "3" {
-				return cfapi.Status(400, 1004, "page out of range", nil)
+				return fakecloudflare.Status(400, 1004, "page out of range", nil)
 			}
 			return nil
 		})
@@ -707,16 +707,16 @@ func TestPoll_A400BehindAFullPageIsTheEndOnlyWhenTheRestSaysSo(t *testing.T) {
 	// Nor does one that pages no deeper than 500 entries, of which many share
 	// a second, although no ids are remembered of what is settled.
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := fixture(cfapi.Options{})
+		server, cfg := fixture(fakecloudflare.Options{})
 		fill(server, 1234, 11*time.Millisecond)
 		time.Sleep(time.Hour)
 		cfg.InitialLookback = 2 * time.Hour
 		cfg.MaxEvents = 150
-		server.Fault(func(_ int, r *http.Request) *cfapi.Fault {
+		server.Fault(func(_ int, r *http.Request) *fakecloudflare.Fault {
 			page, _ := strconv.Atoi(r.URL.Query().Get("page"))
 			size, _ := strconv.Atoi(r.URL.Query().Get("per_page"))
 			if (page-1)*size >= 500 {
-				return cfapi.Status(400, 1004, "page out of range", nil)
+				return fakecloudflare.Status(400, 1004, "page out of range", nil)
 			}
 			return nil
 		})
@@ -726,11 +726,11 @@ func TestPoll_A400BehindAFullPageIsTheEndOnlyWhenTheRestSaysSo(t *testing.T) {
 	})
 	// And a 400 that page 1 gets too is an error.
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := fixture(cfapi.Options{})
+		server, cfg := fixture(fakecloudflare.Options{})
 		fill(server, 100, time.Second)
-		server.Fault(func(n int, _ *http.Request) *cfapi.Fault {
+		server.Fault(func(n int, _ *http.Request) *fakecloudflare.Fault {
 			if n > 1 {
-				return cfapi.Status(400, 1004, "no", nil)
+				return fakecloudflare.Status(400, 1004, "no", nil)
 			}
 			return nil
 		})
@@ -746,22 +746,22 @@ func TestPoll_A400BehindAFullPageIsTheEndOnlyWhenTheRestSaysSo(t *testing.T) {
 func TestPoll_FailuresUnder200AreErrors(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
-		fault *cfapi.Fault
+		fault *fakecloudflare.Fault
 		kind  Kind
 	}{
-		"success is false":  {cfapi.NotSuccess(), KindCredentials},
-		"result is null":    {cfapi.NullResult(), KindMalformed},
-		"a page for people": {cfapi.HTML(200), KindMalformed},
-		"half a body":       {cfapi.Garbage(), KindMalformed},
+		"success is false":  {fakecloudflare.NotSuccess(), KindCredentials},
+		"result is null":    {fakecloudflare.NullResult(), KindMalformed},
+		"a page for people": {fakecloudflare.HTML(200), KindMalformed},
+		"half a body":       {fakecloudflare.Garbage(), KindMalformed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				server, cfg := fixture(cfapi.Options{})
+				server, cfg := fixture(fakecloudflare.Options{})
 				fill(server, 5, time.Second)
 				c := connect(t, cfg)
 				b := poll1(t, c, nil)
-				server.Fault(func(int, *http.Request) *cfapi.Fault { return tc.fault })
+				server.Fault(func(int, *http.Request) *fakecloudflare.Fault { return tc.fault })
 				time.Sleep(5 * time.Minute)
 				_, err := c.Poll(t.Context(), b.Cursor)
 				api, ok := errors.AsType[*APIError](err)
@@ -776,8 +776,8 @@ func TestPoll_FailuresUnder200AreErrors(t *testing.T) {
 func TestPoll_ATornReplyIsReadAgain(t *testing.T) {
 	t.Parallel()
 	// A reply of which a part is missing, and nothing says so.
-	cut := func(n int) *cfapi.Fault {
-		return cfapi.Custom(func(_ *http.Request, answer func() *http.Response) (*http.Response, error) {
+	cut := func(n int) *fakecloudflare.Fault {
+		return fakecloudflare.Custom(func(_ *http.Request, answer func() *http.Response) (*http.Response, error) {
 			resp := answer()
 			resp.ContentLength = -1
 			resp.Body = io.NopCloser(io.LimitReader(resp.Body, int64(n)))
@@ -785,11 +785,11 @@ func TestPoll_ATornReplyIsReadAgain(t *testing.T) {
 		})
 	}
 	for _, n := range []int{0, 1, 20, 100, 700, 5000, 30_000} {
-		for _, fault := range []*cfapi.Fault{cfapi.Truncate(n), cut(n)} {
+		for _, fault := range []*fakecloudflare.Fault{fakecloudflare.Truncate(n), cut(n)} {
 			synctest.Test(t, func(t *testing.T) {
-				server, cfg := fixture(cfapi.Options{})
+				server, cfg := fixture(fakecloudflare.Options{})
 				fill(server, 250, time.Second)
-				server.Fault(func(n int, _ *http.Request) *cfapi.Fault {
+				server.Fault(func(n int, _ *http.Request) *fakecloudflare.Fault {
 					if n == 2 {
 						return fault
 					}
@@ -808,11 +808,11 @@ func TestPoll_ATornReplyIsReadAgain(t *testing.T) {
 func TestPoll_LongWaitsAreTheHosts(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := fixture(cfapi.Options{})
+		server, cfg := fixture(fakecloudflare.Options{})
 		c := connect(t, cfg)
 		first := poll1(t, c, nil)
-		server.Fault(func(int, *http.Request) *cfapi.Fault {
-			return cfapi.Status(429, 971, "Please wait", http.Header{"Retry-After": {"240"}})
+		server.Fault(func(int, *http.Request) *fakecloudflare.Fault {
+			return fakecloudflare.Status(429, 971, "Please wait", http.Header{"Retry-After": {"240"}})
 		})
 		began, sent := time.Now(), len(server.Requests())
 		_, err := c.Poll(t.Context(), first.Cursor)
@@ -838,27 +838,27 @@ func TestPoll_LongWaitsAreTheHosts(t *testing.T) {
 func TestPoll_CountsRequestsByStatusAndWhatTheyWaited(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := fixture(cfapi.Options{})
+		server, cfg := fixture(fakecloudflare.Options{})
 		fill(server, 3, time.Second)
 		c := connect(t, cfg)
-		faults := []*cfapi.Fault{cfapi.Reset(), cfapi.HTML(502), nil}
-		server.Fault(func(n int, _ *http.Request) *cfapi.Fault { return faults[(n-1)%3] })
+		faults := []*fakecloudflare.Fault{fakecloudflare.Reset(), fakecloudflare.HTML(502), nil}
+		server.Fault(func(n int, _ *http.Request) *fakecloudflare.Fault { return faults[(n-1)%3] })
 		b := poll1(t, c, nil)
 		require.Equal(t, map[int]int{0: 1, 502: 1, 200: 1}, b.Coverage.Statuses)
 		require.Equal(t, 3, b.Coverage.Requests)
 		require.Zero(t, b.Coverage.Throttled)
 
 		// What a failed poll has sent counts as well.
-		server.Fault(func(int, *http.Request) *cfapi.Fault { return cfapi.Reply(200, nil, "<html>") })
+		server.Fault(func(int, *http.Request) *fakecloudflare.Fault { return fakecloudflare.Reply(200, nil, "<html>") })
 		failed, err := c.Poll(t.Context(), b.Cursor)
 		require.Error(t, err)
 		require.Equal(t, ingest.Batch{Coverage: ingest.Coverage{Requests: 3, Statuses: map[int]int{200: 3}}}, failed)
 
 		// Retry-After and the limiter's own pace hold requests back.
 		n := 0
-		server.Fault(func(int, *http.Request) *cfapi.Fault {
+		server.Fault(func(int, *http.Request) *fakecloudflare.Fault {
 			if n++; n == 1 {
-				return cfapi.Status(429, 971, "Please wait", http.Header{"Retry-After": {"3"}})
+				return fakecloudflare.Status(429, 971, "Please wait", http.Header{"Retry-After": {"3"}})
 			}
 			return nil
 		})
@@ -873,7 +873,7 @@ func TestPoll_CountsRequestsByStatusAndWhatTheyWaited(t *testing.T) {
 func TestPoll_KeepsToTheBudgetOfTheToken(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := fixture(cfapi.Options{})
+		server, cfg := fixture(fakecloudflare.Options{})
 		cfg.RateLimit = 300 // one a second
 		cfg.PageSize, cfg.MaxEvents = 1, 50
 		fill(server, 400, time.Second)
@@ -893,11 +893,11 @@ func TestPoll_KeepsToTheBudgetOfTheToken(t *testing.T) {
 func TestPoll_AnOversizedPageIsReadInSmallerOnes(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := fixture(cfapi.Options{})
+		server, cfg := fixture(fakecloudflare.Options{})
 		now := time.Now().Add(-time.Hour)
 		for i := range 150 {
 			when := now.Add(time.Duration(i) * time.Second)
-			raw := cfapi.Entry(fmt.Sprintf("id-%d", i), when, 0)
+			raw := fakecloudflare.Entry(fmt.Sprintf("id-%d", i), when, 0)
 			if i == 77 {
 				raw = json.RawMessage(fmt.Sprintf(`{"id":"id-77","when":%q,"action":{"type":"rec_add"},"metadata":{"x":"%s"}}`,
 					when.UTC().Format(time.RFC3339), strings.Repeat("x", 300_000)))
@@ -926,10 +926,10 @@ func TestPoll_AnOversizedPageIsReadInSmallerOnes(t *testing.T) {
 func TestPoll_OneBrokenEntryDoesNotCostThePage(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := fixture(cfapi.Options{})
+		server, cfg := fixture(fakecloudflare.Options{})
 		now := time.Now().Add(-time.Hour)
 		for i := range 120 {
-			raw := cfapi.Entry(fmt.Sprintf("id-%d", i), now.Add(time.Duration(i)*time.Second), 0)
+			raw := fakecloudflare.Entry(fmt.Sprintf("id-%d", i), now.Add(time.Duration(i)*time.Second), 0)
 			if i == 60 || i == 61 {
 				raw = json.RawMessage(`{"id":"id-` + fmt.Sprint(i) + `","when":"` + now.Add(time.Duration(i)*time.Second).UTC().Format(time.RFC3339) + `","actor":{"email":nonsense}}`)
 			}
@@ -947,12 +947,12 @@ func TestPoll_OneBrokenEntryDoesNotCostThePage(t *testing.T) {
 func TestPoll_ALogThatIsUnreadableForAWhileLosesNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := fixture(cfapi.Options{})
+		server, cfg := fixture(fakecloudflare.Options{})
 		fill(server, 300, time.Second)
 		c := connect(t, cfg)
 		c.client.maxBody = 500_000
-		server.Fault(func(n int, _ *http.Request) *cfapi.Fault {
-			return cfapi.Reply(200, nil, fmt.Sprintf(`{"debug":"%d%s"}`, n, strings.Repeat("x", 600_000)))
+		server.Fault(func(n int, _ *http.Request) *fakecloudflare.Fault {
+			return fakecloudflare.Reply(200, nil, fmt.Sprintf(`{"debug":"%d%s"}`, n, strings.Repeat("x", 600_000)))
 		})
 		b := poll1(t, c, nil)
 		require.Empty(t, b.Events)
@@ -976,10 +976,10 @@ func TestScan_HoldsNoMoreEntriesThanAPageCanHave(t *testing.T) {
 func TestPoll_AServerThatDoesNotPageIsAnError(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := fixture(cfapi.Options{})
+		server, cfg := fixture(fakecloudflare.Options{})
 		fill(server, 100, time.Second)
-		server.Fault(func(int, *http.Request) *cfapi.Fault {
-			return cfapi.Reply(200, nil, samePage())
+		server.Fault(func(int, *http.Request) *fakecloudflare.Fault {
+			return fakecloudflare.Reply(200, nil, samePage())
 		})
 		c := connect(t, cfg)
 		b := poll1(t, c, nil)
@@ -993,25 +993,25 @@ func TestPoll_AServerThatDoesNotPageIsAnError(t *testing.T) {
 func samePage() string {
 	list := make([]string, 100)
 	for i := range list {
-		list[i] = string(cfapi.Entry(fmt.Sprintf("same-%d", i), time.Now().Add(-time.Hour), 0))
+		list[i] = string(fakecloudflare.Entry(fmt.Sprintf("same-%d", i), time.Now().Add(-time.Hour), 0))
 	}
 	return `{"success":true,"errors":null,"result":[` + strings.Join(list, ",") + `]}`
 }
 
 func TestPoll_StopsWhenTheContextEnds(t *testing.T) {
 	t.Parallel()
-	for name, fault := range map[string]*cfapi.Fault{
-		"no reply":     cfapi.Hang(),
-		"half a reply": cfapi.Stall(20),
-		"in a wait":    cfapi.Status(429, 971, "Please wait", http.Header{"Retry-After": {"4"}}),
+	for name, fault := range map[string]*fakecloudflare.Fault{
+		"no reply":     fakecloudflare.Hang(),
+		"half a reply": fakecloudflare.Stall(20),
+		"in a wait":    fakecloudflare.Status(429, 971, "Please wait", http.Header{"Retry-After": {"4"}}),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				server, cfg := fixture(cfapi.Options{})
+				server, cfg := fixture(fakecloudflare.Options{})
 				c := connect(t, cfg)
 				first := poll1(t, c, nil)
-				server.Fault(func(int, *http.Request) *cfapi.Fault { return fault })
+				server.Fault(func(int, *http.Request) *fakecloudflare.Fault { return fault })
 				ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 				defer cancel()
 				began := time.Now()
@@ -1026,13 +1026,13 @@ func TestPoll_StopsWhenTheContextEnds(t *testing.T) {
 func TestPoll_ARequestThatHangsTimesOut(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := fixture(cfapi.Options{})
+		server, cfg := fixture(fakecloudflare.Options{})
 		cfg.RequestTimeout = 7 * time.Second
 		c := connect(t, cfg)
 		first := poll1(t, c, nil)
-		server.Fault(func(n int, _ *http.Request) *cfapi.Fault {
+		server.Fault(func(n int, _ *http.Request) *fakecloudflare.Fault {
 			if n == 2 {
-				return cfapi.Stall(20)
+				return fakecloudflare.Stall(20)
 			}
 			return nil
 		})
@@ -1048,7 +1048,7 @@ func TestPoll_FullOfRememberedIDsItReadsAgainAndLosesNothing(t *testing.T) {
 	// A large page shows all there is in one reply.
 	for _, size := range []int{100, 1000} {
 		synctest.Test(t, func(t *testing.T) {
-			server, cfg := fixture(cfapi.Options{})
+			server, cfg := fixture(fakecloudflare.Options{})
 			cfg.PollInterval, cfg.PageSize = 30*time.Second, size
 			fill(server, 500, 3*time.Second)
 			c := connect(t, cfg)
@@ -1103,7 +1103,7 @@ func TestFeed_WithoutRoomInTheBacklogTheNewestWindowKeepsWhatIsSettled(t *testin
 
 func TestCursor_RefusesWhatIsNotItsOwn(t *testing.T) {
 	t.Parallel()
-	_, cfg := fixture(cfapi.Options{})
+	_, cfg := fixture(fakecloudflare.Options{})
 	c := connect(t, cfg)
 	good := func(change func(map[string]any)) string {
 		m := map[string]any{"version": 1, "account_id": cfg.AccountID, "audit_logs": map[string]any{"start": "2026-01-01T00:00:00Z"}}
@@ -1144,26 +1144,26 @@ func TestCursor_RefusesWhatIsNotItsOwn(t *testing.T) {
 
 func TestTestConnection_AsksForOneEntryAndNamesTheRemedy(t *testing.T) {
 	t.Parallel()
-	server, cfg := fixture(cfapi.Options{})
+	server, cfg := fixture(fakecloudflare.Options{})
 	c := connect(t, cfg)
 	require.NoError(t, c.TestConnection(t.Context()), "an empty log is no fault")
 	require.Equal(t, "per_page=1", server.Requests()[0].Query.Encode())
 
 	for _, tc := range []struct {
-		fault  *cfapi.Fault
+		fault  *fakecloudflare.Fault
 		kind   Kind
 		remedy string
 	}{
-		{cfapi.Status(403, 10000, "Authentication error", nil), KindCredentials, "owner has left"},
-		{cfapi.Status(403, 9109, "Unauthorized to access requested resource", nil), KindCredentials, "Account Settings > Read"},
-		{cfapi.Status(401, 1000, "Invalid API Token", nil), KindCredentials, "expired or revoked"},
-		{cfapi.Status(400, 6003, "Invalid request headers", nil), KindCredentials, "Bearer"},
-		{cfapi.Status(404, 7003, "Could not route to /accounts/x", nil), KindAccount, "zone id"},
-		{cfapi.Status(429, 10000, "Authentication error", http.Header{"Retry-After": {"30"}}), KindRateLimited, "1200 requests"},
-		{cfapi.HTML(200), KindMalformed, "base_url"},
+		{fakecloudflare.Status(403, 10000, "Authentication error", nil), KindCredentials, "owner has left"},
+		{fakecloudflare.Status(403, 9109, "Unauthorized to access requested resource", nil), KindCredentials, "Account Settings > Read"},
+		{fakecloudflare.Status(401, 1000, "Invalid API Token", nil), KindCredentials, "expired or revoked"},
+		{fakecloudflare.Status(400, 6003, "Invalid request headers", nil), KindCredentials, "Bearer"},
+		{fakecloudflare.Status(404, 7003, "Could not route to /accounts/x", nil), KindAccount, "zone id"},
+		{fakecloudflare.Status(429, 10000, "Authentication error", http.Header{"Retry-After": {"30"}}), KindRateLimited, "1200 requests"},
+		{fakecloudflare.HTML(200), KindMalformed, "base_url"},
 	} {
-		server, cfg := fixture(cfapi.Options{})
-		server.Fault(func(int, *http.Request) *cfapi.Fault { return tc.fault })
+		server, cfg := fixture(fakecloudflare.Options{})
+		server.Fault(func(int, *http.Request) *fakecloudflare.Fault { return tc.fault })
 		err := connect(t, cfg).TestConnection(t.Context())
 		api, ok := errors.AsType[*APIError](err)
 		require.True(t, ok, "%v", err)
@@ -1174,22 +1174,22 @@ func TestTestConnection_AsksForOneEntryAndNamesTheRemedy(t *testing.T) {
 
 func TestToken_IsShownNowhere(t *testing.T) {
 	t.Parallel()
-	server, cfg := fixture(cfapi.Options{})
+	server, cfg := fixture(fakecloudflare.Options{})
 	token := cfg.APIToken.Reveal()
 	c := connect(t, cfg)
-	hostile := []*cfapi.Fault{
-		cfapi.Status(403, 10000, "your token "+token+" is bad", nil),
-		cfapi.HTML(500), cfapi.Reset(), cfapi.Truncate(3),
-		cfapi.Redirect("https://evil.example/?t=" + token),
-		cfapi.Reply(200, nil, token),
-		cfapi.Reply(200, nil, strings.Repeat("x ", 30)+token),
-		cfapi.Status(403, 1, strings.Repeat("x", 190)+token, nil),
-		cfapi.Reply(502, nil, strings.Repeat("x ", 35)+token),
-		cfapi.Reply(200, nil, `{"result":[{"`+token+`":nonsense}]}`),
-		cfapi.Reply(200, nil, `{"success":false,"errors":[{"code":1,"message":"`+token+`"}]}`),
+	hostile := []*fakecloudflare.Fault{
+		fakecloudflare.Status(403, 10000, "your token "+token+" is bad", nil),
+		fakecloudflare.HTML(500), fakecloudflare.Reset(), fakecloudflare.Truncate(3),
+		fakecloudflare.Redirect("https://evil.example/?t=" + token),
+		fakecloudflare.Reply(200, nil, token),
+		fakecloudflare.Reply(200, nil, strings.Repeat("x ", 30)+token),
+		fakecloudflare.Status(403, 1, strings.Repeat("x", 190)+token, nil),
+		fakecloudflare.Reply(502, nil, strings.Repeat("x ", 35)+token),
+		fakecloudflare.Reply(200, nil, `{"result":[{"`+token+`":nonsense}]}`),
+		fakecloudflare.Reply(200, nil, `{"success":false,"errors":[{"code":1,"message":"`+token+`"}]}`),
 	}
 	for _, fault := range hostile {
-		server.Fault(func(int, *http.Request) *cfapi.Fault { return fault })
+		server.Fault(func(int, *http.Request) *fakecloudflare.Fault { return fault })
 		err := c.TestConnection(t.Context())
 		require.Error(t, err)
 		for e := err; e != nil; e = errors.Unwrap(e) {
@@ -1217,7 +1217,7 @@ func TestToken_IsNotSentToAnotherHost(t *testing.T) {
 	defer first.Close()
 	client := &http.Client{Transport: &http.Transport{}}
 	defer client.CloseIdleConnections()
-	c := connect(t, Config{AccountID: cfapi.DefaultAccountID, APIToken: NewSecret("cfat_redirect"), BaseURL: first.URL, HTTPClient: client})
+	c := connect(t, Config{AccountID: fakecloudflare.DefaultAccountID, APIToken: NewSecret("cfat_redirect"), BaseURL: first.URL, HTTPClient: client})
 	require.ErrorContains(t, c.TestConnection(t.Context()), "refused a redirect to another host")
 	require.False(t, reached.Load())
 }
@@ -1226,7 +1226,7 @@ func TestNew_ReadsNothingFromTheEnvironment(t *testing.T) {
 	for _, name := range []string{"CLOUDFLARE_API_KEY", "CLOUDFLARE_API_TOKEN", "CLOUDFLARE_EMAIL", "CLOUDFLARE_BASE_URL", "HTTPS_PROXY"} {
 		t.Setenv(name, "http://127.0.0.1:1/poison")
 	}
-	server, cfg := fixture(cfapi.Options{})
+	server, cfg := fixture(fakecloudflare.Options{})
 	require.NoError(t, connect(t, cfg).TestConnection(t.Context()))
 	for name, values := range server.Requests()[0].Header {
 		require.NotContains(t, strings.Join(values, " "), "poison", name)
@@ -1238,10 +1238,10 @@ func TestNew_ReadsNothingFromTheEnvironment(t *testing.T) {
 func TestPoll_EveryFixtureEntryBecomesOneEvent(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := fixture(cfapi.Options{})
-		entries, err := cfapi.Load(os.DirFS("testdata/entries"))
+		server, cfg := fixture(fakecloudflare.Options{})
+		entries, err := fakecloudflare.Load(os.DirFS("testdata/entries"))
 		require.NoError(t, err)
-		server.Add(time.Time{}, cfapi.Shift(time.Now().Add(-time.Second), entries)...)
+		server.Add(time.Time{}, fakecloudflare.Shift(time.Now().Add(-time.Second), entries)...)
 		drop := false
 		cfg.DropRoutine = &drop
 		cfg.InitialLookback = maxLookback
@@ -1265,7 +1265,7 @@ func TestPoll_SaysThatTheCursorIsAheadOfTheClock(t *testing.T) {
 	for _, api := range []string{AuditLogV1, AuditLogV2, AuditLogBoth} {
 		synctest.Test(t, func(t *testing.T) {
 			var ahead time.Duration
-			server, cfg := fixture(cfapi.Options{Clock: func() time.Time { return time.Now().Add(ahead) }})
+			server, cfg := fixture(fakecloudflare.Options{Clock: func() time.Time { return time.Now().Add(ahead) }})
 			var log strings.Builder
 			cfg.AuditLogAPI, cfg.Logger = api, slog.New(slog.NewTextHandler(&log, nil))
 			fill(server, 3, time.Second)

@@ -14,8 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
-	"github.com/aisoc/cloudflareaudit/internal/aisocapi"
-	"github.com/aisoc/cloudflareaudit/internal/cfapi"
+	"github.com/aisoc/cloudflareaudit/internal/fakeaisoc"
+	"github.com/aisoc/cloudflareaudit/internal/fakecloudflare"
 	"github.com/aisoc/cloudflareaudit/testdata"
 )
 
@@ -38,14 +38,14 @@ func allEntries(t testing.TB) []string {
 	for _, e := range examples {
 		all = append(all, e.yes, e.no)
 	}
-	list, err := cfapi.Load(testdata.Entries())
+	list, err := fakecloudflare.Load(testdata.Entries())
 	require.NoError(t, err)
 	b, err := os.ReadFile("testdata/entries/odd.json")
 	require.NoError(t, err)
 	var odd []json.RawMessage
 	require.NoError(t, json.Unmarshal(b, &odd))
 	now := time.Now()
-	for _, e := range slices.Concat(list, odd, cfapi.Generate(1, 300, now.Add(-time.Hour), now)) {
+	for _, e := range slices.Concat(list, odd, fakecloudflare.Generate(1, 300, now.Add(-time.Hour), now)) {
 		all = append(all, string(e), strings.Replace(string(e), `"result":true`, `"result":false`, 1))
 	}
 	return append(all, ``, `{`, `null`, `17`, "\xff\x00", `[]`)
@@ -61,7 +61,7 @@ func TestContract_EveryEventIsAsTheHostReadsIt(t *testing.T) {
 			continue
 		}
 		event := hosted(t, e)
-		assert.Empty(t, aisocapi.Check(event), raw)
+		assert.Empty(t, fakeaisoc.Check(event), raw)
 		assert.Equal(t, keys, slices.Sorted(maps.Keys(event)), "the host reports a change as schema drift")
 	}
 }
@@ -89,7 +89,7 @@ func TestContract_WhatTheHostCannotTakeIsNoPartOfItsFields(t *testing.T) {
 		e, _ := n.Normalize([]byte(tt.raw))
 		event := hosted(t, e)
 		assert.Equal(t, tt.want, event[tt.key.(string)], name)
-		assert.Empty(t, aisocapi.Check(event), name)
+		assert.Empty(t, fakeaisoc.Check(event), name)
 	}
 	// An id that is no text is derived, and the same on every replay.
 	for _, id := range []string{`{}`, `""`, `null`, `"\u0000"`, `[1]`} {
@@ -161,7 +161,7 @@ func TestContract_TheDetectionsOfTheHostFireOnTheDeedAlone(t *testing.T) {
 	} {
 		e, _ := n.Normalize([]byte(raw))
 		got := ""
-		for _, id := range aisocapi.Detections(hosted(t, e)) {
+		for _, id := range fakeaisoc.Detections(hosted(t, e)) {
 			got += id + " " + string(e.Severity)
 		}
 		assert.Equal(t, want, got, raw)
@@ -169,7 +169,7 @@ func TestContract_TheDetectionsOfTheHostFireOnTheDeedAlone(t *testing.T) {
 	// Of all that there is, they fire on these deeds and no others.
 	for _, raw := range allEntries(t) {
 		e, _ := n.Normalizer.Normalize([]byte(raw))
-		if len(aisocapi.Detections(hosted(t, e))) > 0 {
+		if len(fakeaisoc.Detections(hosted(t, e))) > 0 {
 			assert.Contains(t, []ingest.Severity{high, critical, medium}, e.Severity, raw)
 			assert.NotEqual(t, "failure", e.Audit.Outcome, raw)
 		}
@@ -191,7 +191,7 @@ func TestContract_NoActionIsThatOfAnotherProduct(t *testing.T) {
 	} {
 		e, _ := n.Normalize([]byte(raw))
 		assert.NotEqual(t, not, e.Action, raw)
-		assert.Empty(t, aisocapi.Check(hosted(t, e)), raw)
+		assert.Empty(t, fakeaisoc.Check(hosted(t, e)), raw)
 	}
 }
 

@@ -18,7 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
-	"github.com/aisoc/cloudflareaudit/internal/cfapi"
+	"github.com/aisoc/cloudflareaudit/internal/fakecloudflare"
 )
 
 // The figures of docs/performance.md that are no benchmarks, with their limits,
@@ -32,7 +32,7 @@ func TestCost_AQuietAccountIsOneRequestAPoll(t *testing.T) {
 	t.Parallel()
 	for _, entries := range []int{0, 90} {
 		synctest.Test(t, func(t *testing.T) {
-			server, cfg := fixture(cfapi.Options{})
+			server, cfg := fixture(fakecloudflare.Options{})
 			fill(server, entries, time.Second)
 			c := connect(t, cfg)
 			var cursor ingest.Cursor
@@ -57,7 +57,7 @@ func TestCost_RequestsOfABacklog(t *testing.T) {
 				t.Skip("only with -figures")
 			}
 			synctest.Test(t, func(t *testing.T) {
-				server, cfg := fixture(cfapi.Options{})
+				server, cfg := fixture(fakecloudflare.Options{})
 				fill(server, test.entries, 800*time.Millisecond)
 				c := connect(t, cfg)
 				var total ingest.Coverage
@@ -98,14 +98,14 @@ func (h *history) quantile(q float64) time.Duration {
 func run(t *testing.T, perMinute, backlog int, interval, span time.Duration) *history {
 	t.Helper()
 	const warmUp = 15 * time.Minute
-	server, cfg := fixture(cfapi.Options{})
+	server, cfg := fixture(fakecloudflare.Options{})
 	cfg.PollInterval = interval
-	server.Fault(func(int, *http.Request) *cfapi.Fault { return cfapi.Delay(300 * time.Millisecond) })
+	server.Fault(func(int, *http.Request) *fakecloudflare.Fault { return fakecloudflare.Delay(300 * time.Millisecond) })
 	chance := rand.New(rand.NewPCG(1, uint64(perMinute)))
 	start := time.Now()
 	shown := map[string]time.Time{}
 	add := func(id string, when, visible time.Time) {
-		server.Add(visible, cfapi.Entry(id, when, 6))
+		server.Add(visible, fakecloudflare.Entry(id, when, 6))
 	}
 	for i := range backlog {
 		when := start.Add(-time.Minute - time.Duration(i+1)*(23*time.Hour)/time.Duration(backlog))
@@ -231,7 +231,7 @@ func TestCost_MemoryOfConnectorsThatWait(t *testing.T) {
 	if *figures {
 		n = 10_000
 	}
-	page := pageOf(cfapi.Generate(1, perPage, benchNow.Add(-time.Hour), benchNow))
+	page := pageOf(fakecloudflare.Generate(1, perPage, benchNow.Add(-time.Hour), benchNow))
 	client := &http.Client{Transport: transportFunc(func(r *http.Request) (*http.Response, error) {
 		return &http.Response{
 			StatusCode: 200, Header: http.Header{"Date": {benchNow.Format(http.TimeFormat)}}, Request: r,

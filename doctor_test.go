@@ -14,14 +14,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
-	"github.com/aisoc/cloudflareaudit/internal/cfapi"
+	"github.com/aisoc/cloudflareaudit/internal/fakecloudflare"
 )
 
 const otherAccount = "b1946ac92492d2347c6235b4d2611184"
 
 // onLog is a fault of the requests for the audit log alone.
-func onLog(fault *cfapi.Fault) func(int, *http.Request) *cfapi.Fault {
-	return func(_ int, r *http.Request) *cfapi.Fault {
+func onLog(fault *fakecloudflare.Fault) func(int, *http.Request) *fakecloudflare.Fault {
+	return func(_ int, r *http.Request) *fakecloudflare.Fault {
 		if strings.HasSuffix(r.URL.Path, "/audit_logs") {
 			return fault
 		}
@@ -30,10 +30,10 @@ func onLog(fault *cfapi.Fault) func(int, *http.Request) *cfapi.Fault {
 }
 
 // paths are what has been asked for, below the account or above it.
-func paths(server *cfapi.Server) (all []string) {
+func paths(server *fakecloudflare.Server) (all []string) {
 	for _, r := range server.Requests() {
-		path := strings.TrimPrefix(r.Path, cfapi.Prefix)
-		all = append(all, strings.Replace(path, cfapi.DefaultAccountID, "{id}", 1))
+		path := strings.TrimPrefix(r.Path, fakecloudflare.Prefix)
+		all = append(all, strings.Replace(path, fakecloudflare.DefaultAccountID, "{id}", 1))
 	}
 	return all
 }
@@ -64,16 +64,16 @@ func TestCheck_AHealthyConnection(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(time.Until(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)))
-		server, cfg := fixture(cfapi.Options{})
+		server, cfg := fixture(fakecloudflare.Options{})
 		newest := time.Now().Add(-3 * time.Hour).UTC()
-		server.Add(time.Time{}, cfapi.Entry("a", newest.Add(-time.Minute), 6), cfapi.Entry("b", newest, 6))
+		server.Add(time.Time{}, fakecloudflare.Entry("a", newest.Add(-time.Minute), 6), fakecloudflare.Entry("b", newest, 6))
 		r, err := connect(t, cfg).Check(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, Report{
-			AccountID:  cfapi.DefaultAccountID,
+			AccountID:  fakecloudflare.DefaultAccountID,
 			Readable:   true,
 			Newest:     newest,
-			Token:      TokenReport{Owner: OwnerAccount, Status: "active", NotBefore: time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC), Accounts: []string{cfapi.DefaultAccountID}},
+			Token:      TokenReport{Owner: OwnerAccount, Status: "active", NotBefore: time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC), Accounts: []string{fakecloudflare.DefaultAccountID}},
 			ServerTime: time.Now().UTC(),
 			Findings: []ingest.Finding{
 				{Level: ingest.LevelOK, Text: "The audit log can be read."},
@@ -92,11 +92,11 @@ func TestCheck_SaysWhatAPersonShouldKnow(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
 	for name, tc := range map[string]struct {
-		opts   cfapi.Options
+		opts   fakecloudflare.Options
 		token  string
 		change func(*Config)
 		age    time.Duration // of the newest entry; 0 for an empty log
-		fault  func(int, *http.Request) *cfapi.Fault
+		fault  func(int, *http.Request) *fakecloudflare.Fault
 		level  ingest.Level
 		want   []string
 		not    string
@@ -111,71 +111,71 @@ func TestCheck_SaysWhatAPersonShouldKnow(t *testing.T) {
 			want: []string{"3 days ago. The first poll does not reach back that far and finds nothing", "raise initial_lookback"},
 		},
 		"a token of a user": {
-			opts: cfapi.Options{TokenKind: cfapi.UserToken}, token: "cfut_", age: time.Hour, level: ingest.LevelWarning,
+			opts: fakecloudflare.Options{TokenKind: fakecloudflare.UserToken}, token: "cfut_", age: time.Hour, level: ingest.LevelWarning,
 			want: []string{"belongs to a user and stops working when that user leaves", "Manage Account > Account API Tokens"},
 		},
 		"a token of a user without a form": {
-			opts: cfapi.Options{TokenKind: cfapi.UserToken}, token: "old-", age: time.Hour, level: ingest.LevelWarning,
+			opts: fakecloudflare.Options{TokenKind: fakecloudflare.UserToken}, token: "old-", age: time.Hour, level: ingest.LevelWarning,
 			want: []string{"belongs to a user"},
 		},
 		"a token of the account without a form": {
 			token: "old-", age: time.Hour, level: ingest.LevelOK, want: []string{"The token belongs to the account"},
 		},
 		"a token that expires soon": {
-			opts: cfapi.Options{TokenExpires: now.Add(6*24*time.Hour + time.Hour)}, age: time.Hour, level: ingest.LevelWarning,
+			opts: fakecloudflare.Options{TokenExpires: now.Add(6*24*time.Hour + time.Hour)}, age: time.Hour, level: ingest.LevelWarning,
 			want: []string{"warning: The token expires on " + now.Add(6*24*time.Hour+time.Hour).UTC().Format(time.DateOnly) + ", in 6 days."},
 		},
 		"a token that expires some day": {
-			opts: cfapi.Options{TokenExpires: now.Add(90 * 24 * time.Hour)}, age: time.Hour, level: ingest.LevelOK,
+			opts: fakecloudflare.Options{TokenExpires: now.Add(90 * 24 * time.Hour)}, age: time.Hour, level: ingest.LevelOK,
 			want: []string{"is active and expires on " + now.Add(90*24*time.Hour).UTC().Format(time.DateOnly)},
 		},
 		"a disabled token that still works": {
-			opts: cfapi.Options{TokenStatus: "disabled"}, age: time.Hour, level: ingest.LevelWarning,
+			opts: fakecloudflare.Options{TokenStatus: "disabled"}, age: time.Hour, level: ingest.LevelWarning,
 			want: []string{"calls the token disabled, although it still works"},
 		},
 		"a token that may do more": {
-			opts: cfapi.Options{TokenPolicies: `[{"effect":"allow","permission_groups":[{"name":"Account Settings Read"},{"name":"DNS Write"}]},
+			opts: fakecloudflare.Options{TokenPolicies: `[{"effect":"allow","permission_groups":[{"name":"Account Settings Read"},{"name":"DNS Write"}]},
 				{"effect":"deny","permission_groups":[{"name":"Workers Write"}]}]`},
 			age: time.Hour, level: ingest.LevelWarning,
 			want: []string{"may do more than is needed: DNS Write.", "Account > Account Settings > Read is enough"}, not: "Workers",
 		},
 		"a token with what is needed": {
-			opts: cfapi.Options{TokenPolicies: `[{"effect":"allow","permission_groups":[{"name":"Account Settings Read"}]}]`},
+			opts: fakecloudflare.Options{TokenPolicies: `[{"effect":"allow","permission_groups":[{"name":"Account Settings Read"}]}]`},
 			age:  time.Hour, level: ingest.LevelOK, not: "more than",
 		},
 		"a token for several accounts": {
-			opts: cfapi.Options{SeesAccounts: []string{otherAccount}}, age: time.Hour, level: ingest.LevelWarning,
-			want: []string{"can see 2 accounts: " + cfapi.DefaultAccountID + " (Example 1), " + otherAccount + " (Example 2). One is needed."},
+			opts: fakecloudflare.Options{SeesAccounts: []string{otherAccount}}, age: time.Hour, level: ingest.LevelWarning,
+			want: []string{"can see 2 accounts: " + fakecloudflare.DefaultAccountID + " (Example 1), " + otherAccount + " (Example 2). One is needed."},
 		},
 		"a clock that is ahead": {
-			opts: cfapi.Options{Clock: func() time.Time { return time.Now().Add(-3 * time.Minute) }}, age: time.Hour, level: ingest.LevelWarning,
+			opts: fakecloudflare.Options{Clock: func() time.Time { return time.Now().Add(-3 * time.Minute) }}, age: time.Hour, level: ingest.LevelWarning,
 			want: []string{"The local clock is 3 minutes ahead of Cloudflare's"},
 		},
 		"a clock that is behind": {
-			opts: cfapi.Options{Clock: func() time.Time { return time.Now().Add(30*time.Hour + 30*time.Minute) }}, age: time.Hour, level: ingest.LevelWarning,
+			opts: fakecloudflare.Options{Clock: func() time.Time { return time.Now().Add(30*time.Hour + 30*time.Minute) }}, age: time.Hour, level: ingest.LevelWarning,
 			change: func(c *Config) { c.InitialLookback = 72 * time.Hour },
 			want:   []string{"The local clock is 30 hours behind Cloudflare's"},
 		},
 		"no Date": {
-			opts: cfapi.Options{NoDate: true}, age: time.Hour, level: ingest.LevelOK, not: "clock",
+			opts: fakecloudflare.Options{NoDate: true}, age: time.Hour, level: ingest.LevelOK, not: "clock",
 		},
 		"all but the log fails": {
 			age: time.Hour, level: ingest.LevelNote,
-			fault: func(_ int, r *http.Request) *cfapi.Fault {
+			fault: func(_ int, r *http.Request) *fakecloudflare.Fault {
 				if strings.HasSuffix(r.URL.Path, "/audit_logs") {
 					return nil
 				}
-				return cfapi.Status(403, 9109, "Unauthorized", nil)
+				return fakecloudflare.Status(403, 9109, "Unauthorized", nil)
 			},
 			want: []string{"ok: The audit log can be read.", "did not say who the token belongs to"},
 		},
 		"nonsense beside the log": {
 			age: time.Hour, level: ingest.LevelNote,
-			fault: func(_ int, r *http.Request) *cfapi.Fault {
+			fault: func(_ int, r *http.Request) *fakecloudflare.Fault {
 				if strings.HasSuffix(r.URL.Path, "/audit_logs") {
 					return nil
 				}
-				return cfapi.Reply(200, nil, `{"success":true,"result":[[7]]}`)
+				return fakecloudflare.Reply(200, nil, `{"success":true,"result":[[7]]}`)
 			},
 			want: []string{"ok: The audit log can be read."}, not: "can see",
 		},
@@ -187,7 +187,7 @@ func TestCheck_SaysWhatAPersonShouldKnow(t *testing.T) {
 				tc.change(&cfg)
 			}
 			if tc.age > 0 {
-				server.Add(time.Time{}, cfapi.Entry("a", now.Add(-tc.age), 6))
+				server.Add(time.Time{}, fakecloudflare.Entry("a", now.Add(-tc.age), 6))
 			}
 			server.Fault(tc.fault)
 			r, err := connect(t, cfg).Check(t.Context())
@@ -206,14 +206,14 @@ func TestCheck_SaysWhatAPersonShouldKnow(t *testing.T) {
 }
 
 // fixtureFor is fixture with a token that begins with prefix.
-func fixtureFor(opts cfapi.Options, prefix string) (*cfapi.Server, Config) {
+func fixtureFor(opts fakecloudflare.Options, prefix string) (*fakecloudflare.Server, Config) {
 	if prefix == "" {
 		return fixture(opts)
 	}
 	opts.Token = fmt.Sprintf("%sdoctor-%d", prefix, tokens.Add(1))
-	server := cfapi.NewServer(opts)
+	server := fakecloudflare.NewServer(opts)
 	return server, Config{
-		AccountID:  cfapi.DefaultAccountID,
+		AccountID:  fakecloudflare.DefaultAccountID,
 		APIToken:   NewSecret(opts.Token),
 		HTTPClient: &http.Client{Transport: server.Transport()},
 	}
@@ -226,12 +226,12 @@ func TestCheck_SaysWhyTheLogCannotBeReadAndWhatToDo(t *testing.T) {
 		verifyUser    = "/user/tokens/verify"
 		log           = "/accounts/{id}/audit_logs"
 	)
-	refused := cfapi.Status(403, 10000, "Authentication error", nil)
+	refused := fakecloudflare.Status(403, 10000, "Authentication error", nil)
 	for name, tc := range map[string]struct {
-		opts   cfapi.Options
+		opts   fakecloudflare.Options
 		token  string
 		change func(*Config)
-		fault  func(int, *http.Request) *cfapi.Fault
+		fault  func(int, *http.Request) *fakecloudflare.Fault
 		kind   Kind
 		want   []string
 		paths  []string // asked for, or nil when that does not matter
@@ -242,19 +242,19 @@ func TestCheck_SaysWhyTheLogCannotBeReadAndWhatToDo(t *testing.T) {
 				"Manage Account > Account API Tokens > the token > Edit: add Account > Account Settings > Read.", "within the last minute"},
 		},
 		"the permission is missing, in another form": {
-			fault: onLog(cfapi.NotSuccess()), kind: KindCredentials,
+			fault: onLog(fakecloudflare.NotSuccess()), kind: KindCredentials,
 			want: []string{"HTTP 200, code 10000", "lacks the permission"},
 		},
 		"a user's token without permission": {
-			opts: cfapi.Options{TokenKind: cfapi.UserToken}, token: "cfut_",
-			fault: onLog(cfapi.Status(403, 9109, "Unauthorized to access requested resource", nil)), kind: KindCredentials,
+			opts: fakecloudflare.Options{TokenKind: fakecloudflare.UserToken}, token: "cfut_",
+			fault: onLog(fakecloudflare.Status(403, 9109, "Unauthorized to access requested resource", nil)), kind: KindCredentials,
 			want: []string{"belongs to a user. It lacks the permission, or does not include this account, or its user has left",
 				"My Profile > API Tokens > the token > Edit", "Account Resources"},
 		},
 		"a user's token of another account": {
-			opts:  cfapi.Options{TokenKind: cfapi.UserToken, AccountID: otherAccount, OtherAccounts: []string{cfapi.DefaultAccountID}},
+			opts:  fakecloudflare.Options{TokenKind: fakecloudflare.UserToken, AccountID: otherAccount, OtherAccounts: []string{fakecloudflare.DefaultAccountID}},
 			token: "cfut_", kind: KindCredentials,
-			want: []string{"note: The token can see the account " + otherAccount + " (Example 1), but not " + cfapi.DefaultAccountID},
+			want: []string{"note: The token can see the account " + otherAccount + " (Example 1), but not " + fakecloudflare.DefaultAccountID},
 		},
 		"an unknown token": {
 			change: func(c *Config) { c.APIToken = NewSecret("cfat_revoked") }, kind: KindCredentials,
@@ -263,51 +263,51 @@ func TestCheck_SaysWhyTheLogCannotBeReadAndWhatToDo(t *testing.T) {
 			paths: []string{log, verifyAccount, verifyUser},
 		},
 		"an expired token": {
-			opts:  cfapi.Options{TokenStatus: "expired", TokenExpires: time.Now().Add(-time.Hour)},
-			fault: onLog(cfapi.Status(401, 1000, "Invalid API Token", nil)), kind: KindCredentials,
+			opts:  fakecloudflare.Options{TokenStatus: "expired", TokenExpires: time.Now().Add(-time.Hour)},
+			fault: onLog(fakecloudflare.Status(401, 1000, "Invalid API Token", nil)), kind: KindCredentials,
 			want: []string{"HTTP 401, code 1000: Invalid API Token. The token is expired."},
 		},
 		"a token about which nothing is said": {
-			fault: func(_ int, r *http.Request) *cfapi.Fault {
+			fault: func(_ int, r *http.Request) *fakecloudflare.Fault {
 				if strings.HasSuffix(r.URL.Path, "/audit_logs") {
 					return refused
 				}
-				return cfapi.Reply(404, nil, "gone")
+				return fakecloudflare.Reply(404, nil, "gone")
 			},
 			kind: KindCredentials,
 			want: []string{"The API token lacks Account > Account Settings > Read", "owner has left"},
 		},
 		"a header that cannot be read": {
-			fault: onLog(cfapi.Status(400, 6003, "Invalid request headers", nil)), kind: KindCredentials,
+			fault: onLog(fakecloudflare.Status(400, 6003, "Invalid request headers", nil)), kind: KindCredentials,
 			want: []string{"code 6003", "paste the token alone"}, paths: []string{log},
 		},
 		"no such account": {
-			opts: cfapi.Options{AccountID: otherAccount}, kind: KindAccount,
+			opts: fakecloudflare.Options{AccountID: otherAccount}, kind: KindAccount,
 			want: []string{"HTTP 404, code 7003", "perhaps your object identifier is invalid? -> account_id names no account",
 				"a zone id looks the same", "can see the account " + otherAccount, "Enter one of these as account_id"},
 		},
 		"too many requests": {
-			fault: onLog(cfapi.Status(429, 971, "Please wait", http.Header{"Retry-After": {"40"}})), kind: KindRateLimited,
+			fault: onLog(fakecloudflare.Status(429, 971, "Please wait", http.Header{"Retry-After": {"40"}})), kind: KindRateLimited,
 			want: []string{"try again in 40s", "1200 requests"}, paths: []string{log},
 		},
 		"a page for people": {
-			fault: onLog(cfapi.HTML(200)), kind: KindMalformed,
+			fault: onLog(fakecloudflare.HTML(200)), kind: KindMalformed,
 			want: []string{"check base_url and any proxy"},
 		},
 		"an outage": {
-			fault: onLog(cfapi.HTML(503)), kind: KindServer,
+			fault: onLog(fakecloudflare.HTML(503)), kind: KindServer,
 			want: []string{"HTTP 503", "try again later"}, paths: []string{log, log, log},
 		},
 		"no connection": {
-			fault: onLog(cfapi.Reset()), kind: "",
+			fault: onLog(fakecloudflare.Reset()), kind: "",
 			want: []string{"connection reset", "Check base_url, the network, and any firewall", "No proxy is taken from the environment"},
 		},
 		"no reply": {
-			fault: onLog(cfapi.Hang()), kind: "",
+			fault: onLog(fakecloudflare.Hang()), kind: "",
 			want: []string{"there was no reply in time"},
 		},
 		"a redirect": {
-			fault: onLog(cfapi.Redirect("https://login.example/")), kind: "",
+			fault: onLog(fakecloudflare.Redirect("https://login.example/")), kind: "",
 			want: []string{"refused a redirect to another host"},
 		},
 	} {
@@ -344,12 +344,12 @@ func TestCheck_SaysWhyTheLogCannotBeReadAndWhatToDo(t *testing.T) {
 func TestCheck_DoesNotOutlastItsContextOrTheTimeout(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := fixture(cfapi.Options{})
-		server.Fault(func(_ int, r *http.Request) *cfapi.Fault {
+		server, cfg := fixture(fakecloudflare.Options{})
+		server.Fault(func(_ int, r *http.Request) *fakecloudflare.Fault {
 			if strings.HasSuffix(r.URL.Path, "/audit_logs") {
 				return nil
 			}
-			return cfapi.Hang()
+			return fakecloudflare.Hang()
 		})
 		began := time.Now()
 		r, err := connect(t, cfg).Check(t.Context())
@@ -357,7 +357,7 @@ func TestCheck_DoesNotOutlastItsContextOrTheTimeout(t *testing.T) {
 		require.True(t, r.Readable)
 		require.Equal(t, 30*time.Second, time.Since(began))
 
-		server.Fault(onLog(cfapi.Hang()))
+		server.Fault(onLog(fakecloudflare.Hang()))
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		_, err = connect(t, cfg).Check(ctx)
@@ -368,23 +368,23 @@ func TestCheck_DoesNotOutlastItsContextOrTheTimeout(t *testing.T) {
 
 func TestCheck_NeverShowsTheToken(t *testing.T) {
 	t.Parallel()
-	for name, reply := range map[string]func(token string) *cfapi.Fault{
-		"in a status": func(s string) *cfapi.Fault {
-			return cfapi.Reply(200, nil, `{"success":true,"result":{"status":"`+s+`"}}`)
+	for name, reply := range map[string]func(token string) *fakecloudflare.Fault{
+		"in a status": func(s string) *fakecloudflare.Fault {
+			return fakecloudflare.Reply(200, nil, `{"success":true,"result":{"status":"`+s+`"}}`)
 		},
-		"in a list": func(s string) *cfapi.Fault {
-			return cfapi.Reply(200, nil, `{"success":true,"result":[{"id":"`+otherAccount+`","name":"`+s+`"}]}`)
+		"in a list": func(s string) *fakecloudflare.Fault {
+			return fakecloudflare.Reply(200, nil, `{"success":true,"result":[{"id":"`+otherAccount+`","name":"`+s+`"}]}`)
 		},
-		"in an error":  func(s string) *cfapi.Fault { return cfapi.Status(403, 10000, "no "+s, nil) },
-		"in a message": func(s string) *cfapi.Fault { return cfapi.Reply(500, nil, s) },
+		"in an error":  func(s string) *fakecloudflare.Fault { return fakecloudflare.Status(403, 10000, "no "+s, nil) },
+		"in a message": func(s string) *fakecloudflare.Fault { return fakecloudflare.Reply(500, nil, s) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				for _, logToo := range []bool{false, true} {
-					server, cfg := fixture(cfapi.Options{})
+					server, cfg := fixture(fakecloudflare.Options{})
 					secret := cfg.APIToken.Reveal()
-					server.Fault(func(_ int, r *http.Request) *cfapi.Fault {
+					server.Fault(func(_ int, r *http.Request) *fakecloudflare.Fault {
 						if strings.HasSuffix(r.URL.Path, "/audit_logs") && !logToo {
 							return nil
 						}
@@ -402,7 +402,7 @@ func TestCheck_NeverShowsTheToken(t *testing.T) {
 
 func TestDiagnose_IsCheckForHostsThatDoNotKnowCloudflare(t *testing.T) {
 	t.Parallel()
-	_, cfg := fixture(cfapi.Options{})
+	_, cfg := fixture(fakecloudflare.Options{})
 	cfg.APIToken = NewSecret("cfat_diagnose")
 	var source ingest.Source = connect(t, cfg)
 	d, ok := source.(ingest.Diagnoser)
@@ -445,7 +445,7 @@ func TestCheck_OfTwoLogsEachIsLookedAt(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				server, cfg := bothLogs(cfapi.Options{})
+				server, cfg := bothLogs(fakecloudflare.Options{})
 				server.Deny(tc.deny...)
 				c := connect(t, cfg)
 				r, err := c.Check(t.Context())

@@ -9,13 +9,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/aisoc/cloudflareaudit/internal/cfapi"
+	"github.com/aisoc/cloudflareaudit/internal/fakecloudflare"
 )
 
 // A page finds in a reply the entries that any JSON reader finds, and holds on
 // to nothing but the bytes of the reply.
 func FuzzScan(f *testing.F) {
-	entry := string(cfapi.Entry("a", time.Unix(0, 0), 0))
+	entry := string(fakecloudflare.Entry("a", time.Unix(0, 0), 0))
 	for _, seed := range []string{
 		``, `{`, `{}`, `[]`, `null`, `{"result":[`, `{"result":[]}x`, `{"result":null,"success":true}`, `{"success":false,"errors":[{"code":1,"message":"no","error_chain":[{"code":2}]}]}`,
 		`{"result":[` + entry + `,` + entry + `],"success":true,"errors":[],"messages":[]}`,

@@ -12,7 +12,7 @@ import (
 
 	"github.com/aisoc/cloudflareaudit"
 	"github.com/aisoc/cloudflareaudit/ingest"
-	"github.com/aisoc/cloudflareaudit/internal/cfapi"
+	"github.com/aisoc/cloudflareaudit/internal/fakecloudflare"
 	"github.com/aisoc/cloudflareaudit/sink"
 	"github.com/aisoc/cloudflareaudit/store"
 )
@@ -153,8 +153,8 @@ func ExampleParseRules() {
 
 // What the examples read.
 const (
-	accountID = cfapi.DefaultAccountID
-	token     = cfapi.DefaultToken
+	accountID = fakecloudflare.DefaultAccountID
+	token     = fakecloudflare.DefaultToken
 )
 
 var entries = []string{
@@ -167,13 +167,13 @@ var entries = []string{
 // imitation is an API on this machine whose clock stands soon after the last of
 // the entries.
 func imitation() *httptest.Server {
-	server := cfapi.NewServer(cfapi.Options{
+	server := fakecloudflare.NewServer(fakecloudflare.Options{
 		Clock: func() time.Time { return time.Date(2026, 5, 12, 10, 0, 0, 0, time.UTC) },
 	})
 	for _, entry := range entries {
 		server.Add(time.Time{}, json.RawMessage(entry))
 	}
 	api := httptest.NewServer(server)
-	api.URL += cfapi.Prefix
+	api.URL += fakecloudflare.Prefix
 	return api
 }

@@ -16,7 +16,7 @@ import (
 
 	"github.com/aisoc/cloudflareaudit"
 	"github.com/aisoc/cloudflareaudit/ingest"
-	"github.com/aisoc/cloudflareaudit/internal/aisocapi"
+	"github.com/aisoc/cloudflareaudit/internal/fakeaisoc"
 	"github.com/aisoc/cloudflareaudit/sink/aisoc"
 	"github.com/aisoc/cloudflareaudit/store"
 )
@@ -86,7 +86,7 @@ func deliver(url string, gateway cloudflareaudit.Secret, deadLetter string) (*ai
 
 // The sink takes the service's word for what it has accepted.
 func Example_aiSOC() {
-	service := new(aisocapi.Server) // an imitation
+	service := new(fakeaisoc.Server) // an imitation
 	listener := httptest.NewServer(service)
 	defer listener.Close()
 	api := imitation()

@@ -20,7 +20,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
-	"github.com/aisoc/cloudflareaudit/internal/cfapi"
+	"github.com/aisoc/cloudflareaudit/internal/fakecloudflare"
 )
 
 // script is what a hostile server does, a byte or more for each request. When
@@ -83,7 +83,7 @@ func hostileEntry(s *script, n int) string {
 }
 
 // fault is what the script does to a request.
-func (s *script) fault(r *http.Request, page string) *cfapi.Fault {
+func (s *script) fault(r *http.Request, page string) *fakecloudflare.Fault {
 	entries := func(n int) string {
 		list := make([]string, n)
 		for i := range list {
@@ -93,47 +93,47 @@ func (s *script) fault(r *http.Request, page string) *cfapi.Fault {
 	}
 	switch one(s, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24) {
 	case 1:
-		return cfapi.Endless()
+		return fakecloudflare.Endless()
 	case 2: // for ever
-		return cfapi.Redirect(one(s, r.URL.String(), r.URL.Path+"?"+r.URL.RawQuery, "?page=1", ""))
+		return fakecloudflare.Redirect(one(s, r.URL.String(), r.URL.Path+"?"+r.URL.RawQuery, "?page=1", ""))
 	case 3:
-		return cfapi.Redirect(one(s, "https://elsewhere.example.net/", "//elsewhere.example.net", "http://"+r.URL.Host, "file:///etc/passwd", "::"))
+		return fakecloudflare.Redirect(one(s, "https://elsewhere.example.net/", "//elsewhere.example.net", "http://"+r.URL.Host, "file:///etc/passwd", "::"))
 	case 4:
-		return cfapi.Reply(200, nil, `{"success":true,"result":[`+entries(one(s, 0, 1, 3, 20, 100))+`]}`)
+		return fakecloudflare.Reply(200, nil, `{"success":true,"result":[`+entries(one(s, 0, 1, 3, 20, 100))+`]}`)
 	case 5: // more than were asked for
-		return cfapi.Reply(200, nil, `{"success":true,"result":[`+entries(101)+`]}`)
+		return fakecloudflare.Reply(200, nil, `{"success":true,"result":[`+entries(101)+`]}`)
 	case 6: // the same page for ever
-		return cfapi.Reply(200, nil, page)
+		return fakecloudflare.Reply(200, nil, page)
 	case 7:
-		return cfapi.Reply(200, nil, strings.Repeat(one(s, "[", `{"result":`, `{"success":true,"result":[[`), 12_000))
+		return fakecloudflare.Reply(200, nil, strings.Repeat(one(s, "[", `{"result":`, `{"success":true,"result":[[`), 12_000))
 	case 8:
-		return cfapi.Reply(200, nil, `{"success":true,"success":`+one(s, "false", "true", "1e999")+`,"result":[`+entries(2)+`],"result":`+one(s, "null", "[]", "{}")+`}`)
+		return fakecloudflare.Reply(200, nil, `{"success":true,"success":`+one(s, "false", "true", "1e999")+`,"result":[`+entries(2)+`],"result":`+one(s, "null", "[]", "{}")+`}`)
 	case 9:
-		return cfapi.Reply(200, nil, "{\"success\":true,\"result\":[{\"id\":\"\xff\xfe\",\"when\":\"\xc3\x28\"}]}")
+		return fakecloudflare.Reply(200, nil, "{\"success\":true,\"result\":[{\"id\":\"\xff\xfe\",\"when\":\"\xc3\x28\"}]}")
 	case 10:
-		return cfapi.Reply(200, nil, `{"success":true,"result_info":{"total_pages":1e999,"page":-`+strings.Repeat("9", 1000)+`},"result":[],"errors":[{"code":9e99,"message":7}]}`)
+		return fakecloudflare.Reply(200, nil, `{"success":true,"result_info":{"total_pages":1e999,"page":-`+strings.Repeat("9", 1000)+`},"result":[],"errors":[{"code":9e99,"message":7}]}`)
 	case 11:
-		return cfapi.HTML(one(s, 200, 400, 403, 404, 502))
+		return fakecloudflare.HTML(one(s, 200, 400, 403, 404, 502))
 	case 12:
-		return cfapi.Reply(200, http.Header{"Content-Encoding": {"gzip"}, "Content-Type": {"application/octet-stream"}}, "\x1f\x8b\x08\x00")
+		return fakecloudflare.Reply(200, http.Header{"Content-Encoding": {"gzip"}, "Content-Type": {"application/octet-stream"}}, "\x1f\x8b\x08\x00")
 	case 13:
-		return cfapi.Header(http.Header{"Date": {one(s, absurdDates...)}})
+		return fakecloudflare.Header(http.Header{"Date": {one(s, absurdDates...)}})
 	case 14:
-		return cfapi.Status(one(s, 429, 503, 200, 403, 500), one(s, 971, 10000, 0, math.MaxInt), "no", http.Header{"Retry-After": {one(s, absurdWaits...)}})
+		return fakecloudflare.Status(one(s, 429, 503, 200, 403, 500), one(s, 971, 10000, 0, math.MaxInt), "no", http.Header{"Retry-After": {one(s, absurdWaits...)}})
 	case 15:
-		return cfapi.Header(http.Header{"Ratelimit": {one(s, absurdLimits...)}})
+		return fakecloudflare.Header(http.Header{"Ratelimit": {one(s, absurdLimits...)}})
 	case 16:
-		return cfapi.NullResult()
+		return fakecloudflare.NullResult()
 	case 17:
-		return cfapi.Reply(200, nil, string(s.take(int(one(s, 1, 10, 100, 1000)))))
+		return fakecloudflare.Reply(200, nil, string(s.take(int(one(s, 1, 10, 100, 1000)))))
 	case 18:
-		return cfapi.Reply(100*one(s, 2, 1, 3, 4, 5, 9)+one(s, 0, 4, 8, 22, 99), nil, string(s.take(20)))
+		return fakecloudflare.Reply(100*one(s, 2, 1, 3, 4, 5, 9)+one(s, 0, 4, 8, 22, 99), nil, string(s.take(20)))
 	case 19:
-		return one(s, cfapi.Hang(), cfapi.Stall(10), cfapi.Truncate(50), cfapi.Reset(), cfapi.Delay(time.Hour))
+		return one(s, fakecloudflare.Hang(), fakecloudflare.Stall(10), fakecloudflare.Truncate(50), fakecloudflare.Reset(), fakecloudflare.Delay(time.Hour))
 	case 20:
-		return cfapi.Status(400, 1, "no such page", nil)
+		return fakecloudflare.Status(400, 1, "no such page", nil)
 	case 21: // in any order
-		return cfapi.Custom(func(r *http.Request, answer func() *http.Response) (*http.Response, error) {
+		return fakecloudflare.Custom(func(r *http.Request, answer func() *http.Response) (*http.Response, error) {
 			resp := answer()
 			b, err := io.ReadAll(resp.Body)
 			var env struct {
@@ -152,13 +152,13 @@ func (s *script) fault(r *http.Request, page string) *cfapi.Fault {
 			return resp, nil
 		})
 	case 23: // pages that lead to others
-		return cfapi.Reply(200, nil, `{"success":true,"result":[`+entries(one(s, 0, 1, 3, 100))+`],"result_info":`+
+		return fakecloudflare.Reply(200, nil, `{"success":true,"result":[`+entries(one(s, 0, 1, 3, 100))+`],"result_info":`+
 			one(s, fmt.Sprintf(`{"cursor":"%x"}`, s.take(4)), `{"cursor":"again"}`, `{"cursor":7}`, `{"cursor":null}`, `{"cursor":{}}`, `{"cursor":"`+strings.Repeat("c", 100_000)+`"}`,
 				`null`, `[]`, `{"cursor":"\ud800","cursor":"\u0000"}`)+`}`)
 	case 24: // one that cannot be read, and leads on
-		return cfapi.Reply(200, nil, fmt.Sprintf(`{"success":true,"result":[{"id":"x-%x","action":{"time":nonsense}}],"result_info":{"cursor":"%x"}}`, s.take(1), s.take(2)))
+		return fakecloudflare.Reply(200, nil, fmt.Sprintf(`{"success":true,"result":[{"id":"x-%x","action":{"time":nonsense}}],"result_info":{"cursor":"%x"}}`, s.take(1), s.take(2)))
 	case 22: // one entry that cannot be read, on every page
-		return cfapi.Reply(200, nil, `{"success":true,"result":[{"id":"x","when":nonsense}]}`)
+		return fakecloudflare.Reply(200, nil, `{"success":true,"result":[{"id":"x","when":nonsense}]}`)
 	}
 	return nil
 }
@@ -173,16 +173,16 @@ func hostileWorld(t *testing.T, s script, cursor ingest.Cursor) {
 		mostRequests = 3 * (maxRequests + 100)
 	)
 	token := "cfat_hostile-token"
-	server := cfapi.NewServer(cfapi.Options{Token: token})
+	server := fakecloudflare.NewServer(fakecloudflare.Options{Token: token})
 	fill(server, 40, 30*time.Second)
 	fillV2(server, 40, 30*time.Second)
 	roundTrips, page := 0, samePage()
-	server.Fault(func(_ int, r *http.Request) *cfapi.Fault {
+	server.Fault(func(_ int, r *http.Request) *fakecloudflare.Fault {
 		roundTrips++
 		return s.fault(r, page)
 	})
 	cfg := Config{
-		AccountID:    cfapi.DefaultAccountID,
+		AccountID:    fakecloudflare.DefaultAccountID,
 		APIToken:     NewSecret(token),
 		PageSize:     one(&s, 100, 1, 7, 1000),
 		MaxEvents:    one(&s, 1000, 1, 50),
@@ -258,11 +258,11 @@ func hostileWorld(t *testing.T, s script, cursor ingest.Cursor) {
 func seedCursors(f *testing.F) (cursors [][]byte) {
 	now := func() time.Time { return time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC) }
 	for _, most := range []int{1000, 7, 57} {
-		server, cfg := fixture(cfapi.Options{Clock: now})
+		server, cfg := fixture(fakecloudflare.Options{Clock: now})
 		for i := range 50 {
 			when := now().Add(-time.Duration(i+1) * 10 * time.Second)
-			server.Add(time.Time{}, cfapi.Entry(fmt.Sprintf("id-%d", i), when, 6))
-			server.AddV2(time.Time{}, cfapi.EntryV2(fmt.Sprintf("two-%d", i), when, 6))
+			server.Add(time.Time{}, fakecloudflare.Entry(fmt.Sprintf("id-%d", i), when, 6))
+			server.AddV2(time.Time{}, fakecloudflare.EntryV2(fmt.Sprintf("two-%d", i), when, 6))
 		}
 		cfg.MaxEvents, cfg.Clock, cfg.AuditLogAPI = most, now, AuditLogBoth
 		cfg.PageSize = 10
@@ -309,8 +309,8 @@ func FuzzPoll_HostileServer(f *testing.F) {
 // refused before a request is sent, and any other is gone on from.
 func FuzzPoll_Cursor(f *testing.F) {
 	for _, text := range []string{
-		"", "null", "{", "[]", `{"version":2}`, `{"version":1,"account_id":"` + cfapi.DefaultAccountID + `"}`,
-		`{"version":1,"account_id":"` + cfapi.DefaultAccountID + `","audit_logs":{"start":"9999-12-31T23:59:59Z"}}`,
+		"", "null", "{", "[]", `{"version":2}`, `{"version":1,"account_id":"` + fakecloudflare.DefaultAccountID + `"}`,
+		`{"version":1,"account_id":"` + fakecloudflare.DefaultAccountID + `","audit_logs":{"start":"9999-12-31T23:59:59Z"}}`,
 		`{"version":1e999}`, strings.Repeat("[", 20_000), "\xff\xfe\x00",
 	} {
 		f.Add([]byte(text))
@@ -330,11 +330,11 @@ func FuzzPoll_Cursor(f *testing.F) {
 		// An empty cursor is none, but not nil, which is where a feed begins.
 		cursor := append(ingest.Cursor{}, text...)
 		synctest.Test(t, func(t *testing.T) {
-			server := cfapi.NewServer(cfapi.Options{})
+			server := fakecloudflare.NewServer(fakecloudflare.Options{})
 			fill(server, 20, 30*time.Second)
 			fillV2(server, 20, 30*time.Second)
 			conn := connect(t, Config{
-				AccountID: cfapi.DefaultAccountID, APIToken: NewSecret(cfapi.DefaultToken), AuditLogAPI: AuditLogBoth,
+				AccountID: fakecloudflare.DefaultAccountID, APIToken: NewSecret(fakecloudflare.DefaultToken), AuditLogAPI: AuditLogBoth,
 				MaxEvents: 5, HTTPClient: &http.Client{Transport: server.Transport()},
 			})
 			conn.client.limiter = &limiter{bucket: rate.NewLimiter(4, burst), limit: 4}
@@ -360,9 +360,9 @@ func FuzzPoll_Cursor(f *testing.F) {
 
 // sound is a server with a hundred entries, and a connector and its cursor once
 // they have been read.
-func soundServer(t *testing.T) (*cfapi.Server, *Connector, ingest.Cursor) {
-	server, cfg := fixture(cfapi.Options{})
-	cfg.BaseURL = "https://api.example.com" + cfapi.Prefix
+func soundServer(t *testing.T) (*fakecloudflare.Server, *Connector, ingest.Cursor) {
+	server, cfg := fixture(fakecloudflare.Options{})
+	cfg.BaseURL = "https://api.example.com" + fakecloudflare.Prefix
 	fill(server, 100, time.Second)
 	c := connect(t, cfg)
 	require.EqualValues(t, maxBody, c.client.maxBody)
@@ -376,49 +376,49 @@ func soundServer(t *testing.T) (*cfapi.Server, *Connector, ingest.Cursor) {
 // itself, and the same cursor serves when the server is sound again.
 func TestPoll_AUselessReplyIsAnErrorAndCostsNothing(t *testing.T) {
 	t.Parallel()
-	ok := func(result string) *cfapi.Fault {
-		return cfapi.Reply(200, nil, `{"success":true,"errors":[],"result":`+result+`}`)
+	ok := func(result string) *fakecloudflare.Fault {
+		return fakecloudflare.Reply(200, nil, `{"success":true,"errors":[],"result":`+result+`}`)
 	}
-	again := cfapi.Custom(func(r *http.Request, _ func() *http.Response) (*http.Response, error) {
+	again := fakecloudflare.Custom(func(r *http.Request, _ func() *http.Response) (*http.Response, error) {
 		return &http.Response{StatusCode: 307, Header: http.Header{"Location": {r.URL.String()}}, Body: http.NoBody, Request: r}, nil
 	})
-	status := func(status int, name, value string) *cfapi.Fault {
-		return cfapi.Status(status, 0, "", http.Header{name: {value}})
+	status := func(status int, name, value string) *fakecloudflare.Fault {
+		return fakecloudflare.Status(status, 0, "", http.Header{name: {value}})
 	}
 	for name, tt := range map[string]struct {
-		fault    *cfapi.Fault
+		fault    *fakecloudflare.Fault
 		want     string
 		requests int // with redirects and repetitions
 	}{
-		"endless body":               {cfapi.Endless(), "too large", 20},
+		"endless body":               {fakecloudflare.Endless(), "too large", 20},
 		"endless redirects":          {again, "refused the fifth redirect in a row", 15},
-		"another host":               {cfapi.Redirect("https://elsewhere.example.net/"), "refused a redirect to another host (elsewhere.example.net)", 3},
-		"another port":               {cfapi.Redirect("https://api.example.com:8443/"), "refused a redirect to another host (api.example.com:8443)", 3},
-		"without encryption":         {cfapi.Redirect("http://api.example.com/"), "refused a redirect to another host", 3},
-		"a redirect to nowhere":      {cfapi.Reply(302, nil, ""), "HTTP 302", 3},
-		"deep nesting":               {cfapi.Reply(200, nil, strings.Repeat(`{"result":[`, 50_000)), "not JSON, or only a part of it", 3},
+		"another host":               {fakecloudflare.Redirect("https://elsewhere.example.net/"), "refused a redirect to another host (elsewhere.example.net)", 3},
+		"another port":               {fakecloudflare.Redirect("https://api.example.com:8443/"), "refused a redirect to another host (api.example.com:8443)", 3},
+		"without encryption":         {fakecloudflare.Redirect("http://api.example.com/"), "refused a redirect to another host", 3},
+		"a redirect to nowhere":      {fakecloudflare.Reply(302, nil, ""), "HTTP 302", 3},
+		"deep nesting":               {fakecloudflare.Reply(200, nil, strings.Repeat(`{"result":[`, 50_000)), "not JSON, or only a part of it", 3},
 		"a deep result":              {ok(strings.Repeat("[", 50_000) + strings.Repeat("]", 50_000)), "not the JSON of an API reply", 45},
-		"a page for people":          {cfapi.HTML(200), "not JSON, or only a part of it: <!DOCTYPE html>", 3},
-		"a page that forbids":        {cfapi.HTML(403), "something other than the Cloudflare API answered: check base_url", 3},
-		"a page that asks to log in": {cfapi.HTML(401), "something other than the Cloudflare API answered: check base_url", 3},
-		"a page of a proxy":          {cfapi.HTML(407), "something other than the Cloudflare API answered: check base_url", 3},
-		"a page that finds nothing":  {cfapi.HTML(404), "something other than the Cloudflare API answered: check base_url", 3},
-		"a lost connection":          {cfapi.Custom(func(*http.Request, func() *http.Response) (*http.Response, error) { return nil, io.EOF }), "the connection broke: EOF", 3},
-		"a connection that breaks":   {cfapi.Truncate(50), "the connection broke: unexpected EOF", 3},
-		"another kind of content":    {cfapi.Reply(200, http.Header{"Content-Type": {"image/png"}}, "\x89PNG\r\n\x1a\n"), "not JSON", 3},
-		"an encoding not asked for":  {cfapi.Reply(200, http.Header{"Content-Encoding": {"br"}}, "\x0b\x02\x80"), "not JSON", 3},
-		"no result":                  {cfapi.NullResult(), "no list as its result", 3},
+		"a page for people":          {fakecloudflare.HTML(200), "not JSON, or only a part of it: <!DOCTYPE html>", 3},
+		"a page that forbids":        {fakecloudflare.HTML(403), "something other than the Cloudflare API answered: check base_url", 3},
+		"a page that asks to log in": {fakecloudflare.HTML(401), "something other than the Cloudflare API answered: check base_url", 3},
+		"a page of a proxy":          {fakecloudflare.HTML(407), "something other than the Cloudflare API answered: check base_url", 3},
+		"a page that finds nothing":  {fakecloudflare.HTML(404), "something other than the Cloudflare API answered: check base_url", 3},
+		"a lost connection":          {fakecloudflare.Custom(func(*http.Request, func() *http.Response) (*http.Response, error) { return nil, io.EOF }), "the connection broke: EOF", 3},
+		"a connection that breaks":   {fakecloudflare.Truncate(50), "the connection broke: unexpected EOF", 3},
+		"another kind of content":    {fakecloudflare.Reply(200, http.Header{"Content-Type": {"image/png"}}, "\x89PNG\r\n\x1a\n"), "not JSON", 3},
+		"an encoding not asked for":  {fakecloudflare.Reply(200, http.Header{"Content-Encoding": {"br"}}, "\x0b\x02\x80"), "not JSON", 3},
+		"no result":                  {fakecloudflare.NullResult(), "no list as its result", 3},
 		"an object as the result":    {ok(`{"id":"a"}`), "no list as its result", 3},
-		"success as text":            {cfapi.Reply(200, nil, `{"success":"true","result":[]}`), "does not report success", 3},
-		"success taken back":         {cfapi.Reply(200, nil, `{"success":true,"success":false,"result":[]}`), "does not report success", 3},
+		"success as text":            {fakecloudflare.Reply(200, nil, `{"success":"true","result":[]}`), "does not report success", 3},
+		"success taken back":         {fakecloudflare.Reply(200, nil, `{"success":true,"success":false,"result":[]}`), "does not report success", 3},
 		"too many entries":           {ok("[" + strings.Repeat("0,", 100) + "0]"), "more entries than were asked for", 1},
 		"far too many entries":       {ok("[" + strings.Repeat("0,", 1_000_000) + "0]"), "more entries than a page can have", 3},
 		"a wait of ages":             {status(429, "Retry-After", "99999999999999999999"), "try again in 1h0m0s", 1},
 		"a wait until the year 9999": {status(503, "Retry-After", "Fri, 31 Dec 9999 23:59:59 GMT"), "try again in 1h0m0s", 1},
 		"a wait below zero":          {status(503, "Retry-After", "-99999999999999999999"), "HTTP 503", 3},
 		"a wait that is no number":   {status(503, "Retry-After", "NaN"), "HTTP 503", 3},
-		"a huge error code":          {cfapi.Reply(403, nil, `{"success":false,"errors":[{"code":1e999,"message":["`+strings.Repeat("x", 1<<20)+`"]}]}`), "HTTP 403", 1},
-		"an endless error":           {cfapi.Reply(403, nil, `{"success":false,"errors":[`+strings.Repeat(`{"code":10000,"message":"no"},`, 100_000)), "HTTP 403", 1},
+		"a huge error code":          {fakecloudflare.Reply(403, nil, `{"success":false,"errors":[{"code":1e999,"message":["`+strings.Repeat("x", 1<<20)+`"]}]}`), "HTTP 403", 1},
+		"an endless error":           {fakecloudflare.Reply(403, nil, `{"success":false,"errors":[`+strings.Repeat(`{"code":10000,"message":"no"},`, 100_000)), "HTTP 403", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -426,7 +426,7 @@ func TestPoll_AUselessReplyIsAnErrorAndCostsNothing(t *testing.T) {
 				server, c, cursor := soundServer(t)
 				time.Sleep(5 * time.Minute)
 				before := len(server.Requests())
-				server.Fault(func(int, *http.Request) *cfapi.Fault { return tt.fault })
+				server.Fault(func(int, *http.Request) *fakecloudflare.Fault { return tt.fault })
 				_, err := c.Poll(t.Context(), cursor)
 				require.ErrorContains(t, err, tt.want)
 				require.LessOrEqual(t, len(err.Error()), 1000)
@@ -444,7 +444,7 @@ func TestPoll_AUselessReplyIsAnErrorAndCostsNothing(t *testing.T) {
 
 				time.Sleep(wait)
 				server.Fault(nil)
-				server.Add(time.Time{}, cfapi.Entry("new", time.Now().Add(-time.Second), 0))
+				server.Add(time.Time{}, fakecloudflare.Entry("new", time.Now().Add(-time.Second), 0))
 				require.Equal(t, []string{"new"}, ids(poll1(t, c, cursor)))
 			})
 		})
@@ -465,12 +465,12 @@ func TestPoll_AbsurdHeadersMoveNoWindowAndStopNoFeed(t *testing.T) {
 	for _, first := range []bool{true, false} {
 		for _, header := range headers {
 			synctest.Test(t, func(t *testing.T) {
-				server, cfg := fixture(cfapi.Options{})
+				server, cfg := fixture(fakecloudflare.Options{})
 				fill(server, 10, time.Second)
 				c := connect(t, cfg)
-				server.Fault(func(n int, _ *http.Request) *cfapi.Fault {
+				server.Fault(func(n int, _ *http.Request) *fakecloudflare.Fault {
 					if (n == 1) == first {
-						return cfapi.Header(header)
+						return fakecloudflare.Header(header)
 					}
 					return nil
 				})
@@ -479,7 +479,7 @@ func TestPoll_AbsurdHeadersMoveNoWindowAndStopNoFeed(t *testing.T) {
 				for i := range 3 {
 					id := fmt.Sprintf("new-%d", i)
 					time.Sleep(2 * time.Hour)
-					server.Add(time.Time{}, cfapi.Entry(id, time.Now().Add(-time.Second), 0))
+					server.Add(time.Time{}, fakecloudflare.Entry(id, time.Now().Add(-time.Second), 0))
 					b = poll1(t, c, b.Cursor)
 					require.False(t, b.More, header)
 					require.LessOrEqual(t, b.Coverage.Requests, 2, header)
@@ -498,7 +498,7 @@ func TestPoll_AbsurdHeadersMoveNoWindowAndStopNoFeed(t *testing.T) {
 func TestPoll_OddEntriesCostNoOther(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := fixture(cfapi.Options{})
+		server, cfg := fixture(fakecloudflare.Options{})
 		cfg.PageSize, cfg.MaxEvents = 7, 20
 		now := time.Now().Add(-time.Minute)
 		id := func(i int) string { return fmt.Sprintf("odd-%d", i) }
@@ -521,7 +521,7 @@ func TestPoll_OddEntriesCostNoOther(t *testing.T) {
 		for i, raw := range odd {
 			at := now.Add(-time.Duration(i) * time.Minute)
 			// Without a time of its own an entry stands where the one before it does.
-			server.Add(time.Time{}, cfapi.Entry(fmt.Sprintf("sound-%d", i), at, 0))
+			server.Add(time.Time{}, fakecloudflare.Entry(fmt.Sprintf("sound-%d", i), at, 0))
 			server.Add(at, json.RawMessage(raw))
 		}
 		want := []string{}
@@ -576,7 +576,7 @@ func TestPoll_ACompressedReplyIsBoundedByWhatItInflatesTo(t *testing.T) {
 	transport := &http.Transport{}
 	defer transport.CloseIdleConnections()
 	c := connect(t, Config{
-		AccountID: cfapi.DefaultAccountID, APIToken: NewSecret("cfat_bomb"), BaseURL: server.URL,
+		AccountID: fakecloudflare.DefaultAccountID, APIToken: NewSecret("cfat_bomb"), BaseURL: server.URL,
 		HTTPClient: &http.Client{Transport: transport},
 	})
 	c.client.maxBody = 3 << 20

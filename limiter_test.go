@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/aisoc/cloudflareaudit/internal/cfapi"
+	"github.com/aisoc/cloudflareaudit/internal/fakecloudflare"
 )
 
 func TestParseRateLimit_TakesTheTightestPolicyAndNoNonsense(t *testing.T) {
@@ -41,11 +41,11 @@ func TestParseRateLimit_TakesTheTightestPolicyAndNoNonsense(t *testing.T) {
 func TestLimiter_SlowsDownToWhatIsLeftOfTheBudget(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := fixture(cfapi.Options{})
+		server, cfg := fixture(fakecloudflare.Options{})
 		fill(server, 2000, time.Second)
 		left := `"default";r=20;t=40`
-		server.Fault(func(int, *http.Request) *cfapi.Fault {
-			return cfapi.Header(http.Header{"Ratelimit": {left}})
+		server.Fault(func(int, *http.Request) *fakecloudflare.Fault {
+			return fakecloudflare.Header(http.Header{"Ratelimit": {left}})
 		})
 		cfg.PageSize, cfg.MaxEvents = 1, 20
 		c := connect(t, cfg)

@@ -20,7 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
-	"github.com/aisoc/cloudflareaudit/internal/cfapi"
+	"github.com/aisoc/cloudflareaudit/internal/fakecloudflare"
 )
 
 // modelRuns is how many random worlds the model test tries.
@@ -100,8 +100,8 @@ var worlds atomic.Uint64
 // world is one random world: a server, its history, and hosts that poll it.
 type world struct {
 	*testing.T
-	server  *cfapi.Server
-	opts    cfapi.Options
+	server  *fakecloudflare.Server
+	opts    fakecloudflare.Options
 	cfg     Config
 	maxSeen int
 	// hosts is how many hosts poll from the one store, which is one too many
@@ -121,11 +121,11 @@ type world struct {
 	mu       sync.Mutex
 	rng      *rand.Rand
 	faults   bool
-	outage   *cfapi.Fault  // what befalls the requests to come
-	outages  int           // how many of them
-	intact   int           // the request from which on a reply may be damaged inside
-	skew     time.Duration // of the local clock
-	ahead    bool          // the local clock has been ahead
+	outage   *fakecloudflare.Fault // what befalls the requests to come
+	outages  int                   // how many of them
+	intact   int                   // the request from which on a reply may be damaged inside
+	skew     time.Duration         // of the local clock
+	ahead    bool                  // the local clock has been ahead
 	saved    ingest.Cursor
 	starts   map[*endpoint]time.Time // where a feed begins at the latest, once that is settled
 	got      map[string]int          // deliveries of each entry
@@ -163,7 +163,7 @@ func newWorld(t *testing.T, seed uint64) *world {
 	if w.chance(1, 6) {
 		crowd = 4000
 	}
-	opts := cfapi.Options{
+	opts := fakecloudflare.Options{
 		BeforeExclusive: w.chance(1, 2),
 		SinceExclusive:  w.chance(1, 2),
 		PastEnd400:      w.chance(1, 2),
@@ -187,10 +187,10 @@ func newWorld(t *testing.T, seed uint64) *world {
 		opts.MostDepth = 0
 	}
 	w.opts = opts
-	w.server = cfapi.NewServer(opts)
-	w.server.Fault(func(int, *http.Request) *cfapi.Fault { return w.fault() })
+	w.server = fakecloudflare.NewServer(opts)
+	w.server.Fault(func(int, *http.Request) *fakecloudflare.Fault { return w.fault() })
 	w.cfg = Config{
-		AccountID:       cfapi.DefaultAccountID,
+		AccountID:       fakecloudflare.DefaultAccountID,
 		APIToken:        NewSecret(opts.Token),
 		PageSize:        pick(w.rng, []int{1, 2, 3, 7, 100, 100, 1000}),
 		MaxEvents:       pick(w.rng, []int{1, 3, 10, 50, 1000, 1000}),
@@ -359,8 +359,8 @@ var formV2 = form{
 
 // fault is what befalls a request: nothing, most of the time. Some faults last
 // for a while.
-func (w *world) fault() *cfapi.Fault {
-	delay := cfapi.Delay(w.span(1500 * time.Millisecond))
+func (w *world) fault() *fakecloudflare.Fault {
+	delay := fakecloudflare.Delay(w.span(1500 * time.Millisecond))
 	w.mu.Lock()
 	lasting := w.outage
 	if w.outages--; w.outages <= 0 || !w.faults {
@@ -383,42 +383,42 @@ func (w *world) fault() *cfapi.Fault {
 	return fault
 }
 
-func (w *world) anyFault() *cfapi.Fault {
+func (w *world) anyFault() *fakecloudflare.Fault {
 	switch w.between(0, 12) {
 	case 0:
-		return cfapi.Status(429, 971, "slow down", http.Header{"Retry-After": {"2"}})
+		return fakecloudflare.Status(429, 971, "slow down", http.Header{"Retry-After": {"2"}})
 	case 1:
-		return cfapi.Status(429, 10429, "slow down", http.Header{"Retry-After": {"70"}})
+		return fakecloudflare.Status(429, 10429, "slow down", http.Header{"Retry-After": {"70"}})
 	case 2:
-		return cfapi.Status(429, 0, "", nil)
+		return fakecloudflare.Status(429, 0, "", nil)
 	case 3:
-		return cfapi.Status(503, 0, "", nil)
+		return fakecloudflare.Status(503, 0, "", nil)
 	case 4:
-		return cfapi.HTML(200)
+		return fakecloudflare.HTML(200)
 	case 5:
-		return cfapi.Truncate(w.between(0, 300))
+		return fakecloudflare.Truncate(w.between(0, 300))
 	case 6:
-		return cfapi.Reset()
+		return fakecloudflare.Reset()
 	case 7:
-		return cfapi.Hang()
+		return fakecloudflare.Hang()
 	case 8:
-		return cfapi.NotSuccess()
+		return fakecloudflare.NotSuccess()
 	case 9:
-		return cfapi.NullResult()
+		return fakecloudflare.NullResult()
 	case 10:
-		return cfapi.Stall(w.between(0, 300))
+		return fakecloudflare.Stall(w.between(0, 300))
 	case 11:
 		// It looks as if it had arrived in full. Again and again, with sound
 		// replies in between, or beside entries that cannot be read, nobody could
 		// tell it from one of these.
 		n := len(w.server.Requests())
 		if n < w.intact || w.unreadable {
-			return cfapi.Garbage()
+			return fakecloudflare.Garbage()
 		}
 		w.intact = n + 60
-		return cfapi.Reply(200, nil, `{"success":true,"result":[{"id":oops}]}`)
+		return fakecloudflare.Reply(200, nil, `{"success":true,"result":[{"id":oops}]}`)
 	default:
-		return cfapi.Garbage()
+		return fakecloudflare.Garbage()
 	}
 }
 

@@ -13,21 +13,21 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
-	"github.com/aisoc/cloudflareaudit/internal/cfapi"
+	"github.com/aisoc/cloudflareaudit/internal/fakecloudflare"
 )
 
 // fixtureV2 is fixture for Audit Logs v2.
-func fixtureV2(opts cfapi.Options) (*cfapi.Server, Config) {
+func fixtureV2(opts fakecloudflare.Options) (*fakecloudflare.Server, Config) {
 	server, cfg := fixture(opts)
 	cfg.AuditLogAPI = AuditLogV2
 	return server, cfg
 }
 
 // fillV2 adds n entries, a step apart, the newest a step before now.
-func fillV2(server *cfapi.Server, n int, step time.Duration) {
+func fillV2(server *fakecloudflare.Server, n int, step time.Duration) {
 	now := time.Now()
 	for i := range n {
-		server.AddV2(time.Time{}, cfapi.EntryV2(fmt.Sprintf("id-%d", i), now.Add(-time.Duration(i+1)*step).Truncate(time.Microsecond), 6))
+		server.AddV2(time.Time{}, fakecloudflare.EntryV2(fmt.Sprintf("id-%d", i), now.Add(-time.Duration(i+1)*step).Truncate(time.Microsecond), 6))
 	}
 }
 
@@ -43,7 +43,7 @@ func numbered(n int) []string {
 func TestPoll_V2AsksForAWindowAndFollowsItsPages(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := fixtureV2(cfapi.Options{})
+		server, cfg := fixtureV2(fakecloudflare.Options{})
 		fillV2(server, 250, time.Second)
 		b := poll1(t, connect(t, cfg), nil)
 		require.Equal(t, numbered(250), ids(b))
@@ -51,7 +51,7 @@ func TestPoll_V2AsksForAWindowAndFollowsItsPages(t *testing.T) {
 		requests := server.Requests()
 		require.Len(t, requests, 3)
 		for i, r := range requests {
-			assert.Equal(t, "/client/v4/accounts/"+cfapi.DefaultAccountID+"/logs/audit", r.Path)
+			assert.Equal(t, "/client/v4/accounts/"+fakecloudflare.DefaultAccountID+"/logs/audit", r.Path)
 			assert.Equal(t, "Bearer "+cfg.APIToken.Reveal(), r.Header.Get("Authorization"))
 			assert.Equal(t, i > 0, r.Query.Has("cursor"))
 			query := map[string][]string(r.Query)
@@ -69,7 +69,7 @@ func TestPoll_V2AsksForAWindowAndFollowsItsPages(t *testing.T) {
 func TestPoll_V2ReadsEachEntryOnceFromEveryKindOfServer(t *testing.T) {
 	t.Parallel()
 	const entries = 1230
-	for name, opts := range map[string]cfapi.Options{
+	for name, opts := range map[string]fakecloudflare.Options{
 		"usual":              {},
 		"short pages":        {MostLimit: 100},
 		"refuses long pages": {MostLimit: 100, OverLimit400: true},
@@ -111,19 +111,19 @@ func TestPoll_V2ReadsEachEntryOnceFromEveryKindOfServer(t *testing.T) {
 func TestPoll_V2AnEmptyPageInPlaceOfARememberedOneIsNotTheEnd(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := fixtureV2(cfapi.Options{})
+		server, cfg := fixtureV2(fakecloudflare.Options{})
 		cfg.MaxEvents = 100
 		fillV2(server, 300, 10*time.Millisecond)
 		time.Sleep(time.Hour)
 		first := poll1(t, connect(t, cfg), nil)
 		require.Len(t, first.Events, 100)
 		forgotten := true
-		server.Fault(func(_ int, r *http.Request) *cfapi.Fault {
+		server.Fault(func(_ int, r *http.Request) *fakecloudflare.Fault {
 			if !r.URL.Query().Has("cursor") || !forgotten {
 				return nil
 			}
 			forgotten = false
-			return cfapi.Reply(200, nil, `{"success":true,"errors":[],"result":[],"result_info":{"count":0}}`)
+			return fakecloudflare.Reply(200, nil, `{"success":true,"errors":[],"result":[],"result_info":{"count":0}}`)
 		})
 		rest, _, _ := drain(t, connect(t, cfg), first.Cursor)
 		require.Equal(t, numbered(300), append(ids(first), rest...))
@@ -134,7 +134,7 @@ func TestPoll_V2AnEmptyPageInPlaceOfARememberedOneIsNotTheEnd(t *testing.T) {
 func TestPoll_V2PagesThatLeadNowhereAreAnError(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := fixtureV2(cfapi.Options{CursorStuck: true})
+		server, cfg := fixtureV2(fakecloudflare.Options{CursorStuck: true})
 		fillV2(server, 300, time.Second)
 		c := connect(t, cfg)
 		first := poll1(t, c, nil)
@@ -143,11 +143,11 @@ func TestPoll_V2PagesThatLeadNowhereAreAnError(t *testing.T) {
 		require.ErrorContains(t, err, "the page leads to itself")
 	})
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := fixtureV2(cfapi.Options{})
+		server, cfg := fixtureV2(fakecloudflare.Options{})
 		n := 0
-		server.Fault(func(int, *http.Request) *cfapi.Fault {
+		server.Fault(func(int, *http.Request) *fakecloudflare.Fault {
 			n++
-			return cfapi.Reply(200, nil, fmt.Sprintf(`{"success":true,"result":[],"result_info":{"cursor":"page-%d"}}`, n))
+			return fakecloudflare.Reply(200, nil, fmt.Sprintf(`{"success":true,"result":[],"result_info":{"cursor":"page-%d"}}`, n))
 		})
 		c := connect(t, cfg)
 		first := poll1(t, c, nil)
@@ -163,11 +163,11 @@ func TestPoll_V2AnUnreadableEntryBecomesAnEventWhereverItStands(t *testing.T) {
 		t.Run(fmt.Sprint(at), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				server, cfg := fixtureV2(cfapi.Options{})
+				server, cfg := fixtureV2(fakecloudflare.Options{})
 				now := time.Now()
 				for i := range 150 {
 					when := now.Add(-time.Duration(i+1) * time.Second)
-					e := cfapi.EntryV2(fmt.Sprintf("id-%d", i), when, 0)
+					e := fakecloudflare.EntryV2(fmt.Sprintf("id-%d", i), when, 0)
 					if slices.Contains(at, i) {
 						// What the call itself says of pages is not about those of the log.
 						e = json.RawMessage(fmt.Sprintf(`{"id":"id-%d","action":{"time":%q,"type":oops},"resource":{"request":{"cursor":"x"}}}`,
@@ -198,14 +198,14 @@ func TestPoll_V2AnUnreadableEntryBecomesAnEventWhereverItStands(t *testing.T) {
 func TestPoll_V2ALogThatCannotBeReadIsAnError(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := fixtureV2(cfapi.Options{})
+		server, cfg := fixtureV2(fakecloudflare.Options{})
 		fillV2(server, 20, time.Second)
 		c := connect(t, cfg)
 		for _, body := range []string{
 			`{"success":true,"result":[{"id":oops}]}`,
 			`{"success":true,"result":[{"id":oops}],"result_info":{"cursor":"next"}}`,
 		} {
-			server.Fault(func(int, *http.Request) *cfapi.Fault { return cfapi.Reply(200, nil, body) })
+			server.Fault(func(int, *http.Request) *fakecloudflare.Fault { return fakecloudflare.Reply(200, nil, body) })
 			first := poll1(t, c, nil)
 			require.Empty(t, first.Events)
 			time.Sleep(5 * time.Minute)
@@ -222,7 +222,7 @@ func TestPoll_V2ALogThatCannotBeReadIsAnError(t *testing.T) {
 func TestPoll_V2EntriesMayBeFifteenMinutesLate(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := fixtureV2(cfapi.Options{})
+		server, cfg := fixtureV2(fakecloudflare.Options{})
 		began := time.Now()
 		var want []string
 		for i := range 60 {
@@ -230,7 +230,7 @@ func TestPoll_V2EntriesMayBeFifteenMinutesLate(t *testing.T) {
 			for _, late := range []time.Duration{0, 450 * time.Second, 15 * time.Minute} {
 				id := fmt.Sprintf("%d-%v", i, late)
 				want = append(want, id)
-				server.AddV2(shown, cfapi.EntryV2(id, shown.Add(-late), 0))
+				server.AddV2(shown, fakecloudflare.EntryV2(id, shown.Add(-late), 0))
 			}
 		}
 		c := connect(t, cfg)
@@ -253,14 +253,14 @@ func TestPoll_V2EntriesMayBeFifteenMinutesLate(t *testing.T) {
 func TestPoll_BothLogsHaveWindowsOfTheirOwn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := fixture(cfapi.Options{})
+		server, cfg := fixture(fakecloudflare.Options{})
 		cfg.AuditLogAPI = AuditLogBoth
 		now := time.Now()
 		var want []string
 		for i := range 2500 {
 			for name, add := range map[string]func(string, time.Time){
-				"one": func(id string, at time.Time) { server.Add(time.Time{}, cfapi.Entry(id, at, 6)) },
-				"two": func(id string, at time.Time) { server.AddV2(time.Time{}, cfapi.EntryV2(id, at, 6)) },
+				"one": func(id string, at time.Time) { server.Add(time.Time{}, fakecloudflare.Entry(id, at, 6)) },
+				"two": func(id string, at time.Time) { server.AddV2(time.Time{}, fakecloudflare.EntryV2(id, at, 6)) },
 			} {
 				id := fmt.Sprintf("%s-%d", name, i)
 				want = append(want, id)
@@ -300,7 +300,7 @@ func TestPoll_OneLogThatFailsDoesNotStopTheOther(t *testing.T) {
 	t.Parallel()
 	for _, denied := range []string{"logs/audit", "audit_logs"} {
 		synctest.Test(t, func(t *testing.T) {
-			server, cfg := fixture(cfapi.Options{})
+			server, cfg := fixture(fakecloudflare.Options{})
 			cfg.AuditLogAPI = AuditLogBoth
 			server.Deny(denied)
 			fill(server, 5, time.Second)
@@ -335,7 +335,7 @@ func TestPoll_OneLogThatFailsDoesNotStopTheOther(t *testing.T) {
 func TestPoll_TheLogsReadMayBeChanged(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := fixture(cfapi.Options{})
+		server, cfg := fixture(fakecloudflare.Options{})
 		var cursor ingest.Cursor
 		for i, step := range []struct {
 			api  string
@@ -347,8 +347,8 @@ func TestPoll_TheLogsReadMayBeChanged(t *testing.T) {
 			{AuditLogV1, []string{"one-2", "one-3"}},
 			{AuditLogBoth, []string{"one-4", "two-3", "two-4"}},
 		} {
-			server.Add(time.Time{}, cfapi.Entry(fmt.Sprintf("one-%d", i), time.Now(), 0))
-			server.AddV2(time.Time{}, cfapi.EntryV2(fmt.Sprintf("two-%d", i), time.Now(), 0))
+			server.Add(time.Time{}, fakecloudflare.Entry(fmt.Sprintf("one-%d", i), time.Now(), 0))
+			server.AddV2(time.Time{}, fakecloudflare.EntryV2(fmt.Sprintf("two-%d", i), time.Now(), 0))
 			time.Sleep(time.Hour)
 			cfg.AuditLogAPI = step.api
 			var got []string
@@ -361,7 +361,7 @@ func TestPoll_TheLogsReadMayBeChanged(t *testing.T) {
 func TestConnection_AsksEveryLogThatIsRead(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := fixture(cfapi.Options{})
+		server, cfg := fixture(fakecloudflare.Options{})
 		cfg.AuditLogAPI = AuditLogBoth
 		c := connect(t, cfg)
 		require.NoError(t, c.TestConnection(t.Context()))
@@ -376,7 +376,7 @@ func TestConnection_AsksEveryLogThatIsRead(t *testing.T) {
 
 func TestConfig_AuditLogAPI(t *testing.T) {
 	t.Parallel()
-	_, cfg := fixture(cfapi.Options{})
+	_, cfg := fixture(fakecloudflare.Options{})
 	cfg.AuditLogAPI = "v3"
 	require.ErrorContains(t, cfg.Validate(), `audit_log_api: "v3": must be v1, v2 or both`)
 	cfg.AuditLogAPI, cfg.HideUserLogs = AuditLogBoth, true

@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
-	"github.com/aisoc/cloudflareaudit/internal/cfapi"
+	"github.com/aisoc/cloudflareaudit/internal/fakecloudflare"
 )
 
 // agreement is how often two events of one change say the same.
@@ -33,8 +33,8 @@ const historyPairs = 8000
 var historyFrom = time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)
 
 // pairedHistory is a month of changes.
-var pairedHistory = sync.OnceValue(func() []cfapi.Pair {
-	return cfapi.GeneratePairs(1, historyPairs, historyFrom, historyFrom.AddDate(0, 1, 0))
+var pairedHistory = sync.OnceValue(func() []fakecloudflare.Pair {
+	return fakecloudflare.GeneratePairs(1, historyPairs, historyFrom, historyFrom.AddDate(0, 1, 0))
 })
 
 // comparison is the agreement by canonical action and in total.
@@ -84,7 +84,7 @@ var compareLogs = sync.OnceValue(func() comparison {
 })
 
 // canonical is the action of the events of p.
-func canonical(p cfapi.Pair) string {
+func canonical(p fakecloudflare.Pair) string {
 	if p.Failed {
 		return p.Action + failedSuffix
 	}
@@ -107,7 +107,7 @@ func spanShares(t testing.TB, span time.Duration) (agree, shared float64) {
 	}
 	times := make(map[ingest.CorrelationID]int)
 	people := 0
-	for _, raw := range cfapi.Generate(1, 10_000, historyFrom, historyFrom.AddDate(0, 0, 5)) {
+	for _, raw := range fakecloudflare.Generate(1, 10_000, historyFrom, historyFrom.AddDate(0, 0, 5)) {
 		if !bytes.Contains(raw, []byte(`"type":"system"`)) {
 			people++
 			times[id(raw)]++

@@ -11,17 +11,17 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
-	"github.com/aisoc/cloudflareaudit/internal/cfapi"
+	"github.com/aisoc/cloudflareaudit/internal/fakecloudflare"
 )
 
 func TestPoll_ADepthLimitLosesNoEntryBehindIt(t *testing.T) {
 	t.Parallel()
 	for total := 1000; total < 1006; total++ {
 		synctest.Test(t, func(t *testing.T) {
-			server, cfg := fixture(cfapi.Options{MostDepth: 999})
+			server, cfg := fixture(fakecloudflare.Options{MostDepth: 999})
 			now := time.Now()
 			for i := range total {
-				server.Add(time.Time{}, cfapi.Entry(fmt.Sprintf("id-%d", i), now.Add(-time.Hour-time.Duration(i)*10*time.Second), 0))
+				server.Add(time.Time{}, fakecloudflare.Entry(fmt.Sprintf("id-%d", i), now.Add(-time.Hour-time.Duration(i)*10*time.Second), 0))
 			}
 			got, _, _ := drain(t, connect(t, cfg), nil)
 			require.Equal(t, total, len(unique(got)))
@@ -33,7 +33,7 @@ func TestPoll_ADepthLimitLosesNoEntryBehindIt(t *testing.T) {
 func TestPoll_CompleteWaitsForWhatFoundNoRoomInTheBacklog(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := fixture(cfapi.Options{})
+		server, cfg := fixture(fakecloudflare.Options{})
 		now := time.Now().UTC()
 		settled := now.Add(-2 * time.Hour)
 		pos := &position{Version: cursorVersion, AccountID: cfg.AccountID, AuditLogs: &feed{
@@ -45,7 +45,7 @@ func TestPoll_CompleteWaitsForWhatFoundNoRoomInTheBacklog(t *testing.T) {
 		}
 		// More than a page in the hour before now, and what is settled of it unread.
 		for i := range 110 {
-			server.Add(time.Time{}, cfapi.Entry(fmt.Sprintf("id-%d", i), now.Add(-time.Duration(i)*time.Minute/2-time.Second), 0))
+			server.Add(time.Time{}, fakecloudflare.Entry(fmt.Sprintf("id-%d", i), now.Add(-time.Duration(i)*time.Minute/2-time.Second), 0))
 		}
 		cursor, err := pos.encode()
 		require.NoError(t, err)
@@ -58,13 +58,13 @@ func TestPoll_CompleteWaitsForWhatFoundNoRoomInTheBacklog(t *testing.T) {
 func TestPoll_ATwinOfTheEntryReadLastHidesNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := fixture(cfapi.Options{})
+		server, cfg := fixture(fakecloudflare.Options{})
 		cfg.MaxEvents = 100
 		at := time.Now().Add(-time.Hour).UTC().Truncate(time.Second)
 		twin := json.RawMessage(fmt.Sprintf(`{"when":%q,"action":{"type":"rec_add"}}`, at.Format(time.RFC3339)))
 		// The first of the two ends a page, and nothing tells them apart.
 		for i := 109; i >= 0; i-- {
-			e := cfapi.Entry(fmt.Sprintf("id-%d", i), at, 0)
+			e := fakecloudflare.Entry(fmt.Sprintf("id-%d", i), at, 0)
 			if i == 99 || i == 103 {
 				e = twin
 			}
@@ -82,9 +82,9 @@ func TestPoll_ATwinOfTheEntryReadLastHidesNothing(t *testing.T) {
 func TestPoll_AnEntryWithoutTimeFarFromTheNextComesOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := fixture(cfapi.Options{})
+		server, cfg := fixture(fakecloudflare.Options{})
 		now := time.Now()
-		server.Add(time.Time{}, cfapi.Entry("old", now.Add(-time.Hour), 0))
+		server.Add(time.Time{}, fakecloudflare.Entry("old", now.Add(-time.Hour), 0))
 		server.Add(now.Add(-time.Second), json.RawMessage(`{"id":"timeless","action":{"type":"rec_add"}}`))
 		c := connect(t, cfg)
 		b := poll1(t, c, nil)
@@ -101,12 +101,12 @@ func TestPoll_AnEntryWithoutTimeFarFromTheNextComesOnce(t *testing.T) {
 func TestPoll_ADamagedReplyThatPassesCostsNoEntry(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := fixture(cfapi.Options{})
+		server, cfg := fixture(fakecloudflare.Options{})
 		cfg.PageSize = 1
 		fill(server, 3, time.Minute)
-		server.Fault(func(n int, _ *http.Request) *cfapi.Fault {
+		server.Fault(func(n int, _ *http.Request) *fakecloudflare.Fault {
 			if n <= 3 {
-				return cfapi.Reply(200, nil, `{"success":true,"result":[{"id":oops}`)
+				return fakecloudflare.Reply(200, nil, `{"success":true,"result":[{"id":oops}`)
 			}
 			return nil
 		})
@@ -118,16 +118,16 @@ func TestPoll_ADamagedReplyThatPassesCostsNoEntry(t *testing.T) {
 func TestPoll_ACursorAtTheLargestOffsetIsAccepted(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := fixture(cfapi.Options{})
-		server.Fault(func(n int, r *http.Request) *cfapi.Fault {
+		server, cfg := fixture(fakecloudflare.Options{})
+		server.Fault(func(n int, r *http.Request) *fakecloudflare.Fault {
 			list := ""
 			for i := range 1000 {
 				if i > 0 {
 					list += ","
 				}
-				list += string(cfapi.Entry(fmt.Sprintf("id-%d-%d", n, i), time.Now().Add(-time.Hour), 0))
+				list += string(fakecloudflare.Entry(fmt.Sprintf("id-%d-%d", n, i), time.Now().Add(-time.Hour), 0))
 			}
-			return cfapi.Reply(200, nil, `{"success":true,"result":[`+list+`]}`)
+			return fakecloudflare.Reply(200, nil, `{"success":true,"result":[`+list+`]}`)
 		})
 		now := time.Now().UTC()
 		pos := &position{Version: cursorVersion, AccountID: cfg.AccountID, AuditLogs: &feed{
@@ -152,22 +152,22 @@ func TestPoll_AnEntryWithoutTimeDoesNotVouchForTheSettledOnesBehindIt(t *testing
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		lag := time.Duration(0)
-		server, cfg := fixture(cfapi.Options{Lag: func() time.Duration { return lag }})
+		server, cfg := fixture(fakecloudflare.Options{Lag: func() time.Duration { return lag }})
 		now := time.Now()
 		cfg.PageSize = 10
 		for i := range 10 {
 			at := now.Add(-time.Second - time.Duration(i)*time.Millisecond)
-			server.Add(at, cfapi.Entry(fmt.Sprintf("new-%d", i), at, 0))
+			server.Add(at, fakecloudflare.Entry(fmt.Sprintf("new-%d", i), at, 0))
 		}
 		for i := range 8 {
 			at := now.Add(-time.Hour - time.Duration(i)*time.Minute)
-			server.Add(at, cfapi.Entry(fmt.Sprintf("old-%d", i), at, 0))
+			server.Add(at, fakecloudflare.Entry(fmt.Sprintf("old-%d", i), at, 0))
 		}
 		// Without a time, right behind old-2
 		at := now.Add(-time.Hour - 150*time.Second)
 		server.Add(at, json.RawMessage(`{"id":"timeless","action":{"type":"rec_add"}}`))
 		n := 0
-		server.Fault(func(_ int, _ *http.Request) *cfapi.Fault {
+		server.Fault(func(_ int, _ *http.Request) *fakecloudflare.Fault {
 			n++
 			lag = 0
 			if n == 2 {
@@ -192,10 +192,10 @@ func TestPoll_AnEntryWithoutTimeDoesNotVouchForTheSettledOnesBehindIt(t *testing
 func TestPoll_TwinsDoNotStopTheFeed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := fixture(cfapi.Options{})
+		server, cfg := fixture(fakecloudflare.Options{})
 		cfg.PageSize = 1
 		at := time.Now().Add(-time.Minute).UTC().Truncate(time.Second)
-		server.Add(time.Time{}, cfapi.Entry("older", at.Add(-time.Second), 0))
+		server.Add(time.Time{}, fakecloudflare.Entry("older", at.Add(-time.Second), 0))
 		for range 12 {
 			server.Add(time.Time{}, json.RawMessage(fmt.Sprintf(`{"when":%q,"action":{"type":"rec_add"}}`, at.Format(time.RFC3339))))
 		}
@@ -207,7 +207,7 @@ func TestPoll_TwinsDoNotStopTheFeed(t *testing.T) {
 func TestPoll_CoverageClaimsNoMoreThanTheWindow(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := fixture(cfapi.Options{PastEnd400: true})
+		server, cfg := fixture(fakecloudflare.Options{PastEnd400: true})
 		b := poll1(t, connect(t, cfg), nil)
 		settled := feedOf(t, b.Cursor).Settled
 		time.Sleep(allEvery)
@@ -224,10 +224,10 @@ func TestPoll_CoverageClaimsNoMoreThanTheWindow(t *testing.T) {
 func TestPoll_AnUnreadableEntryAtADepthLimitHidesNothingBehindIt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := fixture(cfapi.Options{MostDepth: 999})
+		server, cfg := fixture(fakecloudflare.Options{MostDepth: 999})
 		at := time.Now().Add(-time.Hour).UTC().Truncate(time.Second)
 		for i := 1199; i >= 0; i-- {
-			e := cfapi.Entry(fmt.Sprintf("id-%d", i), at, 0)
+			e := fakecloudflare.Entry(fmt.Sprintf("id-%d", i), at, 0)
 			if i == 999 {
 				e = json.RawMessage(fmt.Sprintf(`{"id":"id-999","when":%q,"action":oops}`, at.Format(time.RFC3339)))
 			}
@@ -252,7 +252,7 @@ func TestPoll_AnUnreadableEntryAtADepthLimitHidesNothingBehindIt(t *testing.T) {
 func TestPoll_ReadsTheMostRecentAgainAndNowAndThenAll(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := fixture(cfapi.Options{})
+		server, cfg := fixture(fakecloudflare.Options{})
 		cfg.Overlap = time.Hour
 		c := connect(t, cfg)
 		var cursor ingest.Cursor
@@ -260,7 +260,7 @@ func TestPoll_ReadsTheMostRecentAgainAndNowAndThenAll(t *testing.T) {
 		began := time.Now()
 		for i, late := range []time.Duration{30 * time.Second, 10 * time.Minute, 50 * time.Minute} {
 			shown := began.Add(5*time.Minute + time.Duration(i+1)*time.Second)
-			server.Add(shown, cfapi.Entry(late.String(), shown.Add(-late), 0))
+			server.Add(shown, fakecloudflare.Entry(late.String(), shown.Add(-late), 0))
 		}
 		for range 20 {
 			b := poll1(t, c, cursor)

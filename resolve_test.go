@@ -19,7 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
-	"github.com/aisoc/cloudflareaudit/internal/cfapi"
+	"github.com/aisoc/cloudflareaudit/internal/fakecloudflare"
 )
 
 // Ids of the fixtures of this file.
@@ -33,7 +33,7 @@ const (
 )
 
 // membersPath is where the fake serves the list of members.
-const membersPath = cfapi.Prefix + "/accounts/" + cfapi.DefaultAccountID + "/members"
+const membersPath = fakecloudflare.Prefix + "/accounts/" + fakecloudflare.DefaultAccountID + "/members"
 
 // aMember is a member as the list has it.
 func aMember(id, user, email, first, last, rest string) json.RawMessage {
@@ -56,18 +56,18 @@ func someone(n int) json.RawMessage {
 func byID(id, actor string, when time.Time) json.RawMessage {
 	return json.RawMessage(fmt.Sprintf(`{"id":%q,"when":%q,"actor":{"id":%q,"type":"user"},`+
 		`"action":{"type":"rec_add","result":true},"resource":{"type":"DNS_record","id":"r"},"owner":{"id":%q}}`,
-		id, when.UTC().Format(time.RFC3339Nano), actor, cfapi.DefaultAccountID))
+		id, when.UTC().Format(time.RFC3339Nano), actor, fakecloudflare.DefaultAccountID))
 }
 
 // about is an entry by alice about something else.
 func about(id string, when time.Time, resourceType, actionType, rest string) json.RawMessage {
 	return json.RawMessage(fmt.Sprintf(`{"id":%q,"when":%q,"actor":{"id":"a11ce000000000000000000000000001","email":"alice@example.com","type":"user"},`+
 		`"action":{"type":%q,"result":true},"resource":{"type":%q,"id":%q},"owner":{"id":%q}%s}`,
-		id, when.UTC().Format(time.RFC3339Nano), actionType, resourceType, cfapi.DefaultAccountID, cfapi.DefaultAccountID, rest))
+		id, when.UTC().Format(time.RFC3339Nano), actionType, resourceType, fakecloudflare.DefaultAccountID, fakecloudflare.DefaultAccountID, rest))
 }
 
 // asked counts the requests below a path.
-func asked(server *cfapi.Server, path string) (n int) {
+func asked(server *fakecloudflare.Server, path string) (n int) {
 	for _, r := range server.Requests() {
 		if strings.HasPrefix(r.Path, path) {
 			n++
@@ -77,9 +77,9 @@ func asked(server *cfapi.Server, path string) (n int) {
 }
 
 // only lets fault befall the requests below path.
-func only(server *cfapi.Server, path string, fault func(n int) *cfapi.Fault) {
+func only(server *fakecloudflare.Server, path string, fault func(n int) *fakecloudflare.Fault) {
 	n := 0
-	server.Fault(func(_ int, r *http.Request) *cfapi.Fault {
+	server.Fault(func(_ int, r *http.Request) *fakecloudflare.Fault {
 		if !strings.HasPrefix(r.URL.Path, path) {
 			return nil
 		}
@@ -89,7 +89,7 @@ func only(server *cfapi.Server, path string, fault func(n int) *cfapi.Fault) {
 }
 
 // resolving is a fixture that looks up members and scopes.
-func resolving(opts cfapi.Options) (*cfapi.Server, Config) {
+func resolving(opts fakecloudflare.Options) (*fakecloudflare.Server, Config) {
 	server, cfg := fixture(opts)
 	cfg.ResolveMembers, cfg.ResolveScopes = true, true
 	return server, cfg
@@ -104,7 +104,7 @@ func onlyEvent(t *testing.T, b ingest.Batch) ingest.Event {
 func TestResolve_NothingIsAskedUnlessItIsSwitchedOn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := fixture(cfapi.Options{})
+		server, cfg := fixture(fakecloudflare.Options{})
 		server.SetMembers(carol())
 		now := time.Now()
 		server.Add(time.Time{}, byID("a", carolUser, now.Add(-3*time.Second)),
@@ -121,7 +121,7 @@ func TestResolve_NothingIsAskedUnlessItIsSwitchedOn(t *testing.T) {
 func TestResolve_NothingIsAskedWhereNothingIsLeftOut(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := resolving(cfapi.Options{})
+		server, cfg := resolving(fakecloudflare.Options{})
 		now := time.Now()
 		fill(server, 10, time.Second)
 		server.Add(time.Time{},
@@ -139,7 +139,7 @@ func TestResolve_NothingIsAskedWhereNothingIsLeftOut(t *testing.T) {
 func TestResolve_AnActorKnownByIDAloneGetsAName(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := resolving(cfapi.Options{})
+		server, cfg := resolving(fakecloudflare.Options{})
 		server.SetMembers(carol())
 		server.Add(time.Time{}, byID("a", carolUser, time.Now().Add(-time.Second)))
 		cfg.Rules = []Rule{{ID: "carol", Severity: ingest.Critical, Title: "By {actor}",
@@ -194,7 +194,7 @@ func TestResolve_AnAddedMemberIsGradedByTheRole(t *testing.T) {
 		"a failed attempt":                 {`,"roles":[` + readerRole + `]`, "member_add", byEmail + `,"action":{"type":"member_add","result":false}`, "member-added-role-unknown", ""},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			server, cfg := resolving(cfapi.Options{})
+			server, cfg := resolving(fakecloudflare.Options{})
 			server.SetMembers(carol(), aMember(daveMember, daveUser, "dave@example.com", "Dave", "", c.member))
 			server.Add(time.Time{}, about("a", time.Now().Add(-time.Second), "account", c.action, c.rest))
 			e := onlyEvent(t, poll1(t, connect(t, cfg), nil))
@@ -215,7 +215,7 @@ func TestResolve_AnAddedMemberIsGradedByTheRole(t *testing.T) {
 func TestResolve_ARoleReadBeforeItsChangeIsNotUsed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := resolving(cfapi.Options{})
+		server, cfg := resolving(fakecloudflare.Options{})
 		dave := aMember(daveMember, daveUser, "dave@example.com", "Dave", "", `,"roles":[`+readerRole+`]`)
 		server.SetMembers(dave, carol())
 		now := time.Now()
@@ -253,7 +253,7 @@ func TestResolve_ARoleReadBeforeItsChangeIsNotUsed(t *testing.T) {
 func TestResolve_AMemberChangedAgainStaysUnknown(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := resolving(cfapi.Options{})
+		server, cfg := resolving(fakecloudflare.Options{})
 		server.SetMembers(aMember(daveMember, daveUser, "dave@example.com", "Dave", "", `,"roles":[`+readerRole+`]`))
 		now := time.Now()
 		server.Add(time.Time{},
@@ -280,7 +280,7 @@ func TestResolve_AMemberChangedAgainStaysUnknown(t *testing.T) {
 func TestResolve_AMemberChangedAgainInABatchBeforeStaysUnknown(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := resolving(cfapi.Options{})
+		server, cfg := resolving(fakecloudflare.Options{})
 		server.SetMembers(aMember(daveMember, daveUser, "dave@example.com", "Dave", "", `,"roles":[`+readerRole+`]`))
 		now := time.Now()
 		server.Add(time.Time{},
@@ -299,7 +299,7 @@ func TestResolve_AMemberChangedAgainInABatchBeforeStaysUnknown(t *testing.T) {
 func TestResolve_TheListIsKeptForAWhile(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := resolving(cfapi.Options{})
+		server, cfg := resolving(fakecloudflare.Options{})
 		server.SetMembers(carol())
 		start := time.Now()
 		for i := range 8 {
@@ -321,7 +321,7 @@ func TestResolve_TheListIsKeptForAWhile(t *testing.T) {
 func TestResolve_AnUnknownIDIsReasonToReadTheListAgainOnceAMinute(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := resolving(cfapi.Options{})
+		server, cfg := resolving(fakecloudflare.Options{})
 		server.SetMembers(someone(1))
 		c := connect(t, cfg)
 		var cursor ingest.Cursor
@@ -366,14 +366,14 @@ func TestResolve_AllPagesOfTheListAreRead(t *testing.T) {
 		"more than can be asked": {members: 1001, pages: 20, notice: "only the first 1000 members"},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			server, cfg := resolving(cfapi.Options{})
+			server, cfg := resolving(fakecloudflare.Options{})
 			var list []json.RawMessage
 			for i := range c.members {
 				list = append(list, someone(i+1))
 			}
 			server.SetMembers(list...)
 			if c.noInfo {
-				only(server, membersPath, func(int) *cfapi.Fault { return withoutInfo() })
+				only(server, membersPath, func(int) *fakecloudflare.Fault { return withoutInfo() })
 			}
 			last := min(c.members, 1000)
 			server.Add(time.Time{}, byID("a", fmt.Sprintf("%032x", 2*last), time.Now().Add(-time.Second)))
@@ -399,8 +399,8 @@ func TestResolve_AllPagesOfTheListAreRead(t *testing.T) {
 }
 
 // withoutInfo answers with a list that does not say how long it is.
-func withoutInfo() *cfapi.Fault {
-	return cfapi.Custom(func(_ *http.Request, answer func() *http.Response) (*http.Response, error) {
+func withoutInfo() *fakecloudflare.Fault {
+	return fakecloudflare.Custom(func(_ *http.Request, answer func() *http.Response) (*http.Response, error) {
 		resp := answer()
 		var body bytes.Buffer
 		if _, err := body.ReadFrom(resp.Body); err != nil {
@@ -417,15 +417,15 @@ func withoutInfo() *cfapi.Fault {
 func TestResolve_WhatCouldBeReadOfAListCounts(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := resolving(cfapi.Options{})
+		server, cfg := resolving(fakecloudflare.Options{})
 		var list []json.RawMessage
 		for i := range 120 {
 			list = append(list, someone(i+1))
 		}
 		server.SetMembers(list...)
-		only(server, membersPath, func(n int) *cfapi.Fault {
+		only(server, membersPath, func(n int) *fakecloudflare.Fault {
 			if n == 3 {
-				return cfapi.Status(http.StatusServiceUnavailable, 0, "", nil)
+				return fakecloudflare.Status(http.StatusServiceUnavailable, 0, "", nil)
 			}
 			return nil
 		})
@@ -450,18 +450,18 @@ func TestResolve_WhatCouldBeReadOfAListCounts(t *testing.T) {
 
 func TestResolve_WithoutThePermissionItSwitchesItselfOff(t *testing.T) {
 	t.Parallel()
-	for name, refusal := range map[string]*cfapi.Fault{
+	for name, refusal := range map[string]*fakecloudflare.Fault{
 		"403":                    nil,
-		"200 without success":    cfapi.NotSuccess(),
-		"401, repeats the token": cfapi.Status(http.StatusUnauthorized, 1000, "Invalid token TOKEN", nil),
+		"200 without success":    fakecloudflare.NotSuccess(),
+		"401, repeats the token": fakecloudflare.Status(http.StatusUnauthorized, 1000, "Invalid token TOKEN", nil),
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			server, cfg := resolving(cfapi.Options{})
+			server, cfg := resolving(fakecloudflare.Options{})
 			server.SetMembers(carol())
 			if refusal == nil {
 				server.Deny("members")
 			} else {
-				only(server, membersPath, func(int) *cfapi.Fault { return refusal })
+				only(server, membersPath, func(int) *fakecloudflare.Fault { return refusal })
 			}
 			var logged bytes.Buffer
 			cfg.Logger = slog.New(slog.NewTextHandler(&logged, nil))
@@ -504,9 +504,9 @@ func TestResolve_WithoutThePermissionItSwitchesItselfOff(t *testing.T) {
 func TestResolve_ANoticeDoesNotShowTheToken(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := resolving(cfapi.Options{})
-		only(server, membersPath, func(int) *cfapi.Fault {
-			return cfapi.Status(http.StatusForbidden, 10000, "not with "+cfg.APIToken.Reveal(), nil)
+		server, cfg := resolving(fakecloudflare.Options{})
+		only(server, membersPath, func(int) *fakecloudflare.Fault {
+			return fakecloudflare.Status(http.StatusForbidden, 10000, "not with "+cfg.APIToken.Reveal(), nil)
 		})
 		var logged bytes.Buffer
 		cfg.Logger = slog.New(slog.NewTextHandler(&logged, nil))
@@ -521,13 +521,13 @@ func TestResolve_ANoticeDoesNotShowTheToken(t *testing.T) {
 func TestResolve_OnlyALastingFailureIsACondition(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := resolving(cfapi.Options{})
+		server, cfg := resolving(fakecloudflare.Options{})
 		server.SetMembers(carol())
-		only(server, membersPath, func(n int) *cfapi.Fault {
+		only(server, membersPath, func(n int) *fakecloudflare.Fault {
 			if n > 4 {
 				return nil
 			}
-			return cfapi.HTML(http.StatusBadGateway)
+			return fakecloudflare.HTML(http.StatusBadGateway)
 		})
 		var logged bytes.Buffer
 		cfg.Logger = slog.New(slog.NewTextHandler(&logged, nil))
@@ -556,14 +556,14 @@ func TestResolve_OnlyALastingFailureIsACondition(t *testing.T) {
 
 func TestResolve_ALookUpHoldsAPollUpForABoundedTime(t *testing.T) {
 	t.Parallel()
-	for name, fault := range map[string]*cfapi.Fault{
-		"hangs":        cfapi.Hang(),
-		"stalls":       cfapi.Stall(10),
-		"rate limited": cfapi.Status(http.StatusTooManyRequests, 971, "slow down", http.Header{"Retry-After": {"3"}}),
+	for name, fault := range map[string]*fakecloudflare.Fault{
+		"hangs":        fakecloudflare.Hang(),
+		"stalls":       fakecloudflare.Stall(10),
+		"rate limited": fakecloudflare.Status(http.StatusTooManyRequests, 971, "slow down", http.Header{"Retry-After": {"3"}}),
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			server, cfg := resolving(cfapi.Options{})
-			only(server, membersPath, func(int) *cfapi.Fault { return fault })
+			server, cfg := resolving(fakecloudflare.Options{})
+			only(server, membersPath, func(int) *fakecloudflare.Fault { return fault })
 			server.Add(time.Time{}, byID("a", carolUser, time.Now().Add(-time.Second)),
 				about("b", time.Now().Add(-time.Second), "account", "token_create", `,"metadata":{"token_tag":"`+someToken+`"}`))
 			began := time.Now()
@@ -583,11 +583,11 @@ func TestResolve_ALookUpHoldsAPollUpForABoundedTime(t *testing.T) {
 func TestResolve_TheEndOfThePollEndsTheLookUp(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := resolving(cfapi.Options{})
+		server, cfg := resolving(fakecloudflare.Options{})
 		server.SetMembers(carol())
-		only(server, membersPath, func(n int) *cfapi.Fault {
+		only(server, membersPath, func(n int) *fakecloudflare.Fault {
 			if n == 1 {
-				return cfapi.Hang()
+				return fakecloudflare.Hang()
 			}
 			return nil
 		})
@@ -609,7 +609,7 @@ func TestResolve_TheEndOfThePollEndsTheLookUp(t *testing.T) {
 func TestResolve_StrangeMembersDoNoHarm(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := resolving(cfapi.Options{})
+		server, cfg := resolving(fakecloudflare.Options{})
 		server.SetMembers(
 			json.RawMessage(`null`), json.RawMessage(`7`), json.RawMessage(`"x"`), json.RawMessage(`[]`), json.RawMessage(`{}`),
 			json.RawMessage(`{"id":7,"user":null,"roles":null,"policies":null}`),
@@ -669,7 +669,7 @@ func TestResolve_ATokenIsGradedByItsScopes(t *testing.T) {
 		"scopes that are in there": {"token_create", `,"metadata":{"token_tag":"` + someToken + `","scopes":["zone.*"]}`, narrowPolicies, 0, "token-created-broad", ingest.High, ""},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			server, cfg := resolving(cfapi.Options{})
+			server, cfg := resolving(fakecloudflare.Options{})
 			when := time.Now().Add(-time.Minute)
 			server.SetTokens(aToken(someToken, c.policies, when.Add(c.modified)))
 			server.Add(time.Time{}, about("a", when, "account", c.action, c.rest))
@@ -685,7 +685,7 @@ func TestResolve_ATokenIsGradedByItsScopes(t *testing.T) {
 				assert.Empty(t, e.Audit.Notes, name)
 			} else {
 				assert.Equal(t, []string{"the scopes are those of the time of reading: " + c.note}, e.Audit.Notes, name)
-				assert.Equal(t, cfapi.Prefix+"/accounts/"+cfapi.DefaultAccountID+"/tokens/"+someToken, server.Requests()[1].Path)
+				assert.Equal(t, fakecloudflare.Prefix+"/accounts/"+fakecloudflare.DefaultAccountID+"/tokens/"+someToken, server.Requests()[1].Path)
 				assert.Len(t, server.Requests(), 2, name)
 				assert.Equal(t, 2, b.Coverage.Requests, name)
 			}
@@ -696,10 +696,10 @@ func TestResolve_ATokenIsGradedByItsScopes(t *testing.T) {
 func TestResolve_TheAnswerAboutAnotherTokenIsNotTaken(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := resolving(cfapi.Options{})
+		server, cfg := resolving(fakecloudflare.Options{})
 		when := time.Now().Add(-time.Minute)
-		only(server, cfapi.Prefix+"/accounts/"+cfapi.DefaultAccountID+"/tokens/", func(int) *cfapi.Fault {
-			return cfapi.Reply(http.StatusOK, nil, `{"success":true,"result":`+string(aToken(nobody, narrowPolicies, when))+`}`)
+		only(server, fakecloudflare.Prefix+"/accounts/"+fakecloudflare.DefaultAccountID+"/tokens/", func(int) *fakecloudflare.Fault {
+			return fakecloudflare.Reply(http.StatusOK, nil, `{"success":true,"result":`+string(aToken(nobody, narrowPolicies, when))+`}`)
 		})
 		server.Add(time.Time{}, about("a", when, "account", "token_create", `,"metadata":{"token_tag":"`+someToken+`"}`))
 		assert.Equal(t, "token-created", onlyEvent(t, poll1(t, connect(t, cfg), nil)).Audit.Rule)
@@ -710,7 +710,7 @@ func TestResolve_TheAnswerAboutAnotherTokenIsNotTaken(t *testing.T) {
 func TestResolve_AListThatMayNoLongerBeReadIsForgotten(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := resolving(cfapi.Options{})
+		server, cfg := resolving(fakecloudflare.Options{})
 		server.SetMembers(carol())
 		start := time.Now()
 		for i := range 2 {
@@ -731,7 +731,7 @@ func TestResolve_AListThatMayNoLongerBeReadIsForgotten(t *testing.T) {
 func TestResolve_ATokenOfAUserIsAskedForThere(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := resolving(cfapi.Options{TokenKind: cfapi.UserToken})
+		server, cfg := resolving(fakecloudflare.Options{TokenKind: fakecloudflare.UserToken})
 		when := time.Now().Add(-time.Minute)
 		server.SetUserTokens(aToken(someToken, narrowPolicies, when))
 		entry := about("a", when, "account", "token_create", `,"metadata":{"token_tag":"`+someToken+`"},"owner":{"id":"a11ce000000000000000000000000001"}`)
@@ -739,7 +739,7 @@ func TestResolve_ATokenOfAUserIsAskedForThere(t *testing.T) {
 		b := poll1(t, connect(t, cfg), nil)
 		assert.Equal(t, "token-created-narrow", onlyEvent(t, b).Audit.Rule)
 		require.Len(t, server.Requests(), 2)
-		assert.Equal(t, cfapi.Prefix+"/user/tokens/"+someToken, server.Requests()[1].Path)
+		assert.Equal(t, fakecloudflare.Prefix+"/user/tokens/"+someToken, server.Requests()[1].Path)
 		assert.Empty(t, b.Coverage.Notices)
 	})
 }
@@ -748,7 +748,7 @@ func TestResolve_ScopesThatMayNotBeReadStayUnknown(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		// An account-owned token, so tokens of users are out of reach too.
-		server, cfg := resolving(cfapi.Options{})
+		server, cfg := resolving(fakecloudflare.Options{})
 		server.Deny("tokens")
 		now := time.Now()
 		server.SetTokens(aToken(someToken, narrowPolicies, now))
@@ -787,7 +787,7 @@ func TestResolve_ScopesThatMayNotBeReadStayUnknown(t *testing.T) {
 func TestResolve_AFewTokensInAPollAtMost(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := resolving(cfapi.Options{})
+		server, cfg := resolving(fakecloudflare.Options{})
 		var list []json.RawMessage
 		now := time.Now()
 		for i := range 30 {
@@ -814,7 +814,7 @@ func TestResolve_AFewTokensInAPollAtMost(t *testing.T) {
 func TestResolve_ARuleDropsByWhatTheEntrySaysAlone(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := resolving(cfapi.Options{})
+		server, cfg := resolving(fakecloudflare.Options{})
 		server.SetMembers(carol())
 		server.Add(time.Time{}, byID("a", carolUser, time.Now().Add(-time.Second)),
 			byID("b", daveUser, time.Now().Add(-time.Second)))
@@ -834,9 +834,9 @@ func TestResolve_ARuleDropsByWhatTheEntrySaysAlone(t *testing.T) {
 func TestResolve_PollsSideBySide(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := resolving(cfapi.Options{})
+		server, cfg := resolving(fakecloudflare.Options{})
 		server.SetMembers(carol())
-		server.Fault(func(int, *http.Request) *cfapi.Fault { return cfapi.Delay(100 * time.Millisecond) })
+		server.Fault(func(int, *http.Request) *fakecloudflare.Fault { return fakecloudflare.Delay(100 * time.Millisecond) })
 		now := time.Now()
 		server.Add(time.Time{}, byID("a", carolUser, now.Add(-time.Minute)),
 			about("b", now.Add(-time.Minute), "account", "member_add", `,"metadata":{"user_email":"carol@example.com"}`))
@@ -916,7 +916,7 @@ func requireSameEvents(t *testing.T, want, got ingest.Batch, place ...any) {
 
 // sameWorld polls a random world at fixed times.
 func sameWorld(t *testing.T, seed uint64, on bool) (batches []ingest.Batch) {
-	server, cfg := fixture(cfapi.Options{})
+	server, cfg := fixture(fakecloudflare.Options{})
 	cfg.ResolveMembers, cfg.ResolveScopes = on, on
 	cfg.PollInterval, cfg.MaxEvents, cfg.PageSize = 30*time.Second, 40, 7
 	cfg.Rules = []Rule{
@@ -940,37 +940,37 @@ func sameWorld(t *testing.T, seed uint64, on bool) (batches []ingest.Batch) {
 		case 2:
 			server.Add(at, about(id, at, "account", "token_create", `,"metadata":{"token_tag":"`+someToken+`"}`))
 		default:
-			server.Add(at, cfapi.Entry(id, at, 6))
+			server.Add(at, fakecloudflare.Entry(id, at, 6))
 		}
 	}
 	faults := rand.New(rand.NewPCG(seed, 2))
-	server.Fault(func(_ int, r *http.Request) *cfapi.Fault {
+	server.Fault(func(_ int, r *http.Request) *fakecloudflare.Fault {
 		if strings.HasSuffix(r.URL.Path, "/audit_logs") {
 			return nil
 		}
 		switch faults.IntN(12) {
 		case 0:
-			return cfapi.Status(http.StatusServiceUnavailable, 0, "", nil)
+			return fakecloudflare.Status(http.StatusServiceUnavailable, 0, "", nil)
 		case 1:
-			return cfapi.HTML(http.StatusOK)
+			return fakecloudflare.HTML(http.StatusOK)
 		case 2:
-			return cfapi.Truncate(faults.IntN(300))
+			return fakecloudflare.Truncate(faults.IntN(300))
 		case 3:
-			return cfapi.Reset()
+			return fakecloudflare.Reset()
 		case 4:
-			return cfapi.Hang()
+			return fakecloudflare.Hang()
 		case 5:
 			if seed%3 == 0 { // it switches the look-up off for good
-				return cfapi.NotSuccess()
+				return fakecloudflare.NotSuccess()
 			}
 		case 6:
-			return cfapi.NullResult()
+			return fakecloudflare.NullResult()
 		case 7:
-			return cfapi.Garbage()
+			return fakecloudflare.Garbage()
 		case 8:
-			return cfapi.Redirect("https://elsewhere.example.com/")
+			return fakecloudflare.Redirect("https://elsewhere.example.com/")
 		case 9:
-			return cfapi.Delay(time.Duration(faults.IntN(9000)) * time.Millisecond)
+			return fakecloudflare.Delay(time.Duration(faults.IntN(9000)) * time.Millisecond)
 		}
 		return nil
 	})
@@ -988,7 +988,7 @@ func sameWorld(t *testing.T, seed uint64, on bool) (batches []ingest.Batch) {
 func TestResolve_TheConnectorsOwnTokenStaysItsOwn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := resolving(cfapi.Options{})
+		server, cfg := resolving(fakecloudflare.Options{})
 		cfg.OwnTokenID = someToken
 		server.SetMembers(carol())
 		server.Add(time.Time{}, json.RawMessage(fmt.Sprintf(`{"id":"own","when":%q,"actor":{"id":%q,"type":"user"},`+
@@ -1003,7 +1003,7 @@ func TestResolve_TheConnectorsOwnTokenStaysItsOwn(t *testing.T) {
 func TestResolve_ItsRequestsAreCountedByStatusToo(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := resolving(cfapi.Options{})
+		server, cfg := resolving(fakecloudflare.Options{})
 		server.Deny("members")
 		at := time.Now().Add(-time.Second)
 		server.Add(time.Time{}, byID("1", carolUser, at))

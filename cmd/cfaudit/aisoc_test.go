@@ -19,9 +19,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/aisoc/cloudflareaudit/internal/aisocapi"
-	"github.com/aisoc/cloudflareaudit/internal/cfapi"
 	"github.com/aisoc/cloudflareaudit/internal/eventschema"
+	"github.com/aisoc/cloudflareaudit/internal/fakeaisoc"
+	"github.com/aisoc/cloudflareaudit/internal/fakecloudflare"
 	"github.com/aisoc/cloudflareaudit/sink/aisoc"
 	"github.com/aisoc/cloudflareaudit/testdata"
 )
@@ -35,7 +35,7 @@ func (c call) to(url string, args ...string) call {
 }
 
 // listen serves an ingestion service.
-func listen(t *testing.T, s *aisocapi.Server) (url string) {
+func listen(t *testing.T, s *fakeaisoc.Server) (url string) {
 	listener := httptest.NewServer(s)
 	t.Cleanup(listener.Close)
 	return listener.URL
@@ -43,7 +43,7 @@ func listen(t *testing.T, s *aisocapi.Server) (url string) {
 
 // arrived are the external ids of what a service has accepted, each of which
 // must be as the service and the published schema want it.
-func arrived(t *testing.T, s *aisocapi.Server) (all []string) {
+func arrived(t *testing.T, s *fakeaisoc.Server) (all []string) {
 	t.Helper()
 	require.Empty(t, s.Violations())
 	for _, event := range s.Events() {
@@ -73,11 +73,11 @@ func deadLetters(t *testing.T, name string) (all []string) {
 }
 
 func cursorFile(state string) string {
-	return filepath.Join(state, "cloudflare-"+cfapi.DefaultAccountID+".cursor")
+	return filepath.Join(state, "cloudflare-"+fakecloudflare.DefaultAccountID+".cursor")
 }
 
 func deadLetterFile(state string) string {
-	return filepath.Join(state, "cloudflare-"+cfapi.DefaultAccountID+".dead-letter.jsonl")
+	return filepath.Join(state, "cloudflare-"+fakecloudflare.DefaultAccountID+".dead-letter.jsonl")
 }
 
 // everything are entries of every kind of the last days: ordinary and odd ones,
@@ -85,18 +85,18 @@ func deadLetterFile(state string) string {
 func everything(t *testing.T) []json.RawMessage {
 	t.Helper()
 	now := time.Now()
-	entries, err := cfapi.Load(testdata.Entries())
+	entries, err := fakecloudflare.Load(testdata.Entries())
 	require.NoError(t, err)
 	odd, err := os.ReadFile("../../testdata/entries/odd.json")
 	require.NoError(t, err)
 	var list []json.RawMessage
 	require.NoError(t, json.Unmarshal(odd, &list))
-	entries = cfapi.Shift(now.Add(-time.Minute), append(entries, list...))
+	entries = fakecloudflare.Shift(now.Add(-time.Minute), append(entries, list...))
 	entries = append(entries, recent(400)...)
 	add := func(id, resource, action, rest string) {
 		entries = append(entries, fmt.Appendf(nil, `{"id":%q,"when":%q,"actor":{"email":"mallory@example.com","ip":"203.0.113.66","type":"user"},`+
 			`"action":{"type":%q,"result":true},"resource":{"type":%q,"id":"r-%[1]s"},"owner":{"id":%[5]q}%s}`,
-			id, now.Add(-2*time.Minute).UTC().Format(time.RFC3339), action, resource, cfapi.DefaultAccountID, rest))
+			id, now.Add(-2*time.Minute).UTC().Format(time.RFC3339), action, resource, fakecloudflare.DefaultAccountID, rest))
 	}
 	add("transferred", "zone", "transfer_out", `,"metadata":{"zone_name":"example.com"}`)
 	add("disabled", "waf.rule", "disable", `,"metadata":{"zone_name":"example.com"}`)
@@ -118,7 +118,7 @@ func TestAiSOC_EveryEntryArrivesOnceWhateverTheServiceDoes(t *testing.T) {
 
 	poison, rejected := want[len(want)-50], []string{want[260], want[300]}
 	repeat := make(map[string]bool)
-	server := &aisocapi.Server{
+	server := &fakeaisoc.Server{
 		Poison: func(e map[string]any) bool { return e["external_id"] == poison },
 		Reject: func(e map[string]any) string {
 			if slices.Contains(rejected, e["external_id"].(string)) {
@@ -126,20 +126,20 @@ func TestAiSOC_EveryEntryArrivesOnceWhateverTheServiceDoes(t *testing.T) {
 			}
 			return ""
 		},
-		Fault: func(n int) aisocapi.Fault {
+		Fault: func(n int) fakeaisoc.Fault {
 			switch n {
 			case 1:
-				return aisocapi.Fault{Status: 429, Header: http.Header{"Retry-After": {"1"}}}
+				return fakeaisoc.Fault{Status: 429, Header: http.Header{"Retry-After": {"1"}}}
 			case 2, 6:
-				return aisocapi.Fault{Status: 500}
+				return fakeaisoc.Fault{Status: 500}
 			case 3:
-				return aisocapi.Fault{Status: 503, Body: "<html>gateway</html>"}
+				return fakeaisoc.Fault{Status: 503, Body: "<html>gateway</html>"}
 			case 4, 9:
-				return aisocapi.Fault{LoseReply: true}
+				return fakeaisoc.Fault{LoseReply: true}
 			case 7:
-				return aisocapi.Fault{Reset: true}
+				return fakeaisoc.Fault{Reset: true}
 			}
-			return aisocapi.Fault{}
+			return fakeaisoc.Fault{}
 		},
 	}
 	state := t.TempDir()
@@ -185,7 +185,7 @@ func TestAiSOC_EveryEntryArrivesOnceWhateverTheServiceDoes(t *testing.T) {
 			assert.Equal(t, id, event["raw_event"].(map[string]any)["id"], "what is small stays")
 			cut++
 		}
-		for _, detection := range aisocapi.Detections(event) {
+		for _, detection := range fakeaisoc.Detections(event) {
 			if slices.Contains([]string{"transferred", "disabled", "bypass"}, id) {
 				fired = append(fired, detection+" "+id+" "+event["severity"].(string))
 			}
@@ -213,8 +213,8 @@ func TestAiSOC_TheCursorMovesOnlyOnceABatchIsAccepted(t *testing.T) {
 	t.Parallel()
 	entries := recent(500)
 	a := newAccount(t, entries...)
-	server := &aisocapi.Server{Fault: func(int) aisocapi.Fault {
-		return aisocapi.Fault{Status: 400, Body: `{"error":"missing tenant ID header"}`}
+	server := &fakeaisoc.Server{Fault: func(int) fakeaisoc.Fault {
+		return fakeaisoc.Fault{Status: 400, Body: `{"error":"missing tenant ID header"}`}
 	}}
 	state := t.TempDir()
 	poll := a.call("poll", "--state", state, "--drop-routine=false", "--overlap", "2h", "--page-size", "1000", "--max-events", "100").to(listen(t, server))
@@ -229,13 +229,13 @@ func TestAiSOC_TheCursorMovesOnlyOnceABatchIsAccepted(t *testing.T) {
 	// Two batches get through, and the next one does not.
 	first := len(server.Requests())
 	var cursors []string
-	server.SetFault(func(n int) aisocapi.Fault {
+	server.SetFault(func(n int) fakeaisoc.Fault {
 		b, _ := os.ReadFile(cursorFile(state))
 		cursors = append(cursors, string(b))
 		if n > first+2 {
-			return aisocapi.Fault{Status: 404}
+			return fakeaisoc.Fault{Status: 404}
 		}
-		return aisocapi.Fault{}
+		return fakeaisoc.Fault{}
 	})
 	got := poll.run(t.Context())
 	assert.Equal(t, exitFailed, got.code)
@@ -265,7 +265,7 @@ func TestAiSOC_KilledAtAnyMomentLosesNothing(t *testing.T) {
 	entries := recent(1500)
 	a := newAccount(t, entries...)
 	poison := idsOf(t, entries)[700]
-	server := &aisocapi.Server{
+	server := &fakeaisoc.Server{
 		Latency: 20 * time.Millisecond, // between acceptance and the reply
 		Reject: func(e map[string]any) string {
 			if e["external_id"] == poison {
@@ -312,10 +312,10 @@ func TestAiSOC_KilledAtAnyMomentLosesNothing(t *testing.T) {
 func TestAiSOC_RunGoesOnBehindAnEventThatIsNeverTaken(t *testing.T) {
 	t.Parallel()
 	a := newAccount(t, recent(30)...)
-	server := &aisocapi.Server{Poison: func(e map[string]any) bool { return strings.HasPrefix(e["external_id"].(string), "poison") }}
+	server := &fakeaisoc.Server{Poison: func(e map[string]any) bool { return strings.HasPrefix(e["external_id"].(string), "poison") }}
 	dead := filepath.Join(t.TempDir(), "dead.jsonl")
 	c := a.call("run", "--state", t.TempDir(), "--drop-routine=false", "--listen", "127.0.0.1:0").to(listen(t, server), "--dead-letter", dead)
-	a.Add(time.Time{}, cfapi.Entry("poison", time.Now().Add(-time.Minute), 0))
+	a.Add(time.Time{}, fakecloudflare.Entry("poison", time.Now().Add(-time.Minute), 0))
 	address, stop := c.background(t)
 	get := func(path string) string {
 		client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 5 * time.Second}
@@ -349,8 +349,8 @@ func TestAiSOC_RunGoesOnBehindAnEventThatIsNeverTaken(t *testing.T) {
 // delivered.
 func TestAiSOC_RunIsNotStoppedByAnEventThatIsAllThereIs(t *testing.T) {
 	t.Parallel()
-	a := newAccount(t, cfapi.Entry("poison", time.Now().Add(-time.Minute), 0))
-	server := &aisocapi.Server{Poison: func(e map[string]any) bool {
+	a := newAccount(t, fakecloudflare.Entry("poison", time.Now().Add(-time.Minute), 0))
+	server := &fakeaisoc.Server{Poison: func(e map[string]any) bool {
 		raw, _ := e["raw_event"].(map[string]any)
 		return raw["id"] == "poison"
 	}}
@@ -373,14 +373,14 @@ func TestAiSOC_HealthTellsWhatThePersonHasToMend(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWatched(t)
-			server := &aisocapi.Server{Fault: func(int) aisocapi.Fault { return aisocapi.Fault{Status: status} }}
+			server := &fakeaisoc.Server{Fault: func(int) fakeaisoc.Fault { return fakeaisoc.Fault{Status: status} }}
 			events, err := aisoc.New(aisoc.Config{
 				URL: "http://127.0.0.1:8081", TenantID: testTenant, ConnectorID: "c", ConnectorType: "cloudflare",
 				DeadLetter: filepath.Join(t.TempDir(), "dead.jsonl"), HTTPClient: &http.Client{Transport: server},
 			})
 			require.NoError(t, err)
 			w.runner.Sink = events
-			w.api.Add(time.Time{}, cfapi.Entry("a", time.Now().Add(-time.Minute), 0))
+			w.api.Add(time.Time{}, fakecloudflare.Entry("a", time.Now().Add(-time.Minute), 0))
 			defer w.start(t)()
 			time.Sleep(time.Minute)
 			synctest.Wait()
@@ -406,7 +406,7 @@ func TestAiSOC_ATokenIsForTheServiceAlone(t *testing.T) {
 	t.Parallel()
 	const token = "gateway-0123456789abcdef"
 	a := newAccount(t, recent(3)...)
-	server := &aisocapi.Server{Token: token}
+	server := &fakeaisoc.Server{Token: token}
 	poll := a.call("poll", "-v", "--state", t.TempDir(), "--drop-routine=false").to(listen(t, server))
 	got := poll.run(t.Context())
 	assert.Equal(t, exitFailed, got.code)
@@ -423,10 +423,10 @@ func TestAiSOC_ATokenIsForTheServiceAlone(t *testing.T) {
 		assert.NotContains(t, fmt.Sprint(r.Header)+string(r.Body), a.token)
 	}
 	for _, status := range []int{200, 400, 403} {
-		server.SetFault(func(int) aisocapi.Fault {
-			return aisocapi.Fault{Status: status, Body: `{"error":"what is ` + token + `?"}`}
+		server.SetFault(func(int) fakeaisoc.Fault {
+			return fakeaisoc.Fault{Status: status, Body: `{"error":"what is ` + token + `?"}`}
 		})
-		a.Add(time.Time{}, cfapi.Entry(fmt.Sprint("new", status), time.Now().Add(-time.Second), 0))
+		a.Add(time.Time{}, fakecloudflare.Entry(fmt.Sprint("new", status), time.Now().Add(-time.Second), 0))
 		got = poll.run(t.Context())
 		assert.Equal(t, exitFailed, got.code)
 		assert.Contains(t, got.err, "what is [redacted]?")
@@ -493,7 +493,7 @@ func TestAiSOC_WrongFlagsAreExitCode2(t *testing.T) {
 func TestAiSOC_ADeadLetterFileThatCannotBeWrittenIsAFailureAtTheStart(t *testing.T) {
 	t.Parallel()
 	a := newAccount(t, recent(3)...)
-	server := new(aisocapi.Server)
+	server := new(fakeaisoc.Server)
 	got := a.call("poll", "--state", t.TempDir()).to(listen(t, server), "--dead-letter", t.TempDir()).run(t.Context())
 	assert.Equal(t, exitFailed, got.code)
 	assert.Contains(t, got.err, "cfaudit: cannot deliver to AiSOC: cannot write the dead-letter file: ")
@@ -504,7 +504,7 @@ func TestAiSOC_ADeadLetterFileThatCannotBeWrittenIsAFailureAtTheStart(t *testing
 func TestAiSOC_TheTokenIsReadWithTheServiceOnly(t *testing.T) {
 	t.Parallel()
 	a := newAccount(t)
-	server := new(aisocapi.Server)
+	server := new(fakeaisoc.Server)
 	for _, c := range []call{a.call("poll", "--state", t.TempDir()), a.call("poll", "--state", t.TempDir()).to(listen(t, server))} {
 		read := make(map[string]bool)
 		var out, errs bytes.Buffer

@@ -11,12 +11,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aisoc/cloudflareaudit"
-	"github.com/aisoc/cloudflareaudit/internal/cfapi"
+	"github.com/aisoc/cloudflareaudit/internal/fakecloudflare"
 )
 
 func TestCheck_SaysThatAllIsWell(t *testing.T) {
 	t.Parallel()
-	a := newAccount(t, cfapi.Entry("a", time.Now().Add(-330*time.Second), 6))
+	a := newAccount(t, fakecloudflare.Entry("a", time.Now().Add(-330*time.Second), 6))
 	got := a.call("check").run(t.Context())
 	assert.Equal(t, exitOK, got.code)
 	assert.Empty(t, got.err)
@@ -64,7 +64,9 @@ func TestCheck_SaysWhatIsWrongInTermsOfFlags(t *testing.T) {
 	assert.Equal(t, exitFailed, got.code)
 	assert.Contains(t, got.out, "-> Check --base-url, the network")
 
-	a.Fault(func(int, *http.Request) *cfapi.Fault { return cfapi.Status(400, 6003, "Invalid request headers", nil) })
+	a.Fault(func(int, *http.Request) *fakecloudflare.Fault {
+		return fakecloudflare.Status(400, 6003, "Invalid request headers", nil)
+	})
 	got = a.call("check").run(t.Context())
 	assert.Contains(t, got.out, "-> The token in CLOUDFLARE_API_TOKEN or --token-file is not an API")
 }
@@ -74,7 +76,9 @@ func TestCheck_PrintsJSON(t *testing.T) {
 	a := newAccount(t)
 	for _, readable := range []bool{true, false} {
 		if !readable {
-			a.Fault(func(int, *http.Request) *cfapi.Fault { return cfapi.Status(403, 10000, "Authentication error", nil) })
+			a.Fault(func(int, *http.Request) *fakecloudflare.Fault {
+				return fakecloudflare.Status(403, 10000, "Authentication error", nil)
+			})
 		}
 		got := a.call("check", "--json").run(t.Context())
 		assert.Equal(t, !readable, got.code == exitFailed)

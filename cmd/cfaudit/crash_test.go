@@ -18,7 +18,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/aisoc/cloudflareaudit/internal/cfapi"
+	"github.com/aisoc/cloudflareaudit/internal/fakecloudflare"
 )
 
 // crashKills is how often the crash test kills the command.
@@ -49,7 +49,7 @@ func TestCrash_KilledAtAnyMomentLosesNothing(t *testing.T) {
 	entries := recent(max(4000, 70**crashKills))
 	a := newAccount(t, entries...)
 	asked := make(chan struct{}, 1)
-	a.Fault(func(int, *http.Request) *cfapi.Fault {
+	a.Fault(func(int, *http.Request) *fakecloudflare.Fault {
 		select {
 		case asked <- struct{}{}:
 		default:
@@ -94,7 +94,7 @@ func TestCrash_KilledAtAnyMomentLosesNothing(t *testing.T) {
 			// It was done already. More happens, for the next one.
 			ended++
 			now := time.Now()
-			more := cfapi.Generate(uint64(runs+2), 1000, now.Add(-5*time.Second), now)
+			more := fakecloudflare.Generate(uint64(runs+2), 1000, now.Add(-5*time.Second), now)
 			entries = append(entries, more...)
 			a.Add(time.Time{}, more...)
 			continue
@@ -132,4 +132,4 @@ func TestCrash_KilledAtAnyMomentLosesNothing(t *testing.T) {
 }
 
 // cursorName is the file of the cursor in a folder of state.
-const cursorName = "cloudflare-" + cfapi.DefaultAccountID + ".cursor"
+const cursorName = "cloudflare-" + fakecloudflare.DefaultAccountID + ".cursor"

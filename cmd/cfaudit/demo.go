@@ -20,7 +20,7 @@ import (
 
 	"github.com/aisoc/cloudflareaudit"
 	"github.com/aisoc/cloudflareaudit/ingest"
-	"github.com/aisoc/cloudflareaudit/internal/cfapi"
+	"github.com/aisoc/cloudflareaudit/internal/fakecloudflare"
 	"github.com/aisoc/cloudflareaudit/sink"
 	"github.com/aisoc/cloudflareaudit/store"
 	"github.com/aisoc/cloudflareaudit/testdata"
@@ -62,9 +62,9 @@ func demo(ctx context.Context, w world) (err error) {
 	}
 	defer stop()
 	source, err := cloudflareaudit.New(cloudflareaudit.Config{
-		AccountID:       cfapi.DefaultAccountID,
-		APIToken:        cloudflareaudit.NewSecret(cfapi.DefaultToken),
-		BaseURL:         "http://" + address + cfapi.Prefix,
+		AccountID:       fakecloudflare.DefaultAccountID,
+		APIToken:        cloudflareaudit.NewSecret(fakecloudflare.DefaultToken),
+		BaseURL:         "http://" + address + fakecloudflare.Prefix,
 		AuditLogAPI:     cloudflareaudit.AuditLogBoth,
 		InitialLookback: span + time.Hour,
 		// So long that the second poll reads everything again.
@@ -122,25 +122,25 @@ func demoError(err error) error {
 
 // demoServer returns an API with entries of every kind, the newest of which is
 // from now, and the span of time they are from.
-func demoServer(clock func() time.Time) (*cfapi.Server, time.Duration, error) {
-	v1, err := cfapi.Load(testdata.Entries())
+func demoServer(clock func() time.Time) (*fakecloudflare.Server, time.Duration, error) {
+	v1, err := fakecloudflare.Load(testdata.Entries())
 	if err != nil {
 		return nil, 0, err
 	}
-	v2, err := cfapi.Load(testdata.EntriesV2())
+	v2, err := fakecloudflare.Load(testdata.EntriesV2())
 	if err != nil {
 		return nil, 0, err
 	}
 	now := clock()
 	// Together, because a change stands in both.
-	list := cfapi.Shift(now, append(v1[:len(v1):len(v1)], v2...))
+	list := fakecloudflare.Shift(now, append(v1[:len(v1):len(v1)], v2...))
 	oldest := now
 	for _, e := range list {
-		if t, ok := cfapi.When(e); ok && t.Before(oldest) {
+		if t, ok := fakecloudflare.When(e); ok && t.Before(oldest) {
 			oldest = t
 		}
 	}
-	server := cfapi.NewServer(cfapi.Options{Clock: clock})
+	server := fakecloudflare.NewServer(fakecloudflare.Options{Clock: clock})
 	server.Add(time.Time{}, list[:len(v1)]...)
 	server.AddV2(time.Time{}, list[len(v1):]...)
 	return server, now.Sub(oldest), nil

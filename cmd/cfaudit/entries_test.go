@@ -21,7 +21,7 @@ import (
 
 	"github.com/aisoc/cloudflareaudit"
 	"github.com/aisoc/cloudflareaudit/ingest"
-	"github.com/aisoc/cloudflareaudit/internal/cfapi"
+	"github.com/aisoc/cloudflareaudit/internal/fakecloudflare"
 )
 
 var ansi = regexp.MustCompile("\x1b\\[[0-9;]*m")
@@ -207,7 +207,7 @@ func liveHeap() uint64 {
 func TestEntries_MemoryIsBoundedByOneEntry(t *testing.T) {
 	// Not in parallel, because it measures the memory of the process.
 	const longest, small, large = 1 << 20, 2, 8
-	entry := string(cfapi.Entry("a", time.Now(), 6))
+	entry := string(fakecloudflare.Entry("a", time.Now(), 6))
 	for name, test := range map[string]struct {
 		in   io.Reader
 		size int64  // in MB
@@ -399,7 +399,7 @@ func TestNormalize_WhatCannotBeReadBecomesAnEvent(t *testing.T) {
 
 func TestNormalize_DropsAndGradesByTheRules(t *testing.T) {
 	t.Parallel()
-	entry := string(cfapi.Entry("a", time.Now(), 0))
+	entry := string(fakecloudflare.Entry("a", time.Now(), 0))
 	run := func(args ...string) result {
 		return call{args: append([]string{"normalize"}, args...), stdin: entry}.run(t.Context())
 	}
@@ -437,7 +437,7 @@ func TestNormalize_AnOutputThatFailsEndsIt(t *testing.T) {
 	defer full.Close()
 	var errs strings.Builder
 	code := execute(t.Context(), []string{"normalize"}, world{
-		stdin: &endless{text: string(cfapi.Entry("a", time.Now(), 0)) + "\n"}, stdout: full, stderr: &errs,
+		stdin: &endless{text: string(fakecloudflare.Entry("a", time.Now(), 0)) + "\n"}, stdout: full, stderr: &errs,
 		getenv: func(string) string { return "" },
 	})
 	assert.Equal(t, exitFailed, code)

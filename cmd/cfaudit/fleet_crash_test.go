@@ -25,7 +25,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/aisoc/cloudflareaudit/internal/cfapi"
+	"github.com/aisoc/cloudflareaudit/internal/fakecloudflare"
 	"github.com/aisoc/cloudflareaudit/internal/pgtest"
 )
 
@@ -43,8 +43,8 @@ type clinic struct {
 	t       *testing.T
 	cluster *pgtest.Cluster
 	pool    *pgxpool.Pool
-	api     *cfapi.Accounts
-	servers []*cfapi.Server
+	api     *fakecloudflare.Accounts
+	servers []*fakecloudflare.Server
 	env     map[string]string
 	folder  string
 	outs    atomic.Int64
@@ -55,7 +55,7 @@ type clinic struct {
 
 func newClinic(t *testing.T, accounts int) *clinic {
 	t.Helper()
-	c := &clinic{t: t, cluster: pgtest.NewCluster(t), api: &cfapi.Accounts{}, folder: t.TempDir(),
+	c := &clinic{t: t, cluster: pgtest.NewCluster(t), api: &fakecloudflare.Accounts{}, folder: t.TempDir(),
 		seen: make(map[string]int), read: make(map[string]int64)}
 	t.Cleanup(func() { require.NoError(t, c.cluster.Remove()) })
 	key := command(t, "fleet", "key")
@@ -85,7 +85,7 @@ func newClinic(t *testing.T, accounts int) *clinic {
 	for n := range accounts {
 		token := fmt.Sprintf("cfat_fleet%035d", n)
 		id := fmt.Sprintf("%032x", 0xacc0000+n)
-		s := cfapi.NewServer(cfapi.Options{AccountID: id, Token: token})
+		s := fakecloudflare.NewServer(fakecloudflare.Options{AccountID: id, Token: token})
 		c.api.Add(s)
 		c.servers = append(c.servers, s)
 		list[n] = map[string]any{"account_id": id, "api_token": token, "tenant": fmt.Sprintf("tenant-%d", n%7)}
@@ -94,7 +94,7 @@ func newClinic(t *testing.T, accounts int) *clinic {
 	require.NoError(t, err)
 	file := filepath.Join(c.folder, "accounts.json")
 	require.NoError(t, os.WriteFile(file, text, 0o600))
-	got := c.ok("add", "--from", file, "--base-url", listener.URL+cfapi.Prefix, "--interval", fleetInterval.String(),
+	got := c.ok("add", "--from", file, "--base-url", listener.URL+fakecloudflare.Prefix, "--interval", fleetInterval.String(),
 		"--max-events", "20", "--page-size", "20", "--rate-limit", "1200", "--drop-routine=false")
 	require.Contains(t, got.err, fmt.Sprintf("%d added, 0 changed, 0 unchanged", accounts))
 	return c
@@ -116,9 +116,9 @@ func (c *clinic) ok(args ...string) result {
 func (c *clinic) fill(seed, n int) (ids []string) {
 	now := time.Now()
 	for i, s := range c.servers {
-		entries := cfapi.Generate(uint64(seed*1_000_000+i), n, now.Add(-5*time.Second), now)
+		entries := fakecloudflare.Generate(uint64(seed*1_000_000+i), n, now.Add(-5*time.Second), now)
 		if seed == 0 {
-			entries = cfapi.Generate(uint64(i), n, now.Add(-time.Hour), now.Add(-time.Minute))
+			entries = fakecloudflare.Generate(uint64(i), n, now.Add(-time.Hour), now.Add(-time.Minute))
 		}
 		s.Add(time.Time{}, entries...)
 		ids = append(ids, idsOf(c.t, entries)...)

@@ -21,7 +21,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
-	"github.com/aisoc/cloudflareaudit/internal/cfapi"
+	"github.com/aisoc/cloudflareaudit/internal/fakecloudflare"
 	"github.com/aisoc/cloudflareaudit/internal/pgtest"
 )
 
@@ -82,7 +82,7 @@ func measureFleet(t *testing.T, accounts int) {
 	file := filepath.Join(t.TempDir(), "accounts.json")
 	require.NoError(t, os.WriteFile(file, text, 0o600))
 	began := time.Now()
-	do("add", "--from", file, "--base-url", api.URL+cfapi.Prefix)
+	do("add", "--from", file, "--base-url", api.URL+fakecloudflare.Prefix)
 	t.Logf("%d accounts added in %s", accounts, time.Since(began).Round(100*time.Millisecond))
 
 	logs, err := os.Create(filepath.Join(t.TempDir(), "log"))

@@ -26,8 +26,8 @@ import (
 
 	"github.com/aisoc/cloudflareaudit/fleet"
 	"github.com/aisoc/cloudflareaudit/ingest"
-	"github.com/aisoc/cloudflareaudit/internal/aisocapi"
-	"github.com/aisoc/cloudflareaudit/internal/cfapi"
+	"github.com/aisoc/cloudflareaudit/internal/fakeaisoc"
+	"github.com/aisoc/cloudflareaudit/internal/fakecloudflare"
 	"github.com/aisoc/cloudflareaudit/internal/pgtest"
 	"github.com/aisoc/cloudflareaudit/sink"
 )
@@ -35,17 +35,17 @@ import (
 // ward is a fleet without faults: a database, a key and an API.
 type ward struct {
 	t   *testing.T
-	api *cfapi.Accounts
+	api *fakecloudflare.Accounts
 	url string
 	env map[string]string
 }
 
 func newWard(t *testing.T) *ward {
 	t.Helper()
-	f := &ward{t: t, api: &cfapi.Accounts{}}
+	f := &ward{t: t, api: &fakecloudflare.Accounts{}}
 	listener := httptest.NewServer(f.api)
 	t.Cleanup(listener.Close)
-	f.url = listener.URL + cfapi.Prefix
+	f.url = listener.URL + fakecloudflare.Prefix
 	f.env = map[string]string{envDatabase: pgtest.Database(t)}
 	f.env[envFleetKey] = strings.TrimSpace(f.ok("key").out)
 	f.ok("migrate")
@@ -66,9 +66,9 @@ func (f *ward) ok(args ...string) result {
 // account adds an account with n entries to the API.
 func (f *ward) account(number, n int) (id, token string) {
 	id, token = fmt.Sprintf("%032x", 0xacc0000+number), fmt.Sprintf("cfat_ward%036d", accounts.Add(1))
-	s := cfapi.NewServer(cfapi.Options{AccountID: id, Token: token})
+	s := fakecloudflare.NewServer(fakecloudflare.Options{AccountID: id, Token: token})
 	now := time.Now()
-	s.Add(time.Time{}, cfapi.Generate(uint64(number), n, now.Add(-time.Hour), now.Add(-time.Minute))...)
+	s.Add(time.Time{}, fakecloudflare.Generate(uint64(number), n, now.Add(-time.Hour), now.Add(-time.Minute))...)
 	f.api.Add(s)
 	return id, token
 }
@@ -177,7 +177,7 @@ func fetch(t *testing.T, url string) (status int, body string) {
 func TestFleet_AccountsOfATenantSharePostsToAiSOC(t *testing.T) {
 	t.Parallel()
 	f := newWard(t)
-	service := &aisocapi.Server{Latency: time.Second}
+	service := &fakeaisoc.Server{Latency: time.Second}
 	var rows []map[string]string
 	want := make(map[string]int)
 	for n := range 12 {
@@ -479,7 +479,7 @@ func TestFleet_ATenantThatIsNoUUID(t *testing.T) {
 	got := f.ok("add", "--account-id", a, "--tenant", "acme", "--base-url", f.url, "--drop-routine=false")
 	assert.Equal(t, "1 account: 1 added, 0 changed, 0 unchanged\n"+
 		"note: the tenant of 1 account is not a UUID, such as \"acme\"; 'fleet work --aisoc' cannot deliver what is in these\n", got.err)
-	service := &aisocapi.Server{}
+	service := &fakeaisoc.Server{}
 	f.dueNow()
 	_, stop := f.call("work", "--aisoc", listen(t, service), "--dead-letters", t.TempDir(), "--listen", "127.0.0.1:0").background(t)
 	require.Eventually(t, func() bool {

@@ -27,7 +27,7 @@ import (
 
 	"github.com/aisoc/cloudflareaudit"
 	"github.com/aisoc/cloudflareaudit/ingest"
-	"github.com/aisoc/cloudflareaudit/internal/cfapi"
+	"github.com/aisoc/cloudflareaudit/internal/fakecloudflare"
 	"github.com/aisoc/cloudflareaudit/sink"
 	"github.com/aisoc/cloudflareaudit/store"
 )
@@ -36,7 +36,7 @@ import (
 // it can run in a bubble.
 type watched struct {
 	*monitor
-	api     *cfapi.Server
+	api     *fakecloudflare.Server
 	token   string
 	cursors *store.Memory
 	// broken is the error of the sink, if it has one.
@@ -54,16 +54,16 @@ func (w *watched) Write(ctx context.Context, events []ingest.Event) error {
 func newWatched(t *testing.T) *watched {
 	t.Helper()
 	token := fmt.Sprintf("cfat_watched%033d", accounts.Add(1))
-	w := &watched{api: cfapi.NewServer(cfapi.Options{Token: token}), token: token, cursors: new(store.Memory)}
+	w := &watched{api: fakecloudflare.NewServer(fakecloudflare.Options{Token: token}), token: token, cursors: new(store.Memory)}
 	source, err := cloudflareaudit.New(cloudflareaudit.Config{
-		AccountID:  cfapi.DefaultAccountID,
+		AccountID:  fakecloudflare.DefaultAccountID,
 		APIToken:   cloudflareaudit.NewSecret(token),
 		HTTPClient: &http.Client{Transport: w.api.Transport()},
 	})
 	require.NoError(t, err)
 	w.monitor = watch(&ingest.Runner{
 		Source: source, Sink: w, Store: w.cursors, Key: "k", OnBatch: func(ingest.Batch) {},
-	}, cfapi.DefaultAccountID)
+	}, fakecloudflare.DefaultAccountID)
 	return w
 }
 
@@ -91,11 +91,11 @@ func TestHealth_GoesFromStartingToOK(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWatched(t)
-		w.api.Add(time.Time{}, cfapi.Entry("a", time.Now().Add(-time.Minute), 0))
+		w.api.Add(time.Time{}, fakecloudflare.Entry("a", time.Now().Add(-time.Minute), 0))
 		for path, want := range map[string]int{"/healthz": 200, "/readyz": 503} {
 			code, h := w.get(t, path)
 			assert.Equal(t, want, code, path)
-			assert.Equal(t, health{Status: "starting", AccountID: cfapi.DefaultAccountID}, h)
+			assert.Equal(t, health{Status: "starting", AccountID: fakecloudflare.DefaultAccountID}, h)
 		}
 		defer w.start(t)()
 		time.Sleep(time.Minute)
@@ -120,8 +120,8 @@ func TestHealth_AStandingErrorFailsAtOnceAndRecovers(t *testing.T) {
 		w := newWatched(t)
 		defer w.start(t)()
 		time.Sleep(time.Second)
-		w.api.Fault(func(int, *http.Request) *cfapi.Fault {
-			return cfapi.Status(403, 10000, "Authentication error", nil)
+		w.api.Fault(func(int, *http.Request) *fakecloudflare.Fault {
+			return fakecloudflare.Status(403, 10000, "Authentication error", nil)
 		})
 		time.Sleep(6 * time.Minute)
 		synctest.Wait()
@@ -150,7 +150,9 @@ func TestHealth_AWrongTokenFromTheStartIsNeverReady(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWatched(t)
-		w.api.Fault(func(int, *http.Request) *cfapi.Fault { return cfapi.Status(401, 1000, "Invalid API Token", nil) })
+		w.api.Fault(func(int, *http.Request) *fakecloudflare.Fault {
+			return fakecloudflare.Status(401, 1000, "Invalid API Token", nil)
+		})
 		defer w.start(t)()
 		time.Sleep(time.Second)
 		synctest.Wait()
@@ -164,7 +166,9 @@ func TestHealth_AWrongTokenFromTheStartIsNeverReady(t *testing.T) {
 func TestHealth_AFailureThatMayPassFailsOnlyAfterAWhile(t *testing.T) {
 	t.Parallel()
 	for name, spoil := range map[string]func(*watched){
-		"of the API":  func(w *watched) { w.api.Fault(func(int, *http.Request) *cfapi.Fault { return cfapi.HTML(502) }) },
+		"of the API": func(w *watched) {
+			w.api.Fault(func(int, *http.Request) *fakecloudflare.Fault { return fakecloudflare.HTML(502) })
+		},
 		"of the sink": func(w *watched) { err := errors.New("no space left"); w.broken.Store(&err) },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -174,7 +178,7 @@ func TestHealth_AFailureThatMayPassFailsOnlyAfterAWhile(t *testing.T) {
 				defer w.start(t)()
 				time.Sleep(time.Second)
 				spoil(w)
-				w.api.Add(time.Time{}, cfapi.Entry("a", time.Now(), 0))
+				w.api.Add(time.Time{}, fakecloudflare.Entry("a", time.Now(), 0))
 				time.Sleep(10 * time.Minute)
 				synctest.Wait()
 				code, h := w.get(t, "/healthz")
@@ -198,9 +202,9 @@ func TestHealth_NeverShowsTheToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWatched(t)
 		var token string
-		w.api.Fault(func(_ int, r *http.Request) *cfapi.Fault {
+		w.api.Fault(func(_ int, r *http.Request) *fakecloudflare.Fault {
 			token = strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
-			return cfapi.Status(403, 10000, "bad "+token, nil)
+			return fakecloudflare.Status(403, 10000, "bad "+token, nil)
 		})
 		defer w.start(t)()
 		time.Sleep(time.Second)
@@ -255,7 +259,7 @@ func TestHealth_ShowsWhatAnOptionalFeatureLacks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWatched(t)
 		source, err := cloudflareaudit.New(cloudflareaudit.Config{
-			AccountID: cfapi.DefaultAccountID, APIToken: cloudflareaudit.NewSecret(w.token), ResolveMembers: true,
+			AccountID: fakecloudflare.DefaultAccountID, APIToken: cloudflareaudit.NewSecret(w.token), ResolveMembers: true,
 			HTTPClient: &http.Client{Transport: w.api.Transport()},
 		})
 		require.NoError(t, err)
@@ -282,10 +286,10 @@ func TestMetrics_AccountForWhatWasDone(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWatched(t)
-		entries := cfapi.Generate(1, 500, time.Now().Add(-time.Hour), time.Now().Add(-time.Minute))
+		entries := fakecloudflare.Generate(1, 500, time.Now().Add(-time.Hour), time.Now().Add(-time.Minute))
 		w.api.Add(time.Time{}, entries...)
-		faults := []*cfapi.Fault{nil, cfapi.HTML(502), cfapi.Reset()}
-		w.api.Fault(func(n int, _ *http.Request) *cfapi.Fault { return faults[n%3] })
+		faults := []*fakecloudflare.Fault{nil, fakecloudflare.HTML(502), fakecloudflare.Reset()}
+		w.api.Fault(func(n int, _ *http.Request) *fakecloudflare.Fault { return faults[n%3] })
 		defer w.start(t)()
 		time.Sleep(time.Hour)
 		synctest.Wait()
@@ -307,7 +311,7 @@ func TestMetrics_AccountForWhatWasDone(t *testing.T) {
 		assert.EqualValues(t, s.LastSuccess.Unix(), int64(metrics["cfaudit_last_success_timestamp_seconds"]))
 		assert.EqualValues(t, 1, metrics["cfaudit_healthy"])
 
-		w.api.Fault(func(int, *http.Request) *cfapi.Fault { return cfapi.Status(403, 10000, "no", nil) })
+		w.api.Fault(func(int, *http.Request) *fakecloudflare.Fault { return fakecloudflare.Status(403, 10000, "no", nil) })
 		time.Sleep(time.Hour)
 		synctest.Wait()
 		metrics = gather(t, w.monitor)

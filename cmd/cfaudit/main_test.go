@@ -19,8 +19,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
-	"github.com/aisoc/cloudflareaudit/internal/cfapi"
 	"github.com/aisoc/cloudflareaudit/internal/eventschema"
+	"github.com/aisoc/cloudflareaudit/internal/fakecloudflare"
 	"github.com/aisoc/cloudflareaudit/internal/pgtest"
 )
 
@@ -79,7 +79,7 @@ func command(t *testing.T, args ...string) result {
 
 // account is a fake account and how to get at it.
 type account struct {
-	*cfapi.Server
+	*fakecloudflare.Server
 	url, token string
 }
 
@@ -89,18 +89,18 @@ var accounts atomic.Int64
 // because the request budget of a token is shared in the process.
 func newAccount(t *testing.T, entries ...json.RawMessage) account {
 	token := fmt.Sprintf("cfat_secret%033d", accounts.Add(1))
-	server := cfapi.NewServer(cfapi.Options{Token: token})
+	server := fakecloudflare.NewServer(fakecloudflare.Options{Token: token})
 	server.Add(time.Time{}, entries...)
 	listener := httptest.NewServer(server)
 	t.Cleanup(listener.Close)
-	return account{server, listener.URL + cfapi.Prefix, token}
+	return account{server, listener.URL + fakecloudflare.Prefix, token}
 }
 
 // call is a command line that reads the account.
 func (a account) call(args ...string) call {
 	return call{
 		args: append(args, "--base-url", a.url),
-		env:  map[string]string{envToken: a.token, envAccountID: cfapi.DefaultAccountID},
+		env:  map[string]string{envToken: a.token, envAccountID: fakecloudflare.DefaultAccountID},
 	}
 }
 
@@ -125,13 +125,13 @@ func (c call) start(t *testing.T, prepare func(*exec.Cmd)) *exec.Cmd {
 // recent returns n entries of the last hour.
 func recent(n int) []json.RawMessage {
 	now := time.Now()
-	return cfapi.Generate(1, n, now.Add(-time.Hour), now.Add(-time.Minute))
+	return fakecloudflare.Generate(1, n, now.Add(-time.Hour), now.Add(-time.Minute))
 }
 
 // since are n entries of the last seconds, in the order of time.
 func since(n int) []json.RawMessage {
 	now := time.Now()
-	return cfapi.Generate(2, n, now.Add(-30*time.Second), now.Add(-time.Second))
+	return fakecloudflare.Generate(2, n, now.Add(-30*time.Second), now.Add(-time.Second))
 }
 
 // ids are the external ids of JSON lines, each of which must be an event as the

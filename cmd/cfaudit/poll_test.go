@@ -20,7 +20,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/aisoc/cloudflareaudit/internal/cfapi"
+	"github.com/aisoc/cloudflareaudit/internal/fakecloudflare"
 )
 
 func TestPoll_SecondPollDeliversNothingTwice(t *testing.T) {
@@ -40,7 +40,7 @@ func TestPoll_SecondPollDeliversNothingTwice(t *testing.T) {
 	assert.Empty(t, second.out)
 	assert.Regexp(t, `^read (\d+) entr\w+: 0 events, 0 dropped, \d+ repeated; 1 request, no backlog\n$`, second.err)
 
-	fresh := cfapi.Entry("fresh", time.Now().Add(-time.Second), 6)
+	fresh := fakecloudflare.Entry("fresh", time.Now().Add(-time.Second), 6)
 	a.Add(time.Time{}, fresh)
 	third := poll.run(t.Context())
 	assert.Equal(t, []string{"fresh"}, ids(t, third.out))
@@ -74,9 +74,9 @@ func TestPoll_AFailureKeepsWhatWasWrittenAndTheNextPollGoesOn(t *testing.T) {
 	t.Parallel()
 	entries := recent(900)
 	a := newAccount(t, entries...)
-	a.Fault(func(n int, _ *http.Request) *cfapi.Fault {
+	a.Fault(func(n int, _ *http.Request) *fakecloudflare.Fault {
 		if n > 2 {
-			return cfapi.Status(http.StatusForbidden, 10000, "Authentication error", nil)
+			return fakecloudflare.Status(http.StatusForbidden, 10000, "Authentication error", nil)
 		}
 		return nil
 	})
@@ -115,7 +115,7 @@ func TestPoll_SaysThatItRepairedTheOutput(t *testing.T) {
 func TestPoll_TwoProcessesDoNotShareAFolderOrAFile(t *testing.T) {
 	t.Parallel()
 	a := newAccount(t, recent(3)...)
-	a.Fault(func(int, *http.Request) *cfapi.Fault { return cfapi.Hang() })
+	a.Fault(func(int, *http.Request) *fakecloudflare.Fault { return fakecloudflare.Hang() })
 	state, out := t.TempDir(), filepath.Join(t.TempDir(), "events.jsonl")
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
@@ -158,7 +158,7 @@ func TestPoll_ADamagedCursorIsNotStartedOver(t *testing.T) {
 	a := newAccount(t, recent(3)...)
 	state := t.TempDir()
 	for _, content := range []string{"{", ""} {
-		require.NoError(t, os.WriteFile(filepath.Join(state, "cloudflare-"+cfapi.DefaultAccountID+".cursor"), []byte(content), 0o600))
+		require.NoError(t, os.WriteFile(filepath.Join(state, "cloudflare-"+fakecloudflare.DefaultAccountID+".cursor"), []byte(content), 0o600))
 		for _, name := range []string{"poll", "run"} {
 			got := a.call(name, "--state", state).run(t.Context())
 			assert.Equal(t, exitFailed, got.code, name)
@@ -178,24 +178,30 @@ func TestPoll_ADamagedCursorIsNotStartedOver(t *testing.T) {
 func TestExecute_NeverShowsTheToken(t *testing.T) {
 	t.Parallel()
 	echo := func(r *http.Request) string { return r.Header.Get("Authorization") }
-	faults := map[string]func(r *http.Request) *cfapi.Fault{
-		"none":         func(*http.Request) *cfapi.Fault { return nil },
-		"unauthorised": func(*http.Request) *cfapi.Fault { return cfapi.Status(401, 1000, "Invalid API Token", nil) },
-		"forbidden":    func(*http.Request) *cfapi.Fault { return cfapi.Status(403, 10000, "Authentication error", nil) },
-		"echo":         func(r *http.Request) *cfapi.Fault { return cfapi.Status(400, 6003, "bad header "+echo(r), nil) },
-		"echo in page": func(r *http.Request) *cfapi.Fault { return cfapi.Reply(400, nil, "<html>"+echo(r)) },
-		"echo in list": func(r *http.Request) *cfapi.Fault { return cfapi.Reply(200, nil, echo(r)) },
-		"redirect": func(r *http.Request) *cfapi.Fault {
-			return cfapi.Redirect("https://elsewhere.example/?" + strings.ReplaceAll(echo(r), " ", "="))
+	faults := map[string]func(r *http.Request) *fakecloudflare.Fault{
+		"none": func(*http.Request) *fakecloudflare.Fault { return nil },
+		"unauthorised": func(*http.Request) *fakecloudflare.Fault {
+			return fakecloudflare.Status(401, 1000, "Invalid API Token", nil)
 		},
-		"html":         func(*http.Request) *cfapi.Fault { return cfapi.HTML(404) },
-		"rate limited": func(*http.Request) *cfapi.Fault { return cfapi.Status(429, 971, "slow down", nil) },
+		"forbidden": func(*http.Request) *fakecloudflare.Fault {
+			return fakecloudflare.Status(403, 10000, "Authentication error", nil)
+		},
+		"echo": func(r *http.Request) *fakecloudflare.Fault {
+			return fakecloudflare.Status(400, 6003, "bad header "+echo(r), nil)
+		},
+		"echo in page": func(r *http.Request) *fakecloudflare.Fault { return fakecloudflare.Reply(400, nil, "<html>"+echo(r)) },
+		"echo in list": func(r *http.Request) *fakecloudflare.Fault { return fakecloudflare.Reply(200, nil, echo(r)) },
+		"redirect": func(r *http.Request) *fakecloudflare.Fault {
+			return fakecloudflare.Redirect("https://elsewhere.example/?" + strings.ReplaceAll(echo(r), " ", "="))
+		},
+		"html":         func(*http.Request) *fakecloudflare.Fault { return fakecloudflare.HTML(404) },
+		"rate limited": func(*http.Request) *fakecloudflare.Fault { return fakecloudflare.Status(429, 971, "slow down", nil) },
 	}
 	for name, fault := range faults {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			a := newAccount(t, recent(3)...)
-			a.Fault(func(_ int, r *http.Request) *cfapi.Fault { return fault(r) })
+			a.Fault(func(_ int, r *http.Request) *fakecloudflare.Fault { return fault(r) })
 			for _, args := range [][]string{{"check"}, {"check", "--json"}, {"poll", "-v", "--state", t.TempDir()}} {
 				got := a.call(args...).run(t.Context())
 				assert.NotContains(t, got.out+got.err, a.token, args)
@@ -245,7 +251,9 @@ func TestRun_LogsFailuresAndRecoveriesOnly(t *testing.T) {
 	assert.Equal(t, exitOK, got.code)
 	assert.Empty(t, got.err)
 
-	a.Fault(func(int, *http.Request) *cfapi.Fault { return cfapi.Status(403, 10000, "Authentication error", nil) })
+	a.Fault(func(int, *http.Request) *fakecloudflare.Fault {
+		return fakecloudflare.Status(403, 10000, "Authentication error", nil)
+	})
 	ctx, cancel = context.WithCancel(t.Context())
 	defer cancel()
 	failing := a.call("run", "--state", t.TempDir())
@@ -438,8 +446,8 @@ func TestPoll_LooksUpWhatItIsToldTo(t *testing.T) {
 	t.Parallel()
 	when := time.Now().Add(-time.Minute).UTC().Format(time.RFC3339)
 	a := newAccount(t, json.RawMessage(`{"id":"a","when":"`+when+`","actor":{"id":"ca201000000000000000000000000001","type":"user"},`+
-		`"action":{"type":"member_add","result":true},"resource":{"type":"account","id":"`+cfapi.DefaultAccountID+`"},`+
-		`"owner":{"id":"`+cfapi.DefaultAccountID+`"},"metadata":{"user_email":"dave@example.com"}}`))
+		`"action":{"type":"member_add","result":true},"resource":{"type":"account","id":"`+fakecloudflare.DefaultAccountID+`"},`+
+		`"owner":{"id":"`+fakecloudflare.DefaultAccountID+`"},"metadata":{"user_email":"dave@example.com"}}`))
 	a.SetMembers(
 		json.RawMessage(`{"id":"1","email":"carol@example.com","roles":[],"user":{"id":"ca201000000000000000000000000001","email":"carol@example.com"}}`),
 		json.RawMessage(`{"id":"2","email":"dave@example.com","roles":[{"id":"3","name":"DNS"}],"user":null}`))
@@ -466,7 +474,7 @@ func TestPoll_LooksUpWhatItIsToldTo(t *testing.T) {
 // Of two logs, one that cannot be read is named, and does not stop the other.
 func TestPoll_SaysWhichOfTwoLogsCannotBeRead(t *testing.T) {
 	t.Parallel()
-	a := newAccount(t, cfapi.Entry("one", time.Now().Add(-time.Minute), 6))
+	a := newAccount(t, fakecloudflare.Entry("one", time.Now().Add(-time.Minute), 6))
 	state := t.TempDir()
 	a.Deny("logs/audit")
 	one := a.call("poll", "--state", state, "--audit-log-api", "both").run(t.Context())

@@ -21,12 +21,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
-	"github.com/aisoc/cloudflareaudit/internal/aisocapi"
+	"github.com/aisoc/cloudflareaudit/internal/fakeaisoc"
 	"github.com/aisoc/cloudflareaudit/sink/aisoc"
 )
 
-func failing(status int) func(int) aisocapi.Fault {
-	return func(int) aisocapi.Fault { return aisocapi.Fault{Status: status} }
+func failing(status int) func(int) fakeaisoc.Fault {
+	return func(int) fakeaisoc.Fault { return fakeaisoc.Fault{Status: status} }
 }
 
 func TestWrite_AnOutageDeadLettersNothing(t *testing.T) {
@@ -36,7 +36,7 @@ func TestWrite_AnOutageDeadLettersNothing(t *testing.T) {
 			t.Run(fmt.Sprint(n, warm), func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
-					server := &aisocapi.Server{Latency: time.Second}
+					server := &fakeaisoc.Server{Latency: time.Second}
 					sink, dead := open(t, server)
 					if warm {
 						require.NoError(t, sink.Write(t.Context(), []ingest.Event{event("earlier")}))
@@ -65,12 +65,12 @@ func TestWrite_AnOutageThatBeginsWhileTheCulpritIsSoughtDeadLettersNothing(t *te
 	t.Parallel()
 	for after := range 40 {
 		synctest.Test(t, func(t *testing.T) {
-			server := &aisocapi.Server{Poison: is("e3")}
-			server.Fault = func(n int) aisocapi.Fault {
+			server := &fakeaisoc.Server{Poison: is("e3")}
+			server.Fault = func(n int) fakeaisoc.Fault {
 				if n > after {
-					return aisocapi.Fault{Status: 500}
+					return fakeaisoc.Fault{Status: 500}
 				}
-				return aisocapi.Fault{}
+				return fakeaisoc.Fault{}
 			}
 			sink, dead := open(t, server)
 			err := sink.Write(t.Context(), events(100))
@@ -88,18 +88,18 @@ func TestWrite_AnOutageThatEndsAtAnyMomentDeadLettersNothing(t *testing.T) {
 		for _, warm := range []bool{false, true} {
 			for last := range 16 {
 				synctest.Test(t, func(t *testing.T) {
-					server := &aisocapi.Server{Latency: time.Second}
+					server := &fakeaisoc.Server{Latency: time.Second}
 					sink, dead := open(t, server)
 					began := 0
 					if warm {
 						require.NoError(t, sink.Write(t.Context(), []ingest.Event{event("earlier")}))
 						began = 1
 					}
-					server.Fault = func(n int) aisocapi.Fault {
+					server.Fault = func(n int) fakeaisoc.Fault {
 						if n > began && n <= began+last {
-							return aisocapi.Fault{Status: 500}
+							return fakeaisoc.Fault{Status: 500}
 						}
-						return aisocapi.Fault{}
+						return fakeaisoc.Fault{}
 					}
 					for writes := 1; sink.Write(t.Context(), events(n)) != nil; writes++ {
 						require.Less(t, writes, 20)
@@ -118,7 +118,7 @@ func TestWrite_APartOfTheQueueThatIsDownIsAnOutageToo(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		// One partition of six takes nothing.
-		server := &aisocapi.Server{Poison: func(e map[string]any) bool {
+		server := &fakeaisoc.Server{Poison: func(e map[string]any) bool {
 			id := e["external_id"].(string)
 			return len(id) == 4 && id[3]%6 == 0
 		}}
@@ -135,7 +135,7 @@ func TestWrite_SeveralCulpritsAreFound(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		bad := []string{"e0", "e1", "e500", "e998", "e999"}
-		server := &aisocapi.Server{Latency: time.Second, Poison: is(bad...)}
+		server := &fakeaisoc.Server{Latency: time.Second, Poison: is(bad...)}
 		sink, dead := open(t, server)
 		for writes := 1; sink.Write(t.Context(), events(1000)) != nil; writes++ {
 			require.Less(t, writes, 20)
@@ -153,7 +153,7 @@ func TestWrite_SeveralCulpritsAreFound(t *testing.T) {
 func TestWrite_OneEventAloneIsBlamedOnlyIfTheServiceAcceptsAnother(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server := &aisocapi.Server{Poison: is("e0")}
+		server := &fakeaisoc.Server{Poison: is("e0")}
 		sink, dead := open(t, server)
 		require.ErrorContains(t, sink.Write(t.Context(), events(1)), "accepted nothing yet, so it may be at fault")
 		assert.Empty(t, deadLetters(t, dead))
@@ -170,7 +170,7 @@ func TestWrite_ARefusedEventArrivesWithoutItsRawEventIfThatIsToBlame(t *testing.
 	t.Parallel()
 	for _, n := range []int{1, 2, 3} {
 		synctest.Test(t, func(t *testing.T) {
-			server := &aisocapi.Server{Poison: func(e map[string]any) bool {
+			server := &fakeaisoc.Server{Poison: func(e map[string]any) bool {
 				raw, _ := e["raw_event"].(map[string]any)
 				return raw["script"] == "poison"
 			}}
@@ -210,7 +210,7 @@ func TestWrite_FailuresOfAGatewayAreNotTheFaultOfEvents(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{501, 502, 503, 504, 599} {
 		synctest.Test(t, func(t *testing.T) {
-			server := &aisocapi.Server{Fault: failing(status)}
+			server := &fakeaisoc.Server{Fault: failing(status)}
 			sink, dead := open(t, server)
 			require.ErrorContains(t, sink.Write(t.Context(), events(10)), fmt.Sprint("HTTP ", status))
 			assert.Len(t, server.Requests(), 4)
@@ -224,7 +224,7 @@ func TestWrite_RejectedEventsAreKept(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		bad := is("e7", "e8", "e90")
-		server := &aisocapi.Server{Reject: func(e map[string]any) string {
+		server := &fakeaisoc.Server{Reject: func(e map[string]any) string {
 			if bad(e) {
 				return "no profile\nfor " + e["external_id"].(string)
 			}
@@ -255,7 +255,7 @@ func TestWrite_AServiceThatRejectsEverythingIsNotBelieved(t *testing.T) {
 	t.Parallel()
 	for _, warm := range []bool{false, true} {
 		for _, n := range []int{1, 3, 1000} {
-			server := new(aisocapi.Server)
+			server := new(fakeaisoc.Server)
 			sink, dead := open(t, server)
 			want := "accepted nothing yet"
 			if warm {
@@ -281,14 +281,14 @@ func TestWrite_ReasonsOfAnyKindAreRead(t *testing.T) {
 		`null`:                  "rejected: the service does not say why",
 		`[]`:                    "rejected: the service does not say why",
 	} {
-		server := new(aisocapi.Server)
+		server := new(fakeaisoc.Server)
 		sink, dead := open(t, server)
 		require.NoError(t, sink.Write(t.Context(), []ingest.Event{event("earlier")}))
-		server.Fault = func(n int) aisocapi.Fault {
+		server.Fault = func(n int) fakeaisoc.Fault {
 			if n == 2 {
-				return aisocapi.Fault{Status: 200, Body: `{"accepted":0,"rejected":1,"errors":` + errs + `}`}
+				return fakeaisoc.Fault{Status: 200, Body: `{"accepted":0,"rejected":1,"errors":` + errs + `}`}
 			}
-			return aisocapi.Fault{}
+			return fakeaisoc.Fault{}
 		}
 		require.NoError(t, sink.Write(t.Context(), events(1)))
 		letters := deadLetters(t, dead)
@@ -299,11 +299,11 @@ func TestWrite_ReasonsOfAnyKindAreRead(t *testing.T) {
 
 func TestWrite_WithoutADeadLetterFileNothingIsDropped(t *testing.T) {
 	t.Parallel()
-	for name, server := range map[string]*aisocapi.Server{
+	for name, server := range map[string]*fakeaisoc.Server{
 		"500":      {Poison: is("e3")},
 		"rejected": {Reject: func(e map[string]any) string { return map[bool]string{true: "no"}[e["external_id"] == "e3"] }},
-		"413": {Fault: func(int) aisocapi.Fault {
-			return aisocapi.Fault{Status: 413}
+		"413": {Fault: func(int) fakeaisoc.Fault {
+			return fakeaisoc.Fault{Status: 413}
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -324,7 +324,7 @@ func TestWrite_WithoutADeadLetterFileNothingIsDropped(t *testing.T) {
 func TestWrite_ABatchThatIsTooLargeIsHalved(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server := &aisocapi.Server{MaxEvents: 300}
+		server := &fakeaisoc.Server{MaxEvents: 300}
 		sink, dead := open(t, server)
 		var most int
 		require.NoError(t, sink.Write(t.Context(), events(1000)))
@@ -343,7 +343,7 @@ func TestWrite_ABatchThatIsTooLargeIsHalved(t *testing.T) {
 
 func TestWrite_LargeEventsAreSpreadOverSeveralPosts(t *testing.T) {
 	t.Parallel()
-	server := new(aisocapi.Server)
+	server := new(fakeaisoc.Server)
 	sink, _ := open(t, server)
 	sent := events(20)
 	for i := range sent {
@@ -366,11 +366,11 @@ func TestWrite_WaitsAsLongAsTheServiceAsks(t *testing.T) {
 		"x":  0,
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			server := &aisocapi.Server{Fault: func(n int) aisocapi.Fault {
+			server := &fakeaisoc.Server{Fault: func(n int) fakeaisoc.Fault {
 				if n == 1 {
-					return aisocapi.Fault{Status: 429, Header: http.Header{"Retry-After": {header}}}
+					return fakeaisoc.Fault{Status: 429, Header: http.Header{"Retry-After": {header}}}
 				}
-				return aisocapi.Fault{}
+				return fakeaisoc.Fault{}
 			}}
 			sink, _ := open(t, server)
 			began := time.Now()
@@ -389,8 +389,8 @@ func TestWrite_WaitsAsLongAsTheServiceAsks(t *testing.T) {
 			if header == "in 90 s" {
 				header = time.Now().Add(90 * time.Second).UTC().Format(http.TimeFormat)
 			}
-			server := &aisocapi.Server{Fault: func(int) aisocapi.Fault {
-				return aisocapi.Fault{Status: 503, Header: http.Header{"Retry-After": {header}}}
+			server := &fakeaisoc.Server{Fault: func(int) fakeaisoc.Fault {
+				return fakeaisoc.Fault{Status: 503, Header: http.Header{"Retry-After": {header}}}
 			}}
 			sink, _ := open(t, server)
 			err := sink.Write(t.Context(), events(1))
@@ -406,7 +406,7 @@ func TestWrite_WaitsAsLongAsTheServiceAsks(t *testing.T) {
 func TestWrite_BacksOffMoreAndMore(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server := &aisocapi.Server{Fault: failing(503)}
+		server := &fakeaisoc.Server{Fault: failing(503)}
 		sink, _ := open(t, server)
 		require.Error(t, sink.Write(t.Context(), events(1)))
 		requests := server.Requests()
@@ -421,7 +421,7 @@ func TestWrite_BacksOffMoreAndMore(t *testing.T) {
 
 func TestWrite_EndsPromptlyWithItsContext(t *testing.T) {
 	t.Parallel()
-	for name, server := range map[string]*aisocapi.Server{
+	for name, server := range map[string]*fakeaisoc.Server{
 		"waiting for a reply": {Latency: time.Hour},
 		"between attempts":    {Fault: failing(503)},
 		"seeking":             {Latency: time.Second, Poison: is("e7")},
@@ -450,11 +450,11 @@ func TestWrite_EndsPromptlyWithItsContext(t *testing.T) {
 func TestWrite_GivesUpOnAReplyThatDoesNotCome(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server := &aisocapi.Server{Fault: func(n int) aisocapi.Fault {
+		server := &fakeaisoc.Server{Fault: func(n int) fakeaisoc.Fault {
 			if n == 1 {
-				return aisocapi.Fault{Delay: time.Hour}
+				return fakeaisoc.Fault{Delay: time.Hour}
 			}
-			return aisocapi.Fault{}
+			return fakeaisoc.Fault{}
 		}}
 		sink, _ := open(t, server)
 		began := time.Now()
@@ -468,8 +468,8 @@ func TestWrite_ReadsNoMoreOfAReplyThanItMay(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		for _, status := range []int{200, 400} {
-			server := &aisocapi.Server{Fault: func(int) aisocapi.Fault {
-				return aisocapi.Fault{Status: status, Body: strings.Repeat(`{"a":`, 3<<20)}
+			server := &fakeaisoc.Server{Fault: func(int) fakeaisoc.Fault {
+				return fakeaisoc.Fault{Status: status, Body: strings.Repeat(`{"a":`, 3<<20)}
 			}}
 			sink, _ := open(t, server)
 			err := sink.Write(t.Context(), events(1))
@@ -486,8 +486,8 @@ func TestWrite_TheTokenGoesToTheServiceAndNowhereElse(t *testing.T) {
 		// Also where the text is cut off.
 		echo := `{"error":"bad token ` + token + strings.Repeat(" x", 72) + token + `"}`
 		synctest.Test(t, func(t *testing.T) {
-			server := &aisocapi.Server{Token: token, Fault: func(int) aisocapi.Fault {
-				return aisocapi.Fault{Status: status, Body: echo}
+			server := &fakeaisoc.Server{Token: token, Fault: func(int) fakeaisoc.Fault {
+				return fakeaisoc.Fault{Status: status, Body: echo}
 			}}
 			var log strings.Builder
 			cfg := config(server)
@@ -528,7 +528,7 @@ func TestWrite_FollowsNoRedirect(t *testing.T) {
 
 func TestWrite_OverASocket(t *testing.T) {
 	t.Parallel()
-	server := &aisocapi.Server{Fault: func(n int) aisocapi.Fault { return aisocapi.Fault{LoseReply: n == 1} }}
+	server := &fakeaisoc.Server{Fault: func(n int) fakeaisoc.Fault { return fakeaisoc.Fault{LoseReply: n == 1} }}
 	service := httptest.NewServer(server)
 	defer service.Close()
 	cfg := config(nil)
@@ -558,7 +558,7 @@ func TestWrite_OverASocket(t *testing.T) {
 func TestDeadLetter_SurvivesTornLinesAndFailures(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server := &aisocapi.Server{Poison: is("e0", "e5")}
+		server := &fakeaisoc.Server{Poison: is("e0", "e5")}
 		sink, dead := open(t, server)
 		if runtime.GOOS != "windows" {
 			info, err := os.Stat(dead)

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
-	"github.com/aisoc/cloudflareaudit/internal/aisocapi"
+	"github.com/aisoc/cloudflareaudit/internal/fakeaisoc"
 	"github.com/aisoc/cloudflareaudit/sink/aisoc"
 )
 
@@ -21,7 +21,7 @@ import (
 
 func TestContract_PostsBatchesInTheFormOfTheService(t *testing.T) {
 	t.Parallel()
-	server := new(aisocapi.Server)
+	server := new(fakeaisoc.Server)
 	sink, _ := open(t, server)
 	sent := events(3)
 	require.NoError(t, sink.Write(t.Context(), sent))
@@ -46,7 +46,7 @@ func TestContract_PostsBatchesInTheFormOfTheService(t *testing.T) {
 
 func TestContract_ABatchHasAtMost1000Events(t *testing.T) {
 	t.Parallel()
-	server := new(aisocapi.Server)
+	server := new(fakeaisoc.Server)
 	sink, _ := open(t, server)
 	sent := events(2100)
 	require.NoError(t, sink.Write(t.Context(), sent))
@@ -59,35 +59,35 @@ func TestContract_ABatchHasAtMost1000Events(t *testing.T) {
 func TestContract_EveryReplyIsReadForWhatItMeans(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
-		fault    aisocapi.Fault // of the first request
+		fault    fakeaisoc.Fault // of the first request
 		requests int
 		err      string
 	}{
-		"200":          {aisocapi.Fault{}, 1, ""},
-		"400":          {aisocapi.Fault{Status: 400, Body: `{"error":"missing tenant ID header"}`}, 1, "HTTP 400: missing tenant ID header; it refuses the batch as a whole: check the tenant, the connector id"},
-		"401":          {aisocapi.Fault{Status: 401}, 1, "HTTP 401: Unauthorized; check the token"},
-		"404":          {aisocapi.Fault{Status: 404, Body: "404 page not found"}, 1, "HTTP 404: 404 page not found; check the address"},
-		"413":          {aisocapi.Fault{Status: 413}, 3, ""},
-		"500":          {aisocapi.Fault{Status: 500, Body: `{"error":"failed to publish events"}`}, 2, ""},
-		"429":          {aisocapi.Fault{Status: 429}, 2, ""},
-		"502":          {aisocapi.Fault{Status: 502}, 2, ""},
-		"503":          {aisocapi.Fault{Status: 503}, 2, ""},
-		"a lost reply": {aisocapi.Fault{LoseReply: true}, 2, ""},
-		"a reset":      {aisocapi.Fault{Reset: true}, 2, ""},
-		"a redirect":   {aisocapi.Fault{Status: 307, Header: http.Header{"Location": {"https://elsewhere.example/"}}}, 1, "redirects are not followed"},
-		"no JSON":      {aisocapi.Fault{Status: 200, Body: "<html>sign in</html>"}, 2, ""},
-		"other JSON":   {aisocapi.Fault{Status: 200, Body: `{"status":"ok"}`}, 2, ""},
-		"torn":         {aisocapi.Fault{Status: 200, Body: `{"accepted":4,"rejec`}, 2, ""},
-		"no account":   {aisocapi.Fault{Status: 200, Body: `{"accepted":3,"rejected":0}`}, 2, ""},
+		"200":          {fakeaisoc.Fault{}, 1, ""},
+		"400":          {fakeaisoc.Fault{Status: 400, Body: `{"error":"missing tenant ID header"}`}, 1, "HTTP 400: missing tenant ID header; it refuses the batch as a whole: check the tenant, the connector id"},
+		"401":          {fakeaisoc.Fault{Status: 401}, 1, "HTTP 401: Unauthorized; check the token"},
+		"404":          {fakeaisoc.Fault{Status: 404, Body: "404 page not found"}, 1, "HTTP 404: 404 page not found; check the address"},
+		"413":          {fakeaisoc.Fault{Status: 413}, 3, ""},
+		"500":          {fakeaisoc.Fault{Status: 500, Body: `{"error":"failed to publish events"}`}, 2, ""},
+		"429":          {fakeaisoc.Fault{Status: 429}, 2, ""},
+		"502":          {fakeaisoc.Fault{Status: 502}, 2, ""},
+		"503":          {fakeaisoc.Fault{Status: 503}, 2, ""},
+		"a lost reply": {fakeaisoc.Fault{LoseReply: true}, 2, ""},
+		"a reset":      {fakeaisoc.Fault{Reset: true}, 2, ""},
+		"a redirect":   {fakeaisoc.Fault{Status: 307, Header: http.Header{"Location": {"https://elsewhere.example/"}}}, 1, "redirects are not followed"},
+		"no JSON":      {fakeaisoc.Fault{Status: 200, Body: "<html>sign in</html>"}, 2, ""},
+		"other JSON":   {fakeaisoc.Fault{Status: 200, Body: `{"status":"ok"}`}, 2, ""},
+		"torn":         {fakeaisoc.Fault{Status: 200, Body: `{"accepted":4,"rejec`}, 2, ""},
+		"no account":   {fakeaisoc.Fault{Status: 200, Body: `{"accepted":3,"rejected":0}`}, 2, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				server := &aisocapi.Server{Fault: func(n int) aisocapi.Fault {
+				server := &fakeaisoc.Server{Fault: func(n int) fakeaisoc.Fault {
 					if n == 1 {
 						return tt.fault
 					}
-					return aisocapi.Fault{}
+					return fakeaisoc.Fault{}
 				}}
 				sink, _ := open(t, server)
 				sent := events(4)
@@ -110,7 +110,7 @@ func TestContract_EveryReplyIsReadForWhatItMeans(t *testing.T) {
 func TestContract_APostTakesASecondSoABatchIsOne(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server := &aisocapi.Server{Latency: time.Second}
+		server := &fakeaisoc.Server{Latency: time.Second}
 		sink, _ := open(t, server)
 		began := time.Now()
 		require.NoError(t, sink.Write(t.Context(), events(1000)))
@@ -144,7 +144,7 @@ func TestContract_AnEventAboveTheLimitOfTheQueueIsCutVisibly(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			require.True(t, json.Valid([]byte(raw)))
-			server := new(aisocapi.Server)
+			server := new(fakeaisoc.Server)
 			sink, _ := open(t, server)
 			e := event("x")
 			e.RawEvent = ingest.RawJSON(raw)
@@ -189,7 +189,7 @@ func TestContract_AnEventBelowTheLimitStaysByteForByte(t *testing.T) {
 		`{"a" : "` + strings.Repeat(`\"`, 245_000) + `", "n":18446744073709551615,"e":1E5 }`,
 		`{"a":"` + strings.Repeat(`<`, 140_000) + `"}`,
 	} {
-		server := new(aisocapi.Server)
+		server := new(fakeaisoc.Server)
 		sink, _ := open(t, server)
 		e := event("x")
 		e.RawEvent = ingest.RawJSON(raw)
@@ -199,7 +199,7 @@ func TestContract_AnEventBelowTheLimitStaysByteForByte(t *testing.T) {
 		assert.Zero(t, sink.Stats().Truncated)
 	}
 	// White space is no part of it.
-	server := new(aisocapi.Server)
+	server := new(fakeaisoc.Server)
 	sink, _ := open(t, server)
 	e := event("x")
 	e.RawEvent = ingest.RawJSON(`{"id": "x",` + strings.Repeat(" ", 1_100_000) + `"b":[1, 2]}`)
@@ -212,7 +212,7 @@ func TestContract_AnEventBelowTheLimitStaysByteForByte(t *testing.T) {
 
 func TestContract_NumbersTheServiceCannotReadStandInQuotes(t *testing.T) {
 	t.Parallel()
-	server := new(aisocapi.Server)
+	server := new(fakeaisoc.Server)
 	sink, _ := open(t, server)
 	sent := events(3)
 	sent[1].RawEvent = `{"id":"e1","a":1e999,"b":[-1E+400 ,1e308,12345678901234567890],"c":"1e999","1e999":1e-999}`
@@ -233,7 +233,7 @@ func TestContract_OneEventThatIsNeverPublishedDoesNotBlockTheFeed(t *testing.T) 
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
 					id := fmt.Sprintf("e%d", at)
-					server := &aisocapi.Server{Latency: time.Second, Poison: is(id)}
+					server := &fakeaisoc.Server{Latency: time.Second, Poison: is(id)}
 					sink, dead := open(t, server)
 					sent := events(n)
 					sent[at].RawEvent = `{"id":1e999}`
@@ -267,8 +267,8 @@ func TestContract_OneEventThatIsNeverPublishedDoesNotBlockTheFeed(t *testing.T) 
 func TestContract_ALostReplyIsFollowedByTheSameEventsUnderTheSameIDs(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server := &aisocapi.Server{Latency: time.Second, Fault: func(n int) aisocapi.Fault {
-			return aisocapi.Fault{LoseReply: n < 3}
+		server := &fakeaisoc.Server{Latency: time.Second, Fault: func(n int) fakeaisoc.Fault {
+			return fakeaisoc.Fault{LoseReply: n < 3}
 		}}
 		sink, _ := open(t, server)
 		sent := events(5)
@@ -286,7 +286,7 @@ func TestContract_ALostReplyIsFollowedByTheSameEventsUnderTheSameIDs(t *testing.
 func TestContract_NothingCountsAsDeliveredBeforeItIsAccepted(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server := &aisocapi.Server{Fault: func(n int) aisocapi.Fault { return aisocapi.Fault{Status: 503} }}
+		server := &fakeaisoc.Server{Fault: func(n int) fakeaisoc.Fault { return fakeaisoc.Fault{Status: 503} }}
 		sink, dead := open(t, server)
 		err := sink.Write(t.Context(), events(5))
 		require.ErrorContains(t, err, "HTTP 503")

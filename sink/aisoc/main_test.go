@@ -16,8 +16,8 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
-	"github.com/aisoc/cloudflareaudit/internal/aisocapi"
 	"github.com/aisoc/cloudflareaudit/internal/eventschema"
+	"github.com/aisoc/cloudflareaudit/internal/fakeaisoc"
 	"github.com/aisoc/cloudflareaudit/sink/aisoc"
 )
 
@@ -30,7 +30,7 @@ type secret string
 
 func (s secret) Reveal() string { return string(s) }
 
-func config(server *aisocapi.Server) aisoc.Config {
+func config(server *fakeaisoc.Server) aisoc.Config {
 	return aisoc.Config{
 		URL: "http://127.0.0.1:8081", TenantID: tenant, ConnectorID: "cf-main", ConnectorType: "cloudflare",
 		HTTPClient: &http.Client{Transport: server},
@@ -38,7 +38,7 @@ func config(server *aisocapi.Server) aisoc.Config {
 }
 
 // open makes a sink with a dead-letter file.
-func open(t *testing.T, server *aisocapi.Server) (sink *aisoc.Sink, deadLetter string) {
+func open(t *testing.T, server *fakeaisoc.Server) (sink *aisoc.Sink, deadLetter string) {
 	t.Helper()
 	cfg := config(server)
 	cfg.DeadLetter = filepath.Join(t.TempDir(), "dead.jsonl")
@@ -50,7 +50,7 @@ func open(t *testing.T, server *aisocapi.Server) (sink *aisoc.Sink, deadLetter s
 
 // sound asserts that what the server has accepted is as it and the published
 // schema want it.
-func sound(t *testing.T, server *aisocapi.Server) {
+func sound(t *testing.T, server *fakeaisoc.Server) {
 	t.Helper()
 	require.Empty(t, server.Violations())
 	for _, e := range server.Events() {
@@ -114,7 +114,7 @@ func deadLetters(t *testing.T, name string) []deadLetter {
 
 // once asserts that the server has each of the events exactly once, except for
 // those with the ids.
-func once(t *testing.T, server *aisocapi.Server, sent []ingest.Event, except ...string) {
+func once(t *testing.T, server *fakeaisoc.Server, sent []ingest.Event, except ...string) {
 	t.Helper()
 	want := make(map[string]int)
 	for _, e := range sent {
@@ -128,7 +128,7 @@ func once(t *testing.T, server *aisocapi.Server, sent []ingest.Event, except ...
 }
 
 // sizes are how many events each request had.
-func sizes(server *aisocapi.Server) []int {
+func sizes(server *fakeaisoc.Server) []int {
 	var all []int
 	for _, r := range server.Requests() {
 		all = append(all, bytes.Count(r.Body, []byte(`"external_id":`)))
@@ -137,7 +137,7 @@ func sizes(server *aisocapi.Server) []int {
 }
 
 // rawOf is the raw event of the only event accepted.
-func rawOf(t *testing.T, server *aisocapi.Server) (raw json.RawMessage, e ingest.Event) {
+func rawOf(t *testing.T, server *fakeaisoc.Server) (raw json.RawMessage, e ingest.Event) {
 	t.Helper()
 	all := server.Events()
 	require.Len(t, all, 1)

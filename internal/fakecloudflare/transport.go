@@ -1,4 +1,4 @@
-package cfapi
+package fakecloudflare
 
 import (
 	"context"
@@ -42,7 +42,7 @@ type body struct {
 	from    io.ReadCloser
 }
 
-var errClosed = errors.New("cfapi: read on a closed response body")
+var errClosed = errors.New("fakecloudflare: read on a closed response body")
 
 func (b *body) Read(p []byte) (int, error) {
 	if err := b.request.Err(); err != nil {

@@ -1,4 +1,4 @@
-package cfapi_test
+package fakecloudflare_test
 
 import (
 	"encoding/json"
@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/aisoc/cloudflareaudit/internal/cfapi"
+	"github.com/aisoc/cloudflareaudit/internal/fakecloudflare"
 	"github.com/aisoc/cloudflareaudit/testdata"
 )
 
@@ -36,13 +36,13 @@ func TestEntry_WritesTimesAsTheAPIDoes(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			e := cfapi.Entry("x", noon.Add(time.Duration(tt.nanos)).In(time.FixedZone("", -3600)), tt.digits)
+			e := fakecloudflare.Entry("x", noon.Add(time.Duration(tt.nanos)).In(time.FixedZone("", -3600)), tt.digits)
 			assert.True(t, json.Valid(e))
 			var got struct{ ID, When string }
 			require.NoError(t, json.Unmarshal(e, &got))
 			assert.Equal(t, "x", got.ID)
 			assert.Equal(t, tt.want, got.When)
-			when, ok := cfapi.When(e)
+			when, ok := fakecloudflare.When(e)
 			assert.True(t, ok)
 			assert.Equal(t, tt.want, when.Format(time.RFC3339Nano))
 		})
@@ -52,17 +52,17 @@ func TestEntry_WritesTimesAsTheAPIDoes(t *testing.T) {
 func TestWhen_IsNotOKWithoutATime(t *testing.T) {
 	t.Parallel()
 	for _, e := range []string{`{}`, `null`, `"when"`, `{"action":"2026-05-12T12:00:00Z"}`, `{"action":{"time":7}}`, `{"time":"2026-05-12T12:00:00Z"}`, `[{"when":"2026-05-12T12:00:00Z"}]`, `{"when":7}`, `{"when":"now"}`, `{"a":{"when":"2026-05-12T12:00:00Z"}}`, `{"when"`, ``} {
-		_, ok := cfapi.When(json.RawMessage(e))
+		_, ok := fakecloudflare.When(json.RawMessage(e))
 		assert.False(t, ok, e)
 	}
 }
 
 func TestGenerate_DependsOnItsArgumentsAlone(t *testing.T) {
 	t.Parallel()
-	a := cfapi.Generate(7, 500, noon.Add(-time.Hour), noon)
-	assert.Equal(t, a, cfapi.Generate(7, 500, noon.Add(-time.Hour), noon))
+	a := fakecloudflare.Generate(7, 500, noon.Add(-time.Hour), noon)
+	assert.Equal(t, a, fakecloudflare.Generate(7, 500, noon.Add(-time.Hour), noon))
 	seen := make(map[string]bool)
-	for _, e := range append(a, cfapi.Generate(8, 500, noon.Add(-time.Hour), noon)...) {
+	for _, e := range append(a, fakecloudflare.Generate(8, 500, noon.Add(-time.Hour), noon)...) {
 		var got struct{ ID string }
 		require.NoError(t, json.Unmarshal(e, &got))
 		assert.Regexp(t, `^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`, got.ID)
@@ -75,7 +75,7 @@ func TestGenerate_LooksLikeAHistory(t *testing.T) {
 	t.Parallel()
 	const n = 2000
 	from := noon.Add(-24 * time.Hour)
-	entries := cfapi.Generate(1, n, from, noon)
+	entries := fakecloudflare.Generate(1, n, from, noon)
 	require.Len(t, entries, n)
 	size, last, whole := 0, from, 0
 	pairs := make(map[string]int)
@@ -91,7 +91,7 @@ func TestGenerate_LooksLikeAHistory(t *testing.T) {
 		if !strings.Contains(got.When, ".") {
 			whole++
 		}
-		when, ok := cfapi.When(e)
+		when, ok := fakecloudflare.When(e)
 		require.True(t, ok)
 		require.False(t, when.Before(last) || when.After(noon), "%s is out of order", when)
 		last = when
@@ -106,17 +106,17 @@ func TestGenerate_LooksLikeAHistory(t *testing.T) {
 
 func TestGenerate_FillsAnEmptySpan(t *testing.T) {
 	t.Parallel()
-	entries := cfapi.Generate(1, 50, noon, noon)
+	entries := fakecloudflare.Generate(1, 50, noon, noon)
 	require.Len(t, entries, 50)
 	for _, e := range entries {
-		when, _ := cfapi.When(e)
+		when, _ := fakecloudflare.When(e)
 		assert.Equal(t, noon, when)
 	}
 }
 
 func TestLoad_ReadsListsAndReplies(t *testing.T) {
 	t.Parallel()
-	got, err := cfapi.Load(fstest.MapFS{
+	got, err := fakecloudflare.Load(fstest.MapFS{
 		"b.json":     {Data: []byte(`{"success":true,"result":[{"id": "3"},null]}`)},
 		"a.json":     {Data: []byte("\n[ {\"id\": \"1\"} ,\n\"2\"]\n")},
 		"readme.txt": {Data: []byte("no")},
@@ -128,7 +128,7 @@ func TestLoad_ReadsListsAndReplies(t *testing.T) {
 func TestLoad_NamesTheFileAtFault(t *testing.T) {
 	t.Parallel()
 	for _, content := range []string{``, `{`, `{}`, `{"result":{}}`, `7`, `[{]`, `[] []`} {
-		_, err := cfapi.Load(fstest.MapFS{"bad.json": {Data: []byte(content)}})
+		_, err := fakecloudflare.Load(fstest.MapFS{"bad.json": {Data: []byte(content)}})
 		require.ErrorContains(t, err, "bad.json", content)
 	}
 }
@@ -148,7 +148,7 @@ func TestShift_ReplacesTheTimeAlone(t *testing.T) {
 		noon.AddDate(-10, 0, 0):                  {"2016-05-12T11:59:59.25Z", "2016-05-12T11:59:58.000001Z", "2016-05-12T10:59:59Z", "2016-05-12T10:59:59.5Z"},
 		noon.AddDate(-10, 0, 0).Add(9e8).Local(): {"2016-05-12T12:00:00.25Z", "2016-05-12T11:59:59.000001Z", "2016-05-12T11:00:00Z", "2016-05-12T11:00:00.5Z"},
 	} {
-		got := cfapi.Shift(newest, in)
+		got := fakecloudflare.Shift(newest, in)
 		assert.Equal(t, `{ "x":{"when":"2020-01-01T00:00:00Z"}, "when" : "`+want[0]+`" ,"n":1.0}`, string(got[0]))
 		assert.Equal(t, `{"when":"`+want[1]+`","s":"\u003c"}`, string(got[1]))
 		assert.Equal(t, `{"when":"`+want[2]+`"}`, string(got[2]))
@@ -156,12 +156,12 @@ func TestShift_ReplacesTheTimeAlone(t *testing.T) {
 		assert.Equal(t, in[4:], got[4:])
 	}
 	assert.Contains(t, string(in[0]), "10:00:00.25Z", "the originals stay")
-	assert.Empty(t, cfapi.Shift(noon, nil))
+	assert.Empty(t, fakecloudflare.Shift(noon, nil))
 }
 
 func TestFixtures_AreServedVerbatim(t *testing.T) {
 	t.Parallel()
-	s := cfapi.NewServer(cfapi.Options{})
+	s := fakecloudflare.NewServer(fakecloudflare.Options{})
 	s.Add(time.Time{}, fixtures(t)...)
 	s.AddV2(time.Time{}, fixturesV2(t)...)
 	_, v1 := get(t, s, logs+"?per_page=1000&direction=asc")
@@ -178,7 +178,7 @@ func TestFixtures_AreServedVerbatim(t *testing.T) {
 
 func TestFixturesV2_CoverWhatMatters(t *testing.T) {
 	t.Parallel()
-	ordinary, err := cfapi.Load(testdata.EntriesV2())
+	ordinary, err := fakecloudflare.Load(testdata.EntriesV2())
 	require.NoError(t, err)
 	var (
 		have = make(map[string]string)
@@ -190,7 +190,7 @@ func TestFixturesV2_CoverWhatMatters(t *testing.T) {
 		assert.Regexp(t, uuid7, e.ID)
 		assert.False(t, ids[e.ID])
 		ids[e.ID] = true
-		_, ok := cfapi.When(raw)
+		_, ok := fakecloudflare.When(raw)
 		assert.True(t, ok)
 		path, _, _ := strings.Cut(e.Raw.URI, "?")
 		have[e.Raw.Method+" "+hex.ReplaceAllString(path, "*")+" "+e.Action.Description+" "+e.Action.Type] += string(raw)
@@ -224,7 +224,7 @@ func TestFixtures_RecordTheSameChanges(t *testing.T) {
 	t.Parallel()
 	times := make(map[string][]time.Time)
 	for _, raw := range fixtures(t) {
-		if when, ok := cfapi.When(raw); ok {
+		if when, ok := fakecloudflare.When(raw); ok {
 			var e struct {
 				Actor struct{ Email any }
 			}
@@ -233,7 +233,7 @@ func TestFixtures_RecordTheSameChanges(t *testing.T) {
 			times[who] = append(times[who], when)
 		}
 	}
-	ordinary, err := cfapi.Load(testdata.EntriesV2())
+	ordinary, err := fakecloudflare.Load(testdata.EntriesV2())
 	require.NoError(t, err)
 	both := 0
 	for _, raw := range ordinary {
@@ -296,8 +296,8 @@ func TestData_NamesNobodyReal(t *testing.T) {
 	for _, p := range []string{"192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32"} {
 		ours = append(ours, netip.MustParsePrefix(p))
 	}
-	entries := slices.Concat(fixtures(t), fixturesV2(t), cfapi.Generate(3, 300, noon.Add(-time.Hour), noon),
-		cfapi.GenerateV2(3, 1000, noon.Add(-time.Hour), noon))
+	entries := slices.Concat(fixtures(t), fixturesV2(t), fakecloudflare.Generate(3, 300, noon.Add(-time.Hour), noon),
+		fakecloudflare.GenerateV2(3, 1000, noon.Add(-time.Hour), noon))
 	for _, e := range entries {
 		for _, s := range append(v4.FindAllString(string(e), -1), v6.FindAllString(string(e), -1)...) {
 			addr, err := netip.ParseAddr(strings.Trim(s, `"`))
@@ -319,7 +319,7 @@ func fixturesV2(t *testing.T) []json.RawMessage { return load(t, "entries_v2") }
 
 func load(t *testing.T, folder string) []json.RawMessage {
 	t.Helper()
-	entries, err := cfapi.Load(os.DirFS("../../testdata/" + folder))
+	entries, err := fakecloudflare.Load(os.DirFS("../../testdata/" + folder))
 	require.NoError(t, err)
 	require.NotEmpty(t, entries)
 	return entries
@@ -327,7 +327,7 @@ func load(t *testing.T, folder string) []json.RawMessage {
 
 func TestGenerateLarge_IsFullOfEscapes(t *testing.T) {
 	t.Parallel()
-	for _, e := range cfapi.GenerateLarge(1, 20, noon.Add(-time.Hour), noon) {
+	for _, e := range fakecloudflare.GenerateLarge(1, 20, noon.Add(-time.Hour), noon) {
 		assert.InDelta(t, 20<<10, len(e), 2<<10)
 		assert.Greater(t, strings.Count(string(e), `\`), 2000)
 		var got struct{ NewValue, OldValue string }

@@ -1,4 +1,4 @@
-// Package cfapi is a fake of the part of the Cloudflare API that the connector
+// Package fakecloudflare is a fake of the part of the Cloudflare API that the connector
 // talks to, for tests and demonstrations.
 //
 // It implements the parameters of the audit log rather than replaying recorded
@@ -19,7 +19,7 @@
 // A server is reached through a socket, as an [http.Handler], or without one,
 // through [Server.Transport], which starts no goroutine and so works in a
 // bubble of testing/synctest.
-package cfapi
+package fakecloudflare
 
 import (
 	"encoding/json"

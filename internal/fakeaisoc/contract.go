@@ -1,4 +1,4 @@
-package aisocapi
+package fakeaisoc
 
 import (
 	"fmt"

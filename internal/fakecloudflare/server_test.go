@@ -1,4 +1,4 @@
-package cfapi_test
+package fakecloudflare_test
 
 import (
 	"context"
@@ -17,14 +17,14 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
-	"github.com/aisoc/cloudflareaudit/internal/cfapi"
+	"github.com/aisoc/cloudflareaudit/internal/fakecloudflare"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const (
-	logs    = "/accounts/" + cfapi.DefaultAccountID + "/audit_logs"
-	members = "/accounts/" + cfapi.DefaultAccountID + "/members"
+	logs    = "/accounts/" + fakecloudflare.DefaultAccountID + "/audit_logs"
+	members = "/accounts/" + fakecloudflare.DefaultAccountID + "/members"
 )
 
 var noon = time.Date(2026, 5, 12, 12, 0, 0, 0, time.UTC)
@@ -34,9 +34,9 @@ func at(t time.Time) func() time.Time { return func() time.Time { return t } }
 // request makes a request for path, with its query, that carries the token.
 func request(ctx context.Context, t *testing.T, base, path string) *http.Request {
 	t.Helper()
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, base+cfapi.Prefix+path, nil)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, base+fakecloudflare.Prefix+path, nil)
 	require.NoError(t, err)
-	r.Header.Set("Authorization", "Bearer "+cfapi.DefaultToken)
+	r.Header.Set("Authorization", "Bearer "+fakecloudflare.DefaultToken)
 	return r
 }
 
@@ -54,12 +54,12 @@ type envelope struct {
 }
 
 // get fetches path in memory and returns the reply with its body.
-func get(t *testing.T, s *cfapi.Server, path string) (*http.Response, string) {
+func get(t *testing.T, s *fakecloudflare.Server, path string) (*http.Response, string) {
 	t.Helper()
 	return do(t, s, request(t.Context(), t, "https://api.example.com", path))
 }
 
-func do(t *testing.T, s *cfapi.Server, r *http.Request) (*http.Response, string) {
+func do(t *testing.T, s *fakecloudflare.Server, r *http.Request) (*http.Response, string) {
 	t.Helper()
 	resp, err := s.Transport().RoundTrip(r)
 	require.NoError(t, err)
@@ -76,7 +76,7 @@ func decode(t *testing.T, body string) (env envelope) {
 }
 
 // ids fetches a page of the log and returns the ids in it, in one string.
-func ids(t *testing.T, s *cfapi.Server, query string) string {
+func ids(t *testing.T, s *fakecloudflare.Server, query string) string {
 	t.Helper()
 	resp, body := get(t, s, logs+"?"+query)
 	require.Equal(t, http.StatusOK, resp.StatusCode, body)
@@ -91,11 +91,11 @@ func ids(t *testing.T, s *cfapi.Server, query string) string {
 
 // five serves a to e, which stand around 12:00:05 and have been added in
 // another order than they happened in.
-func five(opts cfapi.Options) *cfapi.Server {
-	s := cfapi.NewServer(opts)
-	s.Add(time.Time{}, cfapi.Entry("d", noon.Add(5999*time.Millisecond), 6))
-	s.Add(time.Time{}, cfapi.Entry("b", noon.Add(5*time.Second), 6), cfapi.Entry("e", noon.Add(6*time.Second), 6))
-	s.Add(time.Time{}, cfapi.Entry("a", noon.Add(4999999*time.Microsecond), 6), cfapi.Entry("c", noon.Add(5*time.Second), 6))
+func five(opts fakecloudflare.Options) *fakecloudflare.Server {
+	s := fakecloudflare.NewServer(opts)
+	s.Add(time.Time{}, fakecloudflare.Entry("d", noon.Add(5999*time.Millisecond), 6))
+	s.Add(time.Time{}, fakecloudflare.Entry("b", noon.Add(5*time.Second), 6), fakecloudflare.Entry("e", noon.Add(6*time.Second), 6))
+	s.Add(time.Time{}, fakecloudflare.Entry("a", noon.Add(4999999*time.Microsecond), 6), fakecloudflare.Entry("c", noon.Add(5*time.Second), 6))
 	return s
 }
 
@@ -103,36 +103,36 @@ func TestAuditLogs_ParametersSelectEntries(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name  string
-		opts  cfapi.Options
+		opts  fakecloudflare.Options
 		query string
 		want  string
 	}{
-		{"newest first by default", cfapi.Options{}, "", "e d c b a"},
-		{"descending on demand", cfapi.Options{}, "direction=desc", "e d c b a"},
-		{"ascending with insertion order within one instant", cfapi.Options{}, "direction=asc", "a b c d e"},
-		{"since includes its instant", cfapi.Options{}, "since=2026-05-12T12:00:05Z", "e d c b"},
-		{"since may leave out its instant", cfapi.Options{SinceExclusive: true}, "since=2026-05-12T12:00:05Z", "e d"},
-		{"since has fractions", cfapi.Options{}, "since=2026-05-12T12:00:05.5Z", "e d"},
-		{"since has a zone", cfapi.Options{}, "since=2026-05-12T14:00:05%2B02:00", "e d c b"},
-		{"before includes its second", cfapi.Options{}, "before=2026-05-12T12:00:05Z", "d c b a"},
-		{"before with a fraction includes its second", cfapi.Options{}, "before=2026-05-12T12:00:05.2Z", "d c b a"},
-		{"before may leave out its instant", cfapi.Options{BeforeExclusive: true}, "before=2026-05-12T12:00:05Z", "a"},
-		{"a window of one second", cfapi.Options{}, "since=2026-05-12T12:00:05Z&before=2026-05-12T12:00:05Z", "d c b"},
-		{"a window upside down is empty", cfapi.Options{}, "since=2026-05-12T12:00:06Z&before=2026-05-12T12:00:04Z", ""},
-		{"a date is midnight", cfapi.Options{}, "since=2026-05-12&before=2026-05-13", "e d c b a"},
-		{"nothing before the date", cfapi.Options{}, "before=2026-05-12", ""},
-		{"a first page", cfapi.Options{}, "per_page=2", "e d"},
-		{"a middle page", cfapi.Options{}, "per_page=2&page=2", "c b"},
-		{"a short page", cfapi.Options{}, "per_page=2&page=3", "a"},
-		{"an ascending page", cfapi.Options{}, "per_page=2&page=2&direction=asc", "c d"},
-		{"a page past the end is empty", cfapi.Options{}, "per_page=5&page=2", ""},
-		{"a page far past the end is empty", cfapi.Options{}, "per_page=1000&page=9223372036854775807", ""},
-		{"a page past the end that would be short is empty", cfapi.Options{PastEnd400: true}, "per_page=3&page=3", ""},
-		{"the first page of nothing is empty", cfapi.Options{PastEnd400: true}, "before=2026-05-12", ""},
-		{"a page may begin at the greatest depth", cfapi.Options{MostDepth: 2}, "per_page=2&page=2", "c b"},
-		{"a page is cut to what the server shows at most", cfapi.Options{MostPerPage: 2}, "per_page=5&page=2", "c b"},
-		{"pages are cut after filtering", cfapi.Options{}, "id=a&per_page=1&page=1", "a"},
-		{"unknown parameters are ignored", cfapi.Options{}, "cursor=x", "e d c b a"},
+		{"newest first by default", fakecloudflare.Options{}, "", "e d c b a"},
+		{"descending on demand", fakecloudflare.Options{}, "direction=desc", "e d c b a"},
+		{"ascending with insertion order within one instant", fakecloudflare.Options{}, "direction=asc", "a b c d e"},
+		{"since includes its instant", fakecloudflare.Options{}, "since=2026-05-12T12:00:05Z", "e d c b"},
+		{"since may leave out its instant", fakecloudflare.Options{SinceExclusive: true}, "since=2026-05-12T12:00:05Z", "e d"},
+		{"since has fractions", fakecloudflare.Options{}, "since=2026-05-12T12:00:05.5Z", "e d"},
+		{"since has a zone", fakecloudflare.Options{}, "since=2026-05-12T14:00:05%2B02:00", "e d c b"},
+		{"before includes its second", fakecloudflare.Options{}, "before=2026-05-12T12:00:05Z", "d c b a"},
+		{"before with a fraction includes its second", fakecloudflare.Options{}, "before=2026-05-12T12:00:05.2Z", "d c b a"},
+		{"before may leave out its instant", fakecloudflare.Options{BeforeExclusive: true}, "before=2026-05-12T12:00:05Z", "a"},
+		{"a window of one second", fakecloudflare.Options{}, "since=2026-05-12T12:00:05Z&before=2026-05-12T12:00:05Z", "d c b"},
+		{"a window upside down is empty", fakecloudflare.Options{}, "since=2026-05-12T12:00:06Z&before=2026-05-12T12:00:04Z", ""},
+		{"a date is midnight", fakecloudflare.Options{}, "since=2026-05-12&before=2026-05-13", "e d c b a"},
+		{"nothing before the date", fakecloudflare.Options{}, "before=2026-05-12", ""},
+		{"a first page", fakecloudflare.Options{}, "per_page=2", "e d"},
+		{"a middle page", fakecloudflare.Options{}, "per_page=2&page=2", "c b"},
+		{"a short page", fakecloudflare.Options{}, "per_page=2&page=3", "a"},
+		{"an ascending page", fakecloudflare.Options{}, "per_page=2&page=2&direction=asc", "c d"},
+		{"a page past the end is empty", fakecloudflare.Options{}, "per_page=5&page=2", ""},
+		{"a page far past the end is empty", fakecloudflare.Options{}, "per_page=1000&page=9223372036854775807", ""},
+		{"a page past the end that would be short is empty", fakecloudflare.Options{PastEnd400: true}, "per_page=3&page=3", ""},
+		{"the first page of nothing is empty", fakecloudflare.Options{PastEnd400: true}, "before=2026-05-12", ""},
+		{"a page may begin at the greatest depth", fakecloudflare.Options{MostDepth: 2}, "per_page=2&page=2", "c b"},
+		{"a page is cut to what the server shows at most", fakecloudflare.Options{MostPerPage: 2}, "per_page=5&page=2", "c b"},
+		{"pages are cut after filtering", fakecloudflare.Options{}, "id=a&per_page=1&page=1", "a"},
+		{"unknown parameters are ignored", fakecloudflare.Options{}, "cursor=x", "e d c b a"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -150,7 +150,7 @@ func TestAuditLogs_BadParameterIs400(t *testing.T) {
 	} {
 		t.Run(query, func(t *testing.T) {
 			t.Parallel()
-			resp, body := get(t, five(cfapi.Options{}), logs+"?"+query)
+			resp, body := get(t, five(fakecloudflare.Options{}), logs+"?"+query)
 			assert.Equal(t, http.StatusBadRequest, resp.StatusCode)
 			env := decode(t, body)
 			assert.False(t, env.Success)
@@ -162,19 +162,19 @@ func TestAuditLogs_BadParameterIs400(t *testing.T) {
 
 func TestAuditLogs_PageTooDeepIs400(t *testing.T) {
 	t.Parallel()
-	resp, _ := get(t, five(cfapi.Options{MostDepth: 2}), logs+"?per_page=2&page=3")
+	resp, _ := get(t, five(fakecloudflare.Options{MostDepth: 2}), logs+"?per_page=2&page=3")
 	assert.Equal(t, http.StatusBadRequest, resp.StatusCode)
 }
 
 func TestAuditLogs_AReplicaLags(t *testing.T) {
 	t.Parallel()
 	lag := time.Duration(0)
-	s := cfapi.NewServer(cfapi.Options{
+	s := fakecloudflare.NewServer(fakecloudflare.Options{
 		Clock: func() time.Time { return noon.Add(time.Minute) },
 		Lag:   func() time.Duration { return lag },
 	})
-	s.Add(noon, cfapi.Entry("a", noon, 0))
-	s.Add(noon.Add(time.Minute), cfapi.Entry("b", noon, 0))
+	s.Add(noon, fakecloudflare.Entry("a", noon, 0))
+	s.Add(noon.Add(time.Minute), fakecloudflare.Entry("b", noon, 0))
 	assert.Equal(t, "b a", ids(t, s, ""))
 	lag = time.Second
 	assert.Equal(t, "a", ids(t, s, ""))
@@ -182,9 +182,9 @@ func TestAuditLogs_AReplicaLags(t *testing.T) {
 
 func TestAuditLogs_PageSizeIsAHundredUnlessAsked(t *testing.T) {
 	t.Parallel()
-	s := cfapi.NewServer(cfapi.Options{})
+	s := fakecloudflare.NewServer(fakecloudflare.Options{})
 	for i := range 1001 {
-		s.Add(time.Time{}, cfapi.Entry(fmt.Sprint(i), noon, 0))
+		s.Add(time.Time{}, fakecloudflare.Entry(fmt.Sprint(i), noon, 0))
 	}
 	for query, want := range map[string]int{"": 100, "per_page=1000": 1000, "per_page=1000&page=2": 1} {
 		assert.Len(t, strings.Fields(ids(t, s, query)), want, query)
@@ -194,7 +194,7 @@ func TestAuditLogs_PageSizeIsAHundredUnlessAsked(t *testing.T) {
 
 func TestAuditLogs_PastEnd400OnlyWhenPagesAreFull(t *testing.T) {
 	t.Parallel()
-	s := five(cfapi.Options{PastEnd400: true})
+	s := five(fakecloudflare.Options{PastEnd400: true})
 	for query, want := range map[string]int{
 		"per_page=5&page=1": http.StatusOK,
 		"per_page=5&page=2": http.StatusBadRequest,
@@ -208,7 +208,7 @@ func TestAuditLogs_PastEnd400OnlyWhenPagesAreFull(t *testing.T) {
 
 func TestAuditLogs_FiltersByEquality(t *testing.T) {
 	t.Parallel()
-	s := cfapi.NewServer(cfapi.Options{})
+	s := fakecloudflare.NewServer(fakecloudflare.Options{})
 	s.Add(noon,
 		json.RawMessage(`{"id":"a","action":{"type":"rec_add"},"actor":{"id":"u1","email":"alice@example.com","ip":"192.0.2.1"},"owner":{"id":"u1"},"metadata":{"zone_name":"example.com"}}`),
 		json.RawMessage(`{"id":"b","action":{"type":"rec_del"},"actor":{"id":"u2","email":"bob@example.com","ip":"192.0.2.2"},"owner":{"id":"acc"},"newValueJson":{"zone_name":"example.net"}}`),
@@ -235,9 +235,9 @@ func TestAuditLogs_FiltersByEquality(t *testing.T) {
 func TestAuditLogs_EntryIsServedOnlyOnceVisible(t *testing.T) {
 	t.Parallel()
 	now := noon
-	s := cfapi.NewServer(cfapi.Options{Clock: func() time.Time { return now }})
-	s.Add(noon, cfapi.Entry("early", noon.Add(-time.Minute), 0))
-	s.Add(noon.Add(time.Hour), cfapi.Entry("late", noon.Add(-2*time.Minute), 0))
+	s := fakecloudflare.NewServer(fakecloudflare.Options{Clock: func() time.Time { return now }})
+	s.Add(noon, fakecloudflare.Entry("early", noon.Add(-time.Minute), 0))
+	s.Add(noon.Add(time.Hour), fakecloudflare.Entry("late", noon.Add(-2*time.Minute), 0))
 	assert.Equal(t, "early", ids(t, s, ""))
 	now = noon.Add(time.Hour - 1)
 	assert.Equal(t, "early", ids(t, s, ""))
@@ -248,8 +248,8 @@ func TestAuditLogs_EntryIsServedOnlyOnceVisible(t *testing.T) {
 
 func TestAuditLogs_EntryWithoutTimeStandsByItsNeighbour(t *testing.T) {
 	t.Parallel()
-	s := cfapi.NewServer(cfapi.Options{Clock: at(noon.Add(time.Hour))})
-	s.Add(noon.Add(time.Hour), json.RawMessage(`{"id":"first"}`), cfapi.Entry("x", noon, 0), json.RawMessage(`{"id":"next","when":7}`))
+	s := fakecloudflare.NewServer(fakecloudflare.Options{Clock: at(noon.Add(time.Hour))})
+	s.Add(noon.Add(time.Hour), json.RawMessage(`{"id":"first"}`), fakecloudflare.Entry("x", noon, 0), json.RawMessage(`{"id":"next","when":7}`))
 	assert.Equal(t, "next x", ids(t, s, "before=2026-05-12T12:30:00Z"))
 	assert.Equal(t, "first", ids(t, s, "since=2026-05-12T13:00:00Z"))
 }
@@ -257,7 +257,7 @@ func TestAuditLogs_EntryWithoutTimeStandsByItsNeighbour(t *testing.T) {
 func TestAuditLogs_EntriesAreServedVerbatim(t *testing.T) {
 	t.Parallel()
 	odd := `{ "when":"2026-05-12T12:00:00Z",` + "\n\t" + `"n":1.10e+2,"big":9007199254740993,"s":"\u003c<&\u0000 ü \ud83d","k":1,"k":2}`
-	s := cfapi.NewServer(cfapi.Options{})
+	s := fakecloudflare.NewServer(fakecloudflare.Options{})
 	s.Add(time.Time{}, json.RawMessage(odd), json.RawMessage(`"text"`))
 	_, body := get(t, s, logs+"?direction=asc")
 	assert.Equal(t, `{"result":[`+odd+`,"text"],"success":true,"errors":[],"messages":[]}`, body)
@@ -265,16 +265,16 @@ func TestAuditLogs_EntriesAreServedVerbatim(t *testing.T) {
 
 func TestAuditLogs_ErrorsOfASuccessMayBeNull(t *testing.T) {
 	t.Parallel()
-	_, body := get(t, cfapi.NewServer(cfapi.Options{ErrorsNull: true}), logs)
+	_, body := get(t, fakecloudflare.NewServer(fakecloudflare.Options{ErrorsNull: true}), logs)
 	assert.Equal(t, `{"result":[],"success":true,"errors":null,"messages":[]}`, body)
 }
 
 func TestDate_IsTheServersClock(t *testing.T) {
 	t.Parallel()
 	berlin := time.FixedZone("", 7200)
-	resp, _ := get(t, cfapi.NewServer(cfapi.Options{Clock: at(noon.In(berlin))}), logs)
+	resp, _ := get(t, fakecloudflare.NewServer(fakecloudflare.Options{Clock: at(noon.In(berlin))}), logs)
 	assert.Equal(t, "Tue, 12 May 2026 12:00:00 GMT", resp.Header.Get("Date"))
-	resp, _ = get(t, cfapi.NewServer(cfapi.Options{Clock: at(noon), NoDate: true}), logs)
+	resp, _ = get(t, fakecloudflare.NewServer(fakecloudflare.Options{Clock: at(noon), NoDate: true}), logs)
 	assert.NotContains(t, resp.Header, "Date")
 }
 
@@ -282,12 +282,12 @@ func TestAuth_EveryRefusalHasItsStatusAndCode(t *testing.T) {
 	t.Parallel()
 	const (
 		other   = "11111111111111111111111111111111"
-		good    = "Bearer " + cfapi.DefaultToken
-		account = "/accounts/" + cfapi.DefaultAccountID
+		good    = "Bearer " + fakecloudflare.DefaultToken
+		account = "/accounts/" + fakecloudflare.DefaultAccountID
 	)
 	tests := []struct {
 		name, path, auth string
-		kind             cfapi.TokenKind
+		kind             fakecloudflare.TokenKind
 		status, code     int
 	}{
 		{"header missing", logs, "", 0, 400, 6003},
@@ -297,8 +297,8 @@ func TestAuth_EveryRefusalHasItsStatusAndCode(t *testing.T) {
 		{"wrong token", logs, "Bearer wrong", 0, 403, 10000},
 		{"wrong token for members", members, "Bearer wrong", 0, 403, 10000},
 		{"wrong token to verify", account + "/tokens/verify", "Bearer wrong", 0, 401, 1000},
-		{"account token on the user endpoint", "/user/tokens/verify", good, cfapi.AccountToken, 401, 1000},
-		{"user token on the account endpoint", account + "/tokens/verify", good, cfapi.UserToken, 401, 1000},
+		{"account token on the user endpoint", "/user/tokens/verify", good, fakecloudflare.AccountToken, 401, 1000},
+		{"user token on the account endpoint", account + "/tokens/verify", good, fakecloudflare.UserToken, 401, 1000},
 		{"description of the token, which it may not read", account + "/tokens/ed17574386854bf78a67040be0a770b0", good, 0, 403, 10000},
 		{"account not ours", "/accounts/" + other + "/audit_logs", good, 0, 403, 10000},
 		{"account unknown", "/accounts/" + strings.Repeat("2", 32) + "/audit_logs", good, 0, 404, 7003},
@@ -309,7 +309,7 @@ func TestAuth_EveryRefusalHasItsStatusAndCode(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			s := cfapi.NewServer(cfapi.Options{OtherAccounts: []string{other}, TokenKind: tt.kind})
+			s := fakecloudflare.NewServer(fakecloudflare.Options{OtherAccounts: []string{other}, TokenKind: tt.kind})
 			r := request(t.Context(), t, "https://api.example.com", tt.path)
 			r.Header.Set("Authorization", tt.auth)
 			resp, body := do(t, s, r)
@@ -329,17 +329,17 @@ func TestAuth_OnlyGetIsAllowed(t *testing.T) {
 	t.Parallel()
 	r := request(t.Context(), t, "https://api.example.com", logs)
 	r.Method = http.MethodPost
-	resp, _ := do(t, five(cfapi.Options{}), r)
+	resp, _ := do(t, five(fakecloudflare.Options{}), r)
 	assert.Equal(t, http.StatusMethodNotAllowed, resp.StatusCode)
 }
 
 func TestVerify_SuccessCarriesItsCodeAsAMessage(t *testing.T) {
 	t.Parallel()
-	for path, opts := range map[string]cfapi.Options{
-		"/accounts/" + cfapi.DefaultAccountID + "/tokens/verify": {TokenStatus: "expired", TokenExpires: noon},
-		"/user/tokens/verify": {TokenKind: cfapi.UserToken},
+	for path, opts := range map[string]fakecloudflare.Options{
+		"/accounts/" + fakecloudflare.DefaultAccountID + "/tokens/verify": {TokenStatus: "expired", TokenExpires: noon},
+		"/user/tokens/verify": {TokenKind: fakecloudflare.UserToken},
 	} {
-		resp, body := get(t, cfapi.NewServer(opts), path)
+		resp, body := get(t, fakecloudflare.NewServer(opts), path)
 		assert.Equal(t, http.StatusOK, resp.StatusCode, body)
 		env := decode(t, body)
 		assert.True(t, env.Success)
@@ -364,7 +364,7 @@ func TestVerify_SuccessCarriesItsCodeAsAMessage(t *testing.T) {
 
 func TestMembers_ArePagedWithResultInfo(t *testing.T) {
 	t.Parallel()
-	s := cfapi.NewServer(cfapi.Options{})
+	s := fakecloudflare.NewServer(fakecloudflare.Options{})
 	var list []json.RawMessage
 	for i := range 45 {
 		list = append(list, json.RawMessage(fmt.Sprintf(`{"id":"m%d"}`, i)))
@@ -389,9 +389,9 @@ func TestMembers_ArePagedWithResultInfo(t *testing.T) {
 
 func TestTokens_AreFoundByTheirIDAndTheirOwner(t *testing.T) {
 	t.Parallel()
-	const ofAccount, ofUser = "/accounts/" + cfapi.DefaultAccountID + "/tokens/", "/user/tokens/"
-	for _, kind := range []cfapi.TokenKind{cfapi.AccountToken, cfapi.UserToken} {
-		s := cfapi.NewServer(cfapi.Options{TokenKind: kind})
+	const ofAccount, ofUser = "/accounts/" + fakecloudflare.DefaultAccountID + "/tokens/", "/user/tokens/"
+	for _, kind := range []fakecloudflare.TokenKind{fakecloudflare.AccountToken, fakecloudflare.UserToken} {
+		s := fakecloudflare.NewServer(fakecloudflare.Options{TokenKind: kind})
 		s.SetTokens(json.RawMessage(`{"id":"a","policies":[]}`), json.RawMessage(`{"id":"b"}`))
 		s.SetUserTokens(json.RawMessage(`{"id":"u"}`))
 		resp, body := get(t, s, ofAccount+"a")
@@ -400,8 +400,8 @@ func TestTokens_AreFoundByTheirIDAndTheirOwner(t *testing.T) {
 		for path, status := range map[string]int{
 			ofAccount + "u": http.StatusNotFound,
 			ofAccount:       http.StatusNotFound,
-			ofUser + "u":    map[cfapi.TokenKind]int{cfapi.AccountToken: http.StatusForbidden, cfapi.UserToken: http.StatusOK}[kind],
-			ofUser + "a":    map[cfapi.TokenKind]int{cfapi.AccountToken: http.StatusForbidden, cfapi.UserToken: http.StatusNotFound}[kind],
+			ofUser + "u":    map[fakecloudflare.TokenKind]int{fakecloudflare.AccountToken: http.StatusForbidden, fakecloudflare.UserToken: http.StatusOK}[kind],
+			ofUser + "a":    map[fakecloudflare.TokenKind]int{fakecloudflare.AccountToken: http.StatusForbidden, fakecloudflare.UserToken: http.StatusNotFound}[kind],
 		} {
 			resp, _ := get(t, s, path)
 			assert.Equal(t, status, resp.StatusCode, path)
@@ -411,8 +411,8 @@ func TestTokens_AreFoundByTheirIDAndTheirOwner(t *testing.T) {
 
 func TestDeny_TakesAPermissionAndGivesItBack(t *testing.T) {
 	t.Parallel()
-	const account = "/accounts/" + cfapi.DefaultAccountID
-	s := cfapi.NewServer(cfapi.Options{TokenKind: cfapi.UserToken})
+	const account = "/accounts/" + fakecloudflare.DefaultAccountID
+	s := fakecloudflare.NewServer(fakecloudflare.Options{TokenKind: fakecloudflare.UserToken})
 	s.SetTokens(json.RawMessage(`{"id":"a"}`))
 	s.SetUserTokens(json.RawMessage(`{"id":"u"}`))
 	paths := map[string]string{
@@ -440,10 +440,10 @@ func TestDeny_TakesAPermissionAndGivesItBack(t *testing.T) {
 
 func TestRequests_RecordWhatWasAskedAndAnswered(t *testing.T) {
 	t.Parallel()
-	s := five(cfapi.Options{Clock: at(noon)})
-	s.Fault(func(n int, _ *http.Request) *cfapi.Fault {
+	s := five(fakecloudflare.Options{Clock: at(noon)})
+	s.Fault(func(n int, _ *http.Request) *fakecloudflare.Fault {
 		if n == 2 {
-			return cfapi.Status(http.StatusTooManyRequests, 971, "slow down", nil)
+			return fakecloudflare.Status(http.StatusTooManyRequests, 971, "slow down", nil)
 		}
 		return nil
 	})
@@ -453,9 +453,9 @@ func TestRequests_RecordWhatWasAskedAndAnswered(t *testing.T) {
 	require.Len(t, seen, 2)
 	first := seen[0]
 	assert.Equal(t, "api.example.com", first.Host)
-	assert.Equal(t, cfapi.Prefix+logs, first.Path)
+	assert.Equal(t, fakecloudflare.Prefix+logs, first.Path)
 	assert.Equal(t, url.Values{"per_page": {"2"}, "page": {"3"}}, first.Query)
-	assert.Equal(t, "Bearer "+cfapi.DefaultToken, first.Header.Get("Authorization"))
+	assert.Equal(t, "Bearer "+fakecloudflare.DefaultToken, first.Header.Get("Authorization"))
 	assert.Equal(t, noon, first.At)
 	assert.Equal(t, []int{200, 1, 429, 0}, []int{first.Status, first.Entries, seen[1].Status, seen[1].Entries})
 	seen[0].Status = 0
@@ -464,16 +464,16 @@ func TestRequests_RecordWhatWasAskedAndAnswered(t *testing.T) {
 
 func TestServer_IsSafeForConcurrentUse(t *testing.T) {
 	t.Parallel()
-	s := five(cfapi.Options{})
+	s := five(fakecloudflare.Options{})
 	calls := 0
-	s.Fault(func(int, *http.Request) *cfapi.Fault { calls++; return nil })
+	s.Fault(func(int, *http.Request) *fakecloudflare.Fault { calls++; return nil })
 	var wg sync.WaitGroup
 	for i := range 8 {
 		wg.Go(func() {
 			for range 10 {
-				s.Add(noon, cfapi.Entry("n", noon.Add(-time.Duration(i)*time.Second), 0))
-				r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, cfapi.Prefix+logs, nil)
-				r.Header.Set("Authorization", "Bearer "+cfapi.DefaultToken)
+				s.Add(noon, fakecloudflare.Entry("n", noon.Add(-time.Duration(i)*time.Second), 0))
+				r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, fakecloudflare.Prefix+logs, nil)
+				r.Header.Set("Authorization", "Bearer "+fakecloudflare.DefaultToken)
 				w := httptest.NewRecorder()
 				s.ServeHTTP(w, r)
 				assert.Equal(t, http.StatusOK, w.Code)
@@ -490,7 +490,7 @@ func TestServer_IsSafeForConcurrentUse(t *testing.T) {
 func TestStore_TakesManyEntriesOneByOne(t *testing.T) {
 	t.Parallel()
 	const n = 40_000
-	s := cfapi.NewServer(cfapi.Options{})
+	s := fakecloudflare.NewServer(fakecloudflare.Options{})
 	raw := json.RawMessage(`{"id":"x","when":"2026-05-12T12:00:00Z"}`)
 	for range n {
 		s.Add(time.Time{}, raw)
@@ -506,14 +506,14 @@ func TestStore_TakesManyEntriesOneByOne(t *testing.T) {
 func TestServer_AccountsAndPoliciesOfTheToken(t *testing.T) {
 	t.Parallel()
 	const id, sees = "ed17574386854bf78a67040be0a770b0", "b1946ac92492d2347c6235b4d2611184"
-	for kind, paths := range map[cfapi.TokenKind][2]string{
-		cfapi.AccountToken: {"/accounts/" + cfapi.DefaultAccountID + "/tokens/" + id, "/user/tokens/" + id},
-		cfapi.UserToken:    {"/user/tokens/" + id, "/accounts/" + cfapi.DefaultAccountID + "/tokens/" + id},
+	for kind, paths := range map[fakecloudflare.TokenKind][2]string{
+		fakecloudflare.AccountToken: {"/accounts/" + fakecloudflare.DefaultAccountID + "/tokens/" + id, "/user/tokens/" + id},
+		fakecloudflare.UserToken:    {"/user/tokens/" + id, "/accounts/" + fakecloudflare.DefaultAccountID + "/tokens/" + id},
 	} {
-		s := cfapi.NewServer(cfapi.Options{TokenKind: kind, TokenPolicies: `[{"effect":"allow"}]`, SeesAccounts: []string{sees}})
+		s := fakecloudflare.NewServer(fakecloudflare.Options{TokenKind: kind, TokenPolicies: `[{"effect":"allow"}]`, SeesAccounts: []string{sees}})
 		get := func(path string) (int, string) {
-			req := httptest.NewRequest(http.MethodGet, cfapi.Prefix+path, nil)
-			req.Header.Set("Authorization", "Bearer "+cfapi.DefaultToken)
+			req := httptest.NewRequest(http.MethodGet, fakecloudflare.Prefix+path, nil)
+			req.Header.Set("Authorization", "Bearer "+fakecloudflare.DefaultToken)
 			rec := httptest.NewRecorder()
 			s.ServeHTTP(rec, req)
 			return rec.Code, rec.Body.String()
@@ -525,7 +525,7 @@ func TestServer_AccountsAndPoliciesOfTheToken(t *testing.T) {
 		assert.Equal(t, 403, code)
 		code, body = get("/accounts")
 		assert.Equal(t, 200, code)
-		assert.Contains(t, body, cfapi.DefaultAccountID)
+		assert.Contains(t, body, fakecloudflare.DefaultAccountID)
 		assert.Contains(t, body, sees)
 	}
 }

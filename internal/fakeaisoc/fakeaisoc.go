@@ -1,4 +1,4 @@
-// Package aisocapi is a fake of AiSOC's ingestion service, for tests.
+// Package fakeaisoc is a fake of AiSOC's ingestion service, for tests.
 //
 // It keeps the rules that the service is known to have: the limit of a batch,
 // what makes it refuse one as a whole, the reply that counts, and the queue
@@ -9,7 +9,7 @@
 // A server is reached through a socket, as an [http.Handler], or without one,
 // as an [http.RoundTripper], which starts no goroutine and so works in a bubble
 // of testing/synctest.
-package aisocapi
+package fakeaisoc
 
 import (
 	"bytes"
@@ -152,7 +152,7 @@ func (s *Server) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-var errBroken = errors.New("aisocapi: connection reset")
+var errBroken = errors.New("fakeaisoc: connection reset")
 
 func (s *Server) respond(r *http.Request) (*http.Response, error) {
 	body, err := io.ReadAll(r.Body)

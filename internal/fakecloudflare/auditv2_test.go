@@ -1,4 +1,4 @@
-package cfapi_test
+package fakecloudflare_test
 
 import (
 	"encoding/json"
@@ -14,11 +14,11 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/aisoc/cloudflareaudit/internal/cfapi"
+	"github.com/aisoc/cloudflareaudit/internal/fakecloudflare"
 )
 
 const (
-	logsV2 = "/accounts/" + cfapi.DefaultAccountID + "/logs/audit"
+	logsV2 = "/accounts/" + fakecloudflare.DefaultAccountID + "/logs/audit"
 	window = "since=2026-05-12T00:00:00Z&before=2026-05-13T00:00:00Z"
 )
 
@@ -30,7 +30,7 @@ type pageV2 struct {
 }
 
 // askV2 fetches a page of v2.
-func askV2(t *testing.T, s *cfapi.Server, query string) (p pageV2) {
+func askV2(t *testing.T, s *fakecloudflare.Server, query string) (p pageV2) {
 	t.Helper()
 	resp, body := get(t, s, logsV2+"?"+query)
 	p.status = resp.StatusCode
@@ -58,7 +58,7 @@ func askV2(t *testing.T, s *cfapi.Server, query string) (p pageV2) {
 
 // walkV2 follows the cursors of v2 and returns its pages, divided by "|". It
 // gives up after 100.
-func walkV2(t *testing.T, s *cfapi.Server, query string) string {
+func walkV2(t *testing.T, s *fakecloudflare.Server, query string) string {
 	t.Helper()
 	var pages []string
 	p := askV2(t, s, query)
@@ -74,11 +74,11 @@ func walkV2(t *testing.T, s *cfapi.Server, query string) string {
 }
 
 // fiveV2 is five for v2.
-func fiveV2(opts cfapi.Options) *cfapi.Server {
-	s := cfapi.NewServer(opts)
-	s.AddV2(time.Time{}, cfapi.EntryV2("d", noon.Add(5999*time.Millisecond), 6))
-	s.AddV2(time.Time{}, cfapi.EntryV2("b", noon.Add(5*time.Second), 6), cfapi.EntryV2("e", noon.Add(6*time.Second), 6))
-	s.AddV2(time.Time{}, cfapi.EntryV2("a", noon.Add(4999999*time.Microsecond), 6), cfapi.EntryV2("c", noon.Add(5*time.Second), 6))
+func fiveV2(opts fakecloudflare.Options) *fakecloudflare.Server {
+	s := fakecloudflare.NewServer(opts)
+	s.AddV2(time.Time{}, fakecloudflare.EntryV2("d", noon.Add(5999*time.Millisecond), 6))
+	s.AddV2(time.Time{}, fakecloudflare.EntryV2("b", noon.Add(5*time.Second), 6), fakecloudflare.EntryV2("e", noon.Add(6*time.Second), 6))
+	s.AddV2(time.Time{}, fakecloudflare.EntryV2("a", noon.Add(4999999*time.Microsecond), 6), fakecloudflare.EntryV2("c", noon.Add(5*time.Second), 6))
 	return s
 }
 
@@ -86,30 +86,30 @@ func TestAuditV2_ParametersSelectEntries(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name  string
-		opts  cfapi.Options
+		opts  fakecloudflare.Options
 		query string
 		want  string
 	}{
-		{"newest first by default", cfapi.Options{}, window, "e d c b a"},
-		{"descending on demand", cfapi.Options{}, window + "&direction=desc", "e d c b a"},
-		{"ascending", cfapi.Options{}, window + "&direction=asc", "a b c d e"},
-		{"since includes its instant", cfapi.Options{}, "since=2026-05-12T12:00:05Z&before=2026-05-13", "e d c b"},
-		{"since may leave out its instant", cfapi.Options{SinceExclusive: true}, "since=2026-05-12T12:00:05Z&before=2026-05-13", "e d"},
-		{"before includes its second", cfapi.Options{}, "since=2026-05-12&before=2026-05-12T12:00:05Z", "d c b a"},
-		{"before may leave out its instant", cfapi.Options{BeforeExclusive: true}, "since=2026-05-12&before=2026-05-12T12:00:05Z", "a"},
-		{"a window upside down is empty", cfapi.Options{}, "since=2026-05-13&before=2026-05-12", ""},
-		{"cursors lead through the window", cfapi.Options{}, window + "&limit=2", "e d|c b|a"},
-		{"cursors lead upwards too", cfapi.Options{}, window + "&limit=2&direction=asc", "a b|c d|e"},
-		{"a full last page has no cursor", cfapi.Options{}, window + "&limit=5", "e d c b a"},
-		{"a limit is cut to what the server shows at most", cfapi.Options{MostLimit: 3}, window + "&limit=5", "e d c|b a"},
-		{"the usual limit is cut as well", cfapi.Options{MostLimit: 4}, window, "e d c b|a"},
-		{"a limit of the most is let pass", cfapi.Options{MostLimit: 4, OverLimit400: true}, window + "&limit=4", "e d c b|a"},
-		{"the usual limit is cut even where a greater one is refused", cfapi.Options{MostLimit: 4, OverLimit400: true}, window, "e d c b|a"},
-		{"a window may reach as far as a time can", cfapi.Options{}, "since=0001-01-01T00:00:00Z&before=9999-12-31T23:59:59Z&limit=3", "e d c|b a"},
-		{"an empty page may end a full one", cfapi.Options{EmptyLastPage: true}, window + "&limit=5", "e d c b a|"},
-		{"an empty page may end a short one", cfapi.Options{EmptyLastPage: true}, window + "&limit=3", "e d c|b a|"},
-		{"nothing is one page all the same", cfapi.Options{EmptyLastPage: true}, "since=2026-05-13&before=2026-05-14", ""},
-		{"pages and what belongs to v1 are ignored", cfapi.Options{MostPerPage: 1, MostDepth: 1}, window + "&page=x&per_page=2&hide_user_logs=maybe", "e d c b a"},
+		{"newest first by default", fakecloudflare.Options{}, window, "e d c b a"},
+		{"descending on demand", fakecloudflare.Options{}, window + "&direction=desc", "e d c b a"},
+		{"ascending", fakecloudflare.Options{}, window + "&direction=asc", "a b c d e"},
+		{"since includes its instant", fakecloudflare.Options{}, "since=2026-05-12T12:00:05Z&before=2026-05-13", "e d c b"},
+		{"since may leave out its instant", fakecloudflare.Options{SinceExclusive: true}, "since=2026-05-12T12:00:05Z&before=2026-05-13", "e d"},
+		{"before includes its second", fakecloudflare.Options{}, "since=2026-05-12&before=2026-05-12T12:00:05Z", "d c b a"},
+		{"before may leave out its instant", fakecloudflare.Options{BeforeExclusive: true}, "since=2026-05-12&before=2026-05-12T12:00:05Z", "a"},
+		{"a window upside down is empty", fakecloudflare.Options{}, "since=2026-05-13&before=2026-05-12", ""},
+		{"cursors lead through the window", fakecloudflare.Options{}, window + "&limit=2", "e d|c b|a"},
+		{"cursors lead upwards too", fakecloudflare.Options{}, window + "&limit=2&direction=asc", "a b|c d|e"},
+		{"a full last page has no cursor", fakecloudflare.Options{}, window + "&limit=5", "e d c b a"},
+		{"a limit is cut to what the server shows at most", fakecloudflare.Options{MostLimit: 3}, window + "&limit=5", "e d c|b a"},
+		{"the usual limit is cut as well", fakecloudflare.Options{MostLimit: 4}, window, "e d c b|a"},
+		{"a limit of the most is let pass", fakecloudflare.Options{MostLimit: 4, OverLimit400: true}, window + "&limit=4", "e d c b|a"},
+		{"the usual limit is cut even where a greater one is refused", fakecloudflare.Options{MostLimit: 4, OverLimit400: true}, window, "e d c b|a"},
+		{"a window may reach as far as a time can", fakecloudflare.Options{}, "since=0001-01-01T00:00:00Z&before=9999-12-31T23:59:59Z&limit=3", "e d c|b a"},
+		{"an empty page may end a full one", fakecloudflare.Options{EmptyLastPage: true}, window + "&limit=5", "e d c b a|"},
+		{"an empty page may end a short one", fakecloudflare.Options{EmptyLastPage: true}, window + "&limit=3", "e d c|b a|"},
+		{"nothing is one page all the same", fakecloudflare.Options{EmptyLastPage: true}, "since=2026-05-13&before=2026-05-14", ""},
+		{"pages and what belongs to v1 are ignored", fakecloudflare.Options{MostPerPage: 1, MostDepth: 1}, window + "&page=x&per_page=2&hide_user_logs=maybe", "e d c b a"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -121,9 +121,9 @@ func TestAuditV2_ParametersSelectEntries(t *testing.T) {
 
 func TestAuditV2_LimitIsAHundredUnlessAskedAndAThousandAtMost(t *testing.T) {
 	t.Parallel()
-	s := cfapi.NewServer(cfapi.Options{})
+	s := fakecloudflare.NewServer(fakecloudflare.Options{})
 	for i := range 1001 {
-		s.AddV2(time.Time{}, cfapi.EntryV2(fmt.Sprint(i), noon, 0))
+		s.AddV2(time.Time{}, fakecloudflare.EntryV2(fmt.Sprint(i), noon, 0))
 	}
 	assert.Equal(t, 1001, s.LenV2())
 	assert.Zero(t, s.Len())
@@ -134,7 +134,7 @@ func TestAuditV2_LimitIsAHundredUnlessAskedAndAThousandAtMost(t *testing.T) {
 
 func TestAuditV2_BadParameterIs400WithoutACode(t *testing.T) {
 	t.Parallel()
-	s := fiveV2(cfapi.Options{MostLimit: 100, OverLimit400: true})
+	s := fiveV2(fakecloudflare.Options{MostLimit: 100, OverLimit400: true})
 	for _, query := range []string{
 		"", "since=2026-05-12", "before=2026-05-12", "since=&before=2026-05-12", "since=2026-05-12&before=now",
 		window + "&direction=up", window + "&limit=0", window + "&limit=", window + "&limit=x", window + "&limit=101",
@@ -159,24 +159,24 @@ func TestAuditV2_BadParameterIs400WithoutACode(t *testing.T) {
 func TestAuditV2_ReplyHasItsOwnShape(t *testing.T) {
 	t.Parallel()
 	odd := `{ "action":{"time":"2026-05-12T12:00:00Z"},` + "\n" + `"n":1.10e+2,"s":"\u003c<\ud83d"}`
-	s := cfapi.NewServer(cfapi.Options{})
+	s := fakecloudflare.NewServer(fakecloudflare.Options{})
 	s.AddV2(time.Time{}, json.RawMessage(odd))
 	_, body := get(t, s, logsV2+"?"+window)
 	assert.Equal(t, `{"success":true,"errors":[],"result":[`+odd+`],"result_info":{"count":1}}`, body)
-	_, body = get(t, cfapi.NewServer(cfapi.Options{ErrorsNull: true}), logsV2+"?"+window)
+	_, body = get(t, fakecloudflare.NewServer(fakecloudflare.Options{ErrorsNull: true}), logsV2+"?"+window)
 	assert.Equal(t, `{"success":true,"errors":null,"result":[],"result_info":{"count":0}}`, body)
 }
 
 func TestAuditV2_CursorBelongsToItsWindow(t *testing.T) {
 	t.Parallel()
-	s := fiveV2(cfapi.Options{})
+	s := fiveV2(fakecloudflare.Options{})
 	p := askV2(t, s, window+"&limit=2")
 	with := func(query string) pageV2 { return askV2(t, s, query+"&cursor="+url.QueryEscape(p.cursor)) }
 	assert.Equal(t, "c b", with(window+"&limit=2").ids)
 	assert.Equal(t, "c", with(window+"&limit=1").ids, "the limit may be another one")
 	assert.Equal(t, "c b a", with(window).ids, "or the usual one")
 	assert.Equal(t, "c b a", with("since=2026-05-12T02:00:00%2B02:00&before=2026-05-13T00:00:00.000Z").ids, "the same window in other words")
-	assert.Equal(t, "c b a", askV2(t, fiveV2(cfapi.Options{}), window+"&cursor="+url.QueryEscape(p.cursor)).ids, "it outlives the server")
+	assert.Equal(t, "c b a", askV2(t, fiveV2(fakecloudflare.Options{}), window+"&cursor="+url.QueryEscape(p.cursor)).ids, "it outlives the server")
 	for _, other := range []string{
 		"since=2026-05-12T00:00:01Z&before=2026-05-13T00:00:00Z",
 		"since=2026-05-12T00:00:00Z&before=2026-05-13T00:00:01Z",
@@ -192,16 +192,16 @@ func TestAuditV2_CursorBelongsToItsWindow(t *testing.T) {
 func TestAuditV2_WhatComesInAboveTheCursorIsNotSeen(t *testing.T) {
 	t.Parallel()
 	for direction, want := range map[string]string{"desc": "c bb b a aa", "asc": "c cc d e ee"} {
-		s := fiveV2(cfapi.Options{})
+		s := fiveV2(fakecloudflare.Options{})
 		query := window + "&direction=" + direction
 		p := askV2(t, s, query+"&limit=2")
-		s.AddV2(time.Time{}, cfapi.EntryV2("aa", noon, 0), cfapi.EntryV2("ee", noon.Add(time.Minute), 0))
+		s.AddV2(time.Time{}, fakecloudflare.EntryV2("aa", noon, 0), fakecloudflare.EntryV2("ee", noon.Add(time.Minute), 0))
 		if direction == "desc" {
 			// Of the instant of d, which was the last one, and of that of b.
-			s.AddV2(time.Time{}, cfapi.EntryV2("dd", noon.Add(5999*time.Millisecond), 6), cfapi.EntryV2("bb", noon.Add(5*time.Second-1e3), 6))
+			s.AddV2(time.Time{}, fakecloudflare.EntryV2("dd", noon.Add(5999*time.Millisecond), 6), fakecloudflare.EntryV2("bb", noon.Add(5*time.Second-1e3), 6))
 			want = "c b bb a aa"
 		} else {
-			s.AddV2(time.Time{}, cfapi.EntryV2("cc", noon.Add(5*time.Second), 6))
+			s.AddV2(time.Time{}, fakecloudflare.EntryV2("cc", noon.Add(5*time.Second), 6))
 		}
 		assert.Equal(t, want, askV2(t, s, query+"&cursor="+url.QueryEscape(p.cursor)).ids, direction)
 	}
@@ -212,7 +212,7 @@ func TestAuditV2_EachEntryIsShownOnceWhateverItsPlace(t *testing.T) {
 	const spread = 48 * time.Millisecond
 	random := rand.New(rand.NewPCG(1, 2))
 	for _, direction := range []string{"desc", "asc"} {
-		s := cfapi.NewServer(cfapi.Options{Disorder: spread})
+		s := fakecloudflare.NewServer(fakecloudflare.Options{Disorder: spread})
 		times := make(map[string]time.Time)
 		var inside []string
 		for i := range 2000 {
@@ -221,7 +221,7 @@ func TestAuditV2_EachEntryIsShownOnceWhateverItsPlace(t *testing.T) {
 			if sec := when.Second(); sec >= 3 && sec <= 6 {
 				inside = append(inside, id)
 			}
-			s.AddV2(time.Time{}, cfapi.EntryV2(id, when, 6))
+			s.AddV2(time.Time{}, fakecloudflare.EntryV2(id, when, 6))
 		}
 		got := strings.FieldsFunc(walkV2(t, s, "since=2026-05-12T12:00:03Z&before=2026-05-12T12:00:06Z&limit=37&direction="+direction),
 			func(r rune) bool { return r == ' ' || r == '|' })
@@ -247,7 +247,7 @@ func TestAuditV2_EachEntryIsShownOnceWhateverItsPlace(t *testing.T) {
 
 func TestAuditV2_CursorExpiresAfterFurtherRequests(t *testing.T) {
 	t.Parallel()
-	s := fiveV2(cfapi.Options{CursorLife: 2})
+	s := fiveV2(fakecloudflare.Options{CursorLife: 2})
 	assert.Equal(t, "e|d|c|b|a", walkV2(t, s, window+"&limit=1"))
 	p := askV2(t, s, window+"&limit=1")
 	with := window + "&cursor=" + url.QueryEscape(p.cursor)
@@ -262,7 +262,7 @@ func TestAuditV2_CursorExpiresAfterFurtherRequests(t *testing.T) {
 
 func TestAuditV2_CursorMayBeStuck(t *testing.T) {
 	t.Parallel()
-	s := fiveV2(cfapi.Options{CursorStuck: true})
+	s := fiveV2(fakecloudflare.Options{CursorStuck: true})
 	first := askV2(t, s, window+"&limit=3")
 	for range 3 {
 		next := askV2(t, s, window+"&limit=3&cursor="+url.QueryEscape(first.cursor))
@@ -275,13 +275,13 @@ func TestAuditV2_SharesWhatIsNotItsOwn(t *testing.T) {
 	t.Parallel()
 	lag := time.Duration(0)
 	now := noon
-	s := cfapi.NewServer(cfapi.Options{
+	s := fakecloudflare.NewServer(fakecloudflare.Options{
 		Clock: func() time.Time { return now },
 		Lag:   func() time.Duration { return lag },
 	})
-	s.Add(time.Time{}, cfapi.Entry("one", noon.Add(-time.Hour), 0))
-	s.AddV2(time.Time{}, cfapi.EntryV2("two", noon.Add(-time.Hour), 0), json.RawMessage(`{"id":"timeless"}`))
-	s.AddV2(noon.Add(time.Minute), cfapi.EntryV2("late", noon.Add(-2*time.Hour), 0))
+	s.Add(time.Time{}, fakecloudflare.Entry("one", noon.Add(-time.Hour), 0))
+	s.AddV2(time.Time{}, fakecloudflare.EntryV2("two", noon.Add(-time.Hour), 0), json.RawMessage(`{"id":"timeless"}`))
+	s.AddV2(noon.Add(time.Minute), fakecloudflare.EntryV2("late", noon.Add(-2*time.Hour), 0))
 	assert.Equal(t, "one", ids(t, s, ""), "each has its own entries")
 	assert.Equal(t, "timeless two", askV2(t, s, window).ids)
 	now = noon.Add(time.Minute)
@@ -289,9 +289,9 @@ func TestAuditV2_SharesWhatIsNotItsOwn(t *testing.T) {
 	lag = time.Second
 	assert.Equal(t, "timeless two", askV2(t, s, window).ids)
 
-	s.Fault(func(n int, _ *http.Request) *cfapi.Fault {
+	s.Fault(func(n int, _ *http.Request) *fakecloudflare.Fault {
 		if n == 5 {
-			return cfapi.Status(http.StatusTooManyRequests, 971, "slow down", nil)
+			return fakecloudflare.Status(http.StatusTooManyRequests, 971, "slow down", nil)
 		}
 		return nil
 	})
@@ -309,5 +309,5 @@ func TestAuditV2_SharesWhatIsNotItsOwn(t *testing.T) {
 	seen := s.Requests()
 	require.Len(t, seen, 9)
 	assert.Equal(t, []int{200, 3}, []int{seen[2].Status, seen[2].Entries})
-	assert.Equal(t, cfapi.Prefix+logsV2, seen[2].Path)
+	assert.Equal(t, fakecloudflare.Prefix+logsV2, seen[2].Path)
 }

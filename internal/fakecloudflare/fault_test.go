@@ -1,4 +1,4 @@
-package cfapi_test
+package fakecloudflare_test
 
 import (
 	"context"
@@ -14,17 +14,17 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/aisoc/cloudflareaudit/internal/cfapi"
+	"github.com/aisoc/cloudflareaudit/internal/fakecloudflare"
 )
 
 // always makes every request to s meet f.
-func always(s *cfapi.Server, f *cfapi.Fault) *cfapi.Server {
-	s.Fault(func(int, *http.Request) *cfapi.Fault { return f })
+func always(s *fakecloudflare.Server, f *fakecloudflare.Fault) *fakecloudflare.Server {
+	s.Fault(func(int, *http.Request) *fakecloudflare.Fault { return f })
 	return s
 }
 
 // ways runs a test over a socket and in memory, which must look the same.
-func ways(t *testing.T, s *cfapi.Server, test func(t *testing.T, client *http.Client, base string)) {
+func ways(t *testing.T, s *fakecloudflare.Server, test func(t *testing.T, client *http.Client, base string)) {
 	t.Helper()
 	t.Run("in memory", func(t *testing.T) {
 		t.Parallel()
@@ -42,25 +42,25 @@ func TestFault_ReplyIsWhatItSays(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name        string
-		fault       *cfapi.Fault
+		fault       *fakecloudflare.Fault
 		status      int
 		contentType string
 		body        string
 	}{
-		{"status", cfapi.Status(429, 971, "slow down", http.Header{"Retry-After": {"7"}}), 429, "application/json",
+		{"status", fakecloudflare.Status(429, 971, "slow down", http.Header{"Retry-After": {"7"}}), 429, "application/json",
 			`{"success":false,"errors":[{"code":971,"message":"slow down"}],"messages":[],"result":null}`},
-		{"not success", cfapi.NotSuccess(), 200, "application/json",
+		{"not success", fakecloudflare.NotSuccess(), 200, "application/json",
 			`{"success":false,"errors":[{"code":10000,"message":"Authentication error"}],"messages":[],"result":null}`},
-		{"null result", cfapi.NullResult(), 200, "application/json",
+		{"null result", fakecloudflare.NullResult(), 200, "application/json",
 			`{"result":null,"success":true,"errors":[],"messages":[]}`},
-		{"reply", cfapi.Reply(418, nil, "x"), 418, "application/json", "x"},
-		{"page for people", cfapi.HTML(502), 502, "text/html; charset=UTF-8",
+		{"reply", fakecloudflare.Reply(418, nil, "x"), 418, "application/json", "x"},
+		{"page for people", fakecloudflare.HTML(502), 502, "text/html; charset=UTF-8",
 			"<!DOCTYPE html>\n<html><head><title>Bad Gateway</title></head>\n<body>cloudflare</body></html>\n"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			s := always(five(cfapi.Options{Clock: at(noon)}), tt.fault)
+			s := always(five(fakecloudflare.Options{Clock: at(noon)}), tt.fault)
 			ways(t, s, func(t *testing.T, client *http.Client, base string) {
 				resp, err := client.Do(request(t.Context(), t, base, logs))
 				require.NoError(t, err)
@@ -82,7 +82,7 @@ func TestFault_ReplyIsWhatItSays(t *testing.T) {
 
 func TestFault_GarbageIsNotJSON(t *testing.T) {
 	t.Parallel()
-	resp, body := get(t, always(five(cfapi.Options{}), cfapi.Garbage()), logs)
+	resp, body := get(t, always(five(fakecloudflare.Options{}), fakecloudflare.Garbage()), logs)
 	assert.Equal(t, "application/json", resp.Header.Get("Content-Type"))
 	assert.NotEmpty(t, body)
 	assert.False(t, strings.HasSuffix(body, "}"))
@@ -90,7 +90,7 @@ func TestFault_GarbageIsNotJSON(t *testing.T) {
 
 func TestFault_HeaderComesOnTopOfTheAnswer(t *testing.T) {
 	t.Parallel()
-	s := always(five(cfapi.Options{}), cfapi.Header(http.Header{"Ratelimit": {`"default";r=50;t=30`}}))
+	s := always(five(fakecloudflare.Options{}), fakecloudflare.Header(http.Header{"Ratelimit": {`"default";r=50;t=30`}}))
 	resp, _ := get(t, s, logs)
 	assert.Equal(t, `"default";r=50;t=30`, resp.Header.Get("Ratelimit"))
 	assert.Equal(t, "e d c b a", ids(t, s, ""))
@@ -98,11 +98,11 @@ func TestFault_HeaderComesOnTopOfTheAnswer(t *testing.T) {
 
 func TestFault_TruncatedBodyEndsUnexpectedly(t *testing.T) {
 	t.Parallel()
-	_, whole := get(t, five(cfapi.Options{}), logs)
+	_, whole := get(t, five(fakecloudflare.Options{}), logs)
 	for name, n := range map[string]int{"at once": 0, "half-way": 500, "one byte short": 1 << 30} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			ways(t, always(five(cfapi.Options{}), cfapi.Truncate(n)), func(t *testing.T, client *http.Client, base string) {
+			ways(t, always(five(fakecloudflare.Options{}), fakecloudflare.Truncate(n)), func(t *testing.T, client *http.Client, base string) {
 				resp, err := client.Do(request(t.Context(), t, base, logs))
 				require.NoError(t, err)
 				defer resp.Body.Close()
@@ -117,7 +117,7 @@ func TestFault_TruncatedBodyEndsUnexpectedly(t *testing.T) {
 
 func TestFault_ResetGivesNoReply(t *testing.T) {
 	t.Parallel()
-	s := always(five(cfapi.Options{}), cfapi.Reset())
+	s := always(five(fakecloudflare.Options{}), fakecloudflare.Reset())
 	ways(t, s, func(t *testing.T, client *http.Client, base string) {
 		resp, err := client.Do(request(t.Context(), t, base, logs))
 		if err == nil {
@@ -135,7 +135,7 @@ func TestFault_ResetGivesNoReply(t *testing.T) {
 
 func TestFault_EndlessBodyNeverEnds(t *testing.T) {
 	t.Parallel()
-	ways(t, always(five(cfapi.Options{}), cfapi.Endless()), func(t *testing.T, client *http.Client, base string) {
+	ways(t, always(five(fakecloudflare.Options{}), fakecloudflare.Endless()), func(t *testing.T, client *http.Client, base string) {
 		resp, err := client.Do(request(t.Context(), t, base, logs))
 		require.NoError(t, err)
 		assert.EqualValues(t, -1, resp.ContentLength)
@@ -151,10 +151,10 @@ func TestFault_EndlessBodyNeverEnds(t *testing.T) {
 
 func TestFault_RedirectNamesItsTarget(t *testing.T) {
 	t.Parallel()
-	s := five(cfapi.Options{})
-	s.Fault(func(n int, _ *http.Request) *cfapi.Fault {
+	s := five(fakecloudflare.Options{})
+	s.Fault(func(n int, _ *http.Request) *fakecloudflare.Fault {
 		if n == 1 {
-			return cfapi.Redirect("https://elsewhere.example.net/login")
+			return fakecloudflare.Redirect("https://elsewhere.example.net/login")
 		}
 		return nil
 	})
@@ -171,7 +171,7 @@ func TestFault_RedirectNamesItsTarget(t *testing.T) {
 
 func TestFault_MayBeOfOnesOwnMaking(t *testing.T) {
 	t.Parallel()
-	s := always(five(cfapi.Options{}), cfapi.Custom(func(_ *http.Request, answer func() *http.Response) (*http.Response, error) {
+	s := always(five(fakecloudflare.Options{}), fakecloudflare.Custom(func(_ *http.Request, answer func() *http.Response) (*http.Response, error) {
 		resp := answer()
 		resp.StatusCode = http.StatusAccepted
 		return resp, nil
@@ -186,10 +186,10 @@ func TestFault_MayBeOfOnesOwnMaking(t *testing.T) {
 
 func TestFault_HangAndStallEndWithTheContextOverASocket(t *testing.T) {
 	t.Parallel()
-	for name, fault := range map[string]*cfapi.Fault{"hang": cfapi.Hang(), "stall": cfapi.Stall(100)} {
+	for name, fault := range map[string]*fakecloudflare.Fault{"hang": fakecloudflare.Hang(), "stall": fakecloudflare.Stall(100)} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			ts := httptest.NewServer(always(five(cfapi.Options{}), fault))
+			ts := httptest.NewServer(always(five(fakecloudflare.Options{}), fault))
 			t.Cleanup(ts.Close)
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 			defer cancel()
@@ -206,11 +206,11 @@ func TestFault_HangAndStallEndWithTheContextOverASocket(t *testing.T) {
 func TestTransport_WorksInABubble(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := five(cfapi.Options{})
+		s := five(fakecloudflare.Options{})
 		client := &http.Client{Transport: s.Transport(), Timeout: time.Minute}
 		start := time.Now()
-		var fault *cfapi.Fault
-		s.Fault(func(int, *http.Request) *cfapi.Fault { return fault })
+		var fault *fakecloudflare.Fault
+		s.Fault(func(int, *http.Request) *fakecloudflare.Fault { return fault })
 
 		// fetch makes a request that is given up after ten seconds.
 		fetch := func() (*http.Response, string, error) {
@@ -231,14 +231,14 @@ func TestTransport_WorksInABubble(t *testing.T) {
 		assert.Equal(t, start.UTC().Format(http.TimeFormat), resp.Header.Get("Date"))
 		assert.Equal(t, "HTTP/1.1 200 OK", resp.Proto+" "+resp.Status)
 
-		fault = cfapi.Delay(3 * time.Second)
+		fault = fakecloudflare.Delay(3 * time.Second)
 		_, body, err := fetch()
 		require.NoError(t, err)
 		assert.Equal(t, whole, body)
 		assert.Equal(t, 3*time.Second, time.Since(start))
 
 		start = time.Now()
-		for _, fault = range []*cfapi.Fault{cfapi.Hang(), cfapi.Delay(time.Hour), cfapi.Stall(10)} {
+		for _, fault = range []*fakecloudflare.Fault{fakecloudflare.Hang(), fakecloudflare.Delay(time.Hour), fakecloudflare.Stall(10)} {
 			_, body, err = fetch()
 			require.ErrorIs(t, err, context.DeadlineExceeded)
 		}
@@ -259,7 +259,7 @@ func TestTransport_WorksInABubble(t *testing.T) {
 func TestTransport_ClosingABodyEndsARead(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := always(five(cfapi.Options{}), cfapi.Stall(0))
+		s := always(five(fakecloudflare.Options{}), fakecloudflare.Stall(0))
 		resp, err := s.Transport().RoundTrip(request(t.Context(), t, "https://api.example.com", logs))
 		require.NoError(t, err)
 		read := make(chan error)
@@ -275,7 +275,7 @@ func TestTransport_ClosingABodyEndsARead(t *testing.T) {
 
 func TestTransport_SendsNothingOnceTheContextHasEnded(t *testing.T) {
 	t.Parallel()
-	s := five(cfapi.Options{})
+	s := five(fakecloudflare.Options{})
 	ctx, cancel := context.WithCancel(t.Context())
 	r := request(ctx, t, "https://api.example.com", logs)
 	resp, err := s.Transport().RoundTrip(r)
@@ -295,7 +295,7 @@ func TestTransport_SendsNothingOnceTheContextHasEnded(t *testing.T) {
 
 func TestSocket_DateMayBeLeftOut(t *testing.T) {
 	t.Parallel()
-	ts := httptest.NewServer(five(cfapi.Options{NoDate: true}))
+	ts := httptest.NewServer(five(fakecloudflare.Options{NoDate: true}))
 	t.Cleanup(ts.Close)
 	resp, err := ts.Client().Do(request(t.Context(), t, ts.URL, logs))
 	require.NoError(t, err)

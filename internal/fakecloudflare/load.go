@@ -1,4 +1,4 @@
-package cfapi
+package fakecloudflare
 
 import (
 	"encoding/json"
@@ -16,20 +16,20 @@ import (
 func Load(fsys fs.FS) ([]json.RawMessage, error) {
 	names, err := fs.Glob(fsys, "*.json")
 	if err != nil {
-		return nil, fmt.Errorf("cfapi: %w", err)
+		return nil, fmt.Errorf("fakecloudflare: %w", err)
 	}
 	var entries []json.RawMessage
 	for _, name := range names {
 		b, err := fs.ReadFile(fsys, name)
 		if err != nil {
-			return nil, fmt.Errorf("cfapi: %w", err)
+			return nil, fmt.Errorf("fakecloudflare: %w", err)
 		}
 		if jsontext.Value(b).Kind() == '{' {
 			b, _ = find(b, "result")
 		}
 		var list []json.RawMessage
 		if err := json.Unmarshal(b, &list); err != nil {
-			return nil, fmt.Errorf("cfapi: %s holds no list of entries: %w", name, err)
+			return nil, fmt.Errorf("fakecloudflare: %s holds no list of entries: %w", name, err)
 		}
 		entries = append(entries, list...)
 	}

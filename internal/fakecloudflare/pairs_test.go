@@ -1,4 +1,4 @@
-package cfapi_test
+package fakecloudflare_test
 
 import (
 	"encoding/json"
@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aisoc/cloudflareaudit"
-	"github.com/aisoc/cloudflareaudit/internal/cfapi"
+	"github.com/aisoc/cloudflareaudit/internal/fakecloudflare"
 )
 
 // entryV1 and entryV2 are what the tests read of an entry.
@@ -68,7 +68,7 @@ var (
 func TestGeneratePairs_AreOneChangeTwice(t *testing.T) {
 	t.Parallel()
 	from := noon.Add(-24 * time.Hour)
-	pairs := cfapi.GeneratePairs(1, 1000, from, noon)
+	pairs := fakecloudflare.GeneratePairs(1, 1000, from, noon)
 	require.Len(t, pairs, 1000)
 	var (
 		last                                 = from
@@ -86,7 +86,7 @@ func TestGeneratePairs_AreOneChangeTwice(t *testing.T) {
 		assert.Equal(t, one.Actor.ID, two.Actor.ID)
 		assert.Equal(t, one.Actor.Email, two.Actor.Email)
 		assert.Equal(t, one.Actor.IP, two.Actor.IP)
-		assert.Equal(t, cfapi.DefaultAccountID, two.Account.ID)
+		assert.Equal(t, fakecloudflare.DefaultAccountID, two.Account.ID)
 		if two.Zone != nil {
 			assert.Equal(t, one.Metadata.ZoneID, two.Zone.ID, string(p.V1))
 			assert.Equal(t, one.Metadata.ZoneName, two.Zone.Name)
@@ -129,7 +129,7 @@ func TestGeneratePairs_AreNamedAsTheProjectNamesThem(t *testing.T) {
 	n, err := cloudflareaudit.NewNormalizer(cloudflareaudit.Config{DropRoutine: new(bool)})
 	require.NoError(t, err)
 	have := make(map[string]int)
-	for _, p := range cfapi.GeneratePairs(2, 200, noon.Add(-time.Hour), noon) {
+	for _, p := range fakecloudflare.GeneratePairs(2, 200, noon.Add(-time.Hour), noon) {
 		event, _ := n.Normalize(p.V1)
 		want := p.Action
 		if p.Failed {
@@ -152,12 +152,12 @@ func TestGeneratePairs_AreNamedAsTheProjectNamesThem(t *testing.T) {
 
 func TestGeneratePairs_DependOnTheirArgumentsAlone(t *testing.T) {
 	t.Parallel()
-	a := cfapi.GeneratePairs(7, 100, noon.Add(-time.Hour), noon)
-	assert.Equal(t, a, cfapi.GeneratePairs(7, 100, noon.Add(-time.Hour), noon))
-	assert.NotEqual(t, a, cfapi.GeneratePairs(8, 100, noon.Add(-time.Hour), noon))
-	for _, p := range cfapi.GeneratePairs(1, 50, noon, noon) {
-		one, _ := cfapi.When(p.V1)
-		two, _ := cfapi.When(p.V2)
+	a := fakecloudflare.GeneratePairs(7, 100, noon.Add(-time.Hour), noon)
+	assert.Equal(t, a, fakecloudflare.GeneratePairs(7, 100, noon.Add(-time.Hour), noon))
+	assert.NotEqual(t, a, fakecloudflare.GeneratePairs(8, 100, noon.Add(-time.Hour), noon))
+	for _, p := range fakecloudflare.GeneratePairs(1, 50, noon, noon) {
+		one, _ := fakecloudflare.When(p.V1)
+		two, _ := fakecloudflare.When(p.V2)
 		assert.Equal(t, []time.Time{noon, noon}, []time.Time{one, two}, "a span may be empty")
 	}
 }
@@ -166,8 +166,8 @@ func TestGenerateV2_HasTheShapeThatIsSent(t *testing.T) {
 	t.Parallel()
 	const n = 3000
 	from := noon.Add(-24 * time.Hour)
-	entries := cfapi.GenerateV2(1, n, from, noon)
-	require.Equal(t, entries, cfapi.GenerateV2(1, n, from, noon))
+	entries := fakecloudflare.GenerateV2(1, n, from, noon)
+	require.Equal(t, entries, fakecloudflare.GenerateV2(1, n, from, noon))
 	require.Len(t, entries, n)
 	var (
 		last  = from
@@ -187,7 +187,7 @@ func TestGenerateV2_HasTheShapeThatIsSent(t *testing.T) {
 			whole++
 		}
 		assert.Contains(t, []string{"accounts", "zones", "user"}, e.Resource.Scope)
-		assert.False(t, strings.HasPrefix(e.Raw.URI, cfapi.Prefix))
+		assert.False(t, strings.HasPrefix(e.Raw.URI, fakecloudflare.Prefix))
 		assert.True(t, strings.HasPrefix(e.Raw.URI, "/"+e.Resource.Scope), e.Raw.URI)
 		assert.NotEmpty(t, e.Resource.Product)
 		assert.NotEmpty(t, e.Action.Description)
@@ -233,7 +233,7 @@ func TestGenerateV2_ResourceFollowsFromThePath(t *testing.T) {
 		"DELETE Disable Two-Factor Authentication": {"", "two_factor_authentication", "", "user"},
 	}
 	typed := make(map[string]bool)
-	for _, raw := range cfapi.GenerateV2(3, 10_000, noon.Add(-time.Hour), noon) {
+	for _, raw := range fakecloudflare.GenerateV2(3, 10_000, noon.Add(-time.Hour), noon) {
 		e := parse[entryV2](t, raw)
 		call := e.Raw.Method + " " + e.Action.Description
 		w, ok := want[call]
