@@ -459,6 +459,9 @@ func (v Value) AppendJSON(b []byte) []byte {
 	return append(b, d.src[done-d.base:n.end-d.base]...)
 }
 
+// Quote is text as a JSON string. Invalid UTF-8 becomes U+FFFD.
+func Quote(text string) string { return string(appendQuoted(nil, text)) }
+
 func appendQuoted(b []byte, text string) []byte {
 	// The only error is invalid UTF-8, which AppendQuote has replaced.
 	b, _ = jsontext.AppendQuote(b, text)

@@ -1,0 +1,373 @@
+// Package audit knows what the entries of Cloudflare's audit logs look like. It
+// decodes an entry of either log into the same [Entry], as far as the entry
+// itself says it; package product finds out what the entry means.
+package audit
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/aisoc/cloudflareaudit/internal/jsondoc"
+	"github.com/aisoc/cloudflareaudit/internal/text"
+)
+
+// The logs that entries are from.
+const (
+	V1 = "v1" // GET /accounts/{id}/audit_logs
+	V2 = "v2" // GET /accounts/{id}/logs/audit
+)
+
+// The outcomes of an entry.
+const (
+	Success = "success"
+	Failure = "failure"
+)
+
+// maxNesting is from how many levels on an entry is kept as text: encoding/json,
+// on the side of the host, reads no more than 10,000.
+const maxNesting = 9000
+
+// Entry is one entry of an audit log. Its strings and values share the memory of
+// its document, so that an entry which becomes an event costs one copy of its
+// bytes.
+type Entry struct {
+	// Doc is the entry as received. Its root is missing for a text that is no
+	// JSON.
+	Doc *jsondoc.Doc
+	// Raw is what stands for the entry in its event instead of Doc, as JSON, or
+	// "" where Doc does.
+	Raw string
+	// ID is the entry's own id, or one derived from its bytes.
+	ID string
+	// When is the time of the entry in UTC, or zero when it has none.
+	When time.Time
+
+	ActionType string // as Cloudflare names it, such as "rec_del"
+	ActionInfo string
+	Outcome    string // Success, Failure or "" when not said
+
+	ActorID    string
+	ActorType  string // "user", "admin" (Cloudflare staff), "system", …
+	ActorEmail string
+	ActorIP    netip.Addr // unwrapped; the zero Addr when absent or not valid
+	SrcIP      string     // ActorIP as text
+
+	Interface    string // "UI", "API" or ""
+	OwnerID      string
+	ResourceID   string
+	ResourceType string // as Cloudflare names it, such as "dns.record"
+
+	Metadata jsondoc.Value // object with keys that depend on the action
+	Old      jsondoc.Value // the resource before, see valueOf
+	New      jsondoc.Value // the resource after
+
+	// Call is what only Audit Logs v2 says, and nil for the audit log.
+	Call *Call
+
+	// Undecodable says that nothing of the entry could be understood.
+	Undecodable bool
+	// Notes say what was odd.
+	Notes []string
+	// masked is where among Notes the one about masked values stands.
+	masked int
+}
+
+// Call is the request behind an entry of Audit Logs v2, as the entry states it.
+type Call struct {
+	Method      string // in upper case
+	URI         string
+	Path        string // of the URI, not shortened
+	StatusCode  string
+	UserAgent   string
+	RayID       string
+	Description string
+	Credential  string // how the actor signed in: "dash", "api_token", …
+	TokenID     string
+	TokenName   string
+
+	AccountID string
+	Product   string // of the resource
+	Scope     string
+	ZoneID    string
+	ZoneName  string
+
+	// Request and Response are the bodies.
+	Request, Response jsondoc.Value
+}
+
+// The notes that entries of both logs may have.
+const (
+	noteInvalidUTF8   = "invalid UTF-8 in the entry is replaced by U+FFFD"
+	noteNotUnderstood = "the entry could not be understood; see raw_event"
+	noteNoID          = "the entry has no id; this one is derived from its bytes"
+	noteNoTime        = "the entry has no time"
+	noteBadTime       = "the entry's time could not be read"
+	noteBadAddress    = "the actor's address could not be read"
+	noteNotJSON       = "the entry is not JSON; raw_event holds it as text"
+)
+
+// Decode decodes the entry that doc holds, of the log api: V1, V2, or "" when
+// the members of the entry are to tell. It does not fail: what is not as it
+// should be is left out and noted. The entry is valid until doc is parsed again.
+func Decode(doc *jsondoc.Doc, api string) Entry {
+	var f fields
+	f.read(doc.Root())
+	e := Entry{Doc: doc}
+	e.decodeID(f.id.Text())
+	if api == V2 || api == "" && f.isV2() {
+		e.decodeV2(&f)
+	} else {
+		e.decodeV1(&f)
+	}
+	return e
+}
+
+// NotJSON is the entry of a text that is no JSON, or that nests too deep to be
+// part of an event. shown is source without its secrets.
+func NotJSON(source, shown string) Entry {
+	return Entry{
+		Doc: new(jsondoc.Doc), Raw: jsondoc.Quote(shown), ID: DerivedID(source), Undecodable: true,
+		Notes: []string{noteNotJSON},
+	}
+}
+
+// IsTooDeep reports whether a document nests too deep to be part of an event.
+func IsTooDeep(doc *jsondoc.Doc) bool { return doc.Depth() >= maxNesting }
+
+func (e *Entry) decodeV1(f *fields) {
+	e.decodeTime(f.when)
+	e.decodeActor(f, f.ip)
+	e.ActionInfo = f.info.Text()
+	e.ActionType = f.actionType.Text()
+	e.Interface = f.iface.Text()
+	e.OwnerID = f.ownerID.Text()
+	e.ResourceID = f.resourceID.Text()
+	e.ResourceType = f.resourceType.Text()
+	e.Metadata = f.metadata
+	e.Old = valueOf(f.oldJSON, f.oldValue)
+	e.New = valueOf(f.newJSON, f.newValue)
+	e.decodeOdd(f.oddV1, e.ActionType != "")
+	e.noteInvalid()
+	e.masked = len(e.Notes)
+}
+
+func (e *Entry) decodeV2(f *fields) {
+	e.noteInvalid()
+	e.masked = len(e.Notes)
+	e.decodeTime(f.time)
+	e.decodeActor(f, f.address)
+	e.ActionInfo = f.description.Text()
+	e.ActionType = f.actionType.Text()
+	e.ResourceType = f.resourceType.Text()
+	e.ResourceID = f.resourceID.Text()
+	path, _, _ := strings.Cut(f.uri.Text(), "?")
+	e.Call = &Call{
+		Method:      bounded(strings.ToUpper(f.method.Text())),
+		URI:         bounded(f.uri.Text()),
+		Path:        path,
+		StatusCode:  bounded(f.status.Text()),
+		UserAgent:   bounded(f.agent.Text()),
+		RayID:       bounded(f.ray.Text()),
+		Description: bounded(e.ActionInfo),
+		Credential:  bounded(f.context.Text()),
+		TokenID:     bounded(cmp.Or(f.token.Get("id").Text(), f.tokenID.Text())),
+		TokenName:   bounded(cmp.Or(f.token.Get("name").Text(), f.tokenName.Text())),
+		AccountID:   f.accountID.Text(),
+		Product:     f.product.Text(),
+		Scope:       f.scope.Text(),
+		ZoneID:      f.zoneID.Text(),
+		ZoneName:    f.zoneName.Text(),
+		Request:     f.request,
+		Response:    f.response,
+	}
+	e.Interface = interfaceOf(e.Call.Credential)
+	e.decodeOdd(f.oddV2, e.Call.URI != "")
+}
+
+// MaxText bounds a text of an entry in an event, in bytes. The rest is in
+// raw_event.
+const MaxText = 512
+
+func bounded(s string) string { return text.OneLine(s, MaxText) }
+
+// interfaceOf is how a request was made, in the words of the audit log.
+func interfaceOf(credential string) string {
+	switch credential {
+	case "":
+		return ""
+	case "dash":
+		return "UI"
+	}
+	return "API"
+}
+
+// NoteMasked notes how many values of the entry were masked.
+func (e *Entry) NoteMasked(n int) {
+	note := "1 value that is or may be a secret is masked in raw_event"
+	if n != 1 {
+		note = strconv.Itoa(n) + " values that are or may be secrets are masked in raw_event"
+	}
+	e.Notes = slices.Insert(e.Notes, e.masked, note)
+}
+
+// API is the log that the entry is from.
+func (e *Entry) API() string {
+	if e.Call != nil {
+		return V2
+	}
+	return V1
+}
+
+// Account is the account in whose log the entry stands, as far as it says so.
+func (e *Entry) Account() string {
+	if e.Call != nil {
+		return e.Call.AccountID
+	}
+	return e.OwnerID
+}
+
+// HasValues reports whether an entry of the audit log says anything of what it
+// was about.
+func (e *Entry) HasValues() bool {
+	return e.Metadata.Len() > len("{}") || e.Old.Exists() || e.New.Exists()
+}
+
+// decodeID takes the id of an entry, or derives one from its bytes.
+func (e *Entry) decodeID(id string) {
+	if e.ID = id; id == "" {
+		e.ID = DerivedID(e.Doc.Root().Source())
+		e.Notes = append(e.Notes, noteNoID)
+	}
+}
+
+func (e *Entry) decodeTime(when jsondoc.Value) {
+	stated := when.Text()
+	if when.Kind() == jsondoc.String {
+		e.When = ParseTime(stated)
+	}
+	switch {
+	case !e.When.IsZero():
+	case stated == "":
+		e.Notes = append(e.Notes, noteNoTime)
+	default:
+		e.Notes = append(e.Notes, noteBadTime)
+	}
+}
+
+// decodeActor takes what an entry says about the outcome and about who did it.
+func (e *Entry) decodeActor(f *fields, ip jsondoc.Value) {
+	e.Outcome = outcomeOf(f.result.Text())
+	e.ActorID = f.actorID.Text()
+	e.ActorType = f.actorType.Text()
+	e.ActorEmail = f.email.Text()
+	e.decodeAddress(ip.Text())
+}
+
+func (e *Entry) decodeAddress(ip string) {
+	if ip == "" {
+		return
+	}
+	addr, err := netip.ParseAddr(ip)
+	if err != nil {
+		e.Notes = append(e.Notes, noteBadAddress)
+	}
+	e.ActorIP = addr.Unmap().WithZone("")
+	switch {
+	case addr.Is4():
+		e.SrcIP = ip // which has one spelling
+	case addr.IsValid():
+		e.SrcIP = e.ActorIP.String()
+	}
+}
+
+// decodeOdd notes a section that is not of the kind it should be, and whether the
+// entry can be understood: if it says what was done, or to what.
+func (e *Entry) decodeOdd(section string, saysWhat bool) {
+	if section != "" {
+		e.Notes = append(e.Notes, "the "+section+" is not an object")
+	}
+	if section == sectionEntry || !saysWhat && e.ActionInfo == "" && e.ResourceType == "" && (e.Call == nil || e.Call.Product == "") {
+		e.Undecodable = true
+		e.Notes = append(e.Notes, noteNotUnderstood)
+	}
+}
+
+func (e *Entry) noteInvalid() {
+	if e.Doc.Class()&jsondoc.Wide != 0 && !utf8.ValidString(e.Doc.Root().Source()) {
+		e.Notes = append(e.Notes, noteInvalidUTF8)
+	}
+}
+
+// valueOf picks the before or after of an entry. The undocumented object is
+// preferred; the documented text counts where there is none, and is looked into
+// when it holds JSON. Both may be empty or the text "null".
+func valueOf(object, documented jsondoc.Value) jsondoc.Value {
+	if k := object.Kind(); (k == jsondoc.Object || k == jsondoc.Array) && object.Len() > 2 {
+		return object
+	}
+	return Unwrapped(documented)
+}
+
+// Unwrapped is v, or what it holds where it is JSON within a text. It is missing
+// when v says nothing: null, or a text that is empty or "null".
+func Unwrapped(v jsondoc.Value) jsondoc.Value {
+	switch v.Kind() {
+	case jsondoc.Null:
+		return jsondoc.Value{}
+	case jsondoc.String:
+		content := strings.TrimSpace(v.Text())
+		switch {
+		case content == "" || content == "null":
+			return jsondoc.Value{}
+		case content[0] == '{' || content[0] == '[':
+			if inner := v.Inner(); inner.Exists() {
+				return inner
+			}
+		}
+	}
+	return v
+}
+
+// outcomeOf reads action.result, a boolean that some entries lack.
+func outcomeOf(result string) string {
+	switch result {
+	case "true", "success":
+		return Success
+	case "false", "failure":
+		return Failure
+	}
+	switch strings.ToLower(result) {
+	case "true", "success":
+		return Success
+	case "false", "failure", "failed":
+		return Failure
+	}
+	return ""
+}
+
+// ParseTime reads an RFC 3339 time of any number of fractional digits, in UTC.
+// It is zero when s is not one, or is too far off to be written as one.
+func ParseTime(s string) time.Time {
+	t, err := time.Parse(time.RFC3339Nano, s)
+	if err != nil {
+		return time.Time{}
+	}
+	t = t.UTC()
+	if y := t.Year(); y < 1 || y > 9999 {
+		return time.Time{}
+	}
+	return t
+}
+
+// DerivedID is a stable id for an entry that has none.
+func DerivedID(raw string) string {
+	sum := sha256.Sum256([]byte(raw))
+	return "sha256-" + hex.EncodeToString(sum[:16])
+}

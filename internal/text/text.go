@@ -1,0 +1,112 @@
+// Package text bounds and cleans texts from outside before they reach a log
+// line, an error or an event.
+package text
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Shorten cuts s to at most n bytes, between characters, and marks the cut with
+// an ellipsis.
+func Shorten(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return strings.ToValidUTF8(s[:n], "") + "…"
+}
+
+// OneLine makes s one line of valid UTF-8 without control characters: line
+// breaks and tabs become spaces, other controls are removed. It cuts s as
+// [Shorten] does.
+func OneLine(s string, n int) string {
+	// Most texts need no change, and checking for that is cheap.
+	plain := len(s) <= n
+	for i := 0; plain && i < len(s); i++ {
+		plain = ' ' <= s[i] && s[i] < 0x7f
+	}
+	if plain {
+		return s
+	}
+	return flatten(s, n)
+}
+
+func flatten(s string, n int) string {
+	s = Shorten(strings.ToValidUTF8(s, "\uFFFD"), n)
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\r' || r == '\t' || r == '\u2028' || r == '\u2029' || r == '\u0085':
+			return ' '
+		case unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r):
+			return -1
+		}
+		return r
+	}, s)
+}
+
+// Clean makes a message fit for a log line: valid UTF-8 of at most n characters,
+// with a space in place of each control character. It marks a cut with an
+// ellipsis.
+func Clean(s string, n int) string {
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, "\uFFFD"))
+	if utf8.RuneCountInString(s) > n {
+		return string([]rune(s)[:n]) + "…"
+	}
+	return s
+}
+
+// Excerpt is the beginning of a document, such as the body of a reply, that
+// helps a person to recognise it: as [Clean] makes it, with each run of white
+// space and control characters as one space.
+func Excerpt(s string, n int) string {
+	s = s[:min(len(s), 4*utf8.UTFMax*n)]
+	fields := strings.FieldsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) })
+	return Clean(strings.Join(fields, " "), n)
+}
+
+// Suggest is the end of an error about an unknown name. It proposes the known
+// name nearest to it. Where none is near it lists all of them, or nothing if
+// there are more than 30.
+func Suggest(name string, known []string) string {
+	best, distance := "", min(len(name)/2, 4)+1
+	for _, candidate := range known {
+		if d := editDistance(strings.ToLower(name), candidate); d < distance {
+			best, distance = candidate, d
+		}
+	}
+	switch {
+	case best != "":
+		return fmt.Sprintf("; did you mean %q?", best)
+	case len(known) > 30:
+		return ""
+	}
+	return "; there are " + strings.Join(known, ", ")
+}
+
+// editDistance is the number of bytes to insert, delete or replace to turn a
+// into b.
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := 1
+			if a[i] == b[j] {
+				cost = 0
+			}
+			diagonal, row[j+1] = row[j+1], min(diagonal+cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
