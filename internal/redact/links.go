@@ -1,0 +1,264 @@
+package redact
+
+import (
+	"net/url"
+	"strings"
+)
+
+// query masks the secrets in the query of a URI.
+func (m *masker) query(query string) string {
+	if query == "" {
+		return ""
+	}
+	var b strings.Builder
+	done := 0 // how much of query is in b
+	for start := 0; start <= len(query); {
+		end := len(query)
+		if n := strings.IndexByte(query[start:], '&'); n >= 0 {
+			end = start + n
+		}
+		if shown, secret := parameter(query[start:end]); secret {
+			m.n++
+			b.WriteString(query[done:start])
+			b.WriteString(shown)
+			done = end
+		}
+		start = end + 1
+	}
+	if b.Len() == 0 {
+		return query
+	}
+	return b.String() + query[done:]
+}
+
+// parameter is one parameter of a query with its value masked, if it is secret.
+func parameter(part string) (shown string, secret bool) {
+	name, text, _ := strings.Cut(part, "=")
+	plainName, err1 := url.QueryUnescape(name)
+	plain, err2 := url.QueryUnescape(text)
+	if err1 == nil && err2 == nil && !IsSecretName(plainName) && !isSignature(plainName) && !HoldsSecret(plain) && !HoldsSecret(plainName) && !hasPassword(plain) {
+		return part, false
+	}
+	if err1 == nil && !HoldsSecret(plainName) && text != "" {
+		return name + "=" + Masked, true
+	}
+	return Masked, true
+}
+
+const space = " \t\r\n"
+
+// links masks the secrets in the addresses that stand in a text, and in a text
+// that is a form or an address without a host.
+func (m *masker) links(text string) string {
+	if strings.Contains(text, "://") {
+		return m.addresses(text)
+	}
+	if strings.IndexByte(text, '=') < 0 {
+		return text
+	}
+	if path, query, found := strings.Cut(text, "?"); found && !strings.ContainsAny(path, space+"\"=") {
+		return path + "?" + m.query(query)
+	}
+	if isForm(text) {
+		return m.query(text)
+	}
+	if assignsPassword(text) {
+		m.n++
+		return Masked
+	}
+	return text
+}
+
+// addresses masks the secrets in the addresses in a text.
+func (m *masker) addresses(text string) string {
+	var b strings.Builder
+	done := 0 // how much of text is in b
+	for start := 0; start <= len(text); {
+		end := len(text)
+		if n := strings.IndexAny(text[start:], space); n >= 0 {
+			end = start + n
+		}
+		if shown := m.link(text[start:end]); shown != text[start:end] {
+			b.WriteString(text[done:start])
+			b.WriteString(shown)
+			done = end
+		}
+		start = end + 1
+	}
+	if b.Len() == 0 {
+		return text
+	}
+	return b.String() + text[done:]
+}
+
+// isForm reports whether a text is a list of names and values, as forms and the
+// queries of addresses have it.
+func isForm(text string) bool {
+	for part := range strings.SplitSeq(text, "&") {
+		name, _, found := strings.Cut(part, "=")
+		if !found || name == "" {
+			return false
+		}
+		for i := range len(name) {
+			if !isAlnum(name[i]) && strings.IndexByte("_-.%[]", name[i]) < 0 {
+				return false
+			}
+		}
+	}
+	return !strings.ContainsAny(text, space+";")
+}
+
+// assignsPassword reports whether a text gives something its password, as the
+// addresses of databases do.
+func assignsPassword(text string) bool {
+	for i := strings.IndexByte(text, '='); i > 0; {
+		name := strings.TrimRight(text[:i], " ")
+		for _, end := range passwordEnds {
+			if at := len(name) - len(end.text); at >= 0 && strings.EqualFold(name[at:], end.text) {
+				return true
+			}
+		}
+		next := strings.IndexByte(text[i+1:], '=')
+		if next < 0 {
+			break
+		}
+		i += 1 + next
+	}
+	return false
+}
+
+// link masks the secrets in one address: the password, the path where it is one,
+// and the query.
+func (m *masker) link(text string) string {
+	scheme := strings.Index(text, "://")
+	if scheme < 0 {
+		return text
+	}
+	if next := nextAddress(text, scheme+3); next > 0 {
+		first := m.link(text[:next])
+		return first + m.link(text[next:])
+	}
+	shown := withoutHook(withoutPassword(text, scheme+3), scheme+3, m.Hooks)
+	if path, query, found := strings.Cut(shown, "?"); found && query != "" {
+		if !m.Addresses {
+			query = m.query(query) // which counts what it masks
+			if !strings.HasPrefix(text, path+"?") {
+				m.n++
+			}
+			return path + "?" + query
+		}
+		shown = path + "?" + Masked
+	}
+	if shown != text {
+		m.n++
+	}
+	return shown
+}
+
+// nextAddress is where another address begins behind i in a text without white
+// space, or 0. One in a query is part of it.
+func nextAddress(text string, i int) int {
+	next := strings.Index(text[i:], "://")
+	if next <= 0 {
+		return 0
+	}
+	j := i + next
+	for j > i && (isAlnum(text[j-1]) || text[j-1] == '+' || text[j-1] == '-') {
+		j--
+	}
+	if j == i || strings.IndexByte(text[i:j], '?') >= 0 && strings.IndexByte("=&/%", text[j-1]) >= 0 {
+		return 0
+	}
+	return j
+}
+
+// isHTTP reports whether a text ends in the scheme of the web.
+func isHTTP(text string) bool {
+	for _, scheme := range []string{"http://", "https://"} {
+		if at := len(text) - len(scheme); at >= 0 && strings.EqualFold(text[at:], scheme) {
+			return true
+		}
+	}
+	return false
+}
+
+// withoutPassword masks the user and the password in an address whose host begins
+// at i. That of a database may have a slash or a question mark in it.
+func withoutPassword(text string, i int) string {
+	rest := text[i:]
+	user := rest
+	if slash := strings.IndexAny(rest, "/?#"); slash >= 0 && isHTTP(text[:i]) {
+		// What stands behind a colon and is no port is a password.
+		_, port, found := strings.Cut(rest[:slash], ":")
+		if !found || strings.Trim(port, "0123456789") == "" || strings.Contains(port, "@") {
+			user = rest[:slash]
+		}
+	}
+	if at := strings.LastIndexByte(user, '@'); at >= 0 {
+		return text[:i] + Masked + rest[at:]
+	}
+	return text
+}
+
+// hasPassword reports whether a text is an address with a password in it.
+func hasPassword(text string) bool {
+	i := strings.Index(text, "://")
+	return i >= 0 && withoutPassword(text, i+3) != text
+}
+
+// withoutHook masks the path of an address whose host begins at i where it is a
+// secret, and in one that may be one the parts that look random.
+func withoutHook(text string, i int, mayBe bool) string {
+	host, path, found := strings.Cut(text[i:], "/")
+	if !found || path == "" {
+		return text
+	}
+	end := len(text)
+	if query := strings.IndexAny(path, "?#"); query >= 0 {
+		end = i + len(host) + 1 + query
+		path = path[:query]
+	}
+	if path == "" {
+		return text
+	}
+	if isHook(host, path) {
+		return text[:end-len(path)] + Masked + text[end:]
+	}
+	if !mayBe || !isHTTP(text[:i]) {
+		return text
+	}
+	parts := strings.Split(path, "/")
+	for k, part := range parts {
+		if isOpaque(part) {
+			parts[k] = Masked
+		}
+	}
+	return text[:end-len(path)] + strings.Join(parts, "/") + text[end:]
+}
+
+// isHook reports whether an address is one of hooks. host may have a user and a
+// port.
+func isHook(host, path string) bool {
+	if j := strings.LastIndexByte(host, '@'); j >= 0 {
+		host = host[j+1:]
+	}
+	name, _, _ := strings.Cut(strings.ToLower(host), ":")
+	for _, hook := range hooks {
+		of, below, _ := strings.Cut(hook.text, "/")
+		if (name == of || of[0] == '.' && strings.HasSuffix(name, of)) && strings.HasPrefix(path, below) {
+			return true
+		}
+	}
+	return false
+}
+
+// isOpaque reports whether a part of a path looks random rather than named.
+func isOpaque(part string) bool {
+	digits := 0
+	for i := range len(part) {
+		if '0' <= part[i] && part[i] <= '9' {
+			digits++
+		}
+	}
+	return len(part) >= 10 && digits > 0 || len(part) >= 32
+}

@@ -1,0 +1,322 @@
+// Package redact masks the secrets in entries of the audit logs, and in what is
+// shown of them elsewhere.
+//
+// A secret is recognised in three ways: by the name of the member that holds it,
+// by its form wherever it stands, and as a part of an address. What those names,
+// forms and addresses are is data, see lists.go. What else may be a secret
+// depends on what an entry is about, which only the caller knows: a [Policy]
+// says it.
+//
+// [Entry] works on the table of an entry and replaces values in it, so that an
+// entry without secrets, as most are, costs one look at its names and texts and
+// no memory. sieve.go is the reason that the look is a short one.
+package redact
+
+import (
+	"strings"
+	"sync"
+
+	"github.com/aisoc/cloudflareaudit/internal/audit"
+	"github.com/aisoc/cloudflareaudit/internal/jsondoc"
+)
+
+// Masked stands for a secret.
+const Masked = "[masked]"
+
+const (
+	// maxDepth bounds how deep a value is looked into. What is deeper is masked.
+	maxDepth = 64
+	// maxShown bounds the text that Shown and Outline make of a value, in bytes.
+	maxShown = 256
+)
+
+// Policy says what may be a secret in an entry because of what the entry is
+// about. The zero Policy is that of an entry whose values are settings or
+// records; for an entry that is not understood, see [Unknown].
+type Policy struct {
+	// Values says that a member called "value" or "text" may be a secret, and so
+	// may a body that is a text.
+	Values bool
+	// Addresses says that the query of any address may be a secret.
+	Addresses bool
+	// Hooks says that the path of any address may be a secret.
+	Hooks bool
+	// BareTexts says that the values of an entry of the audit log are credentials
+	// where they are texts that hold no JSON.
+	BareTexts bool
+}
+
+// Unknown is the policy for an entry of which it is not known what it is about.
+var Unknown = Policy{Values: true, Addresses: true}
+
+// Entry masks the secrets in the entry that doc holds, of the log api (audit.V1
+// or audit.V2), by replacing values in doc. It returns how many values it
+// masked.
+//
+// The members that say who did what, when and to what are left alone.
+func Entry(doc *jsondoc.Doc, api string, p Policy) (masked int) {
+	m := masker{Policy: p, doc: doc}
+	m.entry(api)
+	return m.n
+}
+
+// Text masks the secrets in a text that is no JSON, or JSON with a part missing
+// or wrong, and returns how many it masked. It is not known what such a text is
+// about, so every member called "value" or "text" counts as a secret.
+func Text(s string) (shown string, masked int) {
+	var m masker
+	shown = m.torn(s)
+	return shown, m.n
+}
+
+// Query masks the secrets in the query of a URI, which is what follows the
+// question mark, and returns how many it masked.
+func Query(query string) (shown string, masked int) {
+	var m masker
+	shown = m.query(query)
+	return shown, m.n
+}
+
+// masker masks the secrets in one document and counts them.
+type masker struct {
+	Policy
+	doc *jsondoc.Doc
+	n   int
+	// thorough turns the sieve off, so that tests can compare.
+	thorough bool
+}
+
+func (m *masker) entry(api string) {
+	switch root := m.doc.Root(); {
+	case api == audit.V2 && root.Kind() == jsondoc.Object:
+		m.entryV2(root)
+	case api == audit.V2:
+		m.value(root, false, 0)
+	case root.Kind() == jsondoc.Object:
+		m.entryV1(root)
+	}
+}
+
+func (m *masker) entryV1(root jsondoc.Value) {
+	for section := range root.All() {
+		switch section.Name() {
+		case "id", "action", "actor", "interface", "owner", "resource", "when":
+		case "newValue", "oldValue":
+			m.value(section, m.BareTexts && isBareText(section), 0)
+		default:
+			m.value(section, false, 0)
+		}
+	}
+}
+
+// isBareText reports whether a value of the audit log is a text that says
+// something and holds no JSON.
+func isBareText(v jsondoc.Value) bool {
+	if v.Kind() != jsondoc.String {
+		return false
+	}
+	text := strings.TrimSpace(v.Text())
+	return text != "" && text != "null" && text[0] != '{' && text[0] != '['
+}
+
+func (m *masker) entryV2(root jsondoc.Value) {
+	for section := range root.All() {
+		switch section.Name() {
+		case "id", "account", "action", "actor", "zone":
+		case "raw":
+			m.request(section)
+		case "resource":
+			m.resource(section)
+		default:
+			m.value(section, false, 0)
+		}
+	}
+}
+
+// request masks the secrets in what an entry says about the HTTP request.
+func (m *masker) request(v jsondoc.Value) {
+	if v.Kind() != jsondoc.Object {
+		m.value(v, false, 0)
+		return
+	}
+	for item := range v.All() {
+		if item.Name() == "uri" && item.Kind() == jsondoc.String {
+			m.uri(item)
+			continue
+		}
+		m.value(item, false, 0)
+	}
+}
+
+func (m *masker) uri(v jsondoc.Value) {
+	if !m.thorough && !mayHaveQuery(v) {
+		return
+	}
+	path, query, _ := strings.Cut(v.Text(), "?")
+	if shown := m.query(query); shown != query {
+		m.doc.Replace(v, path+"?"+shown)
+	}
+}
+
+func (m *masker) resource(v jsondoc.Value) {
+	if v.Kind() != jsondoc.Object {
+		m.body(v)
+		return
+	}
+	for item := range v.All() {
+		switch item.Name() {
+		case "id", "product", "scope", "type":
+		default:
+			m.body(item)
+		}
+	}
+}
+
+// body masks the secrets in the body of a request or of a response.
+func (m *masker) body(v jsondoc.Value) {
+	switch v.Kind() {
+	case jsondoc.String:
+		m.text(v, m.Values)
+		return
+	case jsondoc.Object:
+		// The answer may be a secret itself, such as that to the roll of a token.
+		if m.Values && v.Get("result").Kind() == jsondoc.String {
+			m.members(v, false, "result", 0)
+			return
+		}
+	}
+	m.value(v, false, 0)
+}
+
+// value masks the secrets in v, or all that v holds where it is a secret.
+func (m *masker) value(v jsondoc.Value, secret bool, depth int) {
+	switch kind := v.Kind(); {
+	case kind == jsondoc.String:
+		m.text(v, secret)
+	case kind == jsondoc.Number && secret:
+		m.mask(v)
+	case kind != jsondoc.Object && kind != jsondoc.Array:
+	case depth > maxDepth:
+		m.mask(v)
+	case depth == 0 && !secret && !m.thorough && !m.mayHoldSecrets(v):
+	case kind == jsondoc.Object:
+		m.members(v, secret, "", depth)
+	default:
+		for item := range v.All() {
+			m.value(item, secret, depth+1)
+		}
+	}
+}
+
+// mask masks v as a whole.
+func (m *masker) mask(v jsondoc.Value) {
+	m.n++
+	m.doc.Replace(v, Masked)
+}
+
+// members masks the secrets in an object. Members called member are secrets, if
+// that is not empty.
+func (m *masker) members(v jsondoc.Value, secret bool, member string, depth int) {
+	for item := range v.All() {
+		name := item.Name()
+		hidden := secret && name != "id" && !isOpenEnd(name) || name == member && member != "" || m.isSecretName(name, item.NameClass())
+		switch name {
+		case "value", "text":
+			hidden = hidden || m.Values || isSecretBinding(v)
+		case "json":
+			hidden = hidden || m.Values && item.Kind() == jsondoc.String // a variable of a Worker
+		case "codes":
+			hidden = hidden || m.Values // those that stand in for a second factor
+		case "custom_key":
+			hidden = secret || item.Kind() == jsondoc.String // that of a certificate, not of a cache
+		case "header", "headers":
+			if m.Values && !hidden && item.Kind() == jsondoc.Object {
+				m.headers(item, depth+1)
+				continue
+			}
+		}
+		m.value(item, hidden, depth+1)
+	}
+}
+
+// headers masks the values of headers that are sent to somewhere, except those
+// that say nothing.
+func (m *masker) headers(v jsondoc.Value, depth int) {
+	for item := range v.All() {
+		m.value(item, !isPlainHeader(item.Name()), depth+1)
+	}
+}
+
+// isSecretBinding reports whether an object says of itself that it is a secret,
+// as that of a Worker does.
+func isSecretBinding(v jsondoc.Value) bool {
+	// The source counts, because the member may have been masked by now.
+	kind := v.Get("type").Source()
+	if kind == "" || kind[0] != '"' {
+		return false
+	}
+	if strings.IndexByte(kind, '\\') < 0 {
+		return strings.Contains(kind, "secret")
+	}
+	var doc jsondoc.Doc
+	return doc.Parse(kind) == nil && strings.Contains(doc.Root().Text(), "secret")
+}
+
+// text masks a string that is a secret, or that holds one.
+func (m *masker) text(v jsondoc.Value, secret bool) {
+	if !secret && !m.thorough && !mayHoldSecret(v) {
+		return
+	}
+	text := v.Text()
+	if shown := m.content(text, secret); shown != text {
+		m.doc.Replace(v, shown)
+	}
+}
+
+// content masks a text that is a secret, or that holds one. A text may hold JSON.
+func (m *masker) content(text string, secret bool) string {
+	if text == "" {
+		return ""
+	}
+	if secret || HoldsSecret(text) {
+		m.n++
+		return Masked
+	}
+	if !mayBeJSON(text) {
+		return m.links(text)
+	}
+	trimmed := strings.TrimSpace(text)
+	if shown := m.json(trimmed); shown != trimmed {
+		return shown
+	}
+	return text
+}
+
+// mayBeJSON reports whether a text begins as an object or an array does.
+func mayBeJSON(text string) bool {
+	trimmed := strings.TrimSpace(text)
+	return trimmed != "" && (trimmed[0] == '{' || trimmed[0] == '[')
+}
+
+// documents are the tables of JSON in texts.
+var documents = sync.Pool{New: func() any { return new(jsondoc.Doc) }}
+
+// json masks the secrets in a text that is JSON, or JSON that was cut off, as
+// long bodies are.
+func (m *masker) json(text string) string {
+	doc := documents.Get().(*jsondoc.Doc)
+	defer func() {
+		doc.Reset()
+		documents.Put(doc)
+	}()
+	if doc.Parse(text) != nil {
+		return m.torn(text)
+	}
+	inner := masker{Policy: m.Policy, doc: doc, thorough: m.thorough}
+	inner.value(doc.Root(), false, 0)
+	m.n += inner.n
+	if doc.Replaced() == 0 {
+		return text
+	}
+	return string(doc.Root().AppendJSON(nil))
+}

@@ -1,0 +1,176 @@
+package redact
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/aisoc/cloudflareaudit/internal/audit"
+	"github.com/aisoc/cloudflareaudit/internal/fakecloudflare"
+	"github.com/aisoc/cloudflareaudit/internal/jsondoc"
+)
+
+// policies are all there are.
+func policies() []Policy {
+	list := make([]Policy, 16)
+	for i := range list {
+		list[i] = Policy{Values: i&1 != 0, Addresses: i&2 != 0, Hooks: i&4 != 0, BareTexts: i&8 != 0}
+	}
+	return list
+}
+
+// FuzzSieve masks entries with the sieve and without it. What the sieve holds
+// back must have nothing to mask or to count.
+func FuzzSieve(f *testing.F) {
+	for _, seed := range seeds() {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, entry string) { sameWithoutSieve(t, entry) })
+}
+
+func TestSieve_HoldsBackOnlyWhatHasNoSecret(t *testing.T) {
+	t.Parallel()
+	for _, seed := range seeds() {
+		sameWithoutSieve(t, seed)
+	}
+}
+
+func sameWithoutSieve(t *testing.T, entry string) {
+	var sifted, all jsondoc.Doc
+	for _, p := range policies() {
+		for _, api := range []string{audit.V1, audit.V2} {
+			if all.Parse(entry) != nil {
+				return
+			}
+			require.NoError(t, sifted.Parse(entry))
+			thorough := masker{Policy: p, doc: &all, thorough: true}
+			thorough.entry(api)
+			require.Equal(t, thorough.n, Entry(&sifted, api, p), "%s %+v: %q", api, p, entry)
+			require.Equal(t, string(all.Root().AppendJSON(nil)), string(sifted.Root().AppendJSON(nil)), "%s %+v: %q", api, p, entry)
+		}
+	}
+}
+
+// seeds are entries in which every row of every list stands, where it is a
+// secret and where it looks like one, quoted up to three times.
+func seeds() []string {
+	var values []string
+	for _, list := range lists {
+		for _, r := range list.rows {
+			values = append(values, `{`+jsondoc.Quote(r.example)+`:"open-sesame"}`, `{"a":`+jsondoc.Quote(r.example)+`}`, `{"a":`+jsondoc.Quote(r.text)+`}`)
+		}
+	}
+	values = append(values,
+		`{"value":"open-sesame","text":"x","json":"x","codes":["x"],"result":"x"}`, `{"type":"secret_text","text":"x"}`, `{"type":"\u0073ecret","value":1}`,
+		`{"headers":{"X-Team":"x","accept":"x"},"header":{"a":{"b":"c"}}}`, `{"custom_key":"x","b":{"custom_key":{"c":"d"}}}`,
+		`{"a":"v1.0-`+strings.Repeat("0", 40)+`"}`, `{"a":"LS0tLS1CRUdJTi`+strings.Repeat("A", 20)+`"}`, `{"a":"x eyJ`+strings.Repeat("A", 40)+`"}`,
+		`{"a":"-----BEGIN PRIVATE KEY-----"}`, `{"a":"bearer\u00201234"}`, `{"a":"\u0062earer 1234"}`, `{"\u0074oken":"x"}`, `{"a":"cf\u0000ut_x"}`,
+		`{"coo`+"\u212a"+`ie":"x","x-ver`+"\u0130"+`fy":"y","\u212aey":"z","coo\u212aie":1}`, `{"a":"https:\/\/u:p@e.example\/?q=1"}`, `{"a":"https:\\/\\/u:p@e.example"}`,
+		`{"a":"{\"b\":\"c"}`, `{"a":"{\"b\":\"c\\\"d"}`, `{"a":"{\"b\":\"{\\\"c\\\":\\\"d\\\\\\\"e\"}"}`, `{"a":"[\"\\\\\",\"b\\\\\\\"c\"]"}`, `{"a":" [1,{\"key\":2}] "}`,
+		`{"a":"`+strings.Repeat("[", 70)+strings.Repeat("]", 70)+`"}`, `{"a":`+strings.Repeat("[", 66)+`"x"`+strings.Repeat("]", 66)+`}`,
+		`{"a":"{\"b\":\"`+strings.Repeat("[", 70)+strings.Repeat("]", 70)+`\"}"}`, `{"a":"`+"\u00a0"+`{\"key\":\"x\"}"}`, `{"a":"\n{\"key\":\"x\"}"}`,
+		`{"a":"{\"text\":1"}`, `{"a":"{\"b\":{\"value\":\"c\"}}"}`, "{\"a\":\"\xff{\\\"token\\\":\\\"\xff\\\"\"}",
+	)
+	var all []string
+	for _, v := range values {
+		for range 3 {
+			all = append(all, `{"metadata":`+v+`,"newValue":`+v+`,"raw":{"uri":`+v+`},"resource":{"request":`+v+`,"response":{"result":`+v+`}}}`)
+			v = jsondoc.Quote(v)
+		}
+	}
+	to := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	for _, e := range fakecloudflare.Generate(1, 50, to.Add(-time.Hour), to) {
+		all = append(all, string(e))
+	}
+	for _, e := range fakecloudflare.GenerateV2(1, 50, to.Add(-time.Hour), to) {
+		all = append(all, string(e))
+	}
+	return append(all, string(fakecloudflare.GenerateLarge(1, 1, to, to)[0]), `{}`, `[]`, `"x"`, `{"newValue":"open-sesame"}`,
+		`{"raw":{"uri":"/x?a=b&token=c"}}`, `{"raw":{"uri":"/x?token"}}`, `{"raw":{"uri":"/x\u003ftoken=c"}}`, `{"resource":"x"}`)
+}
+
+// Most entries have no secret, and must cost no memory and no walk.
+func TestSieve_HoldsBackUsualEntries(t *testing.T) {
+	t.Parallel()
+	to := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	entries := fakecloudflare.Generate(1, 1000, to.Add(-time.Hour), to)
+	clean, sections := 0, 0
+	for _, e := range entries {
+		var doc jsondoc.Doc
+		require.NoError(t, doc.Parse(string(e)))
+		m := masker{doc: &doc}
+		for _, name := range []string{"metadata", "oldValueJson", "newValueJson"} {
+			sections++
+			if !m.mayHoldSecrets(doc.Root().Get(name)) {
+				clean++
+			}
+		}
+	}
+	assert.Greater(t, float64(clean)/float64(sections), 0.9, "the sieve lets too much through")
+}
+
+func TestEntry_AllocatesNothingWithoutSecrets(t *testing.T) {
+	to := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	large := string(fakecloudflare.GenerateLarge(1, 1, to, to)[0])
+	for api, entries := range map[string][]string{
+		audit.V1: {string(fakecloudflare.Entry("a", to, 6)), large},
+		audit.V2: {string(fakecloudflare.EntryV2("a", to, 6))},
+	} {
+		for _, e := range entries {
+			for _, p := range policies() {
+				if p.BareTexts {
+					continue // which looks into the text
+				}
+				var doc jsondoc.Doc
+				require.NoError(t, doc.Parse(e))
+				assert.Zero(t, testing.AllocsPerRun(10, func() { Entry(&doc, api, p) }), "%s %+v: %s", api, p, e)
+				assert.Zero(t, doc.Replaced())
+			}
+		}
+	}
+}
+
+func TestWords_FindsEachWordAtEachPlace(t *testing.T) {
+	t.Parallel()
+	for _, set := range [][]string{signsInJSON, texts(tokenPrefixes), texts(secretWords)} {
+		w := newWords(set)
+		for _, word := range set {
+			require.GreaterOrEqual(t, len(word), minWord)
+			for _, word := range []string{word, strings.ToUpper(word)} {
+				for before := range 20 {
+					for after := range 20 {
+						s := strings.Repeat(".", before) + word + strings.Repeat(".", after)
+						require.True(t, w.in(s), "%q", s)
+					}
+				}
+			}
+		}
+	}
+	assert.False(t, newWords([]string{"secret"}).in("secre secre_t ecret sec-ret"))
+}
+
+func FuzzWords(f *testing.F) {
+	f.Add("a secret", "a public key")
+	w := newWords(signsInJSON)
+	f.Fuzz(func(t *testing.T, a, b string) {
+		s := a + b
+		found := false
+		for _, word := range signsInJSON {
+			found = found || strings.Contains(asciiLower(s), word)
+		}
+		require.Equal(t, found, w.in(s), "%q", s)
+	})
+}
+
+func asciiLower(s string) string {
+	b := []byte(s)
+	for i, c := range b {
+		if 'A' <= c && c <= 'Z' {
+			b[i] = c + 'a' - 'A'
+		}
+	}
+	return string(b)
+}
