@@ -139,13 +139,14 @@ func (b *Book) compile(user []Rule) (*table, []error) {
 	if len(user) == 0 {
 		return b.table, nil
 	}
-	var buf [1024]byte
-	key := appendRules(buf[:0], user)
-	if t, faults, found := b.cache.get(key); found {
+	buf := keys.Get().(*[]byte)
+	defer keys.Put(buf)
+	*buf = appendRules((*buf)[:0], user)
+	if t, faults, found := b.cache.get(*buf); found {
 		return t, faults
 	}
 	t, faults := b.newTable(cloneAll(user))
-	b.cache.put(key, t, faults)
+	b.cache.put(*buf, t, faults)
 	return t, faults
 }
 

@@ -13,6 +13,9 @@ const (
 	maxKeyBytes = 4 << 20
 )
 
+// keys holds the memory of keys to look up.
+var keys = sync.Pool{New: func() any { return new([]byte) }}
+
 // cache holds compiled rules by what the rules say. Its keys are the rules
 // themselves, so that two lists are never taken for each other. It is safe for
 // concurrent use.
@@ -88,15 +91,30 @@ func appendRules(b []byte, list []Rule) []byte {
 	return b
 }
 
-// appendMatch appends the conditions that m states, each behind its position plus
-// one, and a zero behind the last.
-func appendMatch(b []byte, m *Match) []byte {
-	for i, of := range conditions {
+// listFields and flagFields are the places of the conditions in a [Match], close together: a key is
+// made for every connector that is built.
+var listFields, flagFields = func() (lists []func(*Match) *[]string, flags []func(*Match) **bool) {
+	for _, of := range conditions {
 		if of.list != nil {
-			if list := *of.list(m); len(list) > 0 {
-				b = appendTexts(append(b, byte(i+1)), list)
-			}
-		} else if flag := *of.flag(m); flag != nil {
+			lists = append(lists, of.list)
+		} else {
+			flags = append(flags, of.flag)
+		}
+	}
+	return lists, flags
+}()
+
+// appendMatch appends the conditions that m states: the lists, each behind its
+// number from one on and with a zero behind the last, and the booleans likewise.
+func appendMatch(b []byte, m *Match) []byte {
+	for i, field := range listFields {
+		if list := *field(m); len(list) > 0 {
+			b = appendTexts(append(b, byte(i+1)), list)
+		}
+	}
+	b = append(b, 0)
+	for i, field := range flagFields {
+		if flag := *field(m); flag != nil {
 			b = append(b, byte(i+1), bit(*flag))
 		}
 	}

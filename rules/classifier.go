@@ -63,11 +63,11 @@ func (b *Book) NewClassifier(cfg Config) (*Classifier, error) {
 		}
 		c.workers = append(c.workers, text.NewGlob(worker))
 	}
-	table, ruleFaults := b.compile(cfg.Rules)
+	var ruleFaults []error
+	c.table, ruleFaults = b.compile(cfg.Rules)
 	if faults = append(faults, ruleFaults...); len(faults) > 0 {
 		return nil, errors.Join(faults...)
 	}
-	c.table = table
 	return c, nil
 }
 

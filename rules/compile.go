@@ -193,8 +193,9 @@ func newIndex(rules []*compiled, known []string) index {
 			x.others = append(x.others, i)
 		}
 		for _, g := range r.actions {
+			suffix := g.String()[strings.LastIndexByte(g.String(), '*')+1:]
 			for _, action := range candidates(actions, g) {
-				if g.Match(action) {
+				if strings.HasSuffix(action, suffix) && g.Match(action) {
 					x.add(action, i)
 				}
 			}
