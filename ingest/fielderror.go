@@ -1,0 +1,31 @@
+package ingest
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/aisoc/cloudflareaudit/internal/text"
+)
+
+// maxShown bounds the value in the text of a [FieldError], in bytes.
+const maxShown = 80
+
+// FieldError says what is wrong with one field of a configuration. Functions
+// that check a configuration join one for every fault, so that a host can show
+// each beside its field. Hosts find them with errors.As, or walk the tree.
+type FieldError struct {
+	// Field is the name of the field, as it is in the configuration.
+	Field string
+	// Value is what was given. It is empty for a secret.
+	Value string
+	// Allowed says what is wrong with it and what is allowed.
+	Allowed string
+}
+
+// Error implements error.
+func (e *FieldError) Error() string {
+	if e.Value == "" {
+		return e.Field + ": " + e.Allowed
+	}
+	return fmt.Sprintf("%s: %s: %s", e.Field, strconv.Quote(text.Shorten(e.Value, maxShown)), e.Allowed)
+}

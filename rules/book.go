@@ -1,0 +1,232 @@
+package rules
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// Vocabulary is what a [Book] knows of the actions that entries have.
+type Vocabulary struct {
+	// Actions are the canonical actions that are known, such as
+	// "dns.record.delete", in lower case. Entries may have others; rules grade
+	// those too, only more slowly.
+	Actions []string
+	// Verb tells the kind of the verb of a canonical action, as in [Match.Verb],
+	// or "". It finds rules whose verb and action contradict each other. Without
+	// it these are not found.
+	Verb func(action string) string
+}
+
+// Book holds default rules and puts the rules of users in front of them. It is
+// safe for concurrent use, and a process needs one: a Book remembers what it has
+// compiled.
+type Book struct {
+	defaults []Rule
+	byID     map[string]int // positions in defaults
+	ids      []string
+	actions  []string // sorted
+	known    map[string]struct{}
+	verb     func(string) string
+	index    index
+	table    *table // of the default rules alone
+	cache    cache
+}
+
+// NewBook makes a Book of default rules, in their order. The last one must have no
+// condition, so that every entry is graded. The error joins an
+// [ingest.FieldError] for every fault of the rules.
+func NewBook(defaults []Rule, v Vocabulary) (*Book, error) {
+	b := &Book{
+		defaults: cloneAll(defaults),
+		byID:     make(map[string]int, len(defaults)),
+		actions:  slices.Compact(slices.Sorted(slices.Values(v.Actions))),
+		known:    make(map[string]struct{}, len(v.Actions)),
+		verb:     v.Verb,
+	}
+	if faults := checkDefaults(b.defaults); len(faults) > 0 {
+		return nil, fmt.Errorf("default rules: %w", errors.Join(faults...))
+	}
+	for i, r := range b.defaults {
+		b.byID[r.ID] = i
+		b.ids = append(b.ids, r.ID)
+	}
+	all := make([]*compiled, len(b.defaults))
+	for i, r := range b.defaults {
+		all[i] = compile(r, r.Title)
+	}
+	b.actions = withLiterals(all, b.actions)
+	b.index = newIndex(all, b.actions)
+	for _, action := range b.actions {
+		b.known[action] = struct{}{}
+	}
+	b.table = &table{book: b, defaults: all}
+	return b, nil
+}
+
+// Defaults returns the default rules in their order. The caller may change what it
+// gets.
+func (b *Book) Defaults() []Rule { return cloneAll(b.defaults) }
+
+// Check finds the faults of a user's rules, those of [Book.Parse] included. The
+// error joins an [ingest.FieldError] for every one. Its Field begins with the
+// position and the id of the rule: `rules[2] "night": match.action`.
+func (b *Book) Check(user []Rule) error {
+	_, faults := b.compile(user)
+	return errors.Join(faults...)
+}
+
+// Effective returns the rules that are in force with those of a user, in the order
+// in which they are tried: the user's own, then the default ones with the changes
+// that the user makes to them. Rules that are switched off are left out. The
+// caller may change what it gets. The error is that of [Book.Check].
+func (b *Book) Effective(user []Rule) ([]Rule, error) {
+	all, err := b.All(user)
+	return slices.DeleteFunc(all, func(r Rule) bool { return r.Disabled }), err
+}
+
+// All is [Book.Effective] with the rules that are switched off. Each rule is
+// complete, its match included, and the list is one that [Book.Parse] reads and
+// that grades as user does: print it to have a file to edit.
+func (b *Book) All(user []Rule) ([]Rule, error) {
+	if err := b.Check(user); err != nil {
+		return nil, err
+	}
+	defaults := b.Defaults()
+	var all []Rule
+	for i := range user {
+		r := user[i].clone()
+		if at, isDefault := b.byID[r.ID]; isDefault {
+			defaults[at] = amended(defaults[at], r)
+		} else {
+			all = append(all, r)
+		}
+	}
+	return append(all, defaults...), nil
+}
+
+// amended is a default rule with what a user changes of it.
+func amended(d, user Rule) Rule {
+	d.Title = cmp.Or(user.Title, d.Title)
+	d.Why = cmp.Or(user.Why, d.Why)
+	if user.Severity != "" || user.Drop {
+		d.Severity, d.Drop = user.Severity, user.Drop
+	}
+	if user.Techniques != nil {
+		d.Techniques = user.Techniques
+	}
+	d.Disabled = user.Disabled
+	return d
+}
+
+// table is rules that have been compiled. It is safe for concurrent use and does
+// not change.
+type table struct {
+	book *Book
+	// own are the user's own rules, and index arranges them.
+	own   []*compiled
+	index index
+	// defaults are the default rules, each at its position, with nil for those
+	// that are switched off. The index of the book arranges them, as a change of a
+	// default rule leaves its match alone.
+	defaults []*compiled
+}
+
+// compile checks and compiles a user's rules. For rules that it has seen before it
+// returns what it returned then.
+func (b *Book) compile(user []Rule) (*table, []error) {
+	if len(user) == 0 {
+		return b.table, nil
+	}
+	buf := keys.Get().(*[]byte)
+	defer keys.Put(buf)
+	*buf = appendRules((*buf)[:0], user)
+	if t, faults, found := b.cache.get(*buf); found {
+		return t, faults
+	}
+	t, faults := b.newTable(cloneAll(user))
+	b.cache.put(*buf, t, faults)
+	return t, faults
+}
+
+// newTable checks and compiles rules that nobody else changes.
+func (b *Book) newTable(user []Rule) (*table, []error) {
+	c := checker{book: b}
+	own := c.check(user)
+	if len(c.faults) > 0 {
+		return nil, c.errors()
+	}
+	t := &table{book: b, own: own, defaults: b.table.defaults}
+	t.index = newIndex(own, b.actions)
+	for _, r := range user {
+		i, isDefault := b.byID[r.ID]
+		if !isDefault {
+			continue
+		}
+		if &t.defaults[0] == &b.table.defaults[0] {
+			t.defaults = slices.Clone(t.defaults)
+		}
+		t.defaults[i] = nil
+		if !r.Disabled {
+			t.defaults[i] = compile(amended(b.defaults[i], r), b.defaults[i].Title)
+		}
+	}
+	return t, nil
+}
+
+// first is the first rule that matches. There is always one, because the last
+// default rule matches everything and cannot be switched off.
+func (t *table) first(f *Facts, c *Classifier) *compiled {
+	book := &t.book.index
+	standard, listed := book.byAction[f.Action]
+	known := listed
+	if !listed {
+		_, known = t.book.known[f.Action]
+	}
+	if len(t.own) > 0 {
+		if r := t.firstOwn(f, c, known); r != nil {
+			return r
+		}
+	}
+	switch {
+	case listed:
+	case known:
+		standard = book.general
+	default:
+		for _, i := range book.others {
+			if r := t.defaults[i]; r != nil && r.failing(f, c) == "" {
+				return r
+			}
+		}
+	}
+	for _, i := range standard {
+		if r := t.defaults[i]; r != nil && r.failingBeyondAction(f, c) == "" {
+			return r
+		}
+	}
+	return t.defaults[len(t.defaults)-1]
+}
+
+// firstOwn is the first of the user's own rules that matches, or nil.
+func (t *table) firstOwn(f *Facts, c *Classifier, known bool) *compiled {
+	list, listed := t.index.byAction[f.Action]
+	switch {
+	case listed:
+	case known:
+		list = t.index.general
+	default:
+		for _, i := range t.index.others {
+			if r := t.own[i]; r.failing(f, c) == "" {
+				return r
+			}
+		}
+		return nil
+	}
+	for _, i := range list {
+		if r := t.own[i]; r.failingBeyondAction(f, c) == "" {
+			return r
+		}
+	}
+	return nil
+}

@@ -1,0 +1,25 @@
+// Package rules grades what happened in a Cloudflare account by an ordered list of
+// rules, of which the first one that matches decides:
+//
+//	book, err := rules.NewBook(defaults, rules.Vocabulary{})
+//	...
+//	user, err := book.Parse([]byte(`[
+//		{"id": "terraform-dns", "drop": true, "match": {"action": "dns.*", "actor": "terraform@example.com"}},
+//		{"id": "cache-purged", "severity": "medium"}
+//	]`))
+//	...
+//	classifier, err := book.NewClassifier(rules.Config{Rules: user, DropRoutine: true})
+//	...
+//	verdict := classifier.Grade(&rules.Facts{Action: "dns.record.delete", Verb: "delete", Target: "www.example.com"})
+//	fmt.Println(verdict.Rule, verdict.Severity, verdict.Title)
+//
+// A [Book] holds the default rules of a product and puts the rules of users in
+// front of them. It compiles a list of a user's rules once and finds it again by
+// its content, so that a host with many connectors may build a [Classifier] for
+// each poll.
+//
+// The package knows [Facts], which is what an entry of a log comes to, but neither
+// the log nor the products whose changes it holds. Rules are written in terms of
+// canonical actions such as "dns.record.delete": a subject, and behind the last
+// dot a verb.
+package rules

@@ -1,0 +1,92 @@
+package rules
+
+import (
+	"net/netip"
+
+	"github.com/aisoc/cloudflareaudit/ingest"
+)
+
+// Facts is what an entry did, in the terms that rules are written in. What an
+// entry does not say stays empty.
+type Facts struct {
+	// Action is the canonical action, such as "dns.record.delete", and Verb the
+	// kind of its verb, such as "delete".
+	Action, Verb string
+	// ResourceType and ActionType are Cloudflare's own names.
+	ResourceType, ActionType string
+	// Failed says that the attempt failed, and Succeeded that it did not. Neither
+	// is set where the entry does not tell.
+	Failed, Succeeded bool
+	// Method is the HTTP method, of entries of Audit Logs v2.
+	Method string
+
+	// ActorEmail and ActorID are who did it, and Actor is what an event calls
+	// them.
+	ActorEmail, ActorID, Actor string
+	// ActorKind is user, system, staff or unknown, and ActorType Cloudflare's own
+	// name for it.
+	ActorKind, ActorType string
+	// SourceIP is the address as text, and Addr the same address.
+	SourceIP string
+	Addr     netip.Addr
+	// Interface is how it was done, such as "UI".
+	Interface string
+
+	// ZoneName, in lower case and without a dot at its end, and ZoneID are the
+	// zone.
+	ZoneName, ZoneID string
+	// AccountWide says that a ruleset belongs to the account, and with it to
+	// every zone.
+	AccountWide bool
+	// OwnToken says that it is about the connector's own API token.
+	OwnToken bool
+	// Target is the thing acted upon as a person would call it.
+	Target string
+
+	// IsRecord says that it is about a DNS record, and RecordType is the type of
+	// that, in upper case.
+	IsRecord   bool
+	RecordType string
+	// Setting is the name of a zone setting, and SettingPath the same with what
+	// Cloudflare files it under: "firewall/waf".
+	Setting, SettingPath string
+	// Direction is [Weaker], [Safer] or "" for a change that moved no protection,
+	// or of which that cannot be told.
+	Direction string
+	// Role is super_administrator, other, unknown or unchanged, or "" when it is
+	// not about a member. RoleName is the roles given, as text.
+	Role, RoleName string
+	// Scope is broad, narrow or unknown, or "" when it is not about a token.
+	Scope string
+	// IsWorker says that it is about Workers, Script is the script, and NoScript
+	// says that a route has none: it switches Workers off.
+	IsWorker bool
+	Script   string
+	NoScript bool
+	// Decision is what an Access policy decides, in lower case.
+	Decision string
+
+	// Changes are the fields that changed, secrets masked.
+	Changes []ingest.FieldChange
+}
+
+// The directions of a change.
+const (
+	Weaker = "weaker"
+	Safer  = "safer"
+)
+
+// The states of the role given to a member.
+const (
+	RoleSuper     = "super_administrator"
+	RoleOther     = "other"
+	RoleUnknown   = "unknown"
+	RoleUnchanged = "unchanged"
+)
+
+// The scopes of an API token.
+const (
+	ScopeBroad   = "broad"
+	ScopeNarrow  = "narrow"
+	ScopeUnknown = "unknown"
+)
