@@ -14,6 +14,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/aisoc/cloudflareaudit/ingest"
 	"github.com/aisoc/cloudflareaudit/internal/jsondoc"
 	"github.com/aisoc/cloudflareaudit/internal/text"
 )
@@ -81,16 +82,8 @@ type Entry struct {
 
 // Call is the request behind an entry of Audit Logs v2, as the entry states it.
 type Call struct {
-	Method      string // in upper case
-	URI         string
-	Path        string // of the URI, not shortened
-	StatusCode  string
-	UserAgent   string
-	RayID       string
-	Description string
-	Credential  string // how the actor signed in: "dash", "api_token", …
-	TokenID     string
-	TokenName   string
+	Method string // in upper case
+	Path   string // of the URI, without the query
 
 	AccountID string
 	Product   string // of the resource
@@ -100,6 +93,26 @@ type Call struct {
 
 	// Request and Response are the bodies.
 	Request, Response jsondoc.Value
+
+	uri, status, agent, ray         jsondoc.Value
+	context                         jsondoc.Value
+	description, tokenID, tokenName string
+}
+
+// Event is the request in the form that events have. It reads the entry anew, so
+// it does not show what has been masked meanwhile.
+func (c *Call) Event() ingest.Request {
+	return ingest.Request{
+		Description: bounded(c.description),
+		Method:      c.Method,
+		URI:         bounded(c.uri.Text()),
+		StatusCode:  bounded(c.status.Text()),
+		UserAgent:   bounded(c.agent.Text()),
+		RequestID:   bounded(c.ray.Text()),
+		Credential:  bounded(c.context.Text()),
+		TokenID:     bounded(c.tokenID),
+		TokenName:   bounded(c.tokenName),
+	}
 }
 
 // The notes that entries of both logs may have.
@@ -170,15 +183,7 @@ func (e *Entry) decodeV2(f *fields) {
 	path, _, _ := strings.Cut(f.uri.Text(), "?")
 	e.Call = &Call{
 		Method:      bounded(strings.ToUpper(f.method.Text())),
-		URI:         bounded(f.uri.Text()),
 		Path:        path,
-		StatusCode:  bounded(f.status.Text()),
-		UserAgent:   bounded(f.agent.Text()),
-		RayID:       bounded(f.ray.Text()),
-		Description: bounded(e.ActionInfo),
-		Credential:  bounded(f.context.Text()),
-		TokenID:     bounded(cmp.Or(f.token.Get("id").Text(), f.tokenID.Text())),
-		TokenName:   bounded(cmp.Or(f.token.Get("name").Text(), f.tokenName.Text())),
 		AccountID:   f.accountID.Text(),
 		Product:     f.product.Text(),
 		Scope:       f.scope.Text(),
@@ -186,9 +191,17 @@ func (e *Entry) decodeV2(f *fields) {
 		ZoneName:    f.zoneName.Text(),
 		Request:     f.request,
 		Response:    f.response,
+		uri:         f.uri,
+		status:      f.status,
+		agent:       f.agent,
+		ray:         f.ray,
+		context:     f.context,
+		description: e.ActionInfo,
+		tokenID:     cmp.Or(f.token.Get("id").Text(), f.tokenID.Text()),
+		tokenName:   cmp.Or(f.token.Get("name").Text(), f.tokenName.Text()),
 	}
-	e.Interface = interfaceOf(e.Call.Credential)
-	e.decodeOdd(f.oddV2, e.Call.URI != "")
+	e.Interface = interfaceOf(bounded(f.context.Text()))
+	e.decodeOdd(f.oddV2, f.uri.Text() != "")
 }
 
 // MaxText bounds a text of an entry in an event, in bytes. The rest is in
@@ -215,6 +228,18 @@ func (e *Entry) NoteMasked(n int) {
 		note = strconv.Itoa(n) + " values that are or may be secrets are masked in raw_event"
 	}
 	e.Notes = slices.Insert(e.Notes, e.masked, note)
+}
+
+// JSON is the entry as JSON, with what is masked by now.
+func (e *Entry) JSON() string {
+	if e.Raw != "" {
+		return e.Raw
+	}
+	root := e.Doc.Root()
+	if e.Doc.Replaced() == 0 {
+		return root.Source()
+	}
+	return string(root.AppendJSON(make([]byte, 0, root.Len())))
 }
 
 // API is the log that the entry is from.

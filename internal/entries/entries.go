@@ -1,0 +1,405 @@
+// Package entries reads saved audit-log entries from any JSON text: JSON lines,
+// lists of entries and whole replies of the API, one after another and laid out
+// in any way.
+package entries
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"io"
+	"unsafe"
+
+	"github.com/aisoc/cloudflareaudit/internal/jsondoc"
+)
+
+const (
+	// maxEntry is the length up to which an entry can be read.
+	maxEntry = 8 << 20
+	// maxKept bounds what is kept of a text that cannot be read.
+	maxKept = 64 << 10
+
+	byteOrderMark = "\xef\xbb\xbf"
+)
+
+var errNoEntry = errors.New("neither an object nor a list")
+
+// Reader reads entries and hands each one out as soon as it is complete. It
+// holds one entry in memory at a time.
+//
+// What cannot be read is passed over up to the next line that is not indented
+// and does not only close what stands before it, and is handed out as text. So
+// of JSON lines one broken line costs that line, and of a list laid out over
+// many lines one broken element costs that element and what follows it there.
+type Reader struct {
+	// Each gets every entry. It is only valid during the call.
+	Each func(entry jsondoc.Value) error
+	// Broken gets the beginning of every text that cannot be read, and whether
+	// that is not all of it.
+	Broken func(beginning []byte, cut bool) error
+	// Longest is the length in bytes from which on an entry cannot be read, which
+	// bounds the memory. Zero means 8 MiB.
+	Longest int
+
+	// Empty counts the replies without a list of entries: requests that failed.
+	Empty int
+	// Unfinished says that the text ended in the middle of a list.
+	Unfinished bool
+
+	tape tape
+	doc  jsondoc.Doc
+	// nested says that the value at the mark is an element of a list.
+	nested bool
+	// stop is the error of a callback.
+	stop error
+}
+
+// Read reads from r to its end. Its error is one of r or of a callback.
+func (in *Reader) Read(r io.Reader) error {
+	in.tape = tape{from: r, longest: cmp.Or(in.Longest, maxEntry), buf: in.tape.buf[:0]}
+	head, err := in.tape.ahead(len(byteOrderMark))
+	if err != nil {
+		return err
+	}
+	if string(head) == byteOrderMark {
+		in.tape.release(len(head))
+	}
+	for {
+		in.nested = false
+		err := in.value()
+		if err == nil {
+			continue
+		}
+		// A reader's error takes precedence: the text would seem broken where
+		// it only could not be read.
+		if in.stop != nil || in.tape.err != nil {
+			return errors.Join(in.stop, in.tape.err)
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if !in.nested {
+			if err := in.skip(); err != nil {
+				return err
+			}
+		}
+		// An element may be sound but for what surrounds it, such as a list
+		// that lacks a comma, so it gets a second chance by itself.
+		in.Unfinished = in.Unfinished || in.nested && errors.Is(err, io.ErrUnexpectedEOF)
+	}
+}
+
+// next releases white space and returns the byte behind it, or io.EOF.
+func (in *Reader) next() (byte, error) {
+	for {
+		kept := in.tape.kept()
+		for i, c := range kept {
+			if c != ' ' && c != '\n' && c != '\t' && c != '\r' {
+				in.tape.release(i)
+				return c, nil
+			}
+		}
+		in.tape.release(len(kept))
+		if err := in.tape.fill(); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// value reads one value: an entry, a list or a reply.
+func (in *Reader) value() error {
+	c, err := in.next()
+	if err != nil {
+		return err
+	}
+	switch c {
+	case '[':
+		if err := in.list(0); err != nil {
+			return err
+		}
+		in.tape.release(1)
+		return nil
+	case '{':
+		return in.object()
+	}
+	n, err := in.parse(0)
+	if err != nil {
+		return err
+	}
+	if !in.nested {
+		// Plain text often begins like a number.
+		return errNoEntry
+	}
+	if err := in.emit(in.doc.Root()); err != nil {
+		return err
+	}
+	in.tape.release(n)
+	return nil
+}
+
+// parse reads the value at offset at of what is kept into doc, and returns where
+// it ends.
+func (in *Reader) parse(at int) (end int, err error) {
+	for size := 0; ; {
+		kept := in.tape.kept()
+		if len(kept) >= size {
+			n, err := in.doc.ParsePrefix(textOf(kept[at:]))
+			touches := err == nil && at+n == len(kept) && in.doc.Root().Kind() == jsondoc.Number
+			if !touches && !errors.Is(err, io.ErrUnexpectedEOF) {
+				return at + n, err
+			}
+			// What is long is looked at again only when there is twice as much.
+			size = len(kept) + (len(kept)-at)/2
+		}
+		switch err := in.tape.more(); {
+		case err == io.EOF && len(in.tape.kept()) == len(kept):
+			n, err := in.doc.ParsePrefix(textOf(in.tape.kept()[at:]))
+			return at + n, err
+		case err != nil && err != io.EOF:
+			return at, err
+		}
+	}
+}
+
+// textOf is b as a string that shares its memory.
+func textOf(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
+// list reads the list whose bracket stands at offset at of what is kept, up to
+// its closing bracket. What has been read of it is released.
+func (in *Reader) list(at int) error {
+	in.tape.release(at + 1)
+	for first := true; ; first = false {
+		c, err := in.next()
+		if err == nil && c == ']' {
+			return nil
+		}
+		in.nested = true
+		if err != nil {
+			return unexpected(err)
+		}
+		if !first {
+			if c != ',' {
+				return errNoEntry
+			}
+			in.tape.release(1)
+		}
+		if err := in.value(); err != nil {
+			return unexpected(err)
+		}
+	}
+}
+
+// unexpected is err within a list or an object, where no end is expected.
+func unexpected(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// object reads an object: an entry, or a reply whose entries are handed out
+// before it has been read to its end.
+func (in *Reader) object() error {
+	if !in.beginsReply() {
+		n, err := in.parse(0)
+		if err == nil {
+			if err := in.found(in.doc.Root()); err != nil {
+				return err
+			}
+			in.tape.release(n)
+			return nil
+		}
+		if in.tape.err != nil {
+			return err
+		}
+	}
+	return in.members()
+}
+
+// beginsReply reports whether the object at the mark begins as replies of the
+// API do. It reads no more than it takes to tell.
+func (in *Reader) beginsReply() bool {
+	for {
+		name := bytes.TrimLeft(in.tape.kept()[1:], " \t\r\n")
+		open := false
+		for _, begin := range []string{`"result"`, `"success"`, `"errors"`, `"messages"`, `"result_info"`} {
+			if bytes.HasPrefix(name, []byte(begin)) {
+				return true
+			}
+			open = open || len(name) < len(begin) && begin[:len(name)] == string(name)
+		}
+		if !open || in.tape.more() != nil {
+			return false
+		}
+	}
+}
+
+// found hands out the entries in a value that has been read to its end.
+func (in *Reader) found(v jsondoc.Value) error {
+	switch v.Kind() {
+	case jsondoc.Array:
+		in.nested = true
+		for element := range v.All() {
+			if err := in.found(element); err != nil {
+				return err
+			}
+		}
+		return nil
+	case jsondoc.Object:
+		reply, listed := false, false
+		for m := range v.All() {
+			switch m.Name() {
+			case "success":
+				reply = true
+			case "result":
+				reply = true
+				if m.Kind() != jsondoc.Array {
+					continue
+				}
+				listed = true
+				if err := in.found(m); err != nil {
+					return err
+				}
+			}
+		}
+		if listed {
+			return nil
+		}
+		if reply {
+			in.Empty++
+			return nil
+		}
+	}
+	return in.emit(v)
+}
+
+// members reads the object at the mark member by member.
+func (in *Reader) members() error {
+	at := 1 // behind what has been read of it
+	reply, listed := false, false
+	for first := true; ; first = false {
+		c, i, err := in.ahead(at)
+		if err != nil {
+			return err
+		}
+		if c == '}' && first {
+			return in.ended(i+1, reply, listed)
+		}
+		if !first {
+			if c == '}' {
+				return in.ended(i+1, reply, listed)
+			}
+			if c != ',' {
+				return errNoEntry
+			}
+			if c, i, err = in.ahead(i + 1); err != nil {
+				return err
+			}
+		}
+		if c != '"' {
+			return errNoEntry
+		}
+		end, err := in.parse(i)
+		if err != nil {
+			return err
+		}
+		name := in.doc.Root().Text()
+		if c, i, err = in.ahead(end); err != nil {
+			return err
+		}
+		if c != ':' {
+			return errNoEntry
+		}
+		if c, i, err = in.ahead(i + 1); err != nil {
+			return err
+		}
+		reply = reply || name == "result" || name == "success"
+		if name == "result" && c == '[' {
+			listed = true
+			if err := in.list(i); err != nil {
+				return err
+			}
+			at = len("]") // the rest of the list has been released
+			continue
+		}
+		if at, err = in.parse(i); err != nil {
+			return err
+		}
+	}
+}
+
+// ended is called when an object has been read member by member up to end.
+func (in *Reader) ended(end int, reply, listed bool) error {
+	switch {
+	case listed:
+	case reply:
+		in.Empty++
+	default:
+		if _, err := in.parse(0); err != nil {
+			return err
+		}
+		if err := in.emit(in.doc.Root()); err != nil {
+			return err
+		}
+	}
+	in.tape.release(end)
+	return nil
+}
+
+// ahead is the byte behind the white space at offset at, and its offset.
+func (in *Reader) ahead(at int) (byte, int, error) {
+	for {
+		kept := in.tape.kept()
+		for i := at; i < len(kept); i++ {
+			if c := kept[i]; c != ' ' && c != '\n' && c != '\t' && c != '\r' {
+				return c, i, nil
+			}
+		}
+		at = len(kept)
+		if err := in.tape.more(); err != nil {
+			return 0, 0, unexpected(err)
+		}
+	}
+}
+
+func (in *Reader) emit(entry jsondoc.Value) error {
+	in.stop = in.Each(entry)
+	return in.stop
+}
+
+// The bytes that stand between values, and those that end lists as well.
+const (
+	separators = " \t\r\n,"
+	closers    = separators + "]}"
+)
+
+// skip passes over the text at the mark.
+func (in *Reader) skip() error {
+	var beginning []byte
+	cut := false
+	for {
+		line, more, err := in.tape.line()
+		if err != nil {
+			return err
+		}
+		room := maxKept - len(beginning)
+		beginning = append(beginning, line[:min(room, len(line))]...)
+		cut = cut || len(line) > room
+		in.tape.release(len(line))
+		if more {
+			continue
+		}
+		next, err := in.tape.ahead(1)
+		if err != nil {
+			return err
+		}
+		if len(next) == 0 || bytes.IndexByte([]byte(" \t]},"), next[0]) < 0 {
+			break
+		}
+	}
+	beginning = bytes.Trim(beginning, separators)
+	if len(bytes.Trim(beginning, closers)) == 0 {
+		return nil
+	}
+	return in.Broken(beginning, cut)
+}

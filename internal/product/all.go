@@ -1,0 +1,121 @@
+package product
+
+import (
+	"slices"
+
+	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/rules"
+)
+
+// families are all there are. Where two are equally telling about an entry, the
+// one that stands first counts. It is filled in by init, because the functions
+// of the families use it.
+var families []*family
+
+func init() {
+	families = []*family{
+		&account, &signOn, &tokens, &oauth, &members,
+		&access,
+		&zones, &certificates, &records, &delegation,
+		&firewall, &rulesets, &protections, &widgets,
+		&workers, &sites,
+		&buckets, &objects, &stores,
+		&logs, &retention, &notifications, &auditLogs,
+		&gateway, &gatewayLists, &tunnels, &devices, &devicePolicies, &networks, &prefixes, &traffic,
+		&mail, &mailSecurity,
+	}
+	known.fill(families)
+}
+
+// other is the family of what no family is about.
+var other = family{}
+
+// The severities and the lists of the rules, by short names.
+const (
+	critical = ingest.Critical
+	high     = ingest.High
+	medium   = ingest.Medium
+	low      = ingest.Low
+	info     = ingest.Info
+)
+
+type oneOf = []string
+
+// defaultRules are the default rules in their order: what makes no event and
+// what Cloudflare does by itself, reads, the rules of the families, and for all
+// else the verb alone. Entries whose form has never been published, such as
+// those about members, are matched as widely as their words allow.
+func defaultRules() []rules.Rule {
+	list := slices.Clone(systemRules)
+	for _, f := range families {
+		list = append(list, f.reads...)
+	}
+	list = append(list, routineReads)
+	for _, f := range families {
+		list = append(list, f.rules...)
+	}
+	return append(list, verbRules...)
+}
+
+// systemRules are for what makes no event, and for what Cloudflare does by
+// itself.
+var systemRules = []rules.Rule{
+	{ID: "unreadable", Severity: low,
+		Match: rules.Match{Action: oneOf{"unknown"}},
+		Title: "Cloudflare audit entry could not be read",
+		Why:   "Nothing in the entry could be understood, so it is not graded. The entry is in raw_event."},
+	{ID: "zone-settings-read", Drop: true,
+		Match: rules.Match{Action: oneOf{"zone.settings.read"}, Outcome: oneOf{"success", "unknown"}},
+		Title: "Zone settings read",
+		Why:   "Dashboards and tools read zone settings all the time, and a read changes nothing."},
+	{ID: "tls-settings-deployed-by-system", Drop: true,
+		Match: rules.Match{Action: oneOf{"zone.tls_settings.deploy"}, ActorType: oneOf{"system"}, Outcome: oneOf{"success", "unknown"}},
+		Title: "TLS settings deployed by Cloudflare",
+		Why:   "Cloudflare rolls out TLS settings and certificates by itself."},
+	{ID: "certificate-renewal", Drop: true,
+		Match: rules.Match{Action: oneOf{"dns.record.*"}, ActorType: oneOf{"system"}, Outcome: oneOf{"success", "unknown"},
+			Target: oneOf{"_acme-challenge", "_acme-challenge.*", "*._acme-challenge.*", "_cf-custom-hostname.*", "_dnsauth*", "_pki-validation.*", "*.dcv.cloudflare.com"}},
+		Title: "Certificate validation record changed by Cloudflare",
+		Why:   "Every renewal of a certificate creates and deletes a dozen of these records within seconds."},
+	{ID: "dns-changed-by-system", Severity: info,
+		Match: rules.Match{Action: oneOf{"dns.*"}, ActorType: oneOf{"system"}},
+		Title: "DNS record changed by Cloudflare",
+		Why:   "Cloudflare's own machinery keeps records in step with zones, tunnels and certificates."},
+	{ID: "zone-changed-by-system", Severity: info,
+		Match: rules.Match{Action: oneOf{"zone.settings.*", "zone.certificate.*", "zone.tls_settings.*", "zone.pending"}, ActorType: oneOf{"system"}},
+		Title: "Zone changed by Cloudflare",
+		Why:   "Cloudflare's own machinery maintains certificates and moves zones through their states."},
+	{ID: "tls-settings-deployed", Severity: info,
+		Match: rules.Match{Action: oneOf{"zone.tls_settings.deploy"}},
+		Title: "TLS settings deployed",
+		Why:   "A change of TLS settings has reached the edge. The change itself has an entry of its own."},
+}
+
+// routineReads drops the reads that no family has a rule for, most of which only
+// Audit Logs v2 has. Those that show what an intruder looks for have one. Lists
+// of members are not among them: every visit to a page of the dashboard reads
+// one.
+var routineReads = rules.Rule{ID: "routine-read", Drop: true,
+	Match: rules.Match{Action: oneOf{"*.view"}, Method: oneOf{"GET", "HEAD"},
+		ActorType: oneOf{"user", "system", "unknown"}, Outcome: oneOf{"success", "unknown"}},
+	Title: "Cloudflare {action}",
+	Why:   "The dashboard and tools read all the time, and a read changes nothing."}
+
+// verbRules are for everything else, by the verb alone.
+var verbRules = []rules.Rule{
+	{ID: "other-by-staff", Severity: medium, Techniques: oneOf{"T1199"},
+		Match: rules.Match{ActorType: oneOf{"staff"}},
+		Title: "Cloudflare staff acted in the account: {action}[: {target}]",
+		Why:   "Somebody at Cloudflare changed something. That should go together with a support case of yours."},
+	{ID: "other-read", Severity: info,
+		Match: rules.Match{Verb: oneOf{"view", "login", "logout"}},
+		Title: "Cloudflare {action}",
+		Why:   "Nothing was changed."},
+	{ID: "other-disabled", Severity: medium, Techniques: oneOf{"T1562"},
+		Match: rules.Match{Verb: oneOf{"disable"}},
+		Title: "Cloudflare {action}[: {target}]",
+		Why:   "Something was switched off; these rules do not know what it protected."},
+	{ID: "other", Severity: low,
+		Title: "Cloudflare {action}",
+		Why:   "These rules have nothing to say about this action."},
+}

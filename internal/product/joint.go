@@ -1,0 +1,183 @@
+package product
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/audit"
+	"github.com/aisoc/cloudflareaudit/internal/text"
+	"github.com/aisoc/cloudflareaudit/rules"
+)
+
+// CorrelationSpan is the span of time in which events of the same kind about the
+// same thing count as one change. The entries that the two logs have of a change
+// are seconds apart, so that now and then a boundary lies between them: longer
+// spans part fewer pairs and join more changes that are two. docs/two-logs.md has
+// the figures.
+const CorrelationSpan = 5 * time.Minute
+
+// failedSuffix ends the action of an attempt that failed. Detections of hosts
+// compare the action alone, and must not report what has not happened.
+const failedSuffix = ".failed"
+
+// joint says what both logs know of a kind of change. What only one of them
+// knows must not be part of a correlation id, nor of a title when both logs are
+// read.
+type joint struct {
+	// actions are the canonical actions, as patterns. A change for which the two
+	// logs may have different actions has one row for them all.
+	actions []string
+	// about says more closely which changes the row is for. Nil means all.
+	about func(*Facts) bool
+	// class stands for the action in a correlation id, by default the action.
+	class string
+	// by is the part that names the thing acted upon.
+	by subjectPart
+	// title is that of the events when both logs are read, if the titles of the
+	// rules tell what only one log knows. All its brackets are filled in. The
+	// same goes for techniques.
+	title      string
+	techniques []string
+}
+
+// subjectPart is a part of an entry that names the thing acted upon.
+type subjectPart int
+
+const (
+	byTarget   subjectPart = iota // the name that people call it by
+	byResource                    // its id
+	byToken                       // the id of an API token
+	byZone                        // the zone alone
+	byActor                       // whoever did it alone
+)
+
+// Of what no row is about both logs know the name of what is created, and the id
+// of what is changed or deleted.
+var (
+	jointByName = joint{}
+	jointByID   = joint{by: byResource}
+)
+
+// jointOf is the row for a change.
+func jointOf(f *Facts) *joint {
+	list, found := known.joints[f.name]
+	if !found {
+		list = jointsOf(f.name)
+	}
+	for _, j := range list {
+		if j.about == nil || j.about(f) {
+			return j
+		}
+	}
+	if f.verb == VerbDelete || f.verb == verbUpdate {
+		return &jointByID
+	}
+	return &jointByName
+}
+
+// jointsOf are the rows that may be about an action. Of all that fit the first
+// one counts.
+func jointsOf(action string) []*joint {
+	var list []*joint
+	for _, f := range families {
+		for i := range f.joints {
+			for _, pattern := range f.joints[i].actions {
+				if text.NewGlob(pattern).Match(action) {
+					list = append(list, &f.joints[i])
+					break
+				}
+			}
+		}
+	}
+	return list
+}
+
+// Joint is what both logs know of f, the facts of e.
+func (f *Facts) Joint(e *audit.Entry) rules.Joint {
+	j := jointOf(f)
+	return rules.Joint{Target: cmp.Or(j.subject(e, f), f.shared), Title: known.titles[j.title], Techniques: j.techniques}
+}
+
+// subject is what both logs call the thing acted upon, or "" where they have no
+// name for it in common.
+func (j *joint) subject(e *audit.Entry, f *Facts) string {
+	switch {
+	case j.by == byActor || j.by == byZone:
+		return ""
+	case j.by == byToken && f.TokenID != "":
+		return f.TokenID
+	case j.by == byResource && f.resourceID(e) != "":
+		return f.resourceID(e)
+	}
+	return cmp.Or(f.shared, f.Target)
+}
+
+// resourceID is the id of the thing acted upon, which the account and the user
+// are not.
+func (f *Facts) resourceID(e *audit.Entry) string {
+	switch {
+	case f.recordID != "":
+		return f.recordID
+	case e.ResourceID == e.OwnerID, e.ResourceID == e.ActorID:
+		return ""
+	}
+	return e.ResourceID
+}
+
+// Correlate is the same for the entries that both logs have of a change at the
+// time when, as long as no boundary of the spans of time lies between them.
+// account is the account whose log is read.
+func (f *Facts) Correlate(e *audit.Entry, account string, when time.Time, span time.Duration) ingest.CorrelationID {
+	j := jointOf(f)
+	var buf [512]byte
+	b := append(buf[:0], account...)
+	b = append(b, 0)
+	b = append(b, f.actorKey(e)...)
+	b = append(b, 0)
+	b = append(b, cmp.Or(j.class, f.name)...)
+	if f.Failed {
+		b = append(b, failedSuffix...)
+	}
+	b = append(b, 0)
+	if j.by != byActor {
+		b = append(b, cmp.Or(f.ZoneName, f.ZoneID)...)
+	}
+	b = append(b, 0)
+	b = append(b, j.subject(e, f)...)
+	b = append(b, 0)
+	b = strconv.AppendInt(b, when.Unix()/int64(span/time.Second), 10)
+	sum := sha256.Sum256(b)
+	return ingest.CorrelationID(sum[:16])
+}
+
+// actorKey is what both logs know the actor by.
+func (f *Facts) actorKey(e *audit.Entry) string {
+	if f.system || f.staff {
+		return f.ActorKind
+	}
+	if e.ActorID != "" {
+		return e.ActorID
+	}
+	return strings.ToLower(e.ActorEmail)
+}
+
+// EntryScope is what an entry belongs to: the user, a zone or the account. What
+// belongs to the user stands in the log of every account of that user. account
+// is the account whose log is read, or "".
+func (f *Facts) EntryScope(e *audit.Entry, account string) string {
+	switch {
+	case e.Call != nil:
+		return e.Call.Scope
+	case e.OwnerID == "":
+		return ""
+	case e.OwnerID == e.ActorID, account != "" && e.OwnerID != account:
+		return "user"
+	case f.ZoneName != "" || f.ZoneID != "":
+		return "zone"
+	}
+	return "account"
+}

@@ -1,0 +1,451 @@
+package product
+
+import (
+	"bytes"
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/aisoc/cloudflareaudit/internal/audit"
+	"github.com/aisoc/cloudflareaudit/rules"
+)
+
+// The kinds of verbs. A canonical action ends in a verb of its own, such as
+// "add" or "roll"; its kind is what rules without a row of their own go by.
+const (
+	verbCreate  = "create"
+	verbUpdate  = "update"
+	VerbDelete  = "delete"
+	verbEnable  = "enable"
+	verbDisable = "disable"
+	verbReset   = "reset"
+	verbRoll    = "roll"
+	verbView    = "view"
+	verbLogin   = "login"
+	verbLogout  = "logout"
+	verbAccept  = "accept"
+	verbDeploy  = "deploy"
+)
+
+// verbs are the words that say what was done, by kind; the first word of a row
+// is its plain form. Weak words are nouns or particles too, so they count only
+// where there is no other verb: "list_create" creates.
+var verbs = []struct {
+	kind  string
+	weak  bool
+	words string
+}{
+	{verbCreate, false, "create created creates creating insert inserted import imported"},
+	{verbCreate, false, "add added adds attach attached"},
+	{verbCreate, true, "invite invited"},
+	{verbCreate, true, "new issue issued scan"},
+	{verbUpdate, false, "update updated updates updating edit edited modify modified patch patched replace overwrite rename renamed"},
+	{verbUpdate, false, "change changed"},
+	{verbUpdate, true, "set put save"},
+	{VerbDelete, false, "delete deleted deletes deleting del destroy destroyed"},
+	{VerbDelete, false, "remove removed removes detach detached unset"},
+	{VerbDelete, false, "revoke revoked"},
+	{VerbDelete, false, "leave"},
+	{VerbDelete, false, "cancel cancelled canceled"},
+	{VerbDelete, false, "decline declined reject rejected"},
+	{VerbDelete, false, "purge purged"},
+	{verbEnable, false, "enable enabled activate activated enroll enrolled enrol"},
+	{verbEnable, false, "enforce enforced"},
+	{verbEnable, false, "expose exposed"},
+	{verbEnable, false, "unpause unpaused resume resumed"},
+	{verbEnable, true, "on start"},
+	{verbDisable, false, "disable disabled"},
+	{verbDisable, false, "deactivate deactivated suspend suspended unenroll unenrolled unenrol"},
+	{verbDisable, false, "pause paused"},
+	{verbDisable, true, "off stop"},
+	{verbReset, false, "reset"},
+	{verbRoll, false, "roll rolled"},
+	{verbRoll, false, "rotate rotated regenerate regenerated"},
+	{verbView, false, "view viewed reveal revealed"},
+	{verbView, true, "read get"},
+	{verbView, true, "list show describe export download"},
+	{verbLogin, false, "login signin"},
+	{verbLogout, false, "logout signout"},
+	{verbAccept, false, "accept accepted"},
+	{verbDeploy, false, "deploy deployed publish published"},
+}
+
+// ActionUnknown is the action of an entry that could not be understood.
+const ActionUnknown = "unknown"
+
+// naming is a canonical action with what follows from it.
+type naming struct {
+	name string
+	// verb is the kind of its verb, or "" when it has none.
+	verb   string
+	family *family
+}
+
+// index is what the families know, arranged for looking things up.
+type index struct {
+	verbs    map[string]verb    // by word
+	namings  map[string]*naming // by canonical name
+	pairs    map[string]*naming // by squashed "resource/action"
+	subjects []indexedSubject
+	routes   map[routeKey][]indexedRoute
+	joints   map[string][]*joint       // by canonical name
+	titles   map[string]rules.Template // of joints
+}
+
+// known is filled in once and then only read.
+var known = index{
+	verbs:   make(map[string]verb),
+	namings: make(map[string]*naming),
+	pairs:   make(map[string]*naming),
+	routes:  make(map[routeKey][]indexedRoute),
+	joints:  make(map[string][]*joint),
+	titles:  make(map[string]rules.Template),
+}
+
+type verb struct {
+	kind, name string
+	weak       bool
+}
+
+// indexedSubject is a subject with its words as they are looked for and its
+// names by kind of verb.
+type indexedSubject struct {
+	resource, action [][]byte
+	names            map[string]*naming
+	how              fit
+	order            order
+}
+
+func (x *index) fill(families []*family) {
+	for _, row := range verbs {
+		list := strings.Fields(row.words)
+		for _, word := range list {
+			x.verbs[word] = verb{row.kind, list[0], row.weak}
+		}
+	}
+	x.named(ActionUnknown)
+	for _, f := range families {
+		for _, s := range f.subjects {
+			x.addSubject(s)
+		}
+		for _, name := range f.names {
+			x.named(name)
+		}
+		for _, r := range f.routes {
+			x.addRoutes(r)
+		}
+		for _, j := range f.joints {
+			if j.title != "" {
+				x.titles[j.title] = rules.MustTemplate(j.title)
+			}
+		}
+		for _, p := range f.pairs {
+			x.pairs[string(squashPair(nil, strings.TrimPrefix(p.resource, "*"), p.action))] = x.named(p.name)
+		}
+	}
+	slices.SortStableFunc(x.subjects, func(a, b indexedSubject) int { return cmp.Compare(a.order, b.order) })
+	for _, name := range slices.Sorted(maps.Keys(x.namings)) {
+		x.joints[name] = jointsOf(name)
+		// An entry may come with a canonical name for its action type.
+		key := string(squashPair(nil, "", name))
+		if x.pairs[key] == nil {
+			x.pairs[key] = x.namings[name]
+		}
+	}
+}
+
+func (x *index) addSubject(s subject) {
+	indexed := indexedSubject{patterns(s.resource), patterns(s.action), make(map[string]*naming), s.how, s.order}
+	for pair := range strings.FieldsSeq(s.verbs) {
+		kind, name, _ := strings.Cut(pair, "=")
+		indexed.names[kind] = x.named(name)
+	}
+	for _, row := range verbs {
+		if indexed.names[row.kind] == nil {
+			indexed.names[row.kind] = x.named(s.name + "." + row.kind)
+		}
+	}
+	x.subjects = append(x.subjects, indexed)
+}
+
+// named is the naming of a canonical name, which it adds when it is new.
+func (x *index) named(name string) *naming {
+	if n := x.namings[name]; n != nil {
+		return n
+	}
+	n := newNaming(name)
+	x.namings[name] = &n
+	return &n
+}
+
+// newNaming is the naming of a canonical name, whether it is known or not.
+func newNaming(name string) naming {
+	return naming{name, verbOf(name), familyOf(name)}
+}
+
+// verbOf is the kind of the verb of a canonical name.
+func verbOf(name string) string {
+	return findVerb([]byte(name[strings.LastIndexByte(name, '.')+1:])).kind
+}
+
+// familyOf is the family of a canonical name: that with the longest prefix it
+// begins with, or else other.
+func familyOf(name string) *family {
+	best, length := &other, 0
+	for _, f := range families {
+		for _, prefix := range f.prefixes {
+			if len(prefix) > length && strings.HasPrefix(name, prefix) {
+				best, length = f, len(prefix)
+			}
+		}
+	}
+	return best
+}
+
+// patterns turns "^a b c$" into what to look for in a name that words has
+// prepared: "__a", "_b" and "_c__".
+func patterns(list string) [][]byte {
+	var out [][]byte
+	for p := range strings.FieldsSeq(list) {
+		if cut, ok := strings.CutPrefix(p, "^"); ok {
+			p = "_" + cut
+		}
+		if cut, ok := strings.CutSuffix(p, "$"); ok {
+			p = cut + "__"
+		}
+		out = append(out, []byte("_"+p))
+	}
+	return out
+}
+
+// maxName bounds how much of a resource or action type is looked at.
+const maxName = 80
+
+// squashPair appends the letters and digits of a pair, in lower case, with a
+// slash in between.
+func squashPair(b []byte, resource, action string) []byte {
+	b = squash(b, resource)
+	b = append(b, '/')
+	return squash(b, action)
+}
+
+func squash(b []byte, s string) []byte {
+	for i := range min(len(s), maxName) {
+		switch c := s[i]; {
+		case 'A' <= c && c <= 'Z':
+			b = append(b, c+'a'-'A')
+		case 'a' <= c && c <= 'z', '0' <= c && c <= '9':
+			b = append(b, c)
+		}
+	}
+	return b
+}
+
+// words appends s in lower case with one underscore between its words and two
+// at either end: "DNS record" and "dnsRecord" become "__dns_record__".
+func words(b []byte, s string) []byte {
+	const lower, upper, digit, other = 0, 1, 2, 3
+	kind := func(i int) int {
+		switch {
+		case i >= len(s):
+			return other
+		case 'A' <= s[i] && s[i] <= 'Z':
+			return upper
+		case 'a' <= s[i] && s[i] <= 'z':
+			return lower
+		case '0' <= s[i] && s[i] <= '9':
+			return digit
+		}
+		return other
+	}
+	b = append(b, '_', '_')
+	start, pending := len(b), false
+	for i := range min(len(s), maxName) {
+		c, k := s[i], kind(i)
+		if k == other {
+			pending = true
+			continue
+		}
+		// A word begins at the B of aB, of ABc and of 1Bc, but not of 1B.
+		if k == upper {
+			pending = pending || i > 0 && (kind(i-1) == lower || kind(i-1) != other && kind(i+1) == lower)
+			c += 'a' - 'A'
+		}
+		if pending && len(b) > start {
+			b = append(b, '_')
+		}
+		pending = false
+		b = append(b, c)
+	}
+	return append(b, '_', '_')
+}
+
+// nameOf finds the canonical action of an entry of the audit log: by its pair, by
+// its action type alone, by the words in either, and else by putting the two
+// together.
+func nameOf(resourceType, actionType, info string) naming {
+	var buf [2*maxName + 1]byte
+	pair := squashPair(buf[:0], resourceType, actionType)
+	if n := known.pairs[string(pair)]; n != nil {
+		return *n
+	}
+	if n := known.pairs[string(pair[bytes.IndexByte(pair, '/'):])]; n != nil {
+		return *n
+	}
+	return nameByWords(resourceType, actionType, info)
+}
+
+var (
+	roleWords     = patterns("member_role")
+	transferWords = patterns("transfer_out_ transferred_out transfer_away transferred_away move_out_ moved_out moved_away ^transfer$ ^transferred$")
+	unlockWords   = patterns("unlock")
+	domainWords   = patterns("zone domain registrar")
+)
+
+// nameByWords names what no published pair names.
+func nameByWords(resourceType, actionType, info string) naming {
+	resource, action := words(nil, resourceType), words(nil, cmp.Or(actionType, info))
+	if containsAny(resource, domainWords) || containsAny(action, domainWords) {
+		switch {
+		case containsAny(action, transferWords):
+			return *known.namings["zone.transfer_out"]
+		case containsAny(action, unlockWords):
+			return *known.namings["registrar.domain.unlock"]
+		}
+	}
+	v := findVerb(action)
+	if v.kind == "" {
+		v = findVerb(words(nil, info))
+	}
+	if v.kind == "" && containsAny(action, roleWords) {
+		v.kind = verbUpdate
+	}
+	if v.kind != "" {
+		for i := range known.subjects {
+			if s := &known.subjects[i]; s.fits(resource, action) {
+				return *s.names[v.kind]
+			}
+		}
+	}
+	return newNaming(joinName(resourceType, resource, action))
+}
+
+func (s *indexedSubject) fits(resource, action []byte) bool {
+	switch s.how {
+	case both:
+		return containsAny(resource, s.resource) && containsAny(action, s.action)
+	case bare:
+		_, alone := known.verbs[string(bytes.Trim(action, "_"))]
+		return alone && containsAny(resource, s.resource)
+	}
+	return containsAny(resource, s.resource) || containsAny(action, s.action)
+}
+
+func containsAny(name []byte, patterns [][]byte) bool {
+	for _, p := range patterns {
+		if bytes.Contains(name, p) {
+			return true
+		}
+	}
+	return false
+}
+
+// findVerb is the first verb in a name, and the first weak one only where there
+// is no other.
+func findVerb(name []byte) verb {
+	var found verb
+	for word := range bytes.SplitSeq(name, []byte("_")) {
+		v, ok := known.verbs[string(word)]
+		if ok && !v.weak {
+			return v
+		}
+		if ok && found.kind == "" {
+			found = v
+		}
+	}
+	return found
+}
+
+// joinName makes a predictable name of a pair that means nothing to us:
+// "resource.action", without what the action repeats of the resource, and with
+// a lone verb in its plain form.
+func joinName(resourceType string, resource, action []byte) string {
+	res, act := string(bytes.Trim(resource, "_")), string(bytes.Trim(action, "_"))
+	// The dots between the parts of a resource type are kept.
+	if parts := strings.Split(resourceType, "."); len(parts) > 1 && len(resourceType) <= maxName {
+		res = ""
+		for _, part := range parts {
+			if part := string(bytes.Trim(words(nil, part), "_")); part != "" {
+				res += "." + part
+			}
+		}
+		res = strings.TrimPrefix(res, ".")
+	}
+	for part := range strings.SplitSeq(res, ".") {
+		if rest := strings.TrimPrefix(act, part+"_"); rest != "" {
+			act = rest
+		}
+		if rest := strings.TrimSuffix(act, "_"+part); rest != "" {
+			act = rest
+		}
+	}
+	if i := strings.LastIndexByte(act, '_'); res == "" && i > 0 && known.verbs[act[i+1:]].kind != "" {
+		res, act = act[:i], act[i+1:]
+	}
+	if v, ok := known.verbs[act]; ok {
+		act = v.name
+	}
+	switch {
+	case act == "" && res == "":
+		return ActionUnknown
+	case act == "":
+		act = ActionUnknown
+	case res == "":
+		res = ActionUnknown
+	}
+	return res + "." + act
+}
+
+// nameOfCall finds the canonical action of an entry of Audit Logs v2: by its
+// method and path, by what the API calls the operation, and else by the product
+// and the type of the resource.
+func nameOfCall(e *audit.Entry, route *naming) naming {
+	if route != nil {
+		return *route
+	}
+	if n := nameOfOperation(e.ActionInfo); n != nil {
+		return *n
+	}
+	// What is below a thing may be what is done to it: ".../outgoing/disable".
+	if i := strings.LastIndexByte(e.ResourceType, '.'); i > 0 && e.Call.Method != "GET" && e.Call.Method != "DELETE" {
+		switch v := known.verbs[e.ResourceType[i+1:]]; v.kind {
+		case verbEnable, verbDisable, verbRoll, verbReset, VerbDelete, verbDeploy:
+			return nameByWords(e.ResourceType[:i], e.ResourceType[i+1:], e.ActionInfo)
+		}
+	}
+	var buf [2*maxName + 1]byte
+	if n := known.pairs[string(squashPair(buf[:0], e.ResourceType, e.ActionType))]; n != nil {
+		return *n
+	}
+	if e.ResourceType == "" && e.ActionInfo != "" {
+		return nameByWords("", e.ActionInfo, e.ActionInfo)
+	}
+	return nameByWords(e.ResourceType, e.ActionType, e.ActionInfo)
+}
+
+// nameOfOperation is the name that the words of an operation lead to, or nil
+// where no subject fits.
+func nameOfOperation(operation string) *naming {
+	resource, action := words(nil, ""), words(nil, operation)
+	v := findVerb(action)
+	if v.kind == "" {
+		return nil
+	}
+	for i := range known.subjects {
+		if s := &known.subjects[i]; s.fits(resource, action) {
+			return s.names[v.kind]
+		}
+	}
+	return nil
+}

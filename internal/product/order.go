@@ -1,0 +1,118 @@
+package product
+
+import (
+	"strings"
+
+	"github.com/aisoc/cloudflareaudit/internal/jsondoc"
+	"github.com/aisoc/cloudflareaudit/rules"
+)
+
+// offOn is the order of what is switched on and off and protects while it is on.
+const offOn = "off on"
+
+// directionIn tells in which direction a value has moved in an order: the values
+// of a setting from the weakest to the safest, with spaces between them. Those in
+// front of the first bar are weak and those behind the last are safe whatever
+// was before; without bars these are the first and the last. It is "" where it
+// did not move or where that cannot be told.
+func directionIn(order string, before, now jsondoc.Value) string {
+	if order == "" {
+		return ""
+	}
+	to, part, last := rankIn(order, now)
+	from, _, _ := rankIn(order, before)
+	switch {
+	case to < 0 || to == from:
+		return ""
+	case from >= 0 && to < from, from < 0 && part == 0:
+		return rules.Weaker
+	case from >= 0, part == last:
+		return rules.Safer
+	}
+	return ""
+}
+
+// rankIn is where a value stands in an order, or -1, and in which of its parts,
+// of which the last is the safest.
+func rankIn(order string, v jsondoc.Value) (rank, part, last int) {
+	text := v.Text()
+	switch {
+	case v.Kind() == jsondoc.Object:
+		// HTTP strict transport security is an object.
+		if inner := v.Get("strict_transport_security"); inner.Exists() {
+			v = inner
+		}
+		text = v.Get("enabled").Text()
+		if v.Get("max_age").Text() == "0" {
+			text = "false" // browsers forget it at once
+		}
+		fallthrough
+	case text == "true", text == "false":
+		text = map[string]string{"true": "on", "false": "off"}[text]
+	}
+	rank = -1
+	i, bars := 0, strings.IndexByte(order, '|') >= 0
+	for name := range strings.SplitSeq(order, " ") {
+		switch {
+		case name == "|":
+			last++
+			continue
+		case !bars:
+			last = i
+		}
+		if strings.EqualFold(name, text) {
+			rank, part = i, last
+		}
+		i++
+	}
+	return rank, part, last
+}
+
+// reverse is the other direction.
+func reverse(direction string) string {
+	switch direction {
+	case rules.Weaker:
+		return rules.Safer
+	case rules.Safer:
+		return rules.Weaker
+	}
+	return ""
+}
+
+// switches are members that switch a protection, and their values from the
+// weakest to the safest.
+var switches = map[string]string{
+	"advertised":                           offOn,
+	"ai_bots_protection":                   "disabled | only_on_ad_pages | block",
+	"enabled":                              offOn,
+	"fight_mode":                           offOn,
+	"flag":                                 offOn,
+	"gateway_proxy_enabled":                offOn,
+	"gateway_udp_proxy_enabled":            offOn,
+	"sbfm_definitely_automated":            "allow | managed_challenge | block",
+	"sbfm_likely_automated":                "allow | managed_challenge | block",
+	"sbfm_verified_bots":                   "allow | block",
+	"switch_locked":                        offOn,
+	"validation_default_mitigation_action": "none log | block",
+}
+
+// readSwitches tells what is switched off from what is switched on, of families
+// whose members are switches.
+func (r *review) readSwitches() {
+	if r.verb != verbUpdate || !r.family.switches {
+		return
+	}
+	for i := range r.after {
+		m := &r.after[i]
+		switch directionIn(switches[m.key], r.before.get(m.key), m.val) {
+		case rules.Weaker:
+			r.Direction = rules.Weaker
+			if name := strings.TrimSuffix(r.name, r.verb) + verbDisable; m.key == "enabled" && known.namings[name] != nil {
+				r.rename(name)
+			}
+			return
+		case rules.Safer:
+			r.Direction = rules.Safer
+		}
+	}
+}

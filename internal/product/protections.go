@@ -1,0 +1,43 @@
+package product
+
+import (
+	"github.com/aisoc/cloudflareaudit/rules"
+)
+
+// Protections with a switch of their own.
+var protections = family{
+	prefixes: oneOf{"bot_management.", "page_shield.", "api_shield.", "leaked_credential_checks.", "origin_tls_client_auth."},
+	switches: true,
+	subjects: []subject{
+		{"api_gateway api_shield schema_validation token_validation", "api_shield", "api_shield", "", either, named},
+		{"page_shield", "page_shield", "page_shield", "", either, named},
+		{"bot_management", "bot_management", "bot_management", "", either, named},
+		{"leaked_credential", "leaked_credential", "leaked_credential_checks", "", either, named},
+		{"origin_tls_client_auth", "origin_tls_client_auth", "origin_tls_client_auth", "", either, named},
+	},
+	routes: []route{
+		{"POST", "/zones/{zone}/leaked-credential-checks", "leaked_credential_checks.update"},
+	},
+	rules: []rules.Rule{
+		{ID: "protection-removed", Severity: medium, Techniques: oneOf{"T1562"},
+			Match: rules.Match{Action: oneOf{"api_shield.*", "page_shield.*", "origin_tls_client_auth.*", "turnstile.widget.*", "subscription.*"}, Verb: oneOf{"delete", "disable", "roll"}},
+			Title: "Protection removed: {action}[: {target}]",
+			Why:   "What it kept out comes through, or what relies on it fails."},
+		{ID: "protection-weakened", Severity: medium, Techniques: oneOf{"T1562"},
+			Match: rules.Match{Action: oneOf{"bot_management.*", "api_shield.*", "page_shield.*", "leaked_credential_checks.*", "origin_tls_client_auth.*"}, Direction: oneOf{"weaker"}},
+			Title: "Protection weakened: {action}[: {target}]",
+			Why:   "A protection was lowered or switched off."},
+	},
+}
+
+// Turnstile, and what is paid for.
+var widgets = family{
+	prefixes: oneOf{"turnstile.", "subscription."},
+	subjects: []subject{
+		{"turnstile challenges_widget", "turnstile", "turnstile.widget", "", either, named},
+		{"^subscription", "", "subscription", "", either, named},
+	},
+	routes: []route{
+		{"POST", "/accounts/{account}/challenges/widgets/{id}/rotate_secret", "turnstile.widget.roll"},
+	},
+}

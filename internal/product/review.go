@@ -1,0 +1,321 @@
+package product
+
+import (
+	"strings"
+	"sync"
+
+	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/audit"
+	"github.com/aisoc/cloudflareaudit/internal/jsondoc"
+	"github.com/aisoc/cloudflareaudit/internal/redact"
+	"github.com/aisoc/cloudflareaudit/internal/text"
+	"github.com/aisoc/cloudflareaudit/rules"
+)
+
+// Facts is what an entry did: all that rules ask for, and what an event says
+// besides.
+type Facts struct {
+	rules.Facts
+	naming
+
+	// ActorName is what the entry calls the actor, if anything.
+	ActorName string
+	// TokenID is the id of the API token that the entry is about.
+	TokenID string
+	// ChangesOmitted counts the changes that Changes has no room for.
+	ChangesOmitted int
+
+	// shared is what Audit Logs v2 and the audit log both call the target, where
+	// that is not Target.
+	shared string
+	// recordID is the id of the DNS record that stands for a batch.
+	recordID string
+	// ruleset says that it is about a rule set or about a rule of one.
+	ruleset bool
+	// system and staff say that the actor is Cloudflare's own machinery, or a
+	// person at Cloudflare.
+	system, staff bool
+}
+
+// Understand finds out what an entry did. It never fails: what an entry does not
+// say stays empty. Of an entry of Audit Logs v2 it completes what the path of
+// the request says, and masks the secrets first, so that nothing behind it sees
+// them. Texts of f share the memory of the entry.
+func Understand(e *audit.Entry) Facts {
+	r := reviews.Get().(*review)
+	defer reviews.Put(r)
+	r.begin(e)
+	r.look()
+	f := r.Facts
+	r.release()
+	return f
+}
+
+var reviews = sync.Pool{New: func() any { return new(review) }}
+
+// review is the work on one entry.
+type review struct {
+	Facts
+	e *audit.Entry
+	// route is what the path of a request says, of entries of Audit Logs v2.
+	route routed
+	// whole says that the body is a rule set as it is from now on, and not what
+	// changed in it.
+	whole bool
+	// meta, before and after are the members of the entry's objects.
+	meta, before, after object
+	// zoneIsTarget says that the zone is the target where there is no other.
+	zoneIsTarget bool
+	// settled says that the texts before and after have been compared.
+	settled bool
+	changed [maxChanges]ingest.FieldChange
+	n       int
+	// rule is the members of a firewall rule, was and is are the rules of a list,
+	// and nested are the members of objects within others: memory to be used
+	// again.
+	rule    object
+	was, is []jsondoc.Value
+	nested  [maxDepth][2]object
+}
+
+// object is the members of a JSON object in their order.
+type object []member
+
+type member struct {
+	key string
+	val jsondoc.Value
+}
+
+// maxMembers bounds how many members of an object are looked at.
+const maxMembers = 200
+
+// read fills o with the members of v, reusing its memory.
+func (o object) read(v jsondoc.Value) object {
+	o = o[:0]
+	if v.Kind() != jsondoc.Object {
+		return o
+	}
+	for m := range v.All() {
+		if len(o) == maxMembers {
+			break
+		}
+		o = append(o, member{m.Name(), m})
+	}
+	return o
+}
+
+// get is the value of the first of the keys that o has and that is not null.
+func (o object) get(keys ...string) jsondoc.Value {
+	for _, key := range keys {
+		// Of a repeated key the last one counts.
+		for i := len(o) - 1; i >= 0; i-- {
+			if o[i].key == key && o[i].val.Kind() != jsondoc.Null {
+				return o[i].val
+			}
+		}
+	}
+	return jsondoc.Value{}
+}
+
+// has reports whether o has the key, whatever its value.
+func (o object) has(key string) bool {
+	for i := range o {
+		if o[i].key == key {
+			return true
+		}
+	}
+	return false
+}
+
+// text is the first of the keys that has some text.
+func (o object) text(keys ...string) string {
+	for _, key := range keys {
+		if text := o.get(key).Text(); text != "" {
+			return text
+		}
+	}
+	return ""
+}
+
+// begin names what e did and takes its objects apart.
+func (r *review) begin(e *audit.Entry) {
+	r.e, r.Facts, r.route = e, Facts{}, routed{}
+	r.whole, r.zoneIsTarget, r.settled, r.n = false, false, false, 0
+	r.before = r.before[:0]
+	switch {
+	case e.Undecodable && e.Call == nil:
+		r.naming = *known.namings[ActionUnknown]
+		r.meta, r.after = r.meta.read(e.Metadata), r.after.read(e.New)
+		r.before = r.before.read(e.Old)
+	case e.Call != nil:
+		r.beginCall()
+	default:
+		r.naming = nameOf(e.ResourceType, e.ActionType, e.ActionInfo)
+		r.meta, r.after = r.meta.read(e.Metadata), r.after.read(e.New)
+		r.before = r.before.read(e.Old)
+	}
+	// What is deleted stands in the old value, except that Cloudflare's own
+	// machinery writes it into the new one.
+	if r.verb == VerbDelete && len(r.before) == 0 && len(r.after) > 0 {
+		r.before, r.after = r.after, r.before
+	}
+	r.beginActor()
+}
+
+// beginCall is begin for an entry of Audit Logs v2.
+func (r *review) beginCall() {
+	e := r.e
+	r.route = findRoute(e.Call.Method, e.Call.Path)
+	if n := redact.Entry(e.Doc, audit.V2, policyOf(r.route.name)); n > 0 {
+		e.NoteMasked(n)
+	}
+	r.route.complete(e)
+	r.bodies()
+	if e.Undecodable {
+		r.naming = *known.namings[ActionUnknown]
+		return
+	}
+	r.naming = nameOfCall(e, r.route.name)
+}
+
+func (r *review) beginActor() {
+	e := r.e
+	switch {
+	case strings.EqualFold(e.ActorType, "system"), strings.EqualFold(e.ActorType, "cloudflare"):
+		r.system = true
+	case strings.EqualFold(e.ActorType, "admin"), strings.EqualFold(e.ActorType, "cloudflare_admin"):
+		r.staff = true
+		r.ActorName = r.meta.text("actual_user")
+	}
+}
+
+// release forgets the entry, whose memory may be used again.
+func (r *review) release() {
+	r.e, r.Facts, r.route = nil, Facts{}, routed{}
+	clear(r.changed[:r.n])
+}
+
+// text is the first of the keys that has some text in the resource after or
+// before, or else in the metadata.
+func (r *review) text(keys ...string) string {
+	for _, o := range [...]object{r.after, r.before, r.meta} {
+		if text := o.text(keys...); text != "" {
+			return text
+		}
+	}
+	return ""
+}
+
+// rename gives the entry another canonical action, because of what it says.
+func (r *review) rename(name string) { r.naming = *known.namings[name] }
+
+// look finds the facts.
+func (r *review) look() {
+	r.lookAtZone()
+	if r.family.read != nil {
+		r.family.read(r)
+	} else {
+		r.readOther()
+	}
+	e := r.e
+	if r.Target == "" && e.ResourceID != e.OwnerID {
+		r.Target = e.ResourceID
+	}
+	if r.family.finish != nil {
+		r.family.finish(r)
+	}
+	if r.Target == "" && r.zoneIsTarget {
+		r.Target = r.ZoneName
+	}
+	if e.Call == nil && redact.HoldsSecret(r.Target) {
+		r.Target = redact.Masked
+	}
+	r.compare()
+	r.Changes = append([]ingest.FieldChange(nil), r.changed[:r.n]...)
+	r.say()
+}
+
+func (r *review) lookAtZone() {
+	r.ZoneName = text.ZoneName(r.meta.text("zone_name"))
+	if r.ZoneName == "" {
+		r.ZoneName = text.ZoneName(r.text("zone_name"))
+	}
+	r.ZoneID = r.meta.text("zone_id", "zone_tag")
+	if r.ZoneID == "" {
+		r.ZoneID = r.text("zone_id")
+	}
+	if r.ZoneID == "" && strings.EqualFold(r.e.ResourceType, "zone") {
+		r.ZoneID = r.e.ResourceID
+	}
+}
+
+// readOther reads the entries of a family that has no function of its own.
+func (r *review) readOther() {
+	r.Target = r.text("name", "title", "description", "email", "email_domain", "hostname", "network", "prefix", "ns_name")
+	r.zoneIsTarget = true
+	r.readSwitches()
+}
+
+// say fills in what rules ask for and what the entry says by itself.
+func (r *review) say() {
+	e, f := r.e, &r.Facts.Facts
+	f.Action, f.Verb = r.name, r.verb
+	f.ResourceType, f.ActionType = e.ResourceType, e.ActionType
+	f.Failed, f.Succeeded = e.Outcome == audit.Failure, e.Outcome == audit.Success
+	if e.Call != nil {
+		f.Method = e.Call.Method
+	}
+	f.ActorEmail, f.ActorID, f.ActorType = e.ActorEmail, e.ActorID, e.ActorType
+	f.ActorKind = r.actorKind(e)
+	f.Actor = r.actor(e)
+	f.SourceIP, f.Addr = e.SrcIP, e.ActorIP
+	f.Interface = e.Interface
+}
+
+// actorKind tells people from machinery.
+func (f *Facts) actorKind(e *audit.Entry) string {
+	switch {
+	case f.system:
+		return "system"
+	case f.staff:
+		return "staff"
+	case e.ActorType == "" && e.ActorEmail == "":
+		return "unknown"
+	}
+	return "user"
+}
+
+// actor is who did it, in the words of an event: an e-mail address, else a name
+// for Cloudflare itself, else an id.
+func (f *Facts) actor(e *audit.Entry) string {
+	switch {
+	case e.ActorEmail != "":
+		return text.OneLine(e.ActorEmail, audit.MaxText)
+	case f.system:
+		return "Cloudflare system"
+	case f.staff:
+		return "Cloudflare staff"
+	}
+	return text.OneLine(e.ActorID, audit.MaxText)
+}
+
+// Mask masks the secrets of an entry of the audit log that f is about, in its
+// document and with a note. Those of Audit Logs v2 are masked already.
+func (f *Facts) Mask(e *audit.Entry) {
+	if e.Call != nil || !e.HasValues() || e.Raw != "" {
+		return
+	}
+	if n := redact.Entry(e.Doc, audit.V1, policyOf(&f.naming)); n > 0 {
+		e.NoteMasked(n)
+	}
+}
+
+// policyOf says what of an entry may be a secret. Of an action that is not known
+// no value is shown.
+func policyOf(n *naming) redact.Policy {
+	if n == nil {
+		return redact.Policy{Values: true, Addresses: true}
+	}
+	f := n.family
+	return redact.Policy{Values: !f.plainValues, Addresses: !f.plainValues, Hooks: f.hooks, BareTexts: f.credentials}
+}

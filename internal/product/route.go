@@ -1,0 +1,340 @@
+package product
+
+import (
+	"cmp"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/aisoc/cloudflareaudit/internal/audit"
+	"github.com/aisoc/cloudflareaudit/internal/jsondoc"
+)
+
+// collection is what the methods do to the members of a collection.
+var collection = []struct{ method, verb string }{
+	{"POST", verbCreate}, {"PUT", verbUpdate}, {"PATCH", verbUpdate}, {"DELETE", VerbDelete}, {"GET", verbView},
+}
+
+// scopes are what {scope} stands for.
+var scopes = []string{"/accounts/{account}", "/zones/{zone}", "/user"}
+
+// maxPath bounds the parts of a path that is looked at.
+const maxPath = 16
+
+// indexedRoute is a row of routes with its path in parts.
+type indexedRoute struct {
+	parts []string
+	name  *naming
+}
+
+// routeKey is what routes are looked up by: a method and a number of parts.
+type routeKey struct {
+	method string
+	parts  int
+}
+
+// addRoutes adds the paths of a row, one for each scope and method.
+func (x *index) addRoutes(r route) {
+	paths := []string{r.path}
+	if below, ok := strings.CutPrefix(r.path, "{scope}"); ok {
+		paths = paths[:0]
+		for _, scope := range scopes {
+			paths = append(paths, scope+below)
+		}
+	}
+	for _, path := range paths {
+		for method := range strings.FieldsSeq(r.method) {
+			if method != "*" {
+				x.addRoute(method, path, r.name)
+				continue
+			}
+			for _, c := range collection {
+				x.addRoute(c.method, path, r.name+"."+c.verb)
+				if c.verb != verbCreate {
+					x.addRoute(c.method, path+"/{id}", r.name+"."+c.verb)
+				}
+			}
+		}
+	}
+}
+
+func (x *index) addRoute(method, path, name string) {
+	parts := strings.Split(path[1:], "/")
+	key := routeKey{method, len(parts)}
+	x.routes[key] = append(x.routes[key], indexedRoute{parts, x.named(name)})
+}
+
+// routed is what a method and a path say by themselves.
+type routed struct {
+	name *naming // nil when no row fits
+	// zone, account and id are what stands in the path, as far as it is there.
+	zone, account, id string
+	// more are the other parts of the path that have a name, and their names.
+	more []string
+	// user says that the path is one of the user's own.
+	user bool
+	// words are the parts of the path that are no ids, joined by dots. What they
+	// are below is left out, unless it is all there is.
+	words string
+}
+
+// findRoute looks a request up. path is without its query.
+func findRoute(method, path string) routed {
+	var r routed
+	if method == "HEAD" {
+		method = "GET"
+	}
+	path = strings.Trim(strings.TrimPrefix(path, "/client/v4"), "/")
+	var buf [maxPath]string
+	parts := buf[:0]
+	for part := range strings.SplitSeq(path, "/") {
+		if len(parts) == maxPath {
+			break
+		}
+		if plain, err := url.PathUnescape(part); err == nil {
+			part = plain
+		}
+		parts = append(parts, part)
+	}
+	for _, row := range known.routes[routeKey{method, len(parts)}] {
+		if row.fits(parts) {
+			r.name = row.name
+			for i, part := range row.parts {
+				if part[0] == '{' {
+					r.put(part[1:len(part)-1], parts[i])
+					parts[i] = "" // it is no word
+				}
+			}
+			break
+		}
+	}
+	r.below(parts)
+	return r
+}
+
+func (r *indexedRoute) fits(parts []string) bool {
+	for i, part := range r.parts {
+		if part[0] != '{' && part != parts[i] || parts[i] == "" {
+			return false
+		}
+	}
+	return true
+}
+
+func (r *routed) put(name, part string) {
+	switch name {
+	case "zone":
+		r.zone = part
+	case "account":
+		r.account = part
+	case "id":
+		r.id = part
+	default:
+		r.more = append(r.more, name, part)
+	}
+}
+
+// below fills in what a path says even where no row fits.
+func (r *routed) below(parts []string) {
+	root := parts[0]
+	switch root {
+	case "accounts":
+		if len(parts) > 1 {
+			r.account, parts = cmp.Or(r.account, parts[1]), parts[2:]
+		}
+	case "zones":
+		if len(parts) > 1 {
+			r.zone, parts = cmp.Or(r.zone, parts[1]), parts[2:]
+		}
+	case "user", "memberships":
+		r.user = true
+		if len(parts) > 1 && parts[0] == "user" {
+			parts = parts[1:]
+		}
+	}
+	for _, part := range parts {
+		if isWord(part) {
+			r.words += "." + part
+		}
+	}
+	r.words = cmp.Or(strings.TrimPrefix(r.words, "."), root)
+}
+
+// isWord reports whether a part of a path names something of the API, as far as
+// can be told, rather than something of the account.
+func isWord(part string) bool {
+	return part != "" && len(part) <= 40 && (len(part) <= 3 || !strings.ContainsAny(part, "0123456789.:%@ "))
+}
+
+// verbOfMethod is the type of an action where the entry does not say it.
+func verbOfMethod(method string) string {
+	for _, c := range collection {
+		if c.method == method {
+			return c.verb
+		}
+	}
+	return ""
+}
+
+// complete fills in what the path of a request says of an entry of Audit Logs v2
+// and the entry itself does not, so that it says what an entry of the audit log
+// would.
+func (r *routed) complete(e *audit.Entry) {
+	c := e.Call
+	e.ActionType = cmp.Or(e.ActionType, verbOfMethod(c.Method))
+	e.ResourceType = r.resourceType(c.Product, e.ResourceType)
+	c.AccountID = cmp.Or(c.AccountID, r.account)
+	c.Scope = r.scopeOf(c.Scope)
+	if e.OwnerID = c.AccountID; c.Scope == "user" {
+		e.OwnerID = e.ActorID
+	}
+}
+
+// resourceType is the product and the type of a resource. The type is mostly
+// missing; then the path says what it would be.
+func (r *routed) resourceType(product, kind string) string {
+	switch {
+	case product == "":
+		return cmp.Or(kind, r.words)
+	case kind != "":
+		return product + "." + kind
+	case strings.HasPrefix(r.words, product+"."):
+		return r.words
+	}
+	return product
+}
+
+// scopeOf is the scope in the singular: "zones" is that of a zone.
+func (r *routed) scopeOf(scope string) string {
+	switch scope = strings.TrimSuffix(strings.ToLower(scope), "s"); {
+	case r.user && (scope == "" || scope == "membership"):
+		return "user"
+	case scope != "":
+		return scope
+	case r.zone != "":
+		return "zone"
+	case r.account != "":
+		return "account"
+	}
+	return ""
+}
+
+// maxCopied bounds a member that is copied into the metadata, in bytes.
+const maxCopied = 4096
+
+// bodies makes what an entry of the audit log has of those of a request and its
+// response: the resource after the change, and the metadata. The resource is
+// as it is from now on: for what is created, and for members, whose roles have
+// names only there, that is what the API answered; for other changes it is what
+// was asked for, because an answer repeats all that stayed as it was. The other
+// body lends the metadata what the resource does not say.
+func (r *review) bodies() {
+	e, route := r.e, &r.route
+	request := firstOf(audit.Unwrapped(e.Call.Request))
+	result := firstOf(resultOf(audit.Unwrapped(e.Call.Response)))
+	e.ResourceID = cmp.Or(route.id, e.ResourceID, textOf(result, "id", "uuid"))
+
+	isRuleset := strings.Contains(route.words, "rulesets")
+	part := isRuleset && strings.HasSuffix(route.words, "rules") && e.Call.Method != "GET"
+	r.whole = isRuleset && e.Call.Method == "PUT" && !part
+	after, other := request, result
+	described := ""
+	switch {
+	case part:
+		described, other = ruleName(result, route.id), jsondoc.Value{}
+	case e.Call.Method == "POST" && !route.is("zone.cache.purge"), route.begins("member."), !hasMembers(request):
+		if hasMembers(result) {
+			after, other = result, request
+		}
+	}
+	if after.Kind() != jsondoc.Object {
+		after = jsondoc.Value{}
+	}
+	e.New = after
+	r.after = r.after.read(after)
+	if described != "" && after.Exists() && !r.after.has("description") {
+		r.after = slices.Insert(r.after, 0, member{"description", e.Doc.Literal(described)})
+	}
+
+	r.meta = r.meta[:0]
+	if isRuleset || strings.Contains(route.words, "access_rules") {
+		kind := "zone"
+		if route.zone == "" {
+			kind = "root"
+		}
+		r.addMeta("kind", kind)
+		r.addMeta("phase", result.Get("phase").Text())
+	}
+	zoneID, zoneName := cmp.Or(e.Call.ZoneID, route.zone), e.Call.ZoneName
+	if route.words == "zones" || route.is("zone.create") {
+		zoneName = cmp.Or(zoneName, result.Get("name").Text(), request.Get("name").Text())
+		zoneID = cmp.Or(zoneID, result.Get("id").Text())
+	}
+	for i := 0; i+1 < len(route.more); i += 2 {
+		r.addMeta(route.more[i], route.more[i+1])
+	}
+	r.addMeta("zone_id", zoneID)
+	r.addMeta("zone_name", zoneName)
+	for m := range other.All() {
+		if other.Kind() == jsondoc.Object && m.Len() <= maxCopied && !r.after.has(m.Name()) && len(r.meta) < maxMembers {
+			r.meta = append(r.meta, member{m.Name(), m})
+		}
+	}
+}
+
+func (r *review) addMeta(key, text string) {
+	if text != "" {
+		r.meta = append(r.meta, member{key, r.e.Doc.Literal(text)})
+	}
+}
+
+// is reports whether the route leads to the canonical action.
+func (r *routed) is(action string) bool { return r.name != nil && r.name.name == action }
+
+func (r *routed) begins(prefix string) bool {
+	return r.name != nil && strings.HasPrefix(r.name.name, prefix)
+}
+
+// resultOf is the result in a response, with or without the envelope of the API.
+func resultOf(response jsondoc.Value) jsondoc.Value {
+	if result := response.Get("result"); result.Exists() && response.Get("success").Exists() {
+		return result
+	}
+	return response
+}
+
+// firstOf is a body, or the first element of a list.
+func firstOf(body jsondoc.Value) jsondoc.Value {
+	if body.Kind() != jsondoc.Array {
+		return body
+	}
+	return body.First()
+}
+
+// textOf is the first of the members of an object that has some text.
+func textOf(object jsondoc.Value, keys ...string) string {
+	for _, key := range keys {
+		if text := object.Get(key).Text(); text != "" {
+			return text
+		}
+	}
+	return ""
+}
+
+// hasMembers reports whether a body is an object that says something.
+func hasMembers(body jsondoc.Value) bool {
+	return body.Kind() == jsondoc.Object && body.First().Exists()
+}
+
+// ruleName is what a rule set calls the rule with an id.
+func ruleName(ruleset jsondoc.Value, id string) string {
+	for rule := range ruleset.Get("rules").All() {
+		if id == "" || rule.Get("id").Text() != id {
+			continue
+		}
+		if name := textOf(rule, "description", "ref"); name != "" {
+			return name
+		}
+	}
+	return ""
+}
