@@ -5,14 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/fnv"
-	"io"
 	"log/slog"
 	"maps"
-	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/aisoc/cloudflareaudit/internal/jitter"
 )
 
 const (
@@ -446,16 +445,11 @@ func retryAfter(err error) time.Duration {
 	return 0
 }
 
-// jitter adds up to 10 % to d, which is not negative. How much comes from the
-// key and the time rather than from a source of its own, so that a run on a
-// fake clock can be repeated.
+// jitter adds up to 10 % to d, which is not negative.
 func (r *Runner) jitter(d time.Duration) time.Duration {
-	h := fnv.New64a()
-	_, _ = io.WriteString(h, r.Key)
-	rng := rand.New(rand.NewPCG(h.Sum64(), uint64(time.Now().UnixNano())))
 	// A vendor can ask for any pause: the sum must not wrap to a negative one,
 	// which would end at once.
-	return max(d, d+time.Duration(rng.Int64N(int64(d/10+1))))
+	return max(d, d+jitter.Below(r.Key, d/10+1))
 }
 
 // linger returns a context that ends grace after ctx does, so that the end of
