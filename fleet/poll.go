@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/aisoc/cloudflareaudit/ingest"
 	"github.com/aisoc/cloudflareaudit/internal/httpx"
+	"github.com/aisoc/cloudflareaudit/internal/text"
 	"github.com/aisoc/cloudflareaudit/store/postgres"
 )
 
@@ -333,17 +333,5 @@ func nullTime(t time.Time) *time.Time {
 	return &t
 }
 
-// clean makes a text fit for the database and for a line of a table.
-func clean(s string) string {
-	const most = 1000
-	s = strings.ToValidUTF8(s, "\uFFFD")
-	if runes := []rune(s); len(runes) > most {
-		s = string(runes[:most]) + "…"
-	}
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, s)
-}
+// clean makes a message fit for the database and for a line of a table.
+func clean(s string) string { return text.Clean(s, 1000) }

@@ -9,6 +9,9 @@ import (
 	"unicode/utf8"
 )
 
+// Redacted stands for a secret wherever one is printed.
+const Redacted = "[redacted]"
+
 // Shorten cuts s to at most n bytes, between characters, and marks the cut with
 // an ellipsis.
 func Shorten(s string, n int) string {

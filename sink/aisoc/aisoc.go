@@ -14,7 +14,6 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -68,23 +67,8 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// A FieldError says what is wrong with one field of a [Config].
-type FieldError struct {
-	// Field is the name of the field.
-	Field string
-	// Value is what was given.
-	Value string
-	// Allowed says what is wrong with it and what is allowed.
-	Allowed string
-}
-
-// Error implements error.
-func (e *FieldError) Error() string {
-	if e.Value == "" {
-		return e.Field + ": " + e.Allowed
-	}
-	return e.Field + ": " + strconv.Quote(e.Value) + ": " + e.Allowed
-}
+// FieldError says what is wrong with one field of a [Config].
+type FieldError = ingest.FieldError
 
 // Stats counts what a [Sink] has done since it was made.
 type Stats struct {
@@ -188,7 +172,7 @@ var uuid = regexp.MustCompile(`^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{1
 func (c Config) Validate() error {
 	var faults []error
 	fault := func(field, value, allowed string) {
-		faults = append(faults, &FieldError{field, value, allowed})
+		faults = append(faults, &FieldError{Field: field, Value: value, Allowed: allowed})
 	}
 	if shown, allowed := c.checkURL(); allowed != "" {
 		fault("URL", shown, allowed)

@@ -12,10 +12,10 @@ import (
 	"net/url"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
 	"github.com/aisoc/cloudflareaudit/internal/httpx"
+	"github.com/aisoc/cloudflareaudit/internal/text"
 )
 
 const (
@@ -262,20 +262,12 @@ func (s *Sink) message(body []byte) string {
 
 // scrub takes the token out of a text that came from outside, before anything
 // is cut off: a part of it is too much as well.
-func (s *Sink) scrub(text string) string {
+func (s *Sink) scrub(raw string) string {
 	if token := s.cfg.token(); token != "" {
-		return strings.ReplaceAll(text, token, "[redacted]")
+		return strings.ReplaceAll(raw, token, text.Redacted)
 	}
-	return text
+	return raw
 }
 
 // clean makes a text from outside fit for a log line.
-func clean(s string) string {
-	const most = 200
-	s = strings.ToValidUTF8(s[:min(len(s), 4*most)], "\uFFFD")
-	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }), " ")
-	if runes := []rune(s); len(runes) > most {
-		return string(runes[:most]) + "…"
-	}
-	return s
-}
+func clean(s string) string { return text.Excerpt(s, 200) }
