@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"golang.org/x/time/rate"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
 	"github.com/aisoc/cloudflareaudit/internal/fakecloudflare"
@@ -65,7 +64,7 @@ func TestCost_AllocationsOfAnEntryReadAgain(t *testing.T) {
 func connectToPage(t *testing.T, now *time.Time) *Connector {
 	t.Helper()
 	page, keep := usualPage(), false
-	c := connect(t, Config{
+	return connectTuned(t, Config{
 		AccountID: fakecloudflare.DefaultAccountID, APIToken: NewSecret("cfat_allocations-test-token"), DropRoutine: &keep,
 		HTTPClient: &http.Client{Transport: transportFunc(func(r *http.Request) (*http.Response, error) {
 			body := page
@@ -78,7 +77,5 @@ func connectToPage(t *testing.T, now *time.Time) *Connector {
 			}, nil
 		})},
 		Clock: func() time.Time { return *now }, Overlap: 2 * time.Hour, PageSize: benchEntries,
-	})
-	c.client.limiter = &limiter{bucket: rate.NewLimiter(rate.Inf, 1), limit: rate.Inf}
-	return c
+	}, unlimited)
 }

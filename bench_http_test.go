@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"golang.org/x/time/rate"
 
 	"github.com/aisoc/cloudflareaudit/internal/fakecloudflare"
 )
@@ -48,15 +47,12 @@ func BenchmarkHTTP(b *testing.B) {
 	})
 	b.Run("work=connector", func(b *testing.B) {
 		keep := false
-		c, err := New(Config{
+		c := connectTuned(b, Config{
 			AccountID: fakecloudflare.DefaultAccountID, APIToken: NewSecret(fakecloudflare.DefaultToken), BaseURL: base,
 			HTTPClient: client, Clock: func() time.Time { return benchNow },
 			// All of the page is within the overlap, so that one request gets it.
 			Overlap: 2 * time.Hour, PageSize: benchEntries, DropRoutine: &keep,
-		})
-		require.NoError(b, err)
-		// Only the work counts, not the budget.
-		c.client.limiter = &limiter{bucket: rate.NewLimiter(rate.Inf, 1), limit: rate.Inf}
+		}, unlimited)
 		var line []byte
 		perEntry(b, func() {
 			batch, err := c.Poll(b.Context(), nil)

@@ -2,6 +2,7 @@ package cloudflareaudit
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"os/exec"
 	"runtime"
@@ -16,7 +17,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/cloudflare"
 	"github.com/aisoc/cloudflareaudit/internal/fakecloudflare"
+	"github.com/aisoc/cloudflareaudit/internal/jsondoc"
 )
 
 // A corpus is a reply of 1000 entries, the same in every run.
@@ -99,31 +102,28 @@ func BenchmarkPage(b *testing.B) {
 			})
 		})
 		run("scan", func(b *testing.B) {
-			p := page{body: body}
-			perEntry(b, func() {
-				if _, err := p.scan(); err != nil || len(p.entries) != benchEntries {
-					b.Fatal(err)
-				}
-			})
+			var p cloudflare.Page
+			perEntry(b, func() { load(b, &p, body) })
 		})
 		run("least", func(b *testing.B) {
 			n, err := NewNormalizer(Config{AccountID: fakecloudflare.DefaultAccountID})
 			require.NoError(b, err)
-			p := page{body: body}
-			_, err = p.scan()
-			require.NoError(b, err)
+			var p cloudflare.Page
+			var doc jsondoc.Doc
+			var single page
+			load(b, &p, body)
 			var events []ingest.Event
-			for i := range p.entries {
-				event, _ := n.event(p.entry(i), time.Time{})
+			for i := range p.Len() {
+				p.Entry(i, &doc)
+				event, _ := n.event(single.decode(cloudflare.V1, &doc), time.Time{})
 				events = append(events, event)
 			}
 			var line []byte
 			perEntry(b, func() {
-				if _, err := p.scan(); err != nil {
-					b.Fatal(err)
-				}
-				for i := range p.entries {
-					events[i].RawEvent = ingest.RawJSON(p.entries[i].entry.of(p.body))
+				load(b, &p, body)
+				for i := range p.Len() {
+					p.Entry(i, &doc)
+					events[i].RawEvent = ingest.RawJSON(doc.Source())
 					line = events[i].AppendJSON(line[:0])
 				}
 			})
@@ -131,15 +131,16 @@ func BenchmarkPage(b *testing.B) {
 		run("connector", func(b *testing.B) {
 			n, err := NewNormalizer(Config{AccountID: fakecloudflare.DefaultAccountID})
 			require.NoError(b, err)
-			p := page{body: body}
+			var p cloudflare.Page
+			var doc jsondoc.Doc
+			var single page
 			var line []byte
 			perEntry(b, func() {
-				if _, err := p.scan(); err != nil {
-					b.Fatal(err)
-				}
-				for i := range p.entries {
-					_ = fingerprintOf(p.key(i))
-					event, _ := n.event(p.entry(i), time.Time{})
+				load(b, &p, body)
+				for i := range p.Len() {
+					_ = sha256.Sum256([]byte(p.Key(i)))
+					p.Entry(i, &doc)
+					event, _ := n.event(single.decode(cloudflare.V1, &doc), time.Time{})
 					line = event.AppendJSON(line[:0])
 				}
 			})
@@ -167,6 +168,13 @@ func BenchmarkPage(b *testing.B) {
 			b.ReportMetric(cpu, "cpu-ns/entry")
 			b.ReportMetric(0, "ns/op")
 		})
+	}
+}
+
+// load reads a corpus into a page.
+func load(b *testing.B, p *cloudflare.Page, body []byte) {
+	if err := p.Load(cloudflare.V1, body); err != nil || p.Len() != benchEntries {
+		b.Fatal(p.Len(), err)
 	}
 }
 
@@ -298,23 +306,23 @@ func BenchmarkEntry(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	p := page{body: usualPage()}
-	if _, err := p.scan(); err != nil {
-		b.Fatal(err)
-	}
-	entries := make([]entry, len(p.entries))
+	var p cloudflare.Page
+	load(b, &p, usualPage())
+	var doc jsondoc.Doc
+	entries := make([]entry, p.Len())
 	for i := range entries {
-		entries[i] = *p.entry(i)
+		p.Entry(i, &doc)
+		entries[i] = *new(page).decode(cloudflare.V1, &doc)
 	}
 	b.Run("work=decode", func(b *testing.B) {
 		b.ReportAllocs()
-		for n := 0; b.Loop(); n = (n + 1) % len(entries) {
-			if n == 0 {
-				if _, err := p.scan(); err != nil {
-					b.Fatal(err)
-				}
+		body, single := usualPage(), new(page)
+		for i := 0; b.Loop(); i = (i + 1) % len(entries) {
+			if i == 0 {
+				load(b, &p, body)
 			}
-			_ = p.entry(n)
+			p.Entry(i, &doc)
+			_ = single.decode(cloudflare.V1, &doc)
 		}
 	})
 	b.Run("work=grade", func(b *testing.B) {

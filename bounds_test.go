@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/cloudflare"
 	"github.com/aisoc/cloudflareaudit/internal/fakecloudflare"
 )
 
@@ -98,7 +99,7 @@ func TestBounds_MemoryOfAPoll(t *testing.T) {
 			}, nil
 		})}
 		c := connect(t, cfg)
-		release(new(page)) // of an earlier test there may be a larger one
+		new(cloudflare.Page).Release() // of an earlier test there may be a larger one
 		before := liveHeap()
 		peak = before
 		b := poll1(t, c, nil)

@@ -1,7 +1,6 @@
 package cloudflareaudit
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"strings"
@@ -12,7 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/cloudflare"
 	"github.com/aisoc/cloudflareaudit/internal/fakecloudflare"
+	"github.com/aisoc/cloudflareaudit/internal/jsondoc"
 	"github.com/aisoc/cloudflareaudit/testdata"
 )
 
@@ -332,18 +333,14 @@ func TestCall_Fixtures(t *testing.T) {
 func BenchmarkEvent_V2(b *testing.B) {
 	n := normalizer(b, classifierConfig{DropRoutine: true})
 	entries := fakecloudflare.GenerateV2(1, 1000, historyFrom, historyFrom.AddDate(0, 0, 1))
-	p := page{layout: &layoutV2}
-	p.body = fmt.Appendf(nil, `{"success":true,"result":[%s]}`, bytes.Join(func() (all [][]byte) {
-		for _, raw := range entries {
-			all = append(all, raw)
-		}
-		return all
-	}(), []byte(",")))
-	_, err := p.scan()
-	require.NoError(b, err)
+	docs := make([]jsondoc.Doc, len(entries))
+	for i, raw := range entries {
+		require.NoError(b, docs[i].Parse(string(raw)))
+	}
+	var single page
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
-		e := p.entry(i % len(entries))
+		e := single.decode(cloudflare.V2, &docs[i%len(docs)])
 		_, _ = n.event(e, time.Time{})
 	}
 }

@@ -3,7 +3,6 @@ package cloudflareaudit
 import (
 	"slices"
 	"strings"
-	"unicode"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
 )
@@ -187,30 +186,4 @@ func (m *masking) isSecretChange(field string) bool {
 		within = name
 	}
 	return false
-}
-
-// oneLine makes s one line of at most n bytes without control characters. Most
-// texts are that already.
-func oneLine(s string, n int) string {
-	plain := len(s) <= n
-	for i := 0; plain && i < len(s); i++ {
-		plain = ' ' <= s[i] && s[i] < 0x7f
-	}
-	if plain {
-		return s
-	}
-	return trimLine(s, n)
-}
-
-func trimLine(s string, n int) string {
-	s = shorten(strings.ToValidUTF8(s, "\uFFFD"), n)
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\r' || r == '\t' || r == '\u2028' || r == '\u2029' || r == '\u0085':
-			return ' '
-		case unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r):
-			return -1
-		}
-		return r
-	}, s)
 }

@@ -15,11 +15,21 @@ import (
 	"time"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/cloudflare"
+	"github.com/aisoc/cloudflareaudit/internal/feed"
 	"github.com/aisoc/cloudflareaudit/internal/httpx"
+	"github.com/aisoc/cloudflareaudit/internal/text"
 )
 
 // DefaultBaseURL is the address of the Cloudflare API.
 const DefaultBaseURL = "https://api.cloudflare.com/client/v4"
+
+// The audit logs of Config.AuditLogAPI.
+const (
+	AuditLogV1   = "v1"
+	AuditLogV2   = "v2"
+	AuditLogBoth = "both"
+)
 
 // Config configures one connector: one Cloudflare account. AccountID and
 // APIToken are required; the zero value of every other field stands for its
@@ -116,32 +126,12 @@ type Config struct {
 	Clock func() time.Time
 }
 
-// A FieldError says what is wrong with one field of a configuration.
-type FieldError struct {
-	// Field is the name of the field, as in the host's configuration object.
-	Field string
-	// Value is what was given, or empty for a secret.
-	Value string
-	// Allowed says what is wrong with it and what is allowed.
-	Allowed string
-}
-
-// Error implements error.
-func (e *FieldError) Error() string {
-	if e.Value == "" {
-		return e.Field + ": " + e.Allowed
-	}
-	return fmt.Sprintf("%s: %s: %s", e.Field, strconv.Quote(shorten(e.Value, 80)), e.Allowed)
-}
-
 // Bounds of the configuration.
 const (
-	minPollInterval = 30 * time.Second
+	minPollInterval = feed.MinPollInterval
 	maxLookback     = 548 * 24 * time.Hour
-	// defaultPageSize is the API's own default, and the most that any server
-	// has to show.
-	defaultPageSize = 100
-	maxPageSize     = 1000
+	defaultPageSize = cloudflare.DefaultPageSize
+	maxPageSize     = cloudflare.MaxPageSize
 )
 
 // withDefaults fills in what was left zero.
@@ -182,7 +172,7 @@ func (c Config) Validate() error {
 	c = c.withDefaults()
 	var faults []error
 	fault := func(field, value, allowed string) {
-		faults = append(faults, &FieldError{field, value, allowed})
+		faults = append(faults, &FieldError{Field: field, Value: value, Allowed: allowed})
 	}
 	if allowed := checkAccountID(c.AccountID); allowed != "" {
 		shown := c.AccountID
@@ -495,7 +485,7 @@ func readConfig(object map[string]any) (Config, error) {
 	for _, key := range slices.Sorted(maps.Keys(object)) {
 		i := slices.IndexFunc(configFields, func(f configField) bool { return f.Name == key })
 		if i < 0 {
-			faults = append(faults, &FieldError{Field: key, Allowed: "there is no such field" + suggest(key, fieldNames())})
+			faults = append(faults, &FieldError{Field: key, Allowed: "there is no such field" + text.Suggest(key, fieldNames())})
 			continue
 		}
 		v := object[key]
@@ -511,7 +501,7 @@ func readConfig(object map[string]any) (Config, error) {
 				faults = append(faults, list.Unwrap()...)
 				continue
 			}
-			faults = append(faults, &FieldError{key, shown, err.Error()})
+			faults = append(faults, &FieldError{Field: key, Value: shown, Allowed: err.Error()})
 		}
 	}
 	return c, errors.Join(faults...)
@@ -665,13 +655,13 @@ func formatDuration(d time.Duration) string {
 	if d > day && d%day == 0 {
 		return strconv.FormatInt(int64(d/day), 10) + "d"
 	}
-	text := d.String()
+	written := d.String()
 	for _, zero := range []string{"m0s", "h0m"} {
-		if strings.HasSuffix(text, zero) {
-			text = strings.TrimSuffix(text, zero[1:])
+		if strings.HasSuffix(written, zero) {
+			written = strings.TrimSuffix(written, zero[1:])
 		}
 	}
-	return text
+	return written
 }
 
 func setList(field func(*Config) *[]string) func(*Config, any) error {
@@ -722,51 +712,4 @@ func setRules(c *Config, v any) error {
 	rules, err := ParseRules(raw)
 	c.Rules = rules
 	return err
-}
-
-// suggest is a hint at the name nearest to a mistyped one. Where none is near it
-// lists them, unless they are many.
-func suggest(name string, names []string) string {
-	best, distance := "", min(len(name)/2, 4)+1
-	for _, candidate := range names {
-		if d := editDistance(strings.ToLower(name), candidate); d < distance {
-			best, distance = candidate, d
-		}
-	}
-	switch {
-	case best != "":
-		return fmt.Sprintf("; did you mean %q?", best)
-	case len(names) > 30:
-		return ""
-	}
-	return "; there are " + strings.Join(names, ", ")
-}
-
-// editDistance is the number of characters to insert, delete or replace to
-// turn a into b.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			diagonal, row[j+1] = row[j+1], min(diagonal+cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
-}
-
-// shorten cuts s to at most n bytes, at a character.
-func shorten(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	return strings.ToValidUTF8(s[:n], "") + "…"
 }

@@ -30,9 +30,12 @@ package cloudflareaudit
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/cloudflare"
+	"github.com/aisoc/cloudflareaudit/internal/feed"
 )
 
 // ConnectorID is the id of the connector in a host's catalog.
@@ -45,7 +48,12 @@ const userAgent = "cloudflareaudit (+https://github.com/aisoc/cloudflareaudit)"
 // and holds no position: that is in the cursors. What it remembers is the
 // server's clock and, where Config.ResolveMembers asks for it, the members.
 type Connector struct {
-	poller
+	cfg        Config
+	client     *cloudflare.Client
+	reader     *feed.Reader
+	normalizer *Normalizer
+	// resolver is nil unless something is to be looked up.
+	resolver *resolver
 }
 
 var _ ingest.Source = (*Connector)(nil)
@@ -56,14 +64,49 @@ func New(cfg Config) (*Connector, error) {
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
+	return newConnector(cfg, cfg.requests(), cfg.reading())
+}
+
+func newConnector(cfg Config, requests cloudflare.Options, reading feed.Options) (*Connector, error) {
 	normalizer, err := NewNormalizer(cfg)
 	if err != nil {
 		return nil, err
 	}
-	c := newClient(cfg)
-	return &Connector{poller{
-		cfg: cfg, client: c, normalizer: normalizer, maxSeen: maxSeen, resolver: newResolver(cfg, c),
-	}}, nil
+	client := cloudflare.New(requests)
+	return &Connector{
+		cfg: cfg, client: client, reader: feed.New(client, reading),
+		normalizer: normalizer, resolver: newResolver(cfg, client),
+	}, nil
+}
+
+// requests configures how requests are sent.
+func (c *Config) requests() cloudflare.Options {
+	return cloudflare.Options{
+		AccountID: c.AccountID, Token: c.APIToken, BaseURL: c.BaseURL, UserAgent: userAgent,
+		HTTPClient: c.HTTPClient, RateLimit: c.RateLimit, RequestTimeout: c.RequestTimeout,
+		Clock: c.Clock, Logger: c.Logger,
+	}
+}
+
+// reading configures how the logs are read.
+func (c *Config) reading() feed.Options {
+	return feed.Options{
+		AccountID: c.AccountID, Logs: c.logs(), PollInterval: c.PollInterval,
+		PageSize: c.PageSize, MaxEvents: c.MaxEvents, Overlap: c.Overlap, OverlapV2: c.OverlapV2,
+		InitialLookback: c.InitialLookback, HideUserLogs: c.HideUserLogs,
+		Clock: c.Clock, Logger: c.Logger,
+	}
+}
+
+// logs are the audit logs to read.
+func (c *Config) logs() []*cloudflare.Log {
+	switch c.AuditLogAPI {
+	case AuditLogV2:
+		return []*cloudflare.Log{cloudflare.V2}
+	case AuditLogBoth:
+		return []*cloudflare.Log{cloudflare.V1, cloudflare.V2}
+	}
+	return []*cloudflare.Log{cloudflare.V1}
 }
 
 // NewNormalizer builds the part of a connector that turns entries into events.
@@ -108,27 +151,66 @@ func descriptor() ingest.Descriptor {
 	}
 }
 
+// Poll implements [ingest.Source]. The first cursor fixes where the feed begins,
+// and it is returned even when nothing could be read, so that nothing that
+// happens from then on is missed.
+//
+// Of two logs, the one that has newer entries to read goes first. When one of
+// them fails the other goes on, and Coverage.Notices and the log say so.
+func (c *Connector) Poll(ctx context.Context, cursor ingest.Cursor) (ingest.Batch, error) {
+	in := c.newIntake()
+	defer in.release()
+	read, err := c.reader.Poll(ctx, cursor, in)
+	if err != nil {
+		return ingest.Batch{Coverage: read.Coverage}, err
+	}
+	coverage := read.Coverage
+	in.resolve(ctx, &coverage)
+	coverage.Notices = append(coverage.Notices, c.notices(ctx, &read)...)
+	coverage.Dropped, coverage.Undecodable, coverage.Delivered = in.dropped, in.undecodable, len(in.events)
+	return ingest.Batch{Events: in.events, Cursor: read.Cursor, More: read.More, Coverage: coverage}, nil
+}
+
+// notices says, and logs, why a log is not read.
+func (c *Connector) notices(ctx context.Context, read *feed.Result) (all []string) {
+	failures := read.Failures
+	if ctx.Err() != nil {
+		failures = nil // the host is about to stop
+	}
+	for _, err := range failures {
+		all = append(all, err.Error())
+		c.cfg.Logger.Warn("one of the two audit logs could not be read; the other goes on", "error", err)
+	}
+	for _, ahead := range read.Ahead {
+		notice := fmt.Sprintf("%s is not read before %s, because a clock that was ahead has moved the cursor there: "+
+			"restore an older cursor, or remove it", ahead.Log.Title, ahead.Until.Format(time.RFC3339))
+		all = append(all, notice)
+		c.cfg.Logger.Warn(notice)
+	}
+	return all
+}
+
 // TestConnection implements [ingest.Source]: it asks for the newest entry of
 // each audit log that is read. An account without any entry passes: the logs hold
-// hardly more than changes, so that is no fault. An [APIError] carries the remedy.
+// little more than changes, so that is no fault. An [APIError] carries the remedy.
 func (c *Connector) TestConnection(ctx context.Context) error {
-	p := pages.Get().(*page)
-	defer release(p)
-	for _, e := range c.cfg.endpoints() {
-		if _, err := c.newest(ctx, e, p); err != nil {
-			return failure(e, err)
+	page := cloudflare.NewPage()
+	defer page.Release()
+	for _, log := range c.cfg.logs() {
+		if _, err := c.newest(ctx, log, page); err != nil {
+			return log.Failed(err)
 		}
 	}
 	return nil
 }
 
-// newest reads the newest entry of an audit log into p.
-func (c *Connector) newest(ctx context.Context, e *endpoint, p *page) (reply, error) {
-	q := query{endpoint: e, perPage: 1}
-	if !e.numbered {
-		// There is no answer without both.
-		q.before = c.clock.now(c.cfg.Clock()).Truncate(time.Second)
-		q.since = q.before.Add(-c.cfg.InitialLookback)
+// newest reads the newest entry of an audit log into page.
+func (c *Connector) newest(ctx context.Context, log *cloudflare.Log, page *cloudflare.Page) (cloudflare.Reply, error) {
+	q := cloudflare.Query{Log: log, Size: 1}
+	if !log.Numbered {
+		// This log answers only requests with both bounds.
+		q.Before = c.reader.Now()
+		q.Since = q.Before.Add(-c.cfg.InitialLookback)
 	}
-	return c.client.page(ctx, q, p)
+	return c.client.Page(ctx, q, page)
 }

@@ -22,7 +22,9 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/cloudflare"
 	"github.com/aisoc/cloudflareaudit/internal/fakecloudflare"
+	"github.com/aisoc/cloudflareaudit/internal/feed"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -89,13 +91,6 @@ func ids(b ingest.Batch) (out []string) {
 		out = append(out, e.ExternalID)
 	}
 	return out
-}
-
-func feedOf(t *testing.T, cursor ingest.Cursor) *feed {
-	t.Helper()
-	p, err := decodePosition(cursor, fakecloudflare.DefaultAccountID)
-	require.NoError(t, err)
-	return p.AuditLogs
 }
 
 func TestPoll_AsksWhatTheProductPageSays(t *testing.T) {
@@ -398,7 +393,7 @@ func TestPoll_DroppedEntriesMoveTheCursorToo(t *testing.T) {
 		cfg.PageSize = 1
 		now := time.Now()
 		server.Add(time.Time{}, fakecloudflare.Entry("kept", now.Add(-time.Hour), 0))
-		for i := range 3 * maxRequests {
+		for i := range 3 * feed.MaxRequests {
 			server.Add(time.Time{}, json.RawMessage(fmt.Sprintf(
 				`{"id":"id-%d","when":%q,"action":{"type":"tls_settings_deployed"},"actor":{"type":"system","id":"1"},"resource":{"type":"zone"}}`,
 				i, now.Add(-time.Duration(i+1)*time.Second).UTC().Format(time.RFC3339))))
@@ -411,11 +406,11 @@ func TestPoll_DroppedEntriesMoveTheCursorToo(t *testing.T) {
 			require.Empty(t, b.Events)
 			require.True(t, b.More)
 			require.NotEqual(t, string(cursor), string(b.Cursor))
-			require.Equal(t, map[string]int{"tls-settings-deployed-by-system": maxRequests}, b.Coverage.Dropped)
+			require.Equal(t, map[string]int{"tls-settings-deployed-by-system": feed.MaxRequests}, b.Coverage.Dropped)
 			dropped += b.Coverage.Read
 			cursor = b.Cursor
 		}
-		require.Equal(t, 3*maxRequests, dropped)
+		require.Equal(t, 3*feed.MaxRequests, dropped)
 		got, _, _ := drain(t, c, cursor)
 		require.Equal(t, []string{"kept"}, got)
 	})
@@ -886,7 +881,7 @@ func TestPoll_KeepsToTheBudgetOfTheToken(t *testing.T) {
 		}
 		n := len(server.Requests())
 		require.Greater(t, n, 300)
-		require.LessOrEqual(t, float64(n), time.Since(began).Seconds()+burst+1)
+		require.LessOrEqual(t, float64(n), time.Since(began).Seconds()+cloudflare.Burst+1)
 	})
 }
 
@@ -904,8 +899,7 @@ func TestPoll_AnOversizedPageIsReadInSmallerOnes(t *testing.T) {
 			}
 			server.Add(time.Time{}, raw)
 		}
-		c := connect(t, cfg)
-		c.client.maxBody = 200_000
+		c := connectTuned(t, cfg, func(o *cloudflare.Options, _ *feed.Options) { o.MaxBody = 200_000 })
 		var events []ingest.Event
 		var cursor ingest.Cursor
 		undecodable := 0
@@ -949,8 +943,7 @@ func TestPoll_ALogThatIsUnreadableForAWhileLosesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server, cfg := fixture(fakecloudflare.Options{})
 		fill(server, 300, time.Second)
-		c := connect(t, cfg)
-		c.client.maxBody = 500_000
+		c := connectTuned(t, cfg, func(o *cloudflare.Options, _ *feed.Options) { o.MaxBody = 500_000 })
 		server.Fault(func(n int, _ *http.Request) *fakecloudflare.Fault {
 			return fakecloudflare.Reply(200, nil, fmt.Sprintf(`{"debug":"%d%s"}`, n, strings.Repeat("x", 600_000)))
 		})
@@ -963,14 +956,6 @@ func TestPoll_ALogThatIsUnreadableForAWhileLosesNothing(t *testing.T) {
 		got, _, _ := drain(t, c, b.Cursor)
 		require.Len(t, got, 300)
 	})
-}
-
-func TestScan_HoldsNoMoreEntriesThanAPageCanHave(t *testing.T) {
-	t.Parallel()
-	p := page{body: []byte(`{"success":true,"result":[` + strings.Repeat("0,", 1<<20) + `0]}`)}
-	_, err := p.scan()
-	require.ErrorIs(t, err, errTooMany)
-	require.LessOrEqual(t, len(p.entries), maxPageSize+1)
 }
 
 func TestPoll_AServerThatDoesNotPageIsAnError(t *testing.T) {
@@ -1051,8 +1036,7 @@ func TestPoll_FullOfRememberedIDsItReadsAgainAndLosesNothing(t *testing.T) {
 			server, cfg := fixture(fakecloudflare.Options{})
 			cfg.PollInterval, cfg.PageSize = 30*time.Second, size
 			fill(server, 500, 3*time.Second)
-			c := connect(t, cfg)
-			c.maxSeen = 120
+			c := connectTuned(t, cfg, func(_ *cloudflare.Options, o *feed.Options) { o.MaxIDs = 120 })
 			var cursor ingest.Cursor
 			got := map[string]int{}
 			for range 120 {
@@ -1060,7 +1044,7 @@ func TestPoll_FullOfRememberedIDsItReadsAgainAndLosesNothing(t *testing.T) {
 				for _, id := range ids(b) {
 					got[id]++
 				}
-				require.LessOrEqual(t, len(feedOf(t, b.Cursor).Seen), 120)
+				require.LessOrEqual(t, feedOf(t, b.Cursor).remembered(t), 120)
 				cursor = b.Cursor
 				if !b.More {
 					time.Sleep(cfg.PollInterval)
@@ -1072,33 +1056,6 @@ func TestPoll_FullOfRememberedIDsItReadsAgainAndLosesNothing(t *testing.T) {
 			}
 		})
 	}
-}
-
-func TestFeed_WithoutRoomInTheBacklogTheNewestWindowKeepsWhatIsSettled(t *testing.T) {
-	t.Parallel()
-	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	f := feed{Settled: at, Newest: &window{Since: at, Before: at.Add(time.Hour), Settled: at.Add(time.Minute)}}
-	for i := range maxBacklog - 1 {
-		end := at.Add(-time.Duration(i) * time.Hour)
-		f.Backlog = append(f.Backlog, window{Since: end.Add(-time.Hour), Before: end, Offset: 1})
-	}
-	// There is room for one.
-	f.split()
-	require.Len(t, f.Backlog, maxBacklog)
-	require.Equal(t, window{Since: at, Before: at.Add(time.Minute)}, f.Backlog[0])
-	require.Equal(t, at.Add(time.Minute), f.Settled)
-	require.Equal(t, f.Settled, f.Newest.Since)
-
-	f.Backlog[0].Offset = 1
-	f.Newest.Settled = at.Add(2 * time.Minute)
-	f.split()
-	require.Len(t, f.Backlog, maxBacklog)
-	require.Equal(t, at.Add(time.Minute), f.Settled)
-	require.Equal(t, f.Settled, f.Newest.Since)
-	// Nor does it count as settled when the window ends there.
-	f.finishNewest(settledLeft)
-	require.Len(t, f.Backlog, maxBacklog)
-	require.Equal(t, at.Add(time.Minute), f.Settled)
 }
 
 func TestCursor_RefusesWhatIsNotItsOwn(t *testing.T) {
@@ -1231,8 +1188,6 @@ func TestNew_ReadsNothingFromTheEnvironment(t *testing.T) {
 	for name, values := range server.Requests()[0].Header {
 		require.NotContains(t, strings.Join(values, " "), "poison", name)
 	}
-	shared := sharedTransport().(*http.Transport)
-	require.Nil(t, shared.Proxy)
 }
 
 func TestPoll_EveryFixtureEntryBecomesOneEvent(t *testing.T) {
@@ -1279,7 +1234,7 @@ func TestPoll_SaysThatTheCursorIsAheadOfTheClock(t *testing.T) {
 			fill(server, 3, time.Second)
 			b = poll1(t, c, b.Cursor)
 			require.Empty(t, b.Events)
-			require.Len(t, b.Coverage.Notices, len(cfg.endpoints()))
+			require.Len(t, b.Coverage.Notices, len(cfg.logs()))
 			require.Contains(t, b.Coverage.Notices[0], "is not read before 2000-01-30T23:")
 			require.Contains(t, log.String(), "is not read before 2000-01-30T23:")
 			time.Sleep(5 * time.Minute)

@@ -13,6 +13,9 @@ import (
 	"time"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/cloudflare"
+	"github.com/aisoc/cloudflareaudit/internal/feed"
+	"github.com/aisoc/cloudflareaudit/internal/text"
 )
 
 // expirySoon is how long before its end a token is warned about.
@@ -123,14 +126,14 @@ type doctor struct {
 
 // logFound is an audit log that can be read.
 type logFound struct {
-	*endpoint
+	log    *cloudflare.Log
 	empty  bool
 	newest time.Time // zero when the newest entry has no time
 }
 
 // logFailed is an audit log that cannot be read, and why.
 type logFailed struct {
-	*endpoint
+	log *cloudflare.Log
 	err error
 }
 
@@ -143,27 +146,30 @@ func (d *doctor) find(level ingest.Level, text, remedy string) {
 // nothing about the other; where there is no reply, there will be none to the
 // next request.
 func (d *doctor) readLogs(ctx context.Context) error {
-	p := pages.Get().(*page)
-	defer release(p)
+	page := cloudflare.NewPage()
+	defer page.Release()
 	d.Empty = true
-	for _, e := range d.cfg.endpoints() {
-		r, err := d.newest(ctx, e, p)
-		d.took = r.took
-		if !r.date.IsZero() {
-			d.ServerTime = r.date.UTC()
-			d.ClockOffset = d.cfg.Clock().Sub(r.date).Round(time.Second)
+	for _, log := range d.cfg.logs() {
+		r, err := d.newest(ctx, log, page)
+		d.took = r.Took
+		if !r.Date.IsZero() {
+			d.ServerTime = r.Date.UTC()
+			d.ClockOffset = d.cfg.Clock().Sub(r.Date).Round(time.Second)
 		}
 		if err != nil {
-			d.failed = append(d.failed, logFailed{e, err})
+			d.failed = append(d.failed, logFailed{log, err})
 			if _, ok := errors.AsType[*APIError](err); !ok {
 				break
 			}
 			continue
 		}
-		found := logFound{endpoint: e, empty: len(p.entries) == 0}
+		found := logFound{log: log, empty: page.Len() == 0}
 		if !found.empty {
-			found.newest = p.entries[0].when
-			d.Empty, d.Newest = false, later(d.Newest, found.newest)
+			found.newest = page.When(0)
+			d.Empty = false
+			if found.newest.After(d.Newest) {
+				d.Newest = found.newest
+			}
 		}
 		d.logs = append(d.logs, found)
 	}
@@ -176,7 +182,7 @@ func (d *doctor) readLogs(ctx context.Context) error {
 	if api, ok := errors.AsType[*APIError](first.err); ok {
 		d.Failure = api.Kind
 	}
-	return failure(first.endpoint, first.err)
+	return first.log.Failed(first.err)
 }
 
 // verify asks who the token belongs to and whether it is valid. A token of an
@@ -273,7 +279,7 @@ func (d *doctor) tokensPath(owner string) string {
 
 // ask reads the result of what stands at path into v.
 func (d *doctor) ask(ctx context.Context, path string, params url.Values, v any) error {
-	got, _, err := d.client.get(ctx, path, params)
+	got, _, err := d.client.Get(ctx, path, params)
 	if err != nil {
 		return err
 	}
@@ -281,7 +287,7 @@ func (d *doctor) ask(ctx context.Context, path string, params url.Values, v any)
 }
 
 // said is a text of Cloudflare's that is fit to be shown.
-func (d *doctor) said(text string) string { return shorten(clean(d.client.scrub(text)), 80) }
+func (d *doctor) said(s string) string { return text.Shorten(text.Clean(d.client.Scrub(s), 80), 80) }
 
 // ownerByForm tells the owner of a token by how it begins, or is "" for older
 // tokens.
@@ -316,15 +322,15 @@ func (d *doctor) tokenPage() string {
 func (d *doctor) explainFailures() {
 	for i := range d.failed {
 		l := &d.failed[i]
-		if i > 0 && reason(l.err) == reason(d.failed[0].err) {
-			d.find(ingest.LevelError, sentence(l.title+" cannot be read for the same reason"), "")
+		if i > 0 && cloudflare.Reason(l.err).Error() == cloudflare.Reason(d.failed[0].err).Error() {
+			d.find(ingest.LevelError, sentence(l.log.Title+" cannot be read for the same reason"), "")
 			continue
 		}
 		d.explain(l)
 	}
 	if len(d.failed) > 0 && len(d.logs) > 0 {
-		d.find(ingest.LevelNote, sentence(d.logs[0].title+" can be read with the same token and account id"),
-			"To read that one alone, set audit_log_api to "+d.logs[0].name+".")
+		d.find(ingest.LevelNote, sentence(d.logs[0].log.Title+" can be read with the same token and account id"),
+			"To read that one alone, set audit_log_api to "+d.logs[0].log.Name+".")
 	}
 }
 
@@ -332,12 +338,12 @@ func (d *doctor) explainFailures() {
 func (d *doctor) explain(l *logFailed) {
 	api, ok := errors.AsType[*APIError](l.err)
 	if !ok {
-		d.find(ingest.LevelError, sentence(l.title+" cannot be read: "+reason(l.err)), d.remedyOf(l.err))
+		d.find(ingest.LevelError, sentence(l.log.Title+" cannot be read: "+cloudflare.Reason(l.err).Error()), d.remedyOf(l.err))
 		return
 	}
 	bare := *api
 	bare.Remedy = ""
-	text := sentence(l.title + " cannot be read: " + bare.Error())
+	text := sentence(l.log.Title + " cannot be read: " + bare.Error())
 	remedy := sentence(api.Remedy)
 	switch {
 	case api.Kind == KindCredentials && api.Code != 6003:
@@ -418,9 +424,9 @@ func (d *doctor) now() time.Time {
 
 // reportLog says what is in a log.
 func (d *doctor) reportLog(l *logFound) {
-	d.find(ingest.LevelOK, sentence(l.title+" can be read"), "")
+	d.find(ingest.LevelOK, sentence(l.log.Title+" can be read"), "")
 	switch {
-	case l.empty && !l.numbered:
+	case l.empty && !l.log.Numbered:
 		d.find(ingest.LevelNote, fmt.Sprintf("It has no entry of the last %s. It holds changes and sign-ins, and no reads, so that is no fault.", roughly(d.cfg.InitialLookback)),
 			"To see one, make a change, such as a DNS record, and check again after some minutes.")
 	case l.empty:
@@ -501,26 +507,12 @@ func (d *doctor) reportClock() {
 		off, whose = -off, "behind"
 	}
 	// The Date of the reply is in whole seconds, and took a while to get here.
-	if off <= clockTolerance+d.took.Round(time.Second) {
+	if off <= feed.ClockTolerance+d.took.Round(time.Second) {
 		d.find(ingest.LevelOK, "The local clock agrees with Cloudflare's.", "")
 		return
 	}
 	d.find(ingest.LevelWarning, fmt.Sprintf("The local clock is %s %s Cloudflare's. Polls follow Cloudflare's, so nothing is missed.", roughly(off), whose),
 		"Set the clock, for everything else that is kept on this machine.")
-}
-
-// reason is an error that is not a reply, without what repeats the request.
-func reason(err error) string {
-	if u, ok := errors.AsType[*url.Error](err); ok {
-		err = u.Err
-	}
-	if errors.Is(err, context.DeadlineExceeded) {
-		return "there was no reply in time"
-	}
-	if isBroken(err) {
-		return "the connection broke: " + err.Error()
-	}
-	return err.Error()
 }
 
 // remedyOf says what to do about an error that is not a reply.

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"io"
 	"net/netip"
 	"strings"
@@ -202,89 +201,17 @@ type scanned struct {
 	odd   string    // a section that is not of the kind it should be
 }
 
-// page is one reply of the endpoint: its bytes and where its entries stand.
-// It is reused from request to request.
+// page is the bytes of one entry and where its parts stand in them. It is reused
+// from entry to entry.
 type page struct {
 	// layout is that of the entries, by default layoutV1.
 	layout  *layout
 	body    []byte
 	entries []scanned
-	// next leads to the page behind this one where pages have no numbers, and
-	// is empty where there is none.
-	next string
-	// partial is the entry at which the scan failed.
-	partial scanned
 	// decoded is the entry that was decoded last.
 	decoded entry
 	dec     *jsontext.Decoder
 	buf     bytes.Buffer
-}
-
-// envelope is what surrounds the entries of a reply.
-type envelope struct {
-	success   bool
-	hasResult bool // result was a list
-	errors    []apiMessage
-	info      value // result_info as received
-}
-
-// apiMessage is one element of the errors of a reply.
-type apiMessage struct {
-	Code    int
-	Message string
-	// Chain holds the codes of the causes.
-	Chain []int
-}
-
-// errNotJSON says that a reply is not JSON of the shape of an API reply.
-var errNotJSON = errors.New("the reply is not the JSON of an API reply")
-
-// errTooMany says that a reply has more entries than any page.
-var errTooMany = errors.New("the reply has more entries than a page can have")
-
-// scan finds the entries in p.body, in one pass.
-func (p *page) scan() (envelope, error) {
-	var env envelope
-	p.entries, p.partial = p.entries[:0], scanned{}
-	p.reset(p.body)
-	if p.dec.PeekKind() != '{' {
-		return env, errNotJSON
-	}
-	if _, err := p.dec.ReadToken(); err != nil {
-		return env, fmt.Errorf("%w: %w", errNotJSON, err)
-	}
-	for p.dec.PeekKind() != '}' {
-		name, err := p.dec.ReadValue()
-		if err != nil {
-			return env, fmt.Errorf("%w: %w", errNotJSON, err)
-		}
-		switch key := string(name); {
-		case key == `"result"` && p.dec.PeekKind() == '[':
-			env.hasResult = true
-			err = p.scanEntries()
-		default:
-			var val jsontext.Value
-			val, err = p.dec.ReadValue()
-			switch key {
-			case `"success"`:
-				env.success = val.Kind() == 't'
-			case `"errors"`:
-				env.errors = readMessages(value(val))
-			case `"result_info"`:
-				env.info = value(val)
-			}
-		}
-		if err != nil {
-			return env, fmt.Errorf("%w: %w", errNotJSON, err)
-		}
-	}
-	if _, err := p.dec.ReadToken(); err != nil {
-		return env, fmt.Errorf("%w: %w", errNotJSON, err)
-	}
-	if _, err := p.dec.ReadToken(); err != io.EOF {
-		return env, fmt.Errorf("%w: something follows the reply", errNotJSON)
-	}
-	return env, nil
 }
 
 // scanOne finds the one entry that p.body is.
@@ -314,24 +241,6 @@ func (p *page) reset(body []byte) {
 	}
 }
 
-func (p *page) scanEntries() error {
-	if _, err := p.dec.ReadToken(); err != nil {
-		return err
-	}
-	for {
-		if p.dec.PeekKind() == ']' {
-			_, err := p.dec.ReadToken()
-			return err
-		}
-		if len(p.entries) > maxPageSize {
-			return errTooMany
-		}
-		if err := p.scanEntry(); err != nil {
-			return err
-		}
-	}
-}
-
 func (p *page) scanEntry() error {
 	var s scanned
 	if p.dec.PeekKind() != '{' {
@@ -351,7 +260,6 @@ func (p *page) scanEntry() error {
 	err := p.scanMembers(&s, p.layout.members, p.layout.sections)
 	s.when = p.timeOf(&s)
 	if err != nil {
-		p.partial = s
 		return err
 	}
 	s.entry.end = int32(p.dec.InputOffset())
@@ -432,32 +340,11 @@ func (p *page) spanOf(val jsontext.Value) span {
 	return span{end - int32(len(val)), end}
 }
 
-// key returns what identifies the i-th entry, without copying it: the bytes of
-// its id, or of the whole entry when it has none.
-func (p *page) key(i int) []byte {
-	if id := p.id(i); id != nil {
-		return id
-	}
-	return p.entries[i].entry.of(p.body)
-}
-
-// id returns the bytes of the i-th entry's id, or nil when it has none.
-func (p *page) id(i int) []byte {
-	if id := p.entries[i].at[atID].of(p.body); len(id) > 2 && id[0] == '"' {
-		return id[1 : len(id)-1]
-	}
-	return nil
-}
-
 // The notes that entries of both logs may have.
 const (
 	noteInvalidUTF8   = "invalid UTF-8 in the entry is replaced by U+FFFD"
 	noteNotUnderstood = "the entry could not be understood; see raw_event"
 )
-
-// partialID is the id of the entry at which the scan failed, as it stands there,
-// or "" when the scan did not come to one.
-func (p *page) partialID() string { return string(p.partial.at[atID].of(p.body)) }
 
 // entry decodes the i-th entry, until the next one is. What its strings hold is
 // memory of its own. It does not fail: what is not as it should be is left out
@@ -610,19 +497,4 @@ func parseTime(s string) time.Time {
 func derivedID(raw string) string {
 	sum := sha256.Sum256([]byte(raw))
 	return "sha256-" + hex.EncodeToString(sum[:16])
-}
-
-// readMessages reads the errors of a reply, which may be null.
-func readMessages(list value) []apiMessage {
-	var out []apiMessage
-	list.each(func(_ string, m value) bool {
-		msg := apiMessage{Code: number(m.get("code")), Message: m.get("message").text()}
-		m.get("error_chain").each(func(_ string, cause value) bool {
-			msg.Chain = append(msg.Chain, number(cause.get("code")))
-			return len(msg.Chain) < 8
-		})
-		out = append(out, msg)
-		return len(out) < 8
-	})
-	return out
 }

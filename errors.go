@@ -1,12 +1,7 @@
 package cloudflareaudit
 
 import (
-	"fmt"
-	"net/http"
-	"strings"
-	"time"
-	"unicode"
-
+	"github.com/aisoc/cloudflareaudit/apierror"
 	"github.com/aisoc/cloudflareaudit/ingest"
 )
 
@@ -15,165 +10,25 @@ import (
 // and asks a person.
 var ErrCursor = ingest.ErrCursor
 
-// Kind says what a failed request means for the host.
-type Kind string
+// FieldError says what is wrong with one field of a [Config].
+type FieldError = ingest.FieldError
 
-// The kinds of [APIError].
-const (
-	// KindCredentials: the token is missing, unknown, expired or lacks the
-	// permission. Polling again does not help before a person acts.
-	KindCredentials Kind = "credentials"
-	// KindAccount: there is no such account. A person has to act.
-	KindAccount Kind = "account"
-	// KindRateLimited: too many requests. Poll again after RetryAfter.
-	KindRateLimited Kind = "rate_limited"
-	// KindServer: Cloudflare could not answer. Poll again later.
-	KindServer Kind = "server"
-	// KindMalformed: the reply is not one of this API. Poll again later; if
-	// it stays, a proxy or a wrong base_url answers in Cloudflare's place.
-	KindMalformed Kind = "malformed"
-	// KindRequest: Cloudflare refuses the request for another reason.
-	KindRequest Kind = "request"
-)
-
-// APIError is a reply of the Cloudflare API that is not a success. It never
-// holds the token.
-type APIError struct {
-	Kind Kind
-	// Status is the HTTP status. It can be 200: some failures come that way.
-	Status int
-	// Code and Message are Cloudflare's own, of the first error in the reply.
-	// Code is 0 when the reply had none.
-	Code    int
-	Message string
-	// Remedy says what a person can do about it, or is empty.
-	Remedy string
-	// Wait is how long Cloudflare asks to wait, or zero.
-	Wait time.Duration
-
-	date time.Time // the server's clock when it answered, or zero
-}
-
-// Error implements error.
-func (e *APIError) Error() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "cloudflare answered HTTP %d", e.Status)
-	if e.Code != 0 {
-		fmt.Fprintf(&b, ", code %d", e.Code)
-	}
-	if e.Message != "" {
-		fmt.Fprintf(&b, ": %s", e.Message)
-	}
-	if e.Wait > 0 {
-		fmt.Fprintf(&b, "; try again in %s", e.Wait.Round(time.Second))
-	}
-	if e.Remedy != "" {
-		fmt.Fprintf(&b, "; %s", e.Remedy)
-	}
-	return b.String()
-}
-
-// RetryAfter implements [ingest.RetryAfterer].
-func (e *APIError) RetryAfter() time.Duration { return e.Wait }
-
-// Temporary reports whether polling again later may succeed without a person
-// changing anything.
-func (e *APIError) Temporary() bool {
-	switch e.Kind {
-	case KindRateLimited, KindServer, KindMalformed:
-		return true
-	}
-	return false
-}
+// APIError is a reply of the Cloudflare API that is not a success.
+type APIError = apierror.Error
 
 // WaitError says that a request was not sent, because the request budget of the
-// token is used up for now. Poll again after RetryAfter.
-type WaitError struct{ Wait time.Duration }
+// token is used up for now.
+type WaitError = apierror.WaitError
 
-// Error implements error.
-func (e *WaitError) Error() string {
-	return fmt.Sprintf("the request budget of the API token is used up; try again in %s",
-		e.Wait.Round(time.Second))
-}
+// Kind says what a failed request means for the host.
+type Kind = apierror.Kind
 
-// RetryAfter implements [ingest.RetryAfterer].
-func (e *WaitError) RetryAfter() time.Duration { return e.Wait }
-
-// The remedies of the known failures.
+// The kinds of [APIError]. [apierror.Kind] says what a host does about each.
 const (
-	remedyPermission = "the API token lacks Account > Account Settings > Read (also shown as Account > Audit Logs > Read) " +
-		"for this account, or it is a user token whose owner has left the account: " +
-		"create an account-owned token with that permission (Manage Account > Account API Tokens) and enter it as api_token; " +
-		"a token made within the last minute may still be refused: try again"
-	remedyToken = "the API token is unknown, expired or revoked: " +
-		"create a new one with Account > Account Settings > Read (Manage Account > Account API Tokens) and enter it as api_token"
-	remedyHeader = "api_token is not an API token: paste the token alone, " +
-		"without \"Bearer\", quotes, spaces or a line break, and not a Global API key"
-	remedyAccount = "account_id names no account of this API: copy the Account ID from the account's overview page; " +
-		"a zone id looks the same but is not one"
-	remedyRate = "the token is shared with something that uses up its 1200 requests in 5 minutes: " +
-		"give this connector a token of its own or lower rate_limit"
-	remedyMalformed = "something other than the Cloudflare API answered: check base_url and any proxy on the way"
+	KindCredentials = apierror.KindCredentials
+	KindAccount     = apierror.KindAccount
+	KindRateLimited = apierror.KindRateLimited
+	KindServer      = apierror.KindServer
+	KindMalformed   = apierror.KindMalformed
+	KindRequest     = apierror.KindRequest
 )
-
-// errorOf classifies a reply that is not a success: by its HTTP status first,
-// because the codes are shared between causes (10000 stands for a missing
-// permission, for an unknown token and now and then for a rate limit).
-func errorOf(status int, messages []apiMessage, wait time.Duration) *APIError {
-	e := &APIError{Status: status, Wait: wait}
-	if len(messages) > 0 {
-		e.Code, e.Message = messages[0].Code, clean(messages[0].Message)
-	}
-	switch {
-	case status == http.StatusTooManyRequests || e.Code == 971 || e.Code == 10429:
-		e.Kind, e.Remedy = KindRateLimited, remedyRate
-	case status >= 500 || status == http.StatusRequestTimeout:
-		e.Kind = KindServer
-	case e.Code == 7003 || e.Code == 7000 || status == http.StatusNotFound:
-		e.Kind, e.Remedy = KindAccount, remedyAccount
-	case e.Code == 6003 || hasCause(messages, 6111):
-		e.Kind, e.Remedy = KindCredentials, remedyHeader
-	case e.Code == 1000 || e.Code == 10001 || status == http.StatusUnauthorized:
-		e.Kind, e.Remedy = KindCredentials, remedyToken
-	case e.Code == 10000 || e.Code == 9109 || status == http.StatusForbidden:
-		e.Kind, e.Remedy = KindCredentials, remedyPermission
-	case status == http.StatusOK && e.Code == 0:
-		e.Kind, e.Remedy = KindMalformed, remedyMalformed
-	case status < 400 && status != http.StatusOK:
-		e.Kind, e.Remedy = KindMalformed, remedyMalformed
-	default:
-		e.Kind = KindRequest
-	}
-	return e
-}
-
-func hasCause(messages []apiMessage, code int) bool {
-	for _, m := range messages {
-		for _, c := range m.Chain {
-			if c == code {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// malformed is the error of a reply that is not one of this API.
-func malformed(status int, what string) *APIError {
-	return &APIError{Kind: KindMalformed, Status: status, Message: what, Remedy: remedyMalformed}
-}
-
-// clean makes a message of the server fit for a log line.
-func clean(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, s)
-	const most = 200
-	if runes := []rune(s); len(runes) > most {
-		return string(runes[:most]) + "…"
-	}
-	return s
-}

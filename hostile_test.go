@@ -17,10 +17,11 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"golang.org/x/time/rate"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/cloudflare"
 	"github.com/aisoc/cloudflareaudit/internal/fakecloudflare"
+	"github.com/aisoc/cloudflareaudit/internal/feed"
 )
 
 // script is what a hostile server does, a byte or more for each request. When
@@ -170,7 +171,7 @@ func hostileWorld(t *testing.T, s script, cursor ingest.Cursor) {
 		polls = 3
 		// mostRequests bounds the requests of a poll with their repetitions:
 		// those of the pages, and of the attempts to find what is readable.
-		mostRequests = 3 * (maxRequests + 100)
+		mostRequests = 3 * (feed.MaxRequests + 100)
 	)
 	token := "cfat_hostile-token"
 	server := fakecloudflare.NewServer(fakecloudflare.Options{Token: token})
@@ -190,11 +191,10 @@ func hostileWorld(t *testing.T, s script, cursor ingest.Cursor) {
 		HTTPClient:   &http.Client{Transport: server.Transport()},
 		PollInterval: time.Minute,
 	}
-	conn, err := New(cfg)
-	require.NoError(t, err)
-	// The limiter of a token outlives a bubble and its time.
-	conn.client.limiter = &limiter{bucket: rate.NewLimiter(4, burst), limit: 4}
-	conn.client.maxBody = 100_000
+	conn := connectTuned(t, cfg, func(o *cloudflare.Options, _ *feed.Options) {
+		// The limiter of a token outlives a bubble and its time.
+		o.Limiter, o.MaxBody = cloudflare.NewLimiter(4, cloudflare.Burst), 100_000
+	})
 
 	poll := func(own bool) (moved bool) {
 		roundTrips = 0
@@ -202,7 +202,7 @@ func hostileWorld(t *testing.T, s script, cursor ingest.Cursor) {
 		b, err := conn.Poll(t.Context(), cursor)
 		require.LessOrEqual(t, roundTrips, 5*mostRequests, "requests, with redirects")
 		require.LessOrEqual(t, b.Coverage.Requests, mostRequests)
-		require.LessOrEqual(t, time.Since(began), mostRequests*(conn.cfg.RequestTimeout+longestSleep))
+		require.LessOrEqual(t, time.Since(began), mostRequests*(conn.cfg.RequestTimeout+cloudflare.LongestSleep))
 		if err != nil {
 			require.NotContains(t, err.Error(), token)
 			require.LessOrEqual(t, len(err.Error()), 2000)
@@ -214,7 +214,7 @@ func hostileWorld(t *testing.T, s script, cursor ingest.Cursor) {
 			}
 			wait := time.Minute
 			if r, ok := errors.AsType[ingest.RetryAfterer](err); ok {
-				require.LessOrEqual(t, r.RetryAfter(), longestWait)
+				require.LessOrEqual(t, r.RetryAfter(), cloudflare.LongestWait)
 				wait += r.RetryAfter()
 			}
 			time.Sleep(wait)
@@ -228,7 +228,7 @@ func hostileWorld(t *testing.T, s script, cursor ingest.Cursor) {
 			size += len(b.Events[i].RawEvent)
 			require.True(t, json.Valid(b.Events[i].AppendJSON(nil)))
 		}
-		require.LessOrEqual(t, size, maxBatchBytes+maxKept)
+		require.LessOrEqual(t, size, feed.MaxBatchBytes+feed.MaxKept)
 		require.NotEmpty(t, b.Cursor)
 		require.NotContains(t, string(b.Cursor), token)
 		require.LessOrEqual(t, len(b.Cursor), 4<<20)
@@ -333,11 +333,10 @@ func FuzzPoll_Cursor(f *testing.F) {
 			server := fakecloudflare.NewServer(fakecloudflare.Options{})
 			fill(server, 20, 30*time.Second)
 			fillV2(server, 20, 30*time.Second)
-			conn := connect(t, Config{
+			conn := connectTuned(t, Config{
 				AccountID: fakecloudflare.DefaultAccountID, APIToken: NewSecret(fakecloudflare.DefaultToken), AuditLogAPI: AuditLogBoth,
 				MaxEvents: 5, HTTPClient: &http.Client{Transport: server.Transport()},
-			})
-			conn.client.limiter = &limiter{bucket: rate.NewLimiter(4, burst), limit: 4}
+			}, func(o *cloudflare.Options, _ *feed.Options) { o.Limiter = cloudflare.NewLimiter(4, cloudflare.Burst) })
 			b, err := conn.Poll(t.Context(), cursor)
 			if err != nil {
 				require.ErrorIs(t, err, ErrCursor)
@@ -364,9 +363,8 @@ func soundServer(t *testing.T) (*fakecloudflare.Server, *Connector, ingest.Curso
 	server, cfg := fixture(fakecloudflare.Options{})
 	cfg.BaseURL = "https://api.example.com" + fakecloudflare.Prefix
 	fill(server, 100, time.Second)
-	c := connect(t, cfg)
-	require.EqualValues(t, maxBody, c.client.maxBody)
-	c.client.maxBody = 2 << 20 // which is quicker to reach
+	// A lower bound is quicker to reach.
+	c := connectTuned(t, cfg, func(o *cloudflare.Options, _ *feed.Options) { o.MaxBody = 2 << 20 })
 	b := poll1(t, c, nil)
 	require.Len(t, b.Events, 100)
 	return server, c, b.Cursor
@@ -438,7 +436,7 @@ func TestPoll_AUselessReplyIsAnErrorAndCostsNothing(t *testing.T) {
 				}
 				wait := time.Minute
 				if r, ok := errors.AsType[ingest.RetryAfterer](err); ok {
-					require.LessOrEqual(t, r.RetryAfter(), longestWait)
+					require.LessOrEqual(t, r.RetryAfter(), cloudflare.LongestWait)
 					wait += r.RetryAfter()
 				}
 
@@ -575,10 +573,9 @@ func TestPoll_ACompressedReplyIsBoundedByWhatItInflatesTo(t *testing.T) {
 	defer server.Close()
 	transport := &http.Transport{}
 	defer transport.CloseIdleConnections()
-	c := connect(t, Config{
+	c := connectTuned(t, Config{
 		AccountID: fakecloudflare.DefaultAccountID, APIToken: NewSecret("cfat_bomb"), BaseURL: server.URL,
 		HTTPClient: &http.Client{Transport: transport},
-	})
-	c.client.maxBody = 3 << 20
+	}, func(o *cloudflare.Options, _ *feed.Options) { o.MaxBody = 3 << 20 })
 	require.ErrorContains(t, c.TestConnection(t.Context()), "the reply is too large: more than 3145728 bytes")
 }

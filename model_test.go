@@ -20,7 +20,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/cloudflare"
 	"github.com/aisoc/cloudflareaudit/internal/fakecloudflare"
+	"github.com/aisoc/cloudflareaudit/internal/feed"
 )
 
 // modelRuns is how many random worlds the model test tries.
@@ -100,9 +102,10 @@ var worlds atomic.Uint64
 // world is one random world: a server, its history, and hosts that poll it.
 type world struct {
 	*testing.T
-	server  *fakecloudflare.Server
-	opts    fakecloudflare.Options
-	cfg     Config
+	server *fakecloudflare.Server
+	opts   fakecloudflare.Options
+	cfg    Config
+	// maxSeen bounds the ids in a cursor; 0 is the usual bound.
 	maxSeen int
 	// hosts is how many hosts poll from the one store, which is one too many
 	// when it is two.
@@ -127,9 +130,9 @@ type world struct {
 	skew     time.Duration         // of the local clock
 	ahead    bool                  // the local clock has been ahead
 	saved    ingest.Cursor
-	starts   map[*endpoint]time.Time // where a feed begins at the latest, once that is settled
-	got      map[string]int          // deliveries of each entry
-	excused  map[string]int          // those of them that a crash or a failure allows to be made again
+	starts   map[*cloudflare.Log]time.Time // where a feed begins at the latest, once that is settled
+	got      map[string]int                // deliveries of each entry
+	excused  map[string]int                // those of them that a crash or a failure allows to be made again
 	dropped  map[string]int
 	coverage ingest.Coverage // of the batches that were settled
 	idle     time.Time       // when a poll last found that no backlog remains
@@ -140,8 +143,8 @@ type world struct {
 
 // worldEntry is one entry of the history.
 type worldEntry struct {
-	// log is the endpoint that shows it.
-	log            *endpoint
+	// log is the one that shows it.
+	log            *cloudflare.Log
 	stamp, visible time.Time
 	// routine says that a rule drops it.
 	routine bool
@@ -153,7 +156,7 @@ type worldEntry struct {
 func newWorld(t *testing.T, seed uint64) *world {
 	w := &world{
 		T: t, rng: rand.New(rand.NewPCG(seed, 0)), began: time.Now(), hosts: 1,
-		starts: map[*endpoint]time.Time{}, entries: map[string]worldEntry{}, got: map[string]int{}, excused: map[string]int{}, dropped: map[string]int{},
+		starts: map[*cloudflare.Log]time.Time{}, entries: map[string]worldEntry{}, got: map[string]int{}, excused: map[string]int{}, dropped: map[string]int{},
 	}
 	w.faults = w.chance(1, 2)
 	w.lag = time.Duration(pick(w.rng, []int{0, 0, 2, 9})) * time.Second
@@ -211,10 +214,10 @@ func newWorld(t *testing.T, seed uint64) *world {
 		// So that what is settled has more than one page.
 		w.cfg.PageSize, w.cfg.MaxEvents = pick(w.rng, []int{3, 7, 100}), pick(w.rng, []int{10, 50, 100})
 	}
-	w.maxSeen = pick(w.rng, []int{maxSeen, maxSeen, maxSeen, 400})
+	w.maxSeen = pick(w.rng, []int{0, 0, 0, 400})
 	if crowd > 60 && w.cfg.AuditLogAPI != AuditLogV1 {
 		// A crowd has to be remembered where pages have no numbers.
-		w.maxSeen = maxSeen
+		w.maxSeen = 0
 	}
 	if crowd > 60 {
 		w.cfg.PageSize, w.cfg.MaxEvents = max(w.cfg.PageSize, 100), max(w.cfg.MaxEvents, 50)
@@ -279,12 +282,12 @@ func (w *world) addHistory(crowd int) {
 				unit /= 10
 			}
 			when := at.Add(time.Duration(w.between(0, width-1)) * time.Millisecond).Truncate(unit)
-			logs := w.cfg.endpoints()
+			logs := w.cfg.logs()
 			log := logs[w.between(0, len(logs)-1)]
 			visible := when
 			switch {
 			case w.between(0, 9) < late:
-				visible = when.Add(w.span(log.overlap(&w.cfg) - w.lag))
+				visible = when.Add(w.span(w.overlapOf(log) - w.lag))
 			case visible.Before(at):
 				visible = at
 			}
@@ -293,13 +296,15 @@ func (w *world) addHistory(crowd int) {
 	}
 	w.end = w.began
 	for _, e := range w.entries {
-		w.end = later(w.end, e.visible)
+		if e.visible.After(w.end) {
+			w.end = e.visible
+		}
 	}
 }
 
-func (w *world) addEntry(log *endpoint, id string, when, visible time.Time) {
+func (w *world) addEntry(log *cloudflare.Log, id string, when, visible time.Time) {
 	form, add := formV1, w.server.Add
-	if !log.numbered {
+	if !log.Numbered {
 		form, add = formV2, w.server.AddV2
 	}
 	stated := when.UTC().Format("2006-01-02T15:04:05.999999Z")
@@ -457,10 +462,18 @@ func (w *world) run() {
 	w.check()
 }
 
-// overlap is the longest of the endpoints.
+// overlapOf is how late an entry of a log may appear.
+func (w *world) overlapOf(log *cloudflare.Log) time.Duration {
+	if log == cloudflare.V2 {
+		return w.cfg.OverlapV2
+	}
+	return w.cfg.Overlap
+}
+
+// overlap is the longest of the logs that are read.
 func (w *world) overlap() (longest time.Duration) {
-	for _, e := range w.cfg.endpoints() {
-		longest = max(longest, e.overlap(&w.cfg))
+	for _, log := range w.cfg.logs() {
+		longest = max(longest, w.overlapOf(log))
 	}
 	return longest
 }
@@ -572,11 +585,11 @@ func (p *process) Poll(ctx context.Context, cursor ingest.Cursor) (ingest.Batch,
 	conn := p.conn
 	if conn == nil || p.forgetful || vary {
 		var err error
-		if conn, err = New(cfg); err != nil {
+		conn, err = tuned(cfg, func(_ *cloudflare.Options, o *feed.Options) { o.MaxIDs = p.maxSeen })
+		if err != nil {
 			p.violate("%v", err)
 			return ingest.Batch{}, err
 		}
-		conn.maxSeen = p.maxSeen
 	}
 	if !vary {
 		p.conn = conn
@@ -585,7 +598,7 @@ func (p *process) Poll(ctx context.Context, cursor ingest.Cursor) (ingest.Batch,
 	batch, err := conn.Poll(ctx, cursor)
 	p.mu.Lock()
 	p.polls++
-	p.ahead = p.ahead || p.skew > clockTolerance
+	p.ahead = p.ahead || p.skew > feed.ClockTolerance
 	p.mu.Unlock()
 	if err == nil {
 		p.checkBatch(batch, cfg, calm)
@@ -693,11 +706,11 @@ func (p *process) checkBatch(b ingest.Batch, cfg Config, calm bool) {
 	ensure(len(b.Events) <= cfg.MaxEvents, "the batch is too large")
 	ensure(c.Read == c.Delivered+c.DroppedTotal()+c.Repeated, "not every entry is accounted for")
 	ensure(c.Delivered == len(b.Events), "not every event is counted")
-	ensure(c.Backlog <= len(cfg.endpoints())*(maxBacklog+1), "there are too many windows")
+	ensure(c.Backlog <= len(cfg.logs())*(feed.MaxBacklog+1), "there are too many windows")
 	ensure(!c.Complete.After(now), "complete up to a time still to come")
 	// Nine requests more find out about the end, a limit and the clock, and
 	// two more for each halving, an entry that cannot be read.
-	ensure(c.Requests <= maxRequests+20*maxAttempts*(c.Undecodable+1), "there are too many requests")
+	ensure(c.Requests <= feed.MaxRequests+20*cloudflare.MaxAttempts*(c.Undecodable+1), "there are too many requests")
 	if calm && !p.unreadable {
 		ensure(c.Requests <= c.Read+6+3*len(c.Windows), "there are more requests than entries")
 	}
@@ -718,28 +731,28 @@ func (p *process) checkBatch(b ingest.Batch, cfg Config, calm bool) {
 // checkCursor checks that a cursor that was saved in place of another has not
 // moved past anything that was not delivered, and not back.
 func (w *world) checkCursor(before, cursor ingest.Cursor) {
-	pos, err := decodePosition(cursor, w.cfg.AccountID)
+	pos, err := feeds(cursor)
 	if err != nil {
 		w.violate("%v", err)
 		return
 	}
-	was, err := decodePosition(before, w.cfg.AccountID)
+	was, err := feeds(before)
 	if err != nil {
 		w.violate("%v", err)
 		return
 	}
-	for _, log := range w.cfg.endpoints() {
-		if f := *log.feed(pos); f != nil {
-			w.checkFeed(log, *log.feed(was), f, cursor)
+	for _, log := range w.cfg.logs() {
+		if f := pos[log]; f != nil {
+			w.checkFeed(log, was[log], f, cursor)
 		} else {
-			w.violate("the cursor has lost %s: %s", log.title, cursor)
+			w.violate("the cursor has lost %s: %s", log.Title, cursor)
 		}
 	}
 }
 
-func (w *world) checkFeed(log *endpoint, was, f *feed, cursor ingest.Cursor) {
+func (w *world) checkFeed(log *cloudflare.Log, was, f *cursorFeed, cursor ingest.Cursor) {
 	if w.hosts == 1 && was != nil && (f.Complete.Before(was.Complete) || f.Settled.Before(was.Settled)) {
-		w.violate("the cursor has moved back in %s: %s", log.title, cursor)
+		w.violate("the cursor has moved back in %s: %s", log.Title, cursor)
 	}
 	now := time.Now()
 	w.mu.Lock()
@@ -747,7 +760,7 @@ func (w *world) checkFeed(log *endpoint, was, f *feed, cursor ingest.Cursor) {
 	if w.starts[log].IsZero() && (!w.ahead || !f.Settled.IsZero()) {
 		// A clock that is ahead is noticed when the server shows its own. The
 		// local clock may be wrong by as much as goes unnoticed.
-		w.starts[log] = now.Add(clockTolerance - w.cfg.InitialLookback)
+		w.starts[log] = now.Add(feed.ClockTolerance - w.cfg.InitialLookback)
 	}
 	start := w.starts[log]
 	if w.broken != "" || start.IsZero() {
@@ -757,7 +770,7 @@ func (w *world) checkFeed(log *endpoint, was, f *feed, cursor ingest.Cursor) {
 		if e.log != log || w.got[id] > 0 || e.routine || e.visible.Add(w.lag).After(now) || !e.stamp.After(start) {
 			continue
 		}
-		unread := slices.ContainsFunc(f.Backlog, func(o window) bool {
+		unread := slices.ContainsFunc(f.Backlog, func(o cursorWindow) bool {
 			return !e.stamp.Before(o.Since) && !e.stamp.After(o.reached().Add(w.opts.Disorder))
 		})
 		if e.stamp.Before(f.Settled) && !unread {
@@ -780,8 +793,8 @@ func (w *world) checkQuiet() {
 	time.Sleep(w.overlap() + 2*w.cfg.PollInterval)
 	w.mu.Lock()
 	polls, requests, processes := w.polls, len(w.server.Requests()), w.processes
-	most := len(w.cfg.endpoints())
-	if w.forgetful && w.skew.Abs() >= clockTolerance-2*time.Second {
+	most := len(w.cfg.logs())
+	if w.forgetful && w.skew.Abs() >= feed.ClockTolerance-2*time.Second {
 		most *= 2
 	}
 	if w.opts.OverLimit400 && w.opts.MostLimit > 0 && w.cfg.PageSize > w.opts.MostLimit {

@@ -53,6 +53,11 @@ func (n *Normalizer) facts(e *entry) facts {
 
 var singles = sync.Pool{New: func() any { return new(page) }}
 
+func releaseSingle(p *page) {
+	p.body, p.layout, p.decoded = nil, nil, entry{}
+	singles.Put(p)
+}
+
 // Normalize turns one entry, as JSON, into an event, and says how the rules
 // grade it. A verdict to drop comes with the event all the same. Whether it is an
 // entry of the audit log or of Audit Logs v2 is told by its members.
@@ -69,10 +74,7 @@ func (n *Normalizer) Normalize(raw []byte) (ingest.Event, Verdict) {
 // which log it is from.
 func decodeOne(raw []byte) entry {
 	p := singles.Get().(*page)
-	defer func() {
-		p.body, p.layout, p.decoded = nil, nil, entry{}
-		singles.Put(p)
-	}()
+	defer releaseSingle(p)
 	p.body, p.layout = raw, &layoutV2
 	if err := p.scanOne(); err == nil && nesting(raw) < maxNesting {
 		if p.isV2() {
@@ -83,10 +85,15 @@ func decodeOne(raw []byte) entry {
 			return *p.entry(0)
 		}
 	}
-	e := entry{id: derivedID(string(raw)), undecodable: true, notes: []string{
+	return notJSON(string(raw))
+}
+
+// notJSON is the entry of a text that is no JSON, or that nests too deep.
+func notJSON(raw string) entry {
+	e := entry{id: derivedID(raw), undecodable: true, notes: []string{
 		"the entry is not JSON; raw_event holds it as text",
 	}}
-	e.keepText(string(raw))
+	e.keepText(raw)
 	return e
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/aisoc/cloudflareaudit/ingest"
 	"github.com/aisoc/cloudflareaudit/internal/fakecloudflare"
+	"github.com/aisoc/cloudflareaudit/internal/feed"
 )
 
 func TestPoll_ADepthLimitLosesNoEntryBehindIt(t *testing.T) {
@@ -28,31 +29,6 @@ func TestPoll_ADepthLimitLosesNoEntryBehindIt(t *testing.T) {
 			require.Equal(t, total, len(got))
 		})
 	}
-}
-
-func TestPoll_CompleteWaitsForWhatFoundNoRoomInTheBacklog(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		server, cfg := fixture(fakecloudflare.Options{})
-		now := time.Now().UTC()
-		settled := now.Add(-2 * time.Hour)
-		pos := &position{Version: cursorVersion, AccountID: cfg.AccountID, AuditLogs: &feed{
-			Start: now.Add(-24 * time.Hour), Settled: settled, ReadAt: now.Add(-time.Hour), Seen: seen{},
-		}}
-		for i := range maxBacklog {
-			before := settled.Add(-time.Duration(i) * time.Minute)
-			pos.AuditLogs.Backlog = append(pos.AuditLogs.Backlog, window{Since: before.Add(-time.Minute), Before: before, Offset: 1, Anchor: before.Add(-time.Second)})
-		}
-		// More than a page in the hour before now, and what is settled of it unread.
-		for i := range 110 {
-			server.Add(time.Time{}, fakecloudflare.Entry(fmt.Sprintf("id-%d", i), now.Add(-time.Duration(i)*time.Minute/2-time.Second), 0))
-		}
-		cursor, err := pos.encode()
-		require.NoError(t, err)
-		b := poll1(t, connect(t, cfg), cursor)
-		require.Less(t, len(b.Events), 110)
-		require.Equal(t, settled, b.Coverage.Complete, "what is settled has not been read: %s", b.Cursor)
-	})
 }
 
 func TestPoll_ATwinOfTheEntryReadLastHidesNothing(t *testing.T) {
@@ -112,39 +88,6 @@ func TestPoll_ADamagedReplyThatPassesCostsNoEntry(t *testing.T) {
 		})
 		got, _, _ := drain(t, connect(t, cfg), nil)
 		require.Equal(t, []string{"id-0", "id-1", "id-2"}, got)
-	})
-}
-
-func TestPoll_ACursorAtTheLargestOffsetIsAccepted(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		server, cfg := fixture(fakecloudflare.Options{})
-		server.Fault(func(n int, r *http.Request) *fakecloudflare.Fault {
-			list := ""
-			for i := range 1000 {
-				if i > 0 {
-					list += ","
-				}
-				list += string(fakecloudflare.Entry(fmt.Sprintf("id-%d-%d", n, i), time.Now().Add(-time.Hour), 0))
-			}
-			return fakecloudflare.Reply(200, nil, `{"success":true,"result":[`+list+`]}`)
-		})
-		now := time.Now().UTC()
-		pos := &position{Version: cursorVersion, AccountID: cfg.AccountID, AuditLogs: &feed{
-			Start: now.Add(-24 * time.Hour), Settled: now.Add(-10 * time.Minute), ReadAt: now, Seen: seen{},
-			Backlog: []window{{Since: now.Add(-24 * time.Hour), Before: now.Add(-10 * time.Minute), Offset: maxOffset - maxPageSize, Anchor: now.Add(-time.Hour)}},
-		}}
-		cursor, err := pos.encode()
-		require.NoError(t, err)
-		c := connect(t, cfg)
-		for {
-			b, err := c.Poll(t.Context(), cursor)
-			if err != nil {
-				require.ErrorContains(t, err, "does not come to an end")
-				return
-			}
-			cursor = b.Cursor
-		}
 	})
 }
 
@@ -210,7 +153,7 @@ func TestPoll_CoverageClaimsNoMoreThanTheWindow(t *testing.T) {
 		server, cfg := fixture(fakecloudflare.Options{PastEnd400: true})
 		b := poll1(t, connect(t, cfg), nil)
 		settled := feedOf(t, b.Cursor).Settled
-		time.Sleep(allEvery)
+		time.Sleep(feed.AllEvery)
 		// Exactly a page, and an overlap that reaches back before what is settled.
 		fill(server, 100, time.Millisecond)
 		cfg.Overlap = time.Hour
@@ -273,5 +216,38 @@ func TestPoll_ReadsTheMostRecentAgainAndNowAndThenAll(t *testing.T) {
 		require.Equal(t, map[string]time.Duration{
 			"30s": 6 * time.Minute, "10m0s": 10 * time.Minute, "50m0s": 10 * time.Minute,
 		}, delivered)
+	})
+}
+
+func TestLimiter_SlowsDownToWhatIsLeftOfTheBudget(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := fixture(fakecloudflare.Options{})
+		fill(server, 2000, time.Second)
+		left := `"default";r=20;t=40`
+		server.Fault(func(int, *http.Request) *fakecloudflare.Fault {
+			return fakecloudflare.Header(http.Header{"Ratelimit": {left}})
+		})
+		cfg.PageSize, cfg.MaxEvents = 1, 20
+		c := connect(t, cfg)
+		// The burst is used up first; then two seconds a request.
+		b := poll1(t, c, nil)
+		began := time.Now()
+		b = poll1(t, c, b.Cursor)
+		require.GreaterOrEqual(t, time.Since(began), 38*time.Second)
+		require.Equal(t, 20, b.Coverage.Requests)
+
+		// Once there is enough again, so is the pace.
+		left = `"default";r=1000;t=40`
+		b = poll1(t, c, b.Cursor)
+		began = time.Now()
+		poll1(t, c, b.Cursor)
+		require.Less(t, time.Since(began), 10*time.Second)
+
+		// Nothing left: nothing is sent until there is.
+		left = `"default";r=0;t=120`
+		b = poll1(t, c, b.Cursor)
+		_, err := c.Poll(t.Context(), b.Cursor)
+		require.ErrorContains(t, err, "try again in 2m0s")
 	})
 }

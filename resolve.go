@@ -1,6 +1,7 @@
 package cloudflareaudit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,7 +15,11 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/aisoc/cloudflareaudit/apierror"
 	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/cloudflare"
+	"github.com/aisoc/cloudflareaudit/internal/feed"
+	"github.com/aisoc/cloudflareaudit/internal/text"
 )
 
 const (
@@ -47,7 +52,7 @@ const (
 // time of the entry, and it only adds to events: whether there is one, its id
 // and the cursor do not depend on it.
 type resolver struct {
-	client    *client
+	client    *cloudflare.Client
 	accountID string
 	log       *slog.Logger
 	// withMembers and withScopes say what is to be looked up.
@@ -70,7 +75,7 @@ type resolver struct {
 }
 
 // newResolver is the resolver that cfg asks for, or nil.
-func newResolver(cfg Config, c *client) *resolver {
+func newResolver(cfg Config, c *cloudflare.Client) *resolver {
 	if !cfg.ResolveMembers && !cfg.ResolveScopes {
 		return nil
 	}
@@ -117,29 +122,18 @@ func (g *gate) failed(err error, log *slog.Logger) {
 	if isRefusal(err) {
 		api, _ := errors.AsType[*APIError](err)
 		refusal := *api
-		refusal.Remedy = or(g.remedy, api.Remedy)
+		refusal.Remedy = cmp.Or(g.remedy, api.Remedy)
 		g.closed, g.failures = time.Now().Add(refusedFor), 0
 		g.notice = fmt.Sprintf("%s: %s cannot be read, which is tried again every hour: %s", g.feature, g.what, refusal.Error())
 	} else {
 		g.closed = time.Now().Add(min(membersGap<<min(g.failures, 10), membersFor))
 		if g.failures++; g.failures == persistent {
-			g.notice = fmt.Sprintf("%s: %s could not be read several times in a row: %s", g.feature, g.what, cause(err))
+			g.notice = fmt.Sprintf("%s: %s could not be read several times in a row: %s", g.feature, g.what, cloudflare.Reason(err))
 		}
 	}
 	if before == "" && g.notice != "" {
 		log.Warn("an optional feature does not work; events go on without it", "notice", g.notice)
 	}
-}
-
-// cause is err without the parts of a [url.Error] that repeat the request.
-func cause(err error) string {
-	if u, ok := errors.AsType[*url.Error](err); ok {
-		err = u.Err
-	}
-	if errors.Is(err, context.DeadlineExceeded) {
-		return "no reply in time"
-	}
-	return err.Error()
 }
 
 // directory is the members of the account as they were read. It is not changed
@@ -177,35 +171,6 @@ type gap struct {
 	token  string // the API token whose scopes the entry does not say, or ""
 }
 
-// noteGap notes what the entry e, that of the newest event of the batch, leaves
-// out.
-func (p *poll) noteGap(e *entry, f *facts, when time.Time) {
-	r := p.resolver
-	if r == nil {
-		return
-	}
-	g := gap{index: len(p.batch.Events) - 1, entry: *e, when: when}
-	// What was attempted in vain is not what is so now.
-	failed := e.outcome == outcomeFailure
-	if r.withMembers {
-		g.actor = e.actorID != "" && e.actorEmail == "" && !f.systemActor && !f.staffActor
-		if strings.HasPrefix(f.name, "member.") && !failed {
-			g.member = memberKey(e, f)
-			g.moved = g.member != "" && f.verb != verbAccept && f.role != roleUnchanged
-			g.role = g.member != "" && f.role == roleUnknown
-		}
-	}
-	if r.withScopes && f.scope == scopeUnknown && isHexID(f.tokenID) && !failed {
-		switch f.verb {
-		case verbCreate, verbUpdate, verbEnable, verbRoll:
-			g.token = strings.ToLower(f.tokenID)
-		}
-	}
-	if g.actor || g.member != "" || g.token != "" {
-		p.gaps = append(p.gaps, g)
-	}
-}
-
 // memberKey is what the list of members knows the member by whom an entry is
 // about: an e-mail address, or else an id that is not the actor's.
 func memberKey(e *entry, f *facts) string {
@@ -216,27 +181,6 @@ func memberKey(e *entry, f *facts) string {
 		return e.resourceID
 	}
 	return ""
-}
-
-// resolve fills in what the entries of the batch leave out. It comes once in a
-// poll and after everything has been read, so that it neither delays nor ends
-// the reading.
-func (p *poll) resolve(ctx context.Context) {
-	r := p.resolver
-	if r == nil {
-		return
-	}
-	if len(p.gaps) > 0 {
-		found := r.lookUp(ctx, p.gaps, &p.batch.Coverage)
-		for i := range p.gaps {
-			if event, ok := p.normalizer.resolved(&p.gaps[i], &found); ok {
-				p.batch.Events[p.gaps[i].index] = event
-			}
-		}
-	}
-	if notices := r.said.Load(); notices != nil {
-		p.batch.Coverage.Notices = slices.Clone(*notices)
-	}
 }
 
 // resolved is the event of g with what has been found, if anything has.
@@ -255,7 +199,7 @@ func (n *Normalizer) resolved(g *gap, found *findings) (event ingest.Event, ok b
 	}
 	if m := found.member(g); m != nil && m.role != roleUnknown {
 		f.role, f.roleName = m.role, m.roleName
-		e.notes = append(e.notes, "the role is that of the time of reading: "+or(m.roleName, m.role))
+		e.notes = append(e.notes, "the role is that of the time of reading: "+cmp.Or(m.roleName, m.role))
 		if f.target == g.member && !strings.Contains(f.target, "@") && m.email != "" {
 			f.target = m.email
 		}
@@ -322,19 +266,26 @@ func (f *findings) member(g *gap) *person {
 	return m
 }
 
+// noteMove notes that an entry from then may have given a member another role.
+func (f *findings) noteMove(key string, when time.Time) {
+	if when.After(f.latest[key]) {
+		f.latest[key] = when
+	}
+}
+
 // covers reports whether m was read after the entry of g was made.
 func (f *findings) covers(m *person, g *gap) bool {
 	if !f.since.IsZero() && !m.asOf.Before(f.since) {
 		return true
 	}
-	return !g.entry.when.IsZero() && g.entry.when.Add(clockTolerance).Before(m.asOf)
+	return !g.entry.when.IsZero() && g.entry.when.Add(feed.ClockTolerance).Before(m.asOf)
 }
 
 // token is the API token whose scopes g leaves out, unless it has been changed
 // since.
 func (f *findings) token(g *gap) apiToken {
 	t := f.tokens[g.token]
-	if t.modified.After(g.when.Add(clockTolerance)) {
+	if t.modified.After(g.when.Add(feed.ClockTolerance)) {
 		return apiToken{}
 	}
 	return t
@@ -346,7 +297,7 @@ func (r *resolver) lookUp(ctx context.Context, gaps []gap, coverage *ingest.Cove
 	f := findings{people: r.people.Load(), latest: make(map[string]time.Time), coverage: coverage}
 	for i := range gaps {
 		if g := &gaps[i]; g.moved {
-			f.latest[g.member] = later(f.latest[g.member], g.when)
+			f.noteMove(g.member, g.when)
 		}
 	}
 	if r.asking.TryLock() {
@@ -361,7 +312,7 @@ func (r *resolver) lookUp(ctx context.Context, gaps []gap, coverage *ingest.Cove
 		r.said.Store(r.notices())
 		// Older entries may follow in another batch.
 		for key, when := range r.latest {
-			f.latest[key] = later(f.latest[key], when)
+			f.noteMove(key, when)
 		}
 		r.latest = nil
 		if len(f.latest) <= maxRemembered {
@@ -437,13 +388,13 @@ func (r *resolver) readMembers(ctx context.Context, f *findings) error {
 	d := &directory{persons: make(map[string]*person), readAt: time.Now()}
 	f.people = d
 	for number := 1; number <= maxMemberPages && !d.whole; number++ {
-		got, reply, err := r.client.glance(ctx, "/accounts/"+r.accountID+"/members", url.Values{
+		got, reply, err := r.client.Glance(ctx, "/accounts/"+r.accountID+"/members", url.Values{
 			"page": {strconv.Itoa(number)}, "per_page": {strconv.Itoa(memberPage)},
 		})
-		reply.count(f.coverage)
+		reply.Count(f.coverage)
 		list := value(got.Result)
 		if err == nil && list.kind() != '[' {
-			err = malformed(http.StatusOK, "the reply has no list of members")
+			err = apierror.Malformed(http.StatusOK, "the reply has no list of members")
 		}
 		if err != nil {
 			d.readAt, d.whole = old.readAt, old.whole
@@ -454,7 +405,7 @@ func (r *resolver) readMembers(ctx context.Context, f *findings) error {
 			}
 			return err
 		}
-		asOf := reply.date
+		asOf := reply.Date
 		if asOf.IsZero() {
 			asOf = time.Now().UTC()
 		}
@@ -477,7 +428,7 @@ func (d *directory) read(list value, asOf time.Time) (n int) {
 		n++
 		user := member.get("user")
 		m := &person{asOf: asOf}
-		m.email = kept(or(user.get("email").text(), member.get("email").text()))
+		m.email = kept(cmp.Or(user.get("email").text(), member.get("email").text()))
 		m.name = kept(strings.TrimSpace(user.get("first_name").text() + " " + user.get("last_name").text()))
 		m.role, m.roleName = roleOf(member)
 		m.keys = [...]string{kept(user.get("id").text()), kept(member.get("id").text()), strings.ToLower(m.email)}
@@ -499,7 +450,7 @@ func (d *directory) put(key string, m *person) {
 }
 
 // kept is a text of a reply in memory of its own, bounded.
-func kept(s string) string { return strings.Clone(oneLine(s, maxText)) }
+func kept(s string) string { return strings.Clone(text.OneLine(s, maxText)) }
 
 // roleOf is the role of a member in the list, and the names of the roles. A
 // policy gives what its permission groups are called.
@@ -553,8 +504,8 @@ func (r *resolver) askToken(ctx context.Context, g *gap, f *findings) apiToken {
 		if !p.open() {
 			continue
 		}
-		got, reply, err := r.client.glance(ctx, p.path+g.token, nil)
-		reply.count(f.coverage)
+		got, reply, err := r.client.Glance(ctx, p.path+g.token, nil)
+		reply.Count(f.coverage)
 		switch {
 		case errors.Is(err, context.Canceled):
 			return apiToken{}
@@ -585,7 +536,7 @@ func tokenOf(v value, id string) apiToken {
 		}
 		return len(names) < manyPermissions
 	})
-	t.names = oneLine(strings.Join(names, ", "), maxChangeText)
+	t.names = text.OneLine(strings.Join(names, ", "), maxChangeText)
 	return t
 }
 

@@ -69,7 +69,7 @@ func (p *ruleParser) fault(field, value, allowed string) {
 	if field != "" {
 		field = ": " + field
 	}
-	p.faults = append(p.faults, ruleFault{p.at, &FieldError{p.place + field, value, allowed}})
+	p.faults = append(p.faults, ruleFault{p.at, &FieldError{Field: p.place + field, Value: value, Allowed: allowed}})
 }
 
 // wrong reports whether a field of the rule at hand, or what is in it, has a

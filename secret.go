@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+
+	"github.com/aisoc/cloudflareaudit/internal/text"
 )
 
 // redacted stands for a secret wherever one is printed.
-const redacted = "[redacted]"
+const redacted = text.Redacted
 
 // Secret is a string that is not printed: every format of package fmt, slog and
 // encoding/json shows "[redacted]" in its place. The zero Secret is empty.
@@ -19,12 +21,12 @@ type Secret struct {
 	reveal func() string
 }
 
-// NewSecret makes a secret of text.
-func NewSecret(text string) Secret {
-	if text == "" {
+// NewSecret makes a secret of plain text.
+func NewSecret(plain string) Secret {
+	if plain == "" {
 		return Secret{}
 	}
-	return Secret{func() string { return text }}
+	return Secret{func() string { return plain }}
 }
 
 // Reveal returns the text. It is the only way to it.
@@ -58,13 +60,13 @@ func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 // UnmarshalJSON implements [json.Unmarshaler]. It refuses the redacted form, so
 // that a configuration that was printed is not taken for a usable one.
 func (s *Secret) UnmarshalJSON(b []byte) error {
-	var text string
-	if err := json.Unmarshal(b, &text); err != nil {
+	var given string
+	if err := json.Unmarshal(b, &given); err != nil {
 		return errors.New("a secret must be a string")
 	}
-	if text == redacted {
+	if given == redacted {
 		return errors.New("a secret reads " + redacted + ": enter it again")
 	}
-	*s = NewSecret(text)
+	*s = NewSecret(given)
 	return nil
 }

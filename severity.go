@@ -345,7 +345,7 @@ func newClassifier(cfg classifierConfig) (*classifier, error) {
 	for _, zone := range cfg.ProductionZones {
 		switch fault := checkZone(zone); {
 		case fault != "":
-			faults = append(faults, &FieldError{"production_zones", zone, fault})
+			faults = append(faults, &FieldError{Field: "production_zones", Value: zone, Allowed: fault})
 		case isHexID(zone):
 			c.zoneIDs = append(c.zoneIDs, newGlob(zone))
 		default:
@@ -354,7 +354,7 @@ func newClassifier(cfg classifierConfig) (*classifier, error) {
 	}
 	for _, worker := range cfg.VerifiedWorkers {
 		if fault := checkGlob(worker); fault != "" {
-			faults = append(faults, &FieldError{"verified_workers", worker, fault})
+			faults = append(faults, &FieldError{Field: "verified_workers", Value: worker, Allowed: fault})
 		}
 		c.workers = append(c.workers, newGlob(worker))
 	}

@@ -33,7 +33,8 @@ type mutant struct {
 	file, old, new string
 	// test is the test that guards against it; by default the model test.
 	test string
-	// in is the folder of the test; by default that of file.
+	// in is the folder of the test; by default that of file, or of the model
+	// test.
 	in string
 }
 
@@ -201,10 +202,13 @@ func (m mutant) guard() string {
 
 // folder is where the test stands.
 func (m mutant) folder() string {
-	if m.in == "" {
-		return filepath.Dir(m.file)
+	switch {
+	case m.in != "":
+		return m.in
+	case m.test == "":
+		return "." // the model test drives a connector
 	}
-	return m.in
+	return filepath.Dir(m.file)
 }
 
 // build makes the test binary of a folder.

@@ -1,4 +1,4 @@
-package cloudflareaudit
+package feed
 
 import (
 	"bytes"
@@ -13,14 +13,14 @@ import (
 	"time"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/jsondoc"
+	"github.com/aisoc/cloudflareaudit/internal/text"
 )
 
 const (
 	// cursorVersion is written into every cursor. A higher one was written by
 	// a newer version of this package and is refused.
 	cursorVersion = 1
-	// maxBacklog bounds the settled windows of a cursor.
-	maxBacklog = 16
 	// maxSeen bounds the ids of a cursor: 8 bytes each, 1.4 MB as JSON. While
 	// there are so many, newer entries wait until they are settled.
 	maxSeen = 1 << 17
@@ -127,6 +127,10 @@ type window struct {
 	Waits bool `json:"waits,omitempty"`
 	// Trail is how to go on where pages have no numbers.
 	Trail trail `json:"trail,omitzero"`
+
+	// closed says that the window is one of the backlog: nothing can appear in
+	// it any more.
+	closed bool
 }
 
 // precedes reports whether the window, of which nothing has been read, and next
@@ -201,11 +205,11 @@ func (f *feed) split() {
 	if w == nil || !w.Settled.After(f.Settled) {
 		return
 	}
-	settled := window{Since: f.Settled, Before: w.Settled, HideUserLogs: w.HideUserLogs}
+	settled := window{Since: f.Settled, Before: w.Settled, HideUserLogs: w.HideUserLogs, closed: true}
 	if len(f.Backlog) > 0 && f.Backlog[0].precedes(&settled) {
 		settled.Since, f.Backlog = f.Backlog[0].Since, f.Backlog[1:]
 	}
-	if len(f.Backlog) >= maxBacklog {
+	if len(f.Backlog) >= MaxBacklog {
 		return
 	}
 	f.Backlog = slices.Insert(f.Backlog, 0, settled)
@@ -251,8 +255,10 @@ func (f *feed) open() int {
 // an old one with a probability of 100,000/2^64, which is 5·10^-15.
 type fingerprint uint64
 
-func fingerprintOf(key []byte) fingerprint {
-	sum := sha256.Sum256(key)
+func fingerprintOf(key string) fingerprint {
+	// Ids fit into the buffer, so that hashing one allocates nothing.
+	var buf [128]byte
+	sum := sha256.Sum256(append(buf[:0], key...))
 	return fingerprint(binary.BigEndian.Uint64(sum[:8]))
 }
 
@@ -328,33 +334,31 @@ func (s seen) MarshalJSON() ([]byte, error) {
 }
 
 // UnmarshalJSON implements [json.Unmarshaler].
-func (s *seen) UnmarshalJSON(b []byte) (err error) {
+func (s *seen) UnmarshalJSON(b []byte) error {
 	*s = make(seen, len(b)/base64.StdEncoding.EncodedLen(8))
-	if value(b).kind() != '{' {
+	var doc jsondoc.Doc
+	if err := doc.Parse(string(b)); err != nil || doc.Root().Kind() != jsondoc.Object {
 		return errors.New("seen: must be an object")
 	}
 	var ids []byte
-	value(b).each(func(text string, list value) bool {
-		t, bad := time.Parse(time.RFC3339, text)
-		if bad != nil || !t.Equal(minuteOf(t).time()) {
-			err = fmt.Errorf("seen: %q is not a minute in UTC", text)
-			return false
+	for m := range doc.Root().All() {
+		written := m.Name()
+		t, err := time.Parse(time.RFC3339, written)
+		if err != nil || !t.Equal(minuteOf(t).time()) {
+			return fmt.Errorf("seen: %q is not a minute in UTC", written)
 		}
-		ids, bad = base64.StdEncoding.AppendDecode(ids[:0], []byte(list.text()))
+		ids, err = base64.StdEncoding.AppendDecode(ids[:0], []byte(m.Text()))
 		switch {
-		case bad != nil:
-			err = fmt.Errorf("seen: the ids of %s are damaged: %w", text, bad)
-			return false
-		case list.kind() != '"' || len(ids)%8 != 0:
-			err = fmt.Errorf("seen: the ids of %s are damaged", text)
-			return false
+		case err != nil:
+			return fmt.Errorf("seen: the ids of %s are damaged: %w", written, err)
+		case m.Kind() != jsondoc.String || len(ids)%8 != 0:
+			return fmt.Errorf("seen: the ids of %s are damaged", written)
 		}
 		for raw := ids; len(raw) > 0; raw = raw[8:] {
-			(*s).add(fingerprint(binary.BigEndian.Uint64(raw)), t)
+			s.add(fingerprint(binary.BigEndian.Uint64(raw)), t)
 		}
-		return true
-	})
-	return err
+	}
+	return nil
 }
 
 // encode makes a cursor of p.
@@ -375,7 +379,7 @@ func decodePosition(cursor ingest.Cursor, accountID string) (*position, error) {
 	}
 	unusable := func(format string, args ...any) error {
 		return fmt.Errorf("cloudflareaudit: %w: %w; restore the last good cursor, "+
-			"or remove it to begin again at initial_lookback", ErrCursor, fmt.Errorf(format, args...))
+			"or remove it to begin again at initial_lookback", ingest.ErrCursor, fmt.Errorf(format, args...))
 	}
 	// The version decides what the rest may look like, so it is read first.
 	var head struct {
@@ -391,7 +395,7 @@ func decodePosition(cursor ingest.Cursor, accountID string) (*position, error) {
 	case head.Version < 1:
 		return nil, unusable("it has no version")
 	case head.AccountID != accountID:
-		return nil, unusable("it belongs to account %q, not to %q", shorten(clean(head.AccountID), 40), accountID)
+		return nil, unusable("it belongs to account %q, not to %q", text.Shorten(text.Clean(head.AccountID, 40), 40), accountID)
 	}
 	p := &position{}
 	dec := json.NewDecoder(bytes.NewReader(cursor))
@@ -412,6 +416,9 @@ func decodePosition(cursor ingest.Cursor, accountID string) (*position, error) {
 		if f.Seen == nil {
 			f.Seen = seen{}
 		}
+		for i := range f.Backlog {
+			f.Backlog[i].closed = true
+		}
 	}
 	return p, nil
 }
@@ -424,8 +431,8 @@ func (f *feed) check() error {
 	if f.Settled.IsZero() && (f.open() > 0 || len(f.Seen) > 0 || !f.ReadAt.IsZero() || !f.Through.IsZero() || !f.Complete.IsZero()) {
 		return fmt.Errorf("settled is missing")
 	}
-	if len(f.Backlog) > maxBacklog {
-		return fmt.Errorf("backlog has %d windows, at most %d can be", len(f.Backlog), maxBacklog)
+	if len(f.Backlog) > MaxBacklog {
+		return fmt.Errorf("backlog has %d windows, at most %d can be", len(f.Backlog), MaxBacklog)
 	}
 	if n := len(f.Seen); n > 2*maxSeen {
 		return fmt.Errorf("seen has %d ids, at most %d can be", n, 2*maxSeen)

@@ -1,15 +1,14 @@
-package cloudflareaudit
+package cloudflare
 
 import (
 	"fmt"
-	"net/http"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/aisoc/cloudflareaudit/internal/fakecloudflare"
+	"github.com/aisoc/cloudflareaudit/apierror"
 )
 
 func TestParseRateLimit_TakesTheTightestPolicyAndNoNonsense(t *testing.T) {
@@ -38,44 +37,11 @@ func TestParseRateLimit_TakesTheTightestPolicyAndNoNonsense(t *testing.T) {
 	}
 }
 
-func TestLimiter_SlowsDownToWhatIsLeftOfTheBudget(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		server, cfg := fixture(fakecloudflare.Options{})
-		fill(server, 2000, time.Second)
-		left := `"default";r=20;t=40`
-		server.Fault(func(int, *http.Request) *fakecloudflare.Fault {
-			return fakecloudflare.Header(http.Header{"Ratelimit": {left}})
-		})
-		cfg.PageSize, cfg.MaxEvents = 1, 20
-		c := connect(t, cfg)
-		// The burst is used up first; then two seconds a request.
-		b := poll1(t, c, nil)
-		began := time.Now()
-		b = poll1(t, c, b.Cursor)
-		require.GreaterOrEqual(t, time.Since(began), 38*time.Second)
-		require.Equal(t, 20, b.Coverage.Requests)
-
-		// Once there is enough again, so is the pace.
-		left = `"default";r=1000;t=40`
-		b = poll1(t, c, b.Cursor)
-		began = time.Now()
-		poll1(t, c, b.Cursor)
-		require.Less(t, time.Since(began), 10*time.Second)
-
-		// Nothing left: nothing is sent until there is.
-		left = `"default";r=0;t=120`
-		b = poll1(t, c, b.Cursor)
-		_, err := c.Poll(t.Context(), b.Cursor)
-		require.ErrorContains(t, err, "try again in 2m0s")
-	})
-}
-
 func TestLimiter_LeavesARequestForTheAuditLog(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		for perSpan, want := range map[int]int{1: 0, 2: 0, 3: 1, 10: 4, 20: 9, 900: 30} {
-			l := limiterFor(NewSecret(fmt.Sprintf("spare-%d", perSpan)), perSpan)
+			l := limiterFor(fmt.Sprintf("spare-%d", perSpan), perSpan)
 			passed := 0
 			for passed < 30 && l.spare(t.Context()) == nil {
 				passed++
@@ -92,10 +58,10 @@ func TestLimiter_LeavesARequestForTheAuditLog(t *testing.T) {
 func TestLimiter_NothingIsSpareInAPause(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := limiterFor(NewSecret("spare-pause"), 900)
+		l := limiterFor("spare-pause", 900)
 		l.holdUntil(2 * time.Second)
 		began := time.Now()
-		var wait *WaitError
+		var wait *apierror.WaitError
 		require.ErrorAs(t, l.spare(t.Context()), &wait)
 		require.Equal(t, 2*time.Second, wait.Wait)
 		require.Zero(t, time.Since(began))

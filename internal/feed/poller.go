@@ -1,101 +1,78 @@
-package cloudflareaudit
+package feed
 
 import (
-	"bytes"
 	"context"
-	"errors"
-	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
+	"github.com/aisoc/cloudflareaudit/apierror"
 	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/audit"
+	"github.com/aisoc/cloudflareaudit/internal/cloudflare"
+	"github.com/aisoc/cloudflareaudit/internal/jsondoc"
 )
 
 const (
-	// backlogPage is the page size for the depth of a window: the most the
-	// API allows.
-	backlogPage = maxPageSize
-	// depth is the offset at which the depth of the newest window begins. A
-	// batch that was filled by pages of 100 ends there, so the pages of both
-	// sizes meet.
+	// depth is the offset at which the depth of the newest window begins, where
+	// pages may be larger than the page size. A batch that was filled by pages
+	// of 100 ends there, so the pages of both sizes meet.
 	depth = 1000
-	// maxRequests bounds the pages of one poll, and with them its time.
-	maxRequests = 100
 	// maxOffset bounds how far a window is paged, against a server that never
 	// comes to an end.
 	maxOffset = 50_000_000
 	// maxReturns bounds how often in a row one page may be shown again.
 	maxReturns = 3
-	// allEvery is how long a late entry may wait when polls follow each other
-	// closely. It is below the usual interval.
-	allEvery = 270 * time.Second
-	// clockTolerance is how far the end of a new window may be from the
-	// server's clock before the window is asked for again.
-	clockTolerance = 5 * time.Second
-	// keptBody bounds the buffers that are kept between polls.
-	keptBody = 4 << 20
-	// maxKept bounds what is kept of an entry that cannot be read.
-	maxKept = 64 << 10
-	// maxBatchBytes bounds the entries of one batch: with the page in hand it
-	// is what a poll holds in memory.
-	maxBatchBytes = 64 << 20
 	// neighbours is how many entries on either side tell where an entry
 	// stands.
 	neighbours = 7
 )
 
-// poller reads one account's audit logs. It knows nothing about how far it has
-// come; see [position] for that.
-type poller struct {
-	cfg        Config
-	client     *client
-	normalizer *Normalizer
-	// maxSeen bounds the ids in a cursor; see the constant of this name.
-	maxSeen int
-	clock   serverClock
-	// resolver is nil unless something is to be looked up.
-	resolver *resolver
-}
-
-// intake is what one poll brings in.
+// intake is what the polls of all logs have brought in so far.
 type intake struct {
-	batch ingest.Batch
-	// bytes is the size of the entries in the batch.
-	bytes int
-	// page is the reply in hand.
-	page *page
-	// gaps are the events whose entries leave something out.
-	gaps []gap
+	handler Handler
+	// page is the reply in hand, and doc the entry of it that was handed out
+	// last.
+	page     *cloudflare.Page
+	doc      jsondoc.Doc
+	coverage ingest.Coverage
+	// kept is what the handler has kept.
+	kept Kept
 }
 
-// poll is one poll of one endpoint under way.
+// poll is one poll of one log under way.
 type poll struct {
-	*poller
-	*endpoint
-	*intake
-	feed *feed
+	reader   *Reader
+	log      *cloudflare.Log
+	endpoint endpoint
+	// overlap is how late an entry of the log may appear, and recent how late
+	// most are, or zero when that is not known.
+	overlap, recent time.Duration
+	// intake is shared with the poll of the other log.
+	intake *intake
+	feed   *feed
 	// biggest is the largest page to ask for: it shrinks when a reply is too
 	// large or damaged, and grows again up to most.
 	biggest, most int
 	// fullest is the most entries that a page has shown.
 	fullest int
-	// ids and places are those of the entries of the page in hand: what stands
-	// for each, and the time at which it stands.
+	// ids and places are the fingerprints of the entries of the page in hand and
+	// the times at which they stand.
 	ids    []fingerprint
 	places []time.Time
 	// newer says that entries of the newest window are in the batch.
 	newer bool
-	// others are how many events the batch had before this poll.
+	// others is how many events the batch had before this poll.
 	others int
-	// isNew says that the endpoint has not been read before, and progressed that
-	// its position has moved, if only to where it begins.
+	// isNew says that the log has not been read before, and progressed that its
+	// position has moved, if only to where it begins.
 	isNew, progressed bool
 	// seenFull says that there is no room for the ids of newer entries.
 	seenFull bool
-	// complete is the time up to which all that had been shown was handled
-	// before this poll. What comes in before it is late.
+	// complete is the time up to which everything that had been shown was
+	// handled before this poll. An entry that appears before it is late.
 	complete time.Time
 	// ends are the first and the last entry of the page read last, and returns
 	// counts how often in a row it has come again.
@@ -103,105 +80,26 @@ type poll struct {
 	returns int
 }
 
-// pages keeps page buffers for the next poll, of whichever connector.
-var pages = sync.Pool{New: func() any { return new(page) }}
+// page is the reply in hand.
+func (p *poll) page() *cloudflare.Page { return p.intake.page }
 
-// release keeps p for the next poll, unless a large reply has made it large.
-func release(p *page) {
-	p.decoded = entry{}
-	if cap(p.body) <= keptBody {
-		pages.Put(p)
-	}
-}
-
-// Poll implements [ingest.Source]. The first cursor fixes where the feed
-// begins, and it is returned even when nothing could be read, so that nothing
-// that happens from then on is missed.
-//
-// Of two endpoints, the one goes first that has newer entries to read. When one
-// of them fails the other goes on, and Coverage.Notices and the log say so.
-func (c *Connector) Poll(ctx context.Context, cursor ingest.Cursor) (ingest.Batch, error) {
-	pos, err := decodePosition(cursor, c.cfg.AccountID)
-	if err != nil {
-		return ingest.Batch{}, err
-	}
-	in := &intake{page: pages.Get().(*page)}
-	defer func() { release(in.page) }()
-	polls := make([]*poll, 0, 2)
-	for _, e := range c.cfg.endpoints() {
-		p := &poll{poller: &c.poller, endpoint: e, intake: in, biggest: maxPageSize, most: maxPageSize}
-		f := e.feed(pos)
-		if *f == nil {
-			*f = &feed{Seen: seen{}, Start: p.startBefore(p.clock.now(p.cfg.Clock()))}
-			p.isNew, p.progressed = true, true
-		}
-		p.feed, p.complete = *f, (*f).Complete
-		polls = append(polls, p)
-	}
-	slices.SortStableFunc(polls, func(a, b *poll) int { return a.feed.first(b.feed) })
-	var failures []error
-	for _, p := range polls {
-		if p.full() {
-			// It is the first to go next time.
-			in.batch.More = true
-			continue
-		}
-		err := p.read(ctx)
-		if err != nil && !p.progressed {
-			failures = append(failures, err)
-			continue
-		}
-		in.batch.More = in.batch.More || p.feed.open() > 0 || p.feed.Settled.IsZero() || err == nil && p.stale()
-	}
-	if len(failures) == len(polls) {
-		return ingest.Batch{Coverage: in.batch.Coverage}, errors.Join(failures...)
-	}
-	polls[0].resolve(ctx)
-	if ctx.Err() != nil {
-		failures = nil // the host is about to stop
-	}
-	for _, err := range failures {
-		in.batch.Coverage.Notices = append(in.batch.Coverage.Notices, err.Error())
-		c.cfg.Logger.Warn("one of the two audit logs could not be read; the other goes on", "error", err)
-	}
-	for i, p := range polls {
-		f := p.feed
-		if f.Settled.Sub(p.now()) > clockTolerance {
-			notice := fmt.Sprintf("%s is not read before %s, because a clock that was ahead has moved the cursor there: "+
-				"restore an older cursor, or remove it", p.title, f.Settled.Format(time.RFC3339))
-			in.batch.Coverage.Notices = append(in.batch.Coverage.Notices, notice)
-			c.cfg.Logger.Warn(notice)
-		}
-		in.batch.Coverage.Backlog += f.open()
-		if complete := &in.batch.Coverage.Complete; i == 0 || f.Complete.Before(*complete) {
-			*complete = f.Complete
-		}
-	}
-	in.batch.Coverage.Delivered = len(in.batch.Events)
-	in.batch.Cursor, err = pos.encode()
-	if err != nil {
-		return ingest.Batch{}, err
-	}
-	return in.batch, nil
-}
-
-// read reads what the endpoint has to show, and moves the feed on. An error
-// means that not all of it could be read.
+// read reads what the log has to show, and moves the feed on. An error means that
+// not all of it could be read.
 func (p *poll) read(ctx context.Context) error {
-	already := p.batch.Coverage.Read
-	p.others = len(p.batch.Events)
+	already := p.intake.coverage.Read
+	p.others = p.intake.kept.Events
 	err := p.run(ctx)
 	if err != nil {
-		err = failure(p.endpoint, err)
+		err = p.log.Failed(err)
 		if !p.progressed {
 			return err
 		}
-		if ctx.Err() == nil && p.batch.Coverage.Read > already {
-			p.cfg.Logger.Warn("poll ended early; the next one goes on from there", "error", err)
+		if ctx.Err() == nil && p.intake.coverage.Read > already {
+			p.reader.opts.Logger.Warn("poll ended early; the next one goes on from there", "error", err)
 		}
 		if p.isNew {
 			// Even a failure shows the time.
-			p.feed.Start = earlier(p.feed.Start, p.startBefore(p.clock.now(p.cfg.Clock())))
+			p.feed.Start = earlier(p.feed.Start, p.startBefore(p.reader.serverTime()))
 		}
 	}
 	p.feed.settle()
@@ -259,16 +157,16 @@ func (p *poll) due() bool {
 	}
 	age := p.now().Sub(p.feed.ReadAt)
 	// An age below zero means that a clock was ahead for a while.
-	return age >= p.cfg.PollInterval || age < -clockTolerance
+	return age >= p.reader.opts.PollInterval || age < -ClockTolerance
 }
 
 // stale reports whether the newest entries were read so long ago, before a
 // backlog, that what has come in since must not wait for the next interval.
-func (p *poll) stale() bool { return p.now().Sub(p.feed.ReadAt) >= minPollInterval }
+func (p *poll) stale() bool { return p.now().Sub(p.feed.ReadAt) >= MinPollInterval }
 
 // now is the server's time, to the second, as far as it is known.
 func (p *poll) now() time.Time {
-	return p.clock.now(p.cfg.Clock()).Truncate(time.Second)
+	return p.reader.Now()
 }
 
 // look asks for what is not settled yet. The window must not end after the
@@ -280,7 +178,7 @@ func (p *poll) look(ctx context.Context) error {
 	f := p.feed
 	for corrected := false; ; corrected = true {
 		now := p.now()
-		w := window{Since: f.Settled, HideUserLogs: p.cfg.HideUserLogs}
+		w := window{Since: f.Settled, HideUserLogs: p.reader.opts.HideUserLogs}
 		recent := p.onlyRecent(now)
 		switch {
 		case recent:
@@ -290,14 +188,14 @@ func (p *poll) look(ctx context.Context) error {
 			w.Since = f.Start
 		}
 		w.Before = later(now, w.Since)
-		got, err := p.next(p, ctx, &w)
+		t, err := p.endpoint.next(ctx, &w)
 		if err != nil {
 			return err
 		}
 		readAt := now
-		if !got.date.IsZero() {
-			off := now.Sub(got.date)
-			if !corrected && (off > clockTolerance || off < -clockTolerance-got.took) {
+		if !t.Date.IsZero() {
+			off := now.Sub(t.Date)
+			if !corrected && (off > ClockTolerance || off < -ClockTolerance-t.Took) {
 				if !p.due() {
 					return nil
 				}
@@ -305,19 +203,19 @@ func (p *poll) look(ctx context.Context) error {
 					// The start was told by a clock that is ahead.
 					f.Start = f.Start.Add(-off)
 				}
-				p.cfg.Logger.Warn("the local clock is wrong; windows follow the server's", "off_by", off.Round(time.Second))
+				p.reader.opts.Logger.Warn("the local clock is wrong; windows follow the server's", "off_by", off.Round(time.Second))
 				continue
 			}
 			// The server answered in the second that begins at date, and
 			// looked at most took earlier.
-			readAt = earlier(now, got.date.Add(-got.took))
+			readAt = earlier(now, t.Date.Add(-t.Took))
 		}
 		w.ReadAt = readAt.Truncate(time.Second)
 		if !recent {
-			w.Settled = w.ReadAt.Add(-p.overlap(&p.cfg)).Truncate(time.Second)
+			w.Settled = w.ReadAt.Add(-p.overlap).Truncate(time.Second)
 			f.AllReadAt = w.ReadAt
 		}
-		p.adopt(&w, got)
+		p.adopt(&w, t)
 		return nil
 	}
 }
@@ -328,47 +226,47 @@ func (p *poll) look(ctx context.Context) error {
 // first look at an unfinished window must be at all of it.
 func (p *poll) onlyRecent(now time.Time) bool {
 	age := now.Sub(p.feed.AllReadAt)
-	return p.recent > 0 && age >= 0 && age < min(p.overlap(&p.cfg)/2, allEvery)
+	return p.recent > 0 && age >= 0 && age < min(p.overlap/2, AllEvery)
 }
 
 // adopt makes w, whose first page is in hand, the newest window, in place of the
 // one there may be: what that has left to read is in w as well, because Through
 // has not come past it, or is settled and in the backlog.
-func (p *poll) adopt(w *window, g got) {
+func (p *poll) adopt(w *window, t turned) {
 	f := p.feed
 	if f.Settled.IsZero() {
 		f.Settled = f.Start
 	}
 	f.ReadAt, f.Newest = w.ReadAt, w
 	p.progressed = true
-	if state := p.take(w, g); state != unfinished {
+	if state := p.take(w, t); state != unfinished {
 		f.finishNewest(state)
 	}
 }
 
 // startBefore is where a feed begins whose first poll is at now.
 func (p *poll) startBefore(now time.Time) time.Time {
-	return now.Add(-p.cfg.InitialLookback).UTC().Truncate(time.Second)
+	return now.Add(-p.reader.opts.InitialLookback).UTC().Truncate(time.Second)
 }
 
 // readWindow reads on in an open window until there is no more to read in it or
 // the poll has all it may hold.
 func (p *poll) readWindow(ctx context.Context, w *window) (windowState, error) {
 	for {
-		if p.enough(w) || p.batch.Coverage.Requests >= maxRequests {
+		if p.enough(w) || p.intake.coverage.Requests >= MaxRequests {
 			return unfinished, nil
 		}
-		if w.Offset > maxOffset-maxPageSize {
-			return unfinished, malformed(http.StatusOK, "the window does not come to an end")
+		if w.Offset > maxOffset-cloudflare.MaxPageSize {
+			return unfinished, apierror.Malformed(http.StatusOK, "the window does not come to an end")
 		}
-		got, err := p.next(p, ctx, w)
+		t, err := p.endpoint.next(ctx, w)
 		if err != nil {
 			return unfinished, err
 		}
 		if err := p.checkAdvance(); err != nil {
 			return unfinished, err
 		}
-		state := p.take(w, got)
+		state := p.take(w, t)
 		p.progressed = true
 		if state != unfinished {
 			return state, nil
@@ -384,62 +282,57 @@ func (p *poll) enough(w *window) bool {
 	if p.full() || p.seenFull && w == p.feed.Newest {
 		return true
 	}
-	if len(p.batch.Events) == 0 || !p.deep(w) {
+	if p.intake.kept.Events == 0 || !p.deep(w) {
 		return false
 	}
 	size := p.pageSize(w)
 	unread := size - w.Offset%size
-	if p.newer && p.settled(w) {
+	if p.newer && w.closed {
 		unread /= 2
 	}
-	return unread > p.cfg.MaxEvents-len(p.batch.Events)
+	return unread > p.reader.opts.MaxEvents-p.intake.kept.Events
 }
 
 // deep reports whether pages of w may be larger than the page size.
-func (p *poll) deep(w *window) bool { return p.settled(w) || w.Offset >= depth }
-
-// settled reports whether nothing can come into w any more.
-func (p *poll) settled(w *window) bool {
-	return len(p.feed.Backlog) > 0 && w == &p.feed.Backlog[0]
-}
+func (p *poll) deep(w *window) bool { return w.closed || w.Offset >= depth }
 
 // full reports whether the batch has all it may hold.
 func (p *poll) full() bool {
-	return len(p.batch.Events) >= p.cfg.MaxEvents || p.bytes >= maxBatchBytes
+	return p.intake.kept.Events >= p.reader.opts.MaxEvents || p.intake.kept.Bytes >= MaxBatchBytes
 }
 
 // pageSize is the size of the next page of w. In its depth a page is as large as
 // a batch can be; the first, which may be the only one, as what is left of it.
 func (p *poll) pageSize(w *window) int {
-	size := p.cfg.PageSize
+	size := p.reader.opts.PageSize
 	if p.deep(w) {
-		most := p.cfg.MaxEvents
+		most := p.reader.opts.MaxEvents
 		if w.Offset == 0 {
-			most -= len(p.batch.Events)
+			most -= p.intake.kept.Events
 		}
-		size = max(min(size, defaultPageSize), min(backlogPage, most))
+		size = max(min(size, cloudflare.DefaultPageSize), min(cloudflare.MaxPageSize, most))
 	}
-	if !p.numbered && w.Offset > 0 {
+	if !p.log.Numbered && w.Offset > 0 {
 		// It may begin with what has been read before.
-		size = max(size, defaultPageSize)
+		size = max(size, cloudflare.DefaultPageSize)
 	}
 	return min(size, p.biggest)
 }
 
 // checkAdvance compares the page in hand with the one before it. Late entries
-// may push a page's entries to the next one, so a page can return once. One
-// that keeps returning is all there is to see: the server does not page. Entries
-// without an id do not tell: there can be many of the same bytes.
+// may push a page's entries to the next one, so a page can return once. If it
+// keeps returning, the server does not page. Entries without an id do not tell:
+// there can be many of the same bytes.
 func (p *poll) checkAdvance() error {
-	entries := p.page.entries
-	if len(entries) == 0 {
+	page := p.intake.page
+	if page.Len() == 0 {
 		return nil
 	}
-	first, last := p.page.id(0), p.page.id(len(entries)-1)
-	if first == nil || last == nil {
+	top, bottom := page.ID(0), page.ID(page.Len()-1)
+	if top == "" || bottom == "" {
 		return nil
 	}
-	ends := [2]fingerprint{fingerprintOf(first), fingerprintOf(last)}
+	ends := [2]fingerprint{fingerprintOf(top), fingerprintOf(bottom)}
 	if ends != p.ends {
 		p.ends, p.returns = ends, 0
 		return nil
@@ -448,85 +341,85 @@ func (p *poll) checkAdvance() error {
 		return nil
 	}
 	p.standsStill()
-	return malformed(http.StatusOK, "every page shows the same entries")
+	return apierror.Malformed(http.StatusOK, "every page shows the same entries")
 }
 
 // standsStill notes that there is nothing to be had from the pages of a window.
 // To move on without an event would hide that.
 func (p *poll) standsStill() {
-	if len(p.batch.Events) == p.others {
+	if p.intake.kept.Events == p.others {
 		p.progressed = p.isNew
 	}
 }
 
-// query asks for what stands in w from since to before before.
-func (p *poll) query(w *window, since, before time.Time) query {
-	if p.settled(w) {
+// query asks for the entries of w from since to before before.
+func (p *poll) query(w *window, since, before time.Time) cloudflare.Query {
+	if w.closed {
 		before = before.Add(edge / 2)
 	}
-	return query{endpoint: p.endpoint, since: since.Add(-edge / 2), before: before}
+	return cloudflare.Query{Log: p.log, Since: since.Add(-edge / 2), Before: before}
 }
 
 // ask sends q and reads the reply into the page in hand.
-func (p *poll) ask(ctx context.Context, q query) (reply, error) {
-	r, err := p.client.page(ctx, q, p.page)
-	r.count(&p.batch.Coverage)
-	if !r.date.IsZero() {
-		p.clock.set(r.date, p.cfg.Clock())
+func (p *poll) ask(ctx context.Context, q cloudflare.Query) (cloudflare.Reply, error) {
+	r, err := p.reader.client.Page(ctx, q, p.intake.page)
+	r.Count(&p.intake.coverage)
+	if !r.Date.IsZero() {
+		p.reader.clock.set(r.Date, p.reader.opts.Clock())
 	}
 	return r, err
 }
 
 // take handles the entries of the page in hand. It stops early when the batch is
 // full.
-func (p *poll) take(w *window, g got) windowState {
+func (p *poll) take(w *window, t turned) windowState {
 	switch {
-	case g.unreadable != nil:
-		if p.keepUnreadable(w, g.unreadable) {
+	case t.unreadable != nil:
+		if p.keepUnreadable(w, t.unreadable) {
 			w.Trail.turn()
 		}
 		return unfinished
-	case g.end && p.settled(w):
+	case t.end && w.closed:
 		return p.finish(w)
-	case g.end:
+	case t.end:
 		return p.leaveSettled(w)
 	}
-	p.place(w, g.first)
-	if p.numbered {
-		p.catchUp(w, g.first)
+	p.place(w, t.first)
+	if p.log.Numbered {
+		p.catchUp(w, t.first)
 	}
 	cover := p.cover(w)
 	// In the newest window one reply has to show all that is settled.
-	whole := g.last && (p.settled(w) || g.first == 0 || !p.beginsSettled(w.Settled))
-	for i := range p.page.entries {
+	whole := t.last && (w.closed || t.first == 0 || !p.beginsSettled(w.Settled))
+	for i := range p.page().Len() {
 		at := p.reachedAt(i)
 		switch {
-		case !whole && !p.settled(w) && p.settledFrom(i, w.Settled):
+		case !whole && !w.closed && p.settledFrom(i, w.Settled):
 			return p.leaveSettled(w)
 		case at.Before(w.Since):
 			return p.finish(w)
 		case p.full():
 			return p.stay(w)
 		}
-		stated := p.page.entries[i].when
+		stated := p.page().When(i)
 		id, when := p.ids[i], p.places[i]
-		switch p.claim(w, g.first+i, id, when, when.Equal(stated)) {
+		switch p.claim(w, t.first+i, id, when, when.Equal(stated)) {
 		case noRoom:
 			return p.stay(w)
 		case another:
-			p.batch.Coverage.Repeated++
+			p.intake.coverage.Repeated++
 		case fresh:
 			p.keep(i, when)
-			p.newer = p.newer || !p.settled(w)
+			p.newer = p.newer || !w.closed
 		}
-		w.passed(g.first+i, at, id, when)
-		p.batch.Coverage.Read++
+		w.passed(t.first+i, at, id, when)
+		p.intake.coverage.Read++
 		cover.Read++
 	}
 	switch {
 	case whole:
 		return p.finish(w)
-	case g.last:
+	case t.last:
 		return p.leaveSettled(w)
 	}
 	w.Trail.turn()
@@ -559,11 +452,11 @@ func (p *poll) place(w *window, first int) {
 	if first > 0 {
 		at = w.Anchor
 	}
-	for i := range p.page.entries {
-		if stated := p.page.entries[i].when; w.plausible(stated) {
+	for i := range p.page().Len() {
+		if stated := p.page().When(i); w.plausible(stated) {
 			at = stated
 		}
-		p.ids = append(p.ids, fingerprintOf(p.page.key(i)))
+		p.ids = append(p.ids, fingerprintOf(p.page().Key(i)))
 		p.places = append(p.places, at)
 	}
 }
@@ -605,11 +498,11 @@ const (
 // claim decides about the entry id of w at index, which stands at when. timed
 // says that this is its own time.
 func (p *poll) claim(w *window, index int, id fingerprint, when time.Time, timed bool) claim {
-	settled := p.settled(w)
+	settled := w.closed
 	switch {
-	case p.numbered && p.handled(w, index, id, when), timed && p.elsewhere(w, when), p.feed.Seen.has(id):
+	case p.endpoint.handled(w, index, id, when), timed && p.elsewhere(w, when), p.feed.Seen.has(id):
 		return another
-	case settled && timed && p.numbered:
+	case settled && timed && p.log.Numbered:
 		// From here on the position tells.
 	case p.hasRoom(settled):
 		if settled && !timed {
@@ -619,7 +512,7 @@ func (p *poll) claim(w *window, index int, id fingerprint, when time.Time, timed
 		}
 		p.feed.Seen.add(id, when)
 	case !settled:
-		p.cfg.Logger.Warn("too many entries within the overlap to remember; newer ones wait until they are settled", "ids", len(p.feed.Seen))
+		p.reader.opts.Logger.Warn("too many entries within the overlap to remember; newer ones wait until they are settled", "ids", len(p.feed.Seen))
 		p.seenFull = true
 		return noRoom
 	}
@@ -629,123 +522,70 @@ func (p *poll) claim(w *window, index int, id fingerprint, when time.Time, timed
 // hasRoom reports whether one more id can be remembered. Those of settled entries
 // are needed only close to where their window has been read to.
 func (p *poll) hasRoom(settled bool) bool {
-	if !settled || p.numbered {
-		return len(p.feed.Seen) < p.maxSeen
+	if !settled || p.log.Numbered {
+		return len(p.feed.Seen) < p.reader.opts.MaxIDs
 	}
-	if len(p.feed.Seen) >= 2*p.maxSeen {
+	if len(p.feed.Seen) >= 2*p.reader.opts.MaxIDs {
 		p.feed.prune()
 	}
-	return len(p.feed.Seen) < 2*p.maxSeen
-}
-
-// handled reports whether the position tells that the entry of w at index has
-// been handled. In a window that is not settled it does not: late entries push
-// others to places behind it, and come to stand in front of it.
-func (p *poll) handled(w *window, index int, id fingerprint, when time.Time) bool {
-	switch {
-	case !p.settled(w):
-		return false
-	case w.Behind == 0:
-		return index < w.Offset
-	case when.Before(w.BehindAt.Add(-disorder)):
-		// It is gone from the log.
-		w.Behind = 0
-		return index < w.Offset
-	case id == w.Behind:
-		w.Behind = 0
-	}
-	return true
+	return len(p.feed.Seen) < 2*p.reader.opts.MaxIDs
 }
 
 // elsewhere reports whether an entry is left to the window beside w. Requests
 // reach beyond the ends of a window, so each entry must belong to one only.
 func (p *poll) elsewhere(w *window, when time.Time) bool {
-	return when.Before(w.Since) || p.settled(w) && !when.Before(w.Before)
+	return when.Before(w.Since) || w.closed && !when.Before(w.Before)
 }
 
-// keep makes an event of the i-th entry of the page in hand, unless a rule
-// drops it.
+// keep hands the i-th entry of the page in hand to the handler.
 func (p *poll) keep(i int, when time.Time) {
-	e := p.page.entry(i)
-	f := p.normalizer.facts(e)
-	verdict := p.normalizer.classifier.classify(e, &f)
-	c := &p.batch.Coverage
-	if verdict.Drop {
-		if c.Dropped == nil {
-			c.Dropped = make(map[string]int)
-		}
-		c.Dropped[verdict.Rule]++
-		return
+	in := p.intake
+	in.page.Entry(i, &in.doc)
+	kept := in.handler.Entry(Entry{
+		Log: p.log, Doc: &in.doc, Place: when,
+		Following: min(in.page.Len()-i, p.reader.opts.MaxEvents-in.kept.Events),
+	})
+	if kept.Events > 0 && when.Before(p.complete) {
+		in.coverage.Late++
 	}
-	if e.undecodable {
-		c.Undecodable++
-	}
-	if when.Before(p.complete) {
-		c.Late++
-	}
-	p.bytes += len(e.raw)
-	if len(p.batch.Events) == cap(p.batch.Events) {
-		rest := min(len(p.page.entries)-i, p.cfg.MaxEvents-len(p.batch.Events))
-		p.batch.Events = slices.Grow(p.batch.Events, rest)
-	}
-	p.batch.Events = append(p.batch.Events, p.normalizer.eventOf(e, &f, verdict, when))
-	p.noteGap(e, &f, when)
+	in.add(kept)
 }
 
-// keepUnreadable makes an event of the entry at which the page in hand cannot
-// be read, from what there is of it, if there is room for its id.
-func (p *poll) keepUnreadable(w *window, cause error) (kept bool) {
-	// A reply that is too large has not been scanned yet. The scan ends where
-	// the reply does, in the middle of the entry.
-	_, _ = p.page.scan()
-	body, at := p.page.body, p.page.partial
-	if at.entry.start > 0 {
-		body = body[at.entry.start:]
+func (in *intake) add(kept Kept) {
+	in.kept.Events += kept.Events
+	in.kept.Bytes += kept.Bytes
+}
+
+// keepUnreadable hands the entry at which the page in hand cannot be read to the
+// handler, if there is room for its id.
+func (p *poll) keepUnreadable(w *window, cause error) (done bool) {
+	torn := p.intake.page.Torn()
+	torn.Text = strings.Clone(torn.Text[:min(len(torn.Text), MaxKept)])
+	if torn.ID == "" {
+		torn.ID = audit.DerivedID(torn.Text)
 	}
-	if info := bytes.LastIndex(body, []byte(`"result_info"`)); info > 0 {
-		// What the page leads to is another at each reading.
-		body = body[:info]
-	}
-	text := string(body[:min(len(body), maxKept)])
-	e := entry{undecodable: true, notes: []string{
-		"the entry could not be read: " + cause.Error() + "; raw_event holds its beginning as text",
-	}}
-	if id := at.at[atID]; id.end > 0 {
-		e.id = value(id.of(p.page.body)).text()
-	}
-	if e.id == "" {
-		e.id = derivedID(text)
-	}
-	e.when = at.when
-	e.keepText(text)
-	if p.page.layout == &layoutV2 {
-		e.call = new(call)
-	}
-	when, timed := w.reached(), w.plausible(e.when)
+	when, timed := w.reached(), w.plausible(torn.When)
 	if timed {
-		when = e.when
+		when = torn.When
 	}
-	id := fingerprintOf([]byte(e.id))
+	id := fingerprintOf(torn.ID)
 	switch p.claim(w, w.Offset, id, when, timed) {
 	case noRoom:
 		return false
 	case another:
-		p.batch.Coverage.Repeated++
+		p.intake.coverage.Repeated++
 	case fresh:
-		event, _ := p.normalizer.event(&e, when)
-		event.RawTruncated = true
-		p.batch.Coverage.Undecodable++
-		p.batch.Events = append(p.batch.Events, event)
+		p.intake.add(p.intake.handler.Unreadable(torn, cause, when))
 	}
 	w.passed(w.Offset, when, id, when)
-	p.batch.Coverage.Read++
+	p.intake.coverage.Read++
 	p.cover(w).Read++
 	return true
 }
 
 // cover is the account of the window w in this poll.
 func (p *poll) cover(w *window) *ingest.Window {
-	list := &p.batch.Coverage.Windows
+	list := &p.intake.coverage.Windows
 	if n := len(*list); n == 0 || !(*list)[n-1].Since.Equal(w.Since) || !(*list)[n-1].Before.Equal(w.Before) {
 		*list = append(*list, ingest.Window{Since: w.Since, Before: w.Before})
 	}
@@ -773,20 +613,6 @@ func (w *window) plausible(when time.Time) bool {
 		since = w.Trail.Since
 	}
 	return !when.IsZero() && !when.Before(since.Add(-edge)) && !when.After(w.Before.Add(edge))
-}
-
-// unreadable reports whether err is about the content of a reply that arrived
-// in full, or would have.
-func unreadable(err error) bool {
-	return errors.Is(err, errTooLarge) || errors.Is(err, errNotJSON)
-}
-
-// statusOf is the HTTP status of a refused request, or 0.
-func statusOf(err error) int {
-	if api, ok := errors.AsType[*APIError](err); ok {
-		return api.Status
-	}
-	return 0
 }
 
 // serverClock tells the server's time, from the last reply that showed it.

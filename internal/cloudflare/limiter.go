@@ -1,4 +1,4 @@
-package cloudflareaudit
+package cloudflare
 
 import (
 	"context"
@@ -11,48 +11,54 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"github.com/aisoc/cloudflareaudit/apierror"
 	"github.com/aisoc/cloudflareaudit/internal/httpx"
 )
 
 const (
+	// LongestSleep is the longest wait inside a poll. A longer one is handed
+	// to the host, which has better things to do than to hold a call open.
+	LongestSleep = 5 * time.Second
+
 	// budgetSpan is the span Cloudflare counts requests over: 1200 for each
 	// user or account-owned token.
 	budgetSpan = 5 * time.Minute
-	// burst is how many requests may follow each other without a pause.
-	burst = 10
-	// longestSleep is the longest wait inside a poll. A longer one is handed
-	// to the host, which has better things to do than to hold a call open.
-	longestSleep = 5 * time.Second
-	// soon is the longest wait for a request that may be left out.
+	// Burst is how many requests may follow each other without a pause.
+	Burst = 10
+	// soon is the longest wait for an optional request.
 	soon = time.Second
 )
 
-// limiter spaces the requests of one token, whichever connectors of this
+// Limiter spaces the requests of one token, whichever connectors of this
 // process send them.
-type limiter struct {
+type Limiter struct {
 	mu     sync.Mutex
 	bucket *rate.Limiter
 	limit  rate.Limit // as configured
 	pause  time.Time  // no request before then
 }
 
+// NewLimiter returns a limiter of its own, which allows so many requests a second
+// and so many at once.
+func NewLimiter(perSecond rate.Limit, atOnce int) *Limiter {
+	return &Limiter{bucket: rate.NewLimiter(perSecond, atOnce), limit: perSecond}
+}
+
 // limiters holds one limiter for each token configured in this process, by the
 // digest of the token: Cloudflare counts per token, not per connector.
 var limiters sync.Map
 
-// limiterFor returns the limiter of token, allowing at most perSpan requests in
-// five minutes. Of several connectors with one token the most careful counts.
-func limiterFor(token Secret, perSpan int) *limiter {
-	// What may come at once is taken off what trickles in, so that no five
-	// minutes see more than perSpan.
-	atOnce := min(burst, (perSpan+1)/2)
+// limiterFor returns the limiter of token, which allows at most perSpan requests
+// in five minutes. Clients with one token share it, with the lowest of their
+// limits.
+func limiterFor(token string, perSpan int) *Limiter {
+	// The burst is taken off the steady rate, so that no five minutes see more
+	// than perSpan.
+	atOnce := min(Burst, (perSpan+1)/2)
 	limit := rate.Limit(float64(max(perSpan-atOnce, 1)) / budgetSpan.Seconds())
-	digest := sha256.Sum256([]byte(token.Reveal()))
-	made, _ := limiters.LoadOrStore(digest, &limiter{
-		bucket: rate.NewLimiter(limit, atOnce),
-		limit:  limit,
-	})
-	l := made.(*limiter)
+	digest := sha256.Sum256([]byte(token))
+	made, _ := limiters.LoadOrStore(digest, NewLimiter(limit, atOnce))
+	l := made.(*Limiter)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if limit < l.limit {
@@ -64,22 +70,22 @@ func limiterFor(token Secret, perSpan int) *limiter {
 }
 
 // wait returns when the next request may be sent, and how long that took, or a
-// [WaitError] at once when it is too long to wait for.
-func (l *limiter) wait(ctx context.Context) (time.Duration, error) {
+// [apierror.WaitError] at once when that is more than LongestSleep.
+func (l *Limiter) wait(ctx context.Context) (time.Duration, error) {
 	l.mu.Lock()
 	now := time.Now()
 	delay := l.pause.Sub(now)
 	var reserved *rate.Reservation
-	if delay <= longestSleep {
+	if delay <= LongestSleep {
 		reserved = l.bucket.ReserveN(now, 1)
 		delay = max(delay, reserved.DelayFrom(now))
-		if delay > longestSleep {
+		if delay > LongestSleep {
 			reserved.CancelAt(now)
 		}
 	}
 	l.mu.Unlock()
-	if delay > longestSleep {
-		return 0, &WaitError{Wait: delay}
+	if delay > LongestSleep {
+		return 0, &apierror.WaitError{Wait: delay}
 	}
 	if err := httpx.Sleep(ctx, delay); err != nil {
 		reserved.Cancel()
@@ -88,24 +94,23 @@ func (l *limiter) wait(ctx context.Context) (time.Duration, error) {
 	return max(0, delay), nil
 }
 
-// spare is wait for a request that may be left out. It fails at once unless the
-// request could follow soon, and another one after it, which the audit log may
-// need.
-func (l *limiter) spare(ctx context.Context) error {
+// spare is wait for an optional request. It fails at once unless the request
+// could follow soon, and so could another one, which the audit log may need.
+func (l *Limiter) spare(ctx context.Context) error {
 	l.mu.Lock()
 	now := time.Now()
 	delay := max(0, l.pause.Sub(now)).Seconds()
 	delay = max(delay, (2-l.bucket.TokensAt(now))/float64(l.bucket.Limit()))
 	l.mu.Unlock()
 	if delay > soon.Seconds() {
-		return &WaitError{Wait: time.Duration(min(delay, budgetSpan.Seconds()) * float64(time.Second))}
+		return &apierror.WaitError{Wait: time.Duration(min(delay, budgetSpan.Seconds()) * float64(time.Second))}
 	}
 	_, err := l.wait(ctx)
 	return err
 }
 
-// holdUntil lets no request pass for d, because Cloudflare said so.
-func (l *limiter) holdUntil(d time.Duration) {
+// holdUntil holds back all requests for d, as Cloudflare asked.
+func (l *Limiter) holdUntil(d time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if until := time.Now().Add(d); until.After(l.pause) {
@@ -114,9 +119,8 @@ func (l *limiter) holdUntil(d time.Duration) {
 }
 
 // observe slows the limiter down to what a reply says is left of the budget,
-// which others may be using too, and lets it speed up again once there is
-// enough.
-func (l *limiter) observe(h http.Header) {
+// which others may use too, and speeds it up again once enough is left.
+func (l *Limiter) observe(h http.Header) {
 	left, reset, ok := parseRateLimit(h.Get("Ratelimit"))
 	if !ok {
 		return

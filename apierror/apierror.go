@@ -1,0 +1,176 @@
+// Package apierror describes failed requests to the Cloudflare API: the errors
+// that a poll or a connection test returns, and what a host should do about
+// each.
+//
+// A host branches on [Error.Kind] and shows the text of the error, which names
+// the remedy where one is known. The package cloudflareaudit has the same names
+// as aliases.
+package apierror
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/text"
+)
+
+// Kind says what a failed request means for the host.
+type Kind string
+
+// The kinds of [Error].
+const (
+	// KindCredentials: the token is missing, unknown, expired or lacks the
+	// permission. Do not poll again before a person has fixed that.
+	KindCredentials Kind = "credentials"
+	// KindAccount: there is no such account. A person has to correct the
+	// account id.
+	KindAccount Kind = "account"
+	// KindRateLimited: too many requests. Poll again after RetryAfter.
+	KindRateLimited Kind = "rate_limited"
+	// KindServer: Cloudflare could not answer. Poll again later.
+	KindServer Kind = "server"
+	// KindMalformed: the reply is not one of this API. Poll again later; if
+	// the error persists, a proxy or a wrong base_url answers in Cloudflare's
+	// place.
+	KindMalformed Kind = "malformed"
+	// KindRequest: Cloudflare refuses the request for another reason.
+	KindRequest Kind = "request"
+)
+
+// Error is a reply of the Cloudflare API that is not a success. It never holds
+// the API token.
+type Error struct {
+	Kind Kind
+	// Status is the HTTP status. It can be 200: some failures come that way.
+	Status int
+	// Code and Message are those of the first error in the reply. Code is 0
+	// when the reply had none.
+	Code    int
+	Message string
+	// Remedy says how to fix the cause. It is empty when no fix is known.
+	Remedy string
+	// Wait is how long Cloudflare asks to wait, or zero.
+	Wait time.Duration
+}
+
+// WaitError says that a request was not sent, because the request budget of the
+// token is used up for now. Poll again after RetryAfter.
+type WaitError struct{ Wait time.Duration }
+
+var (
+	_ ingest.RetryAfterer = (*Error)(nil)
+	_ ingest.RetryAfterer = (*WaitError)(nil)
+)
+
+// Error implements error.
+func (e *Error) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "cloudflare answered HTTP %d", e.Status)
+	if e.Code != 0 {
+		fmt.Fprintf(&b, ", code %d", e.Code)
+	}
+	if e.Message != "" {
+		fmt.Fprintf(&b, ": %s", e.Message)
+	}
+	if e.Wait > 0 {
+		fmt.Fprintf(&b, "; try again in %s", e.Wait.Round(time.Second))
+	}
+	if e.Remedy != "" {
+		fmt.Fprintf(&b, "; %s", e.Remedy)
+	}
+	return b.String()
+}
+
+// RetryAfter implements [ingest.RetryAfterer].
+func (e *Error) RetryAfter() time.Duration { return e.Wait }
+
+// Temporary reports whether a later poll may succeed without a change of the
+// configuration.
+func (e *Error) Temporary() bool {
+	switch e.Kind {
+	case KindRateLimited, KindServer, KindMalformed:
+		return true
+	}
+	return false
+}
+
+// Error implements error.
+func (e *WaitError) Error() string {
+	return fmt.Sprintf("the request budget of the API token is used up; try again in %s",
+		e.Wait.Round(time.Second))
+}
+
+// RetryAfter implements [ingest.RetryAfterer].
+func (e *WaitError) RetryAfter() time.Duration { return e.Wait }
+
+// The remedies of the known failures.
+const (
+	remedyPermission = "the API token lacks Account > Account Settings > Read (also shown as Account > Audit Logs > Read) " +
+		"for this account, or it is a user token whose owner has left the account: " +
+		"create an account-owned token with that permission (Manage Account > Account API Tokens) and enter it as api_token; " +
+		"a token made within the last minute may still be refused: try again"
+	remedyToken = "the API token is unknown, expired or revoked: " +
+		"create a new one with Account > Account Settings > Read (Manage Account > Account API Tokens) and enter it as api_token"
+	remedyHeader = "api_token is not an API token: paste the token alone, " +
+		"without \"Bearer\", quotes, spaces or a line break, and not a Global API key"
+	remedyAccount = "account_id names no account of this API: copy the Account ID from the account's overview page; " +
+		"a zone id looks the same but is not one"
+	remedyRate = "the token is shared with something that uses up its 1200 requests in 5 minutes: " +
+		"give this connector a token of its own or lower rate_limit"
+	remedyMalformed = "something other than the Cloudflare API answered: check base_url and any proxy on the way"
+)
+
+// Message is one element of the errors of a reply.
+type Message struct {
+	Code    int
+	Message string
+	// Chain holds the codes of its causes.
+	Chain []int
+}
+
+// maxMessage bounds the message of an [Error], in characters.
+const maxMessage = 200
+
+// New classifies a reply that is not a success by its HTTP status and then by
+// the code of its first message. The status decides first because causes share
+// codes: 10000 stands for a missing permission, for an unknown token and
+// occasionally for a rate limit. Wait is how long the reply asks to wait.
+func New(status int, messages []Message, wait time.Duration) *Error {
+	e := &Error{Status: status, Wait: wait}
+	if len(messages) > 0 {
+		e.Code, e.Message = messages[0].Code, text.Clean(messages[0].Message, maxMessage)
+	}
+	switch {
+	case status == http.StatusTooManyRequests || e.Code == 971 || e.Code == 10429:
+		e.Kind, e.Remedy = KindRateLimited, remedyRate
+	case status >= 500 || status == http.StatusRequestTimeout:
+		e.Kind = KindServer
+	case e.Code == 7003 || e.Code == 7000 || status == http.StatusNotFound:
+		e.Kind, e.Remedy = KindAccount, remedyAccount
+	case e.Code == 6003 || hasCause(messages, 6111):
+		e.Kind, e.Remedy = KindCredentials, remedyHeader
+	case e.Code == 1000 || e.Code == 10001 || status == http.StatusUnauthorized:
+		e.Kind, e.Remedy = KindCredentials, remedyToken
+	case e.Code == 10000 || e.Code == 9109 || status == http.StatusForbidden:
+		e.Kind, e.Remedy = KindCredentials, remedyPermission
+	case status == http.StatusOK && e.Code == 0, status < 400 && status != http.StatusOK:
+		e.Kind, e.Remedy = KindMalformed, remedyMalformed
+	default:
+		e.Kind = KindRequest
+	}
+	return e
+}
+
+func hasCause(messages []Message, code int) bool {
+	return slices.ContainsFunc(messages, func(m Message) bool { return slices.Contains(m.Chain, code) })
+}
+
+// Malformed is the error of a reply that is not one of this API. Message says
+// what is wrong with it.
+func Malformed(status int, message string) *Error {
+	return &Error{Kind: KindMalformed, Status: status, Message: message, Remedy: remedyMalformed}
+}

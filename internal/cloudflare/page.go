@@ -1,0 +1,363 @@
+package cloudflare
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+	"unsafe"
+
+	"github.com/aisoc/cloudflareaudit/apierror"
+	"github.com/aisoc/cloudflareaudit/internal/audit"
+	"github.com/aisoc/cloudflareaudit/internal/jsondoc"
+)
+
+const (
+	// keptBody bounds the buffers that are kept for later pages.
+	keptBody = 4 << 20
+	// maxNext bounds the cursor of the next page, which becomes a part of an
+	// address and of the state of a feed.
+	maxNext = 8 << 10
+	// maxMessages bounds the messages read from a reply, and the causes of each.
+	maxMessages = 8
+)
+
+var (
+	// errTooLarge: a reply was longer than the limit. The page holds its
+	// beginning.
+	errTooLarge = errors.New("the reply is too large")
+	// errNotJSON: a reply that arrived in full is not the JSON of an API reply.
+	errNotJSON = errors.New("the reply is not the JSON of an API reply")
+	// errTooMany: a reply has more entries than any page.
+	errTooMany = errors.New("the reply has more entries than a page can have")
+)
+
+// Unreadable reports whether err is about the content of a reply that arrived in
+// full, or would have. Then a smaller page may be readable, and [Page.Torn] says
+// where reading stopped.
+func Unreadable(err error) bool {
+	return errors.Is(err, errTooLarge) || errors.Is(err, errNotJSON)
+}
+
+// Page is one reply of an audit log, read into one table of its values, and where
+// in it the entries stand. Of an entry it knows the id and the time, which is all
+// it takes to recognise it. A page can be reused from request to request; the
+// zero Page is ready to use.
+type Page struct {
+	log     *Log
+	body    []byte
+	doc     jsondoc.Doc // of body, whose memory it shares
+	entries []located
+	next    string
+	// torn is the entry at which the scan stopped, and scanned says that there
+	// has been one.
+	torn    located
+	scanned bool
+}
+
+// located is an entry in its page.
+type located struct {
+	entry, id jsondoc.Value
+	when      time.Time // its own time, or zero when it has none
+}
+
+var pool = sync.Pool{New: func() any { return new(Page) }}
+
+// NewPage returns an empty page. Release it after use.
+func NewPage() *Page { return pool.Get().(*Page) }
+
+// Release lets the memory of p be reused, unless a large reply has made it
+// large. Neither p nor what it handed out may be used any more.
+func (p *Page) Release() {
+	if cap(p.body) <= keptBody {
+		pool.Put(p)
+	}
+}
+
+// Load reads a body that came from elsewhere than a request for the log, and finds
+// the entries in it.
+func (p *Page) Load(log *Log, body []byte) error {
+	p.log = log
+	if err := p.read(bytes.NewReader(body), maxBody); err != nil {
+		return err
+	}
+	_, err := p.scan()
+	return err
+}
+
+// Len is the number of entries.
+func (p *Page) Len() int { return len(p.entries) }
+
+// Entry puts the i-th entry into doc, with a copy of its bytes. It shares the
+// table of the page, so it is valid until the page is used for another request.
+func (p *Page) Entry(i int, doc *jsondoc.Doc) { p.entries[i].entry.Detach(doc) }
+
+// When is the time that the i-th entry states, or zero when it has none that
+// can be read.
+func (p *Page) When(i int) time.Time { return p.entries[i].when }
+
+// ID is the id of the i-th entry as it stands between its quotes, or "" when the
+// entry has none. It shares the memory of the page.
+func (p *Page) ID(i int) string {
+	if id := p.entries[i].id; id.Kind() == jsondoc.String && id.Len() > 2 {
+		return id.Source()[1 : id.Len()-1]
+	}
+	return ""
+}
+
+// Key is what identifies the i-th entry: its id, or all of its bytes when it has
+// none. It shares the memory of the page.
+func (p *Page) Key(i int) string {
+	if id := p.ID(i); id != "" {
+		return id
+	}
+	return p.entries[i].entry.Source()
+}
+
+// Next leads to the page behind this one where pages have no numbers. It is
+// empty at the last one.
+func (p *Page) Next() string { return p.next }
+
+// Torn is the entry at which a page could not be read any further.
+type Torn struct {
+	// Log is the log it is from.
+	Log *Log
+	// Text is the beginning of the entry and whatever follows it, up to the end
+	// of the entries. It shares the memory of the page.
+	Text string
+	// ID is the id of the entry, or empty. RawID is the JSON of it, which also
+	// tells ids apart that are no text.
+	ID, RawID string
+	// When is the time that the entry states, or zero.
+	When time.Time
+}
+
+// Torn returns the entry at which an unreadable page stops. When the reply is
+// damaged elsewhere it has no id, and the text is that of the whole reply.
+func (p *Page) Torn() Torn {
+	if !p.scanned {
+		// The reply was too large, and its beginning ends within an entry.
+		_, _ = p.scan()
+	}
+	from := 0
+	if p.torn.entry.Exists() {
+		// It is open to the end of what could be read.
+		from = p.doc.Root().Len() - p.torn.entry.Len() + bytes.IndexByte(p.body, '{')
+	}
+	rest := p.body[from:]
+	if info := bytes.LastIndex(rest, []byte(`"result_info"`)); info > 0 {
+		// The cursor of the next page differs from one reply to the next.
+		rest = rest[:info]
+	}
+	return Torn{
+		Log: p.log, Text: shared(rest), When: p.torn.when,
+		ID: strings.Clone(p.torn.id.Text()), RawID: strings.Clone(p.torn.id.Source()),
+	}
+}
+
+// FindNext looks for the cursor of the next page in a page that cannot be read
+// as a whole.
+func (p *Page) FindNext() (next string, ok bool) {
+	const name = `"result_info"`
+	i := bytes.LastIndex(p.body, []byte(name))
+	if i < 0 {
+		return "", false
+	}
+	var info jsondoc.Doc
+	if _, err := info.ParsePrefix(string(bytes.TrimLeft(p.body[i+len(name):], " \t\r\n:"))); err != nil {
+		return "", false
+	}
+	next, err := nextIn(info.Root())
+	return next, err == nil && next != ""
+}
+
+// nextIn is the cursor of the next page in a result_info, or "" at the last
+// page. A cursor that cannot be sent back is an error: the log does not end
+// there.
+func nextIn(info jsondoc.Value) (string, error) {
+	switch info.Kind() {
+	case jsondoc.Missing, jsondoc.Null:
+		return "", nil
+	case jsondoc.Object:
+	default:
+		return "", apierror.Malformed(http.StatusOK, "the result_info of the reply is no object")
+	}
+	switch cursor := info.Get("cursor"); cursor.Kind() {
+	case jsondoc.Missing, jsondoc.Null:
+		return "", nil
+	case jsondoc.String, jsondoc.Number:
+		if cursor.Len() > maxNext {
+			return "", apierror.Malformed(http.StatusOK, "the cursor of the next page is too long")
+		}
+		// It outlives the page.
+		return strings.Clone(cursor.Text()), nil
+	}
+	return "", apierror.Malformed(http.StatusOK, "the cursor of the next page is no text")
+}
+
+// shared is a string that shares the memory of b, which must not change while
+// the string is in use. Copying a page of megabytes for its table alone would
+// double what a poll holds.
+func shared(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
+// forget empties the page, before its memory changes.
+func (p *Page) forget() {
+	clear(p.entries)
+	p.entries, p.torn, p.next, p.scanned = p.entries[:0], located{}, "", false
+	p.doc.Reset()
+}
+
+// read fills the page with a body of at most limit bytes.
+func (p *Page) read(body io.Reader, limit int64) error {
+	p.forget()
+	buf := bytes.NewBuffer(p.body[:0])
+	n, err := buf.ReadFrom(io.LimitReader(body, limit+1))
+	p.body = buf.Bytes()
+	if err != nil {
+		return err
+	}
+	if n > limit {
+		p.body = p.body[:limit]
+		return fmt.Errorf("%w: more than %d bytes", errTooLarge, limit)
+	}
+	return nil
+}
+
+// envelope is what surrounds the entries of a reply.
+type envelope struct {
+	success bool
+	hasList bool // the result is a list
+	errors  []apierror.Message
+	info    jsondoc.Value // result_info
+}
+
+// scan reads the body and finds the entries in it.
+func (p *Page) scan() (envelope, error) {
+	p.forget()
+	p.scanned = true
+	if p.log == nil {
+		p.log = V1
+	}
+	err := p.doc.Parse(shared(p.body))
+	env, tooMany := p.find()
+	switch {
+	case tooMany:
+		return env, fmt.Errorf("%w: %w", errNotJSON, errTooMany)
+	case err != nil:
+		p.findTorn()
+		return env, fmt.Errorf("%w: %w", errNotJSON, err)
+	case p.doc.Root().Kind() != jsondoc.Object:
+		return env, errNotJSON
+	}
+	return env, nil
+}
+
+// find finds the envelope and the entries in the table.
+func (p *Page) find() (env envelope, tooMany bool) {
+	for m := range p.doc.Root().All() {
+		switch m.Name() {
+		case "success":
+			env.success = m.Kind() == jsondoc.True
+		case "errors":
+			env.errors = readMessages(m)
+		case "result_info":
+			env.info = m
+		case "result":
+			if m.Kind() != jsondoc.Array {
+				continue
+			}
+			env.hasList = true
+			for entry := range m.All() {
+				if len(p.entries) > MaxPageSize {
+					return env, true
+				}
+				p.entries = append(p.entries, p.locate(entry))
+			}
+		}
+	}
+	return env, false
+}
+
+// findTorn takes the last entry, of a table that ends before the reply does, for
+// the one in which it ends, unless that entry is complete.
+func (p *Page) findTorn() {
+	n := len(p.entries) - 1
+	if n < 0 {
+		return
+	}
+	last := p.entries[n]
+	whole := p.doc.Root()
+	if last.entry.Kind() != jsondoc.Object || !endsWith(whole, last.entry) || new(jsondoc.Doc).Parse(last.entry.Source()) == nil {
+		return
+	}
+	p.torn, p.entries = last, p.entries[:n]
+}
+
+// endsWith reports whether part ends where whole does.
+func endsWith(whole, part jsondoc.Value) bool {
+	a, b := whole.Source(), part.Source()
+	return unsafe.StringData(a[len(a)-len(b):]) == unsafe.StringData(b)
+}
+
+// locate finds the id and the time of an entry.
+func (p *Page) locate(entry jsondoc.Value) located {
+	l := located{entry: entry}
+	if entry.Kind() != jsondoc.Object {
+		return l
+	}
+	var stated jsondoc.Value
+	for m := range entry.All() {
+		switch name := m.Name(); {
+		case name == "id":
+			l.id = m
+		case p.log.section == "" && name == p.log.when:
+			stated = m
+		case p.log.section != "" && name == p.log.section:
+			for inner := range m.All() {
+				if inner.Name() == p.log.when {
+					stated = inner
+				}
+			}
+		}
+	}
+	if stated.Kind() == jsondoc.String {
+		l.when = audit.ParseTime(stated.Text())
+	}
+	return l
+}
+
+// readMessages reads the errors or the messages of a reply, which may be null.
+func readMessages(list jsondoc.Value) []apierror.Message {
+	var all []apierror.Message
+	if list.Kind() != jsondoc.Array {
+		return nil
+	}
+	for v := range list.All() {
+		if len(all) == maxMessages {
+			break
+		}
+		m := apierror.Message{Code: integer(v.Get("code")), Message: strings.Clone(v.Get("message").Text())}
+		for cause := range v.Get("error_chain").All() {
+			if len(m.Chain) == maxMessages {
+				break
+			}
+			m.Chain = append(m.Chain, integer(cause.Get("code")))
+		}
+		all = append(all, m)
+	}
+	return all
+}
+
+// integer is a value as an integer, also one in quotes, or 0.
+func integer(v jsondoc.Value) int {
+	n, err := strconv.Atoi(v.Text())
+	if err != nil {
+		return 0
+	}
+	return n
+}

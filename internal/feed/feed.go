@@ -1,0 +1,212 @@
+// Package feed reads the audit logs of an account without loss. It knows
+// windows, overlaps, backlogs and cursors, and hands each entry that has not
+// been handled before to a [Handler]. It knows nothing of what an entry means.
+//
+// An entry may appear in a log up to an overlap after its own time. So entries
+// within the overlap are read by every poll, and recognised by id. Older ones
+// are settled: they are read once more, in fixed windows that newer entries
+// cannot shift.
+package feed
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/cloudflare"
+	"github.com/aisoc/cloudflareaudit/internal/jsondoc"
+)
+
+const (
+	// MinPollInterval is the least time between polls that leave no backlog.
+	MinPollInterval = 30 * time.Second
+	// MaxRequests bounds the pages of one poll, and with them its time.
+	MaxRequests = 100
+	// ClockTolerance is by how much the local clock may differ from the
+	// server's. A new window that ends farther from the server's clock is asked
+	// for again.
+	ClockTolerance = 5 * time.Second
+	// AllEvery is how long a late entry may wait when polls follow each other
+	// closely. It is below the usual interval.
+	AllEvery = 270 * time.Second
+	// MaxBacklog bounds the settled windows that a cursor holds for each log.
+	MaxBacklog = 16
+	// MaxBatchBytes bounds the entries of one poll, in bytes. With the page in
+	// hand that is what a poll holds in memory.
+	MaxBatchBytes = 64 << 20
+	// MaxKept bounds the text of an entry that cannot be read, in bytes.
+	MaxKept = 64 << 10
+)
+
+// Options configure a [Reader]. All are required but MaxIDs.
+type Options struct {
+	AccountID string
+	// Logs are the logs to read, one or two.
+	Logs []*cloudflare.Log
+	// PollInterval is the time between polls: a backlog gives way to newer
+	// entries once in each.
+	PollInterval time.Duration
+	// PageSize is the number of entries to ask for at once. Settled windows are
+	// read in pages of up to 1000.
+	PageSize int
+	// MaxEvents is the most events of one poll.
+	MaxEvents int
+	// Overlap and OverlapV2 are how late an entry of each log may appear.
+	Overlap, OverlapV2 time.Duration
+	// InitialLookback is how far back a feed begins.
+	InitialLookback time.Duration
+	// HideUserLogs leaves out the entries of users, in the log that can.
+	HideUserLogs bool
+	// Clock is the local clock. It has to be roughly right until a reply has
+	// shown that of the server.
+	Clock  func() time.Time
+	Logger *slog.Logger
+
+	// MaxIDs bounds the ids that a cursor remembers for each log; 131072 by
+	// default.
+	MaxIDs int
+}
+
+// Reader reads the audit logs of one account. It holds no position: that is in
+// the cursors. It is safe for concurrent use.
+type Reader struct {
+	opts   Options
+	client *cloudflare.Client
+	clock  serverClock
+}
+
+// New makes a reader. It does no I/O.
+func New(client *cloudflare.Client, o Options) *Reader {
+	if o.MaxIDs == 0 {
+		o.MaxIDs = maxSeen
+	}
+	return &Reader{opts: o, client: client}
+}
+
+// Handler makes events of entries. A poll calls it from one goroutine, newest
+// entries first, and never twice for one entry.
+type Handler interface {
+	// Entry handles an entry. It may drop it, in which case it counts that.
+	Entry(e Entry) Kept
+	// Unreadable handles an entry that cannot be read, because of cause. place
+	// is the time at which it stands in the log.
+	Unreadable(t cloudflare.Torn, cause error, place time.Time) Kept
+}
+
+// Entry is one entry to handle.
+type Entry struct {
+	Log *cloudflare.Log
+	// Doc is the entry as received. Its table is valid until the handler
+	// returns, and its bytes for as long as they are in use.
+	Doc *jsondoc.Doc
+	// Place is the time at which the entry stands in the log, which is its own
+	// time unless it has none.
+	Place time.Time
+	// Following is how many entries of the same page, this one included, may
+	// become events.
+	Following int
+}
+
+// Kept is what a [Handler] made of an entry: how many events, none or one, and
+// the bytes of the entry that they hold.
+type Kept struct{ Events, Bytes int }
+
+// Result is the outcome of a poll.
+type Result struct {
+	// Cursor is the position behind what has been handled.
+	Cursor ingest.Cursor
+	// More says that a backlog remains.
+	More bool
+	// Coverage accounts for what has been read, but for what only the handler
+	// knows: Delivered, Dropped and Undecodable.
+	Coverage ingest.Coverage
+	// Failures says why a log could not be read while the other one could.
+	Failures []error
+	// Ahead are the logs that stand still, because a clock that was ahead has
+	// moved their positions into the future.
+	Ahead []Ahead
+}
+
+// Ahead is a log that is not read before a time to come.
+type Ahead struct {
+	Log   *cloudflare.Log
+	Until time.Time
+}
+
+// Poll reads what follows cursor and hands it to h. The first cursor fixes where
+// the feed begins, and is returned even when nothing could be read, so that
+// nothing that happens from then on is missed.
+//
+// Of two logs, the one that has newer entries to read goes first. When one of
+// them fails the other goes on. The error is that of an unusable cursor, or says
+// that no log could be read; then the Coverage still accounts for the requests.
+func (r *Reader) Poll(ctx context.Context, cursor ingest.Cursor, h Handler) (Result, error) {
+	pos, err := decodePosition(cursor, r.opts.AccountID)
+	if err != nil {
+		return Result{}, err
+	}
+	in := &intake{handler: h, page: cloudflare.NewPage()}
+	defer func() { in.page.Release() }()
+	polls := r.begin(pos, in)
+	out := Result{}
+	for _, p := range polls {
+		if p.full() {
+			// It is the first to go next time.
+			out.More = true
+			continue
+		}
+		err := p.read(ctx)
+		if err != nil && !p.progressed {
+			out.Failures = append(out.Failures, err)
+			continue
+		}
+		out.More = out.More || p.feed.open() > 0 || p.feed.Settled.IsZero() || err == nil && p.stale()
+	}
+	if len(out.Failures) == len(polls) {
+		return Result{Coverage: in.coverage}, errors.Join(out.Failures...)
+	}
+	for i, p := range polls {
+		if p.feed.Settled.Sub(p.now()) > ClockTolerance {
+			out.Ahead = append(out.Ahead, Ahead{p.log, p.feed.Settled})
+		}
+		in.coverage.Backlog += p.feed.open()
+		if i == 0 || p.feed.Complete.Before(in.coverage.Complete) {
+			in.coverage.Complete = p.feed.Complete
+		}
+	}
+	out.Coverage = in.coverage
+	out.Cursor, err = pos.encode()
+	return out, err
+}
+
+// begin starts the polls of all logs, in the order in which they are to be read.
+func (r *Reader) begin(pos *position, in *intake) []*poll {
+	polls := make([]*poll, len(r.opts.Logs))
+	for i, log := range r.opts.Logs {
+		p := &poll{reader: r, log: log, intake: in, biggest: cloudflare.MaxPageSize, most: cloudflare.MaxPageSize}
+		f := &pos.AuditLogs
+		if log == cloudflare.V2 {
+			f = &pos.AuditLogsV2
+			p.endpoint, p.overlap = &followedPages{p}, r.opts.OverlapV2
+		} else {
+			p.endpoint, p.overlap, p.recent = &numberedPages{p}, r.opts.Overlap, mostlyWithin
+		}
+		if *f == nil {
+			*f = &feed{Seen: seen{}, Start: p.startBefore(r.serverTime())}
+			p.isNew, p.progressed = true, true
+		}
+		p.feed, p.complete = *f, (*f).Complete
+		polls[i] = p
+	}
+	slices.SortStableFunc(polls, func(a, b *poll) int { return a.feed.first(b.feed) })
+	return polls
+}
+
+// serverTime is the server's time, as far as it is known.
+func (r *Reader) serverTime() time.Time { return r.clock.now(r.opts.Clock()) }
+
+// Now is the server's time, to the second, as far as it is known.
+func (r *Reader) Now() time.Time { return r.serverTime().Truncate(time.Second) }

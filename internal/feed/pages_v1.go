@@ -1,0 +1,214 @@
+package feed
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/aisoc/cloudflareaudit/apierror"
+	"github.com/aisoc/cloudflareaudit/internal/cloudflare"
+)
+
+// numberedPages is the endpoint of the audit log, whose pages have numbers.
+type numberedPages struct{ poll *poll }
+
+// next asks for the page of w that holds the entry at its offset. A short page is
+// the last one of its window. A reply that cannot be read is asked for again in
+// smaller pages, down to the one entry that is the cause.
+func (n *numberedPages) next(ctx context.Context, w *window) (turned, error) {
+	for {
+		size := n.poll.pageSize(w)
+		number := pageAt(w.Offset, size)
+		r, err := n.fetch(ctx, w, number, size)
+		g := turned{Reply: r, first: (number - 1) * size, last: n.poll.page().Len() < size}
+		switch {
+		case err == nil && n.maybeCapped(number, size):
+			capped, err := n.checkCapped(ctx, w, number, size)
+			if !capped || err != nil {
+				return g, err
+			}
+		case err == nil:
+			n.poll.biggest = min(2*n.poll.biggest, n.poll.most)
+			return g, nil
+		case cloudflare.Unreadable(err) && size > 1:
+			n.poll.biggest = size / 2
+		case cloudflare.Unreadable(err):
+			if err := n.checkIsolated(ctx, w, err); err != nil {
+				return g, err
+			}
+			// Replies may have been damaged for a while only.
+			if g.Reply, err = n.fetch(ctx, w, number, size); cloudflare.Unreadable(err) {
+				g.unreadable, err = err, nil
+			}
+			g.last = n.poll.page().Len() < size
+			return g, err
+		case number > 1 && cloudflare.Status(err) == http.StatusBadRequest:
+			g.end, err = n.checkEnd(ctx, w)
+			if g.end || err != nil {
+				return g, err
+			}
+		default:
+			return turned{}, err
+		}
+	}
+}
+
+// maybeCapped reports whether the page in hand may be short because the server
+// shows fewer entries at once than were asked for, without saying so. To take it
+// for the end of the window would lose the rest.
+func (n *numberedPages) maybeCapped(number, size int) bool {
+	shown, fullest := n.poll.page().Len(), n.poll.fullest
+	n.poll.fullest = max(fullest, shown)
+	if size <= cloudflare.DefaultPageSize || size <= fullest || shown == size {
+		return false
+	}
+	// A page behind the first begins elsewhere when the limit is lower.
+	return number > 1 || shown >= max(fullest, cloudflare.DefaultPageSize)
+}
+
+// checkCapped finds out whether it is. If the first page was cut, another one
+// follows it. A later page that was cut does not begin at the entry that a page
+// of one entry shows at that position, as long as nothing appears meanwhile. From
+// then on no page is larger than what the server shows.
+func (n *numberedPages) checkCapped(ctx context.Context, w *window, number, size int) (capped bool, err error) {
+	if number > 1 && !w.closed {
+		n.poll.most, n.poll.biggest = cloudflare.DefaultPageSize, cloudflare.DefaultPageSize
+		return true, nil
+	}
+	short := n.poll.page()
+	n.poll.intake.page = new(cloudflare.Page)
+	defer func() { n.poll.intake.page = short }()
+	limit, probe, one := short.Len(), 2, size
+	if number > 1 {
+		limit, probe, one = cloudflare.DefaultPageSize, (number-1)*size+1, 1
+	}
+	_, err = n.fetch(ctx, w, probe, one)
+	switch {
+	case cloudflare.Unreadable(err):
+		capped = true
+	case err != nil && cloudflare.Status(err) != http.StatusBadRequest:
+		return false, err
+	case number == 1:
+		capped = n.poll.page().Len() > 0
+	default:
+		capped = !sameFirst(short, n.poll.page())
+	}
+	if capped {
+		n.poll.most, n.poll.biggest = limit, limit
+	}
+	return capped, nil
+}
+
+// sameFirst reports whether two pages begin with the same entry, or have none.
+func sameFirst(a, b *cloudflare.Page) bool {
+	if a.Len() == 0 || b.Len() == 0 {
+		return a.Len() == b.Len()
+	}
+	return a.Key(0) == b.Key(0)
+}
+
+// pageAt is the number of the page, of those with the size, that holds the entry
+// at offset.
+func pageAt(offset, size int) (number int) { return offset/size + 1 }
+
+// fetch asks for one page of w by its number.
+func (n *numberedPages) fetch(ctx context.Context, w *window, number, size int) (cloudflare.Reply, error) {
+	q := n.poll.query(w, w.Since, w.Before)
+	q.Page, q.Size, q.HideUserLogs = number, size, w.HideUserLogs
+	r, err := n.poll.ask(ctx, q)
+	if err == nil && n.poll.page().Len() > size {
+		// The positions of all later entries would be wrong.
+		err = apierror.Malformed(http.StatusOK, "the page has more entries than were asked for")
+	}
+	return r, err
+}
+
+// checkEnd is called when the page behind a full one is answered with HTTP 400.
+// That is how some servers say that there is no such page, but it could also be
+// a limit on how deep a window may be paged. A page that begins before the end
+// and has room for an entry behind it tells the two apart. If it is refused too,
+// the rest is read as a window of its own, which ends a little after the last
+// entry read.
+func (n *numberedPages) checkEnd(ctx context.Context, w *window) (end bool, err error) {
+	size := 2
+	for w.Offset%size == 0 {
+		size++
+	}
+	_, err = n.fetch(ctx, w, pageAt(w.Offset-1, size), size)
+	rest := w.rest()
+	switch more := n.poll.page().Len() > w.Offset%size; {
+	case err == nil && !more:
+		return true, nil
+	case err != nil && !cloudflare.Unreadable(err) && cloudflare.Status(err) != http.StatusBadRequest:
+		return false, err
+	case rest.Before(w.Before):
+		w.Before, w.Offset = rest, 0
+		w.Behind, w.BehindAt = w.Last, w.LastAt
+		return false, nil
+	case cloudflare.Unreadable(err):
+		// The last entry is an unreadable one that has been passed, unless the
+		// server refuses deeper pages as well.
+		_, err = n.fetch(ctx, w, pageAt(w.Offset, size)+1, size)
+		switch {
+		case err == nil && n.poll.page().Len() == 0:
+			return true, nil
+		case err != nil && !cloudflare.Unreadable(err) && cloudflare.Status(err) != http.StatusBadRequest:
+			return false, err
+		}
+	}
+	return false, apierror.Malformed(http.StatusBadRequest, "the server does not show all entries of one minute")
+}
+
+// checkIsolated is called when a page of a single entry cannot be read. If a later
+// entry can be read, this one is the cause. Otherwise the whole log is
+// unreadable, and passing over it entry by entry would lose it.
+func (n *numberedPages) checkIsolated(ctx context.Context, w *window, cause error) error {
+	broken := n.poll.page()
+	n.poll.intake.page = new(cloudflare.Page)
+	defer func() { n.poll.intake.page = broken }()
+	for step := 1; step <= 64; step *= 2 {
+		_, err := n.fetch(ctx, w, w.Offset+1+step, 1)
+		if err == nil || cloudflare.Status(err) == http.StatusBadRequest {
+			return nil
+		}
+		if !cloudflare.Unreadable(err) {
+			return err
+		}
+	}
+	return apierror.Malformed(http.StatusOK, cause.Error())
+}
+
+// handled implements [endpoint]. In a window that is not settled the position
+// does not tell: late entries push others to later positions, and come to stand
+// in front of it.
+func (n *numberedPages) handled(w *window, index int, id fingerprint, when time.Time) bool {
+	switch {
+	case !w.closed:
+		return false
+	case w.Behind == 0:
+		return index < w.Offset
+	case when.Before(w.BehindAt.Add(-disorder)):
+		// It is gone from the log.
+		w.Behind = 0
+		return index < w.Offset
+	case id == w.Behind:
+		w.Behind = 0
+	}
+	return true
+}
+
+// catchUp looks for the last entry read of a settled window behind its place, on
+// the page in hand, whose first entry is at the position first. It is there if
+// an entry appeared after all, or if the server shows one page again and again.
+// An entry without an id does not tell: another one may have the same bytes.
+func (p *poll) catchUp(w *window, first int) {
+	if !w.closed || w.Last == 0 || w.Behind != 0 {
+		return
+	}
+	for i := max(0, w.Offset-first); i < len(p.ids); i++ {
+		if p.ids[i] == w.Last && p.page().ID(i) != "" {
+			w.Behind, w.BehindAt = w.Last, w.LastAt
+			return
+		}
+	}
+}
