@@ -287,7 +287,7 @@ func (d *doctor) ask(ctx context.Context, path string, params url.Values, v any)
 }
 
 // said is a text of Cloudflare's that is fit to be shown.
-func (d *doctor) said(s string) string { return text.Shorten(text.Clean(d.client.Scrub(s), 80), 80) }
+func (d *doctor) said(s string) string { return text.Clean(d.client.Scrub(s), 80) }
 
 // ownerByForm tells the owner of a token by how it begins, or is "" for older
 // tokens.

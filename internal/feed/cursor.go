@@ -18,22 +18,22 @@ import (
 )
 
 const (
-	// cursorVersion is written into every cursor. A higher one was written by
-	// a newer version of this package and is refused.
+	// cursorVersion is written into every cursor. A cursor with a higher version
+	// comes from a newer release and is refused.
 	cursorVersion = 1
-	// maxSeen bounds the ids of a cursor: 8 bytes each, 1.4 MB as JSON. While
-	// there are so many, newer entries wait until they are settled.
+	// maxSeen bounds the ids of a cursor: 8 bytes each, 1.4 MB as JSON. At the
+	// bound, newer entries wait until they are settled.
 	maxSeen = 1 << 17
 	// edge is how far a request reaches beyond both ends of a window, because
-	// servers differ in whether they show the second that since and before
-	// name. What is beyond is left to the neighbouring window.
+	// servers differ in whether they show the very second that since and before
+	// name. Entries beyond the ends belong to the neighbouring windows.
 	edge = 2 * time.Second
-	// disorder is how far entries may stand from their place in time on the
-	// pages of the API.
+	// disorder is how far the order of entries on the pages of the API may
+	// deviate from the order of their times.
 	disorder = time.Minute
 )
 
-// position is what a cursor says. It is JSON that an operator can read:
+// position is the content of a cursor. It is JSON that an operator can read:
 //
 //	{
 //	 "version": 1,
@@ -55,39 +55,41 @@ const (
 //	 }
 //	}
 //
-// Each endpoint that is or was read has a feed of its own, which waits there
-// while the endpoint is not read.
+// Each log that is or was read has a feed of its own, which stays as it is while
+// the log is not read.
 type position struct {
 	Version   int    `json:"version"`
 	AccountID string `json:"account_id"`
-	// AuditLogs and AuditLogsV2 are nil until the endpoint is read.
+	// AuditLogs and AuditLogsV2 are nil until the log is read.
 	AuditLogs   *feed `json:"audit_logs,omitempty"`
 	AuditLogsV2 *feed `json:"audit_logs_v2,omitempty"`
 }
 
-// feed is the position in one endpoint's log. All times are the server's.
+// feed is the position in one log. All times are the server's.
 //
-// An entry may appear in the log up to an overlap after its own time. So what
-// is older than that, measured from the moment of the first look, is settled:
-// nothing can come in any more, and a position in it is exact for ever. What is
-// newer is read too, for the sake of speed, and its ids are remembered until it
-// is read for a second time, settled.
+// An entry may appear in the log up to an overlap after its own time. Everything
+// older than that, measured from the first look, is settled: no entry can appear
+// there any more, and a position in it never changes. Newer entries are read too,
+// so that they are delivered soon, and their ids are remembered until they have
+// been read for a second time, settled.
 type feed struct {
 	// Start is where the feed begins: the time of the first poll less the
 	// initial lookback.
 	Start time.Time `json:"start"`
-	// Complete is the time up to which all that had been shown is handled.
+	// Complete is the time up to which every entry that had been shown is
+	// handled.
 	Complete time.Time `json:"complete,omitzero"`
 	// Through is the end of the last unsettled window that was read to its end.
 	Through time.Time `json:"through,omitzero"`
 	// Settled is the time before which every entry has been handled or stands
 	// in the unread part of Backlog. It is zero before the first reply.
 	Settled time.Time `json:"settled,omitzero"`
-	// ReadAt is when newer entries were last looked for, and AllReadAt when all
-	// that was not settled was.
+	// ReadAt is when newer entries were last asked for, and AllReadAt when
+	// everything that was not settled was.
 	ReadAt    time.Time `json:"read_at,omitzero"`
 	AllReadAt time.Time `json:"all_read_at,omitzero"`
-	// Newest is what is not settled, while it is read in part.
+	// Newest is the window of entries that are not settled, while it has been
+	// read in part.
 	Newest *window `json:"newest,omitempty"`
 	// Backlog are settled windows, newest first. They do not overlap.
 	Backlog []window `json:"backlog,omitempty"`
@@ -96,45 +98,45 @@ type feed struct {
 }
 
 // window is a span of time, from Since to before Before, that is read newest
-// first. Both ends stay as they are until it is exhausted, so its pages only
-// ever move towards later ones.
+// first. Both ends are fixed until it is exhausted, so its entries can only move
+// to later pages.
 type window struct {
 	Since  time.Time `json:"since"`
 	Before time.Time `json:"before"`
 	// Offset counts the entries read, newest first. Where pages have no numbers
-	// those shown again count as well.
+	// it counts repeated ones as well.
 	Offset int `json:"offset"`
 	// Anchor is the time down to which it has been read.
 	Anchor time.Time `json:"anchor,omitzero"`
 	// Last is the last entry read, which stands at LastAt.
 	Last   fingerprint `json:"last,string,omitempty"`
 	LastAt time.Time   `json:"last_at,omitzero"`
-	// Behind says that all up to this entry, which stands at BehindAt, has been
-	// read, although Offset does not count it.
+	// Behind says that everything up to this entry, which stands at BehindAt, has
+	// been read, although Offset does not count it.
 	Behind   fingerprint `json:"behind,string,omitempty"`
 	BehindAt time.Time   `json:"behind_at,omitzero"`
 	// HideUserLogs is whether the entries of users are left out, which decides
 	// what Offset counts.
 	HideUserLogs bool `json:"hide_user_logs,omitempty"`
-	// Settled is, in the newest window, the time before which nothing could
-	// come in any more when it was first asked for. It is zero when the window
-	// holds only the most recent of what is not settled.
+	// Settled is, in the newest window, the time before which no entry could
+	// appear any more when the window was first asked for. It is zero when the
+	// window spans only the most recent of what is not settled.
 	Settled time.Time `json:"settled,omitzero"`
 	// ReadAt is, in the newest window, when it was first asked for. Before may
-	// be a little later, by a clock that is ahead.
+	// be a little later, if a clock is ahead.
 	ReadAt time.Time `json:"read_at,omitzero"`
 	// Waits says that the backlog goes first.
 	Waits bool `json:"waits,omitempty"`
-	// Trail is how to go on where pages have no numbers.
+	// Trail is where to continue if pages have no numbers.
 	Trail trail `json:"trail,omitzero"`
 
-	// closed says that the window is one of the backlog: nothing can appear in
-	// it any more.
+	// closed says that the window is one of the backlog: it is settled, so that
+	// no entry can appear in it any more.
 	closed bool
 }
 
-// precedes reports whether the window, of which nothing has been read, and next
-// can be read as one.
+// precedes reports whether nothing of the window has been read and it can be
+// merged with next.
 func (w *window) precedes(next *window) bool {
 	return w.Offset == 0 && w.Behind == 0 && w.HideUserLogs == next.HideUserLogs && w.Before.Equal(next.Since)
 }
@@ -152,7 +154,7 @@ func (w *window) rest() time.Time {
 	return earlier(w.Before, w.reached().Truncate(time.Second).Add(edge))
 }
 
-// prune forgets the entries that no read to come will show again.
+// prune forgets the ids that no later request can show again.
 func (f *feed) prune() {
 	f.Seen.forget(func(first, last time.Time) bool {
 		return !last.After(f.Settled.Add(-disorder)) &&
@@ -167,12 +169,12 @@ type windowState int
 
 const (
 	unfinished  windowState = iota
-	settledLeft             // what is settled, in the newest window
+	settledLeft             // the settled part of the newest window
 	finished
 )
 
-// finishNewest notes that there is no more to read in the newest window, unless
-// it be what is settled.
+// finishNewest ends the newest window, of which nothing is left to read but, in
+// the state settledLeft, its settled part.
 func (f *feed) finishNewest(state windowState) {
 	w := f.Newest
 	if state == settledLeft {
@@ -180,14 +182,14 @@ func (f *feed) finishNewest(state windowState) {
 	} else {
 		f.Settled = later(f.Settled, w.Settled)
 	}
-	// With no room in the backlog, what is settled is still to be read.
+	// Without room in the backlog, the settled part is still to be read.
 	if !f.Settled.Before(w.Settled) {
 		f.Through = later(f.Through, earlier(w.Before, w.ReadAt))
 	}
 	f.Newest = nil
 }
 
-// settle leaves what is settled in the newest window to the backlog, and ends
+// settle leaves the settled part of the newest window to the backlog, and ends
 // the window if nothing else is left in it.
 func (f *feed) settle() {
 	if w := f.Newest; w != nil && w.reached().Before(w.Settled) {
@@ -197,9 +199,9 @@ func (f *feed) settle() {
 	f.split()
 }
 
-// split makes what is settled in the newest window a window of the backlog,
-// unless the backlog has as many as it may. The ids of what has been read of it
-// are known.
+// split makes the settled part of the newest window a window of the backlog,
+// unless the backlog is full. The ids of its entries that have been read are
+// remembered.
 func (f *feed) split() {
 	w := f.Newest
 	if w == nil || !w.Settled.After(f.Settled) {
@@ -216,7 +218,8 @@ func (f *feed) split() {
 	f.Settled, w.Since = w.Settled, w.Settled
 }
 
-// advance moves Complete on, as far as no backlog is in the way.
+// advance moves Complete up to the first window of the backlog, or else to the
+// end of what has been read.
 func (f *feed) advance() {
 	done := later(f.Settled, f.Through)
 	for _, w := range f.Backlog {
@@ -225,9 +228,9 @@ func (f *feed) advance() {
 	f.Complete = later(f.Complete, done)
 }
 
-// first compares feeds by which is to be read first: one that goes on with its
-// newest entries, and then the one that was read longer ago. One whose newest
-// entries wait for its backlog may do so for ever, and must not hide the other.
+// first orders feeds by which to read first: one that continues with its newest
+// entries, and then the one that was read longer ago. A feed whose newest entries
+// wait for its backlog may do so indefinitely, and must not hide the other.
 func (f *feed) first(other *feed) int {
 	if f.hurries() != other.hurries() {
 		if f.hurries() {
@@ -238,7 +241,7 @@ func (f *feed) first(other *feed) int {
 	return f.ReadAt.Compare(other.ReadAt)
 }
 
-// hurries reports whether the newest entries are what is to be read next.
+// hurries reports whether the newest entries are to be read next.
 func (f *feed) hurries() bool { return f.Newest != nil && !f.Newest.Waits }
 
 // open counts the windows with something left to read.
@@ -288,8 +291,8 @@ func (s seen) has(f fingerprint) bool {
 
 func (s seen) add(f fingerprint, t time.Time) { s[f] = minuteOf(t) }
 
-// forget removes what stands in the minutes, from first to last, that are no
-// longer needed.
+// forget removes the entries of all minutes, from first to last, for which
+// unneeded returns true.
 func (s seen) forget(unneeded func(first, last time.Time) bool) {
 	minutes := make(map[minute]bool)
 	for f, m := range s {
@@ -395,7 +398,7 @@ func decodePosition(cursor ingest.Cursor, accountID string) (*position, error) {
 	case head.Version < 1:
 		return nil, unusable("it has no version")
 	case head.AccountID != accountID:
-		return nil, unusable("it belongs to account %q, not to %q", text.Shorten(text.Clean(head.AccountID, 40), 40), accountID)
+		return nil, unusable("it belongs to account %q, not to %q", text.Clean(head.AccountID, 40), accountID)
 	}
 	p := &position{}
 	dec := json.NewDecoder(bytes.NewReader(cursor))

@@ -16,17 +16,17 @@ import (
 )
 
 const (
-	// depth is the offset at which the depth of the newest window begins, where
-	// pages may be larger than the page size. A batch that was filled by pages
-	// of 100 ends there, so the pages of both sizes meet.
+	// depth is the offset from which on pages of the newest window may be larger
+	// than the page size. A batch that was filled by pages of 100 ends there, so
+	// the pages of both sizes line up.
 	depth = 1000
-	// maxOffset bounds how far a window is paged, against a server that never
-	// comes to an end.
+	// maxOffset bounds how far a window is paged, against a server whose log
+	// never ends.
 	maxOffset = 50_000_000
 	// maxReturns bounds how often in a row one page may be shown again.
 	maxReturns = 3
-	// neighbours is how many entries on either side tell where an entry
-	// stands.
+	// neighbours is how many entries on either side decide whether an entry is
+	// out of place.
 	neighbours = 7
 )
 
@@ -62,7 +62,7 @@ type poll struct {
 	// the times at which they stand.
 	ids    []fingerprint
 	places []time.Time
-	// newer says that entries of the newest window are in the batch.
+	// newer says that the batch has entries of the newest window.
 	newer bool
 	// others is how many events the batch had before this poll.
 	others int
@@ -108,14 +108,14 @@ func (p *poll) read(ctx context.Context) error {
 	return err
 }
 
-// run reads the newest entries first: from a new window when that is due, then
-// what is left of the older ones, until the batch is full.
+// run reads the newest entries first: a new window when one is due, then the rest
+// of the older windows, until the batch is full.
 func (p *poll) run(ctx context.Context) error {
 	f := p.feed
 	if p.due() {
 		if w := f.Newest; w != nil && !w.Waits && len(f.Backlog) > 0 {
-			// To read what is newest takes longer than until there is more of
-			// it. The two take turns, so that the backlog shrinks too.
+			// New entries appear faster than the newest window can be read. The
+			// two take turns, so that the backlog shrinks too.
 			w.Waits, f.ReadAt = true, p.now()
 		} else if err := p.look(ctx); err != nil {
 			return err
@@ -123,7 +123,7 @@ func (p *poll) run(ctx context.Context) error {
 	}
 	for {
 		if p.seenFull {
-			// Once it is settled, it can be read without remembering ids.
+			// Settled entries can be read without remembering their ids.
 			f.split()
 			f.Newest = nil
 		}
@@ -149,8 +149,8 @@ func (p *poll) run(ctx context.Context) error {
 }
 
 // due reports whether to look for newer entries first. A backlog gives way to
-// them once in every poll interval, so that it does not delay today's alerts,
-// and not more often, so that it shrinks.
+// them once in every poll interval, so that it does not delay today's alerts. It
+// does so no more often, so that it shrinks.
 func (p *poll) due() bool {
 	if p.feed.open() == 0 {
 		return true
@@ -161,19 +161,18 @@ func (p *poll) due() bool {
 }
 
 // stale reports whether the newest entries were read so long ago, before a
-// backlog, that what has come in since must not wait for the next interval.
+// backlog, that those which have appeared since must not wait for the next
+// interval.
 func (p *poll) stale() bool { return p.now().Sub(p.feed.ReadAt) >= MinPollInterval }
 
 // now is the server's time, to the second, as far as it is known.
-func (p *poll) now() time.Time {
-	return p.reader.Now()
-}
+func (p *poll) now() time.Time { return p.reader.Now() }
 
-// look asks for what is not settled yet. The window must not end after the
-// server's clock, or entries between the two would count as read before they
-// exist; nor much before, or they would wait for the next poll. When the reply
-// shows another time than was assumed, the window is asked for once more, if it
-// is due by that time at all.
+// look asks for the entries that are not settled yet. The window must not end
+// after the server's clock, or entries between the two would count as read before
+// they exist; nor much before it, or they would wait for the next poll. When the
+// reply shows that the assumed time was wrong, look asks once more, unless no
+// window is due by the right time.
 func (p *poll) look(ctx context.Context) error {
 	f := p.feed
 	for corrected := false; ; corrected = true {
@@ -200,14 +199,14 @@ func (p *poll) look(ctx context.Context) error {
 					return nil
 				}
 				if f.Settled.IsZero() && off > 0 {
-					// The start was told by a clock that is ahead.
+					// The start was taken from a clock that is ahead.
 					f.Start = f.Start.Add(-off)
 				}
 				p.reader.opts.Logger.Warn("the local clock is wrong; windows follow the server's", "off_by", off.Round(time.Second))
 				continue
 			}
-			// The server answered in the second that begins at date, and
-			// looked at most took earlier.
+			// The server answered in the second that begins at Date, and read
+			// its log at most Took earlier.
 			readAt = earlier(now, t.Date.Add(-t.Took))
 		}
 		w.ReadAt = readAt.Truncate(time.Second)
@@ -220,18 +219,17 @@ func (p *poll) look(ctx context.Context) error {
 	}
 }
 
-// onlyRecent reports whether to read what is new, with the little before it that
-// most late entries stand in, instead of all that is not settled. All of it is
-// read twice in an overlap, so that none waits for longer than half of that. The
-// first look at an unfinished window must be at all of it.
+// onlyRecent reports whether to re-read only the recent span, in which most late
+// entries stand, instead of everything that is not settled. Everything is read
+// twice in each overlap, so that no late entry waits for more than half of it.
 func (p *poll) onlyRecent(now time.Time) bool {
 	age := now.Sub(p.feed.AllReadAt)
 	return p.recent > 0 && age >= 0 && age < min(p.overlap/2, AllEvery)
 }
 
-// adopt makes w, whose first page is in hand, the newest window, in place of the
-// one there may be: what that has left to read is in w as well, because Through
-// has not come past it, or is settled and in the backlog.
+// adopt makes w, whose first page is in hand, the newest window. It may replace
+// one that is not finished: the rest of that is in w as well, because Through has
+// not moved past it, or it is settled and in the backlog.
 func (p *poll) adopt(w *window, t turned) {
 	f := p.feed
 	if f.Settled.IsZero() {
@@ -244,13 +242,13 @@ func (p *poll) adopt(w *window, t turned) {
 	}
 }
 
-// startBefore is where a feed begins whose first poll is at now.
+// startBefore is the start of a feed whose first poll is at now.
 func (p *poll) startBefore(now time.Time) time.Time {
 	return now.Add(-p.reader.opts.InitialLookback).UTC().Truncate(time.Second)
 }
 
-// readWindow reads on in an open window until there is no more to read in it or
-// the poll has all it may hold.
+// readWindow continues an open window until it ends or the poll holds as much as
+// it may.
 func (p *poll) readWindow(ctx context.Context, w *window) (windowState, error) {
 	for {
 		if p.enough(w) || p.intake.coverage.Requests >= MaxRequests {
@@ -274,10 +272,10 @@ func (p *poll) readWindow(ctx context.Context, w *window) (windowState, error) {
 	}
 }
 
-// enough reports whether the batch should be delivered before more of w is
-// read. Of the large pages in the depth of a window, what would not fit into
-// the batch would have to be read twice. For half a page that is the lesser evil
-// when newer entries are in every batch, and the backlog has to shrink too.
+// enough reports whether to deliver the batch before reading more of w. Entries
+// of a large page that do not fit into the batch have to be read twice. For up to
+// half a page that is acceptable when every batch begins with newer entries,
+// because the backlog has to shrink too.
 func (p *poll) enough(w *window) bool {
 	if p.full() || p.seenFull && w == p.feed.Newest {
 		return true
@@ -296,13 +294,14 @@ func (p *poll) enough(w *window) bool {
 // deep reports whether pages of w may be larger than the page size.
 func (p *poll) deep(w *window) bool { return w.closed || w.Offset >= depth }
 
-// full reports whether the batch has all it may hold.
+// full reports whether the batch holds as much as it may.
 func (p *poll) full() bool {
 	return p.intake.kept.Events >= p.reader.opts.MaxEvents || p.intake.kept.Bytes >= MaxBatchBytes
 }
 
-// pageSize is the size of the next page of w. In its depth a page is as large as
-// a batch can be; the first, which may be the only one, as what is left of it.
+// pageSize is the size of the next page of w. Deep in a window a page is as large
+// as a batch can be. The first one, which may be the only one, is as large as
+// there is room in this batch.
 func (p *poll) pageSize(w *window) int {
 	size := p.reader.opts.PageSize
 	if p.deep(w) {
@@ -313,7 +312,7 @@ func (p *poll) pageSize(w *window) int {
 		size = max(min(size, cloudflare.DefaultPageSize), min(cloudflare.MaxPageSize, most))
 	}
 	if !p.log.Numbered && w.Offset > 0 {
-		// It may begin with what has been read before.
+		// The page may begin with entries that have been read before.
 		size = max(size, cloudflare.DefaultPageSize)
 	}
 	return min(size, p.biggest)
@@ -344,8 +343,8 @@ func (p *poll) checkAdvance() error {
 	return apierror.Malformed(http.StatusOK, "every page shows the same entries")
 }
 
-// standsStill notes that there is nothing to be had from the pages of a window.
-// To move on without an event would hide that.
+// standsStill notes that the pages of a window yield nothing. A cursor that moves
+// without an event would hide that.
 func (p *poll) standsStill() {
 	if p.intake.kept.Events == p.others {
 		p.progressed = p.isNew
@@ -389,7 +388,7 @@ func (p *poll) take(w *window, t turned) windowState {
 		p.catchUp(w, t.first)
 	}
 	cover := p.cover(w)
-	// In the newest window one reply has to show all that is settled.
+	// In the newest window a single reply has to show all settled entries.
 	whole := t.last && (w.closed || t.first == 0 || !p.beginsSettled(w.Settled))
 	for i := range p.page().Len() {
 		at := p.reachedAt(i)
@@ -432,10 +431,10 @@ func (p *poll) finish(w *window) windowState {
 	return finished
 }
 
-// leaveSettled ends the newest window w where it comes to what is settled. That
-// is read as a window of the backlog, unless one reply has shown all of it: in
-// this one the positions depend on entries that are not settled, and by which
-// of Cloudflare's replicas the next reply comes, they may be there or not.
+// leaveSettled ends the newest window w where its settled part begins. That is
+// read as a window of the backlog, unless one reply has shown all of it: in the
+// newest window positions depend on entries that are not settled, which one
+// replica of Cloudflare's may show and the next one not.
 func (p *poll) leaveSettled(w *window) windowState {
 	cover := p.cover(w)
 	cover.Since, cover.Exhausted = later(w.Since, w.Settled), true
@@ -443,9 +442,9 @@ func (p *poll) leaveSettled(w *window) windowState {
 }
 
 // place notes where the entries of the page in hand stand, the first of them at
-// the position first. The server sorts by time, so an entry that has none, or
-// one that cannot be right, is not newer than the one before it or, at the top,
-// than the end of the window.
+// the position first. The server sorts by time, so an entry without a time, or
+// with one that cannot be right, is not newer than the entry before it or, at the
+// top, than the end of the window.
 func (p *poll) place(w *window, first int) {
 	p.ids, p.places = p.ids[:0], p.places[:0]
 	at := w.Before.Add(-1)
@@ -461,8 +460,8 @@ func (p *poll) place(w *window, first int) {
 	}
 }
 
-// reachedAt is the time down to which the window has been read with the i-th
-// entry of the page in hand: that of the newest entry around it, because a
+// reachedAt is the time down to which the window has been read after the i-th
+// entry of the page in hand. It is the time of the newest entry nearby, because a
 // single entry out of place says nothing about the others.
 func (p *poll) reachedAt(i int) time.Time {
 	at := p.places[i]
@@ -472,42 +471,42 @@ func (p *poll) reachedAt(i int) time.Time {
 	return at
 }
 
-// settledFrom reports whether the page in hand comes to what is settled with its
-// i-th entry, which is not just out of place.
+// settledFrom reports whether the settled part begins at the i-th entry of the
+// page in hand, rather than that entry being out of place.
 func (p *poll) settledFrom(i int, settled time.Time) bool {
 	return !slices.ContainsFunc(p.places[i:min(len(p.places), i+neighbours+1)],
 		func(at time.Time) bool { return !at.Before(settled) })
 }
 
-// beginsSettled reports whether the page in hand may begin in the midst of what is
-// settled. Its first entry alone does not tell: it may have no time of its own.
+// beginsSettled reports whether the page in hand may begin within the settled
+// part. Its first entry alone does not tell: it may have no time of its own.
 func (p *poll) beginsSettled(settled time.Time) bool {
 	near := p.places[:min(len(p.places), neighbours+1)]
 	return len(near) == 0 || slices.ContainsFunc(near, func(at time.Time) bool { return at.Before(settled) })
 }
 
-// claim is what is to become of an entry.
+// claim says who handles an entry.
 type claim int
 
 const (
-	fresh   claim = iota // it is for this poll, and from now on counts as handled
-	another              // another poll or another window has it
-	noRoom               // its id cannot be remembered: it waits until it is settled
+	fresh   claim = iota // this poll does, so it counts as handled from now on
+	another              // another poll or another window does
+	noRoom               // a later poll: its id cannot be remembered before it is settled
 )
 
-// claim decides about the entry id of w at index, which stands at when. timed
-// says that this is its own time.
+// claim decides who handles the entry id of w at index, which stands at when.
+// timed says that this is its own time.
 func (p *poll) claim(w *window, index int, id fingerprint, when time.Time, timed bool) claim {
 	settled := w.closed
 	switch {
 	case p.endpoint.handled(w, index, id, when), timed && p.elsewhere(w, when), p.feed.Seen.has(id):
 		return another
 	case settled && timed && p.log.Numbered:
-		// From here on the position tells.
+		// From here on the position tells that it has been handled.
 	case p.hasRoom(settled):
 		if settled && !timed {
-			// Where it stands is not sure: it is remembered as long as w is open,
-			// and may stand in another window, too.
+			// Its place is uncertain, and it may stand in another window too: it
+			// is remembered for as long as w is open.
 			when = w.Since
 		}
 		p.feed.Seen.add(id, when)
@@ -519,8 +518,8 @@ func (p *poll) claim(w *window, index int, id fingerprint, when time.Time, timed
 	return fresh
 }
 
-// hasRoom reports whether one more id can be remembered. Those of settled entries
-// are needed only close to where their window has been read to.
+// hasRoom reports whether one more id can be remembered. Ids of settled entries
+// are needed only near the point down to which their window has been read.
 func (p *poll) hasRoom(settled bool) bool {
 	if !settled || p.log.Numbered {
 		return len(p.feed.Seen) < p.reader.opts.MaxIDs
@@ -531,8 +530,8 @@ func (p *poll) hasRoom(settled bool) bool {
 	return len(p.feed.Seen) < 2*p.reader.opts.MaxIDs
 }
 
-// elsewhere reports whether an entry is left to the window beside w. Requests
-// reach beyond the ends of a window, so each entry must belong to one only.
+// elsewhere reports whether an entry belongs to a neighbour of w. Requests reach
+// beyond the ends of a window, so each entry must belong to exactly one.
 func (p *poll) elsewhere(w *window, when time.Time) bool {
 	return when.Before(w.Since) || w.closed && !when.Before(w.Before)
 }
@@ -583,7 +582,7 @@ func (p *poll) keepUnreadable(w *window, cause error) (done bool) {
 	return true
 }
 
-// cover is the account of the window w in this poll.
+// cover is what the Coverage of this poll says about the window w.
 func (p *poll) cover(w *window) *ingest.Window {
 	list := &p.intake.coverage.Windows
 	if n := len(*list); n == 0 || !(*list)[n-1].Since.Equal(w.Since) || !(*list)[n-1].Before.Equal(w.Before) {
@@ -593,8 +592,8 @@ func (p *poll) cover(w *window) *ingest.Window {
 }
 
 // passed notes that the entry id at the position index, which stands at the time
-// when, has been handled, and with it all down to the time reached. The position
-// never moves back: a page may begin before the first unread entry.
+// when, has been handled, and everything down to the time reached with it. The
+// position never moves back: a page may begin before the first unread entry.
 func (w *window) passed(index int, reached time.Time, id fingerprint, when time.Time) {
 	if index >= w.Offset {
 		w.Offset, w.Last, w.LastAt = index+1, id, when
@@ -604,18 +603,18 @@ func (w *window) passed(index int, reached time.Time, id fingerprint, when time.
 	}
 }
 
-// plausible reports whether a request for the window can show an entry of the
+// plausible reports whether a request for the window can show an entry with the
 // time when.
 func (w *window) plausible(when time.Time) bool {
 	since := w.Since
 	if !w.Trail.Since.IsZero() {
-		// What was settled of it meanwhile is another window.
+		// Its settled part has become a window of its own meanwhile.
 		since = w.Trail.Since
 	}
 	return !when.IsZero() && !when.Before(since.Add(-edge)) && !when.After(w.Before.Add(edge))
 }
 
-// serverClock tells the server's time, from the last reply that showed it.
+// serverClock derives the server's time from the last reply that showed it.
 type serverClock struct {
 	mu     sync.Mutex
 	server time.Time
