@@ -365,7 +365,8 @@ type configField struct {
 	set func(*Config, any) error
 }
 
-// configFields is the configuration as a host shows it, in its order.
+// configFields is the configuration. First come the fields of a host's form, in
+// the order in which a person fills them in; the advanced ones follow.
 var configFields = []configField{
 	{ingest.Field{
 		Name: "account_id", Type: ingest.FieldString, Label: "Account ID", Required: true,
@@ -386,26 +387,15 @@ var configFields = []configField{
 			"both has all of it, with one correlation id for the two events of a change.",
 	}, func(c *Config, v any) error { return setString(&c.AuditLogAPI, v) }},
 	{ingest.Field{
-		Name: "poll_interval_seconds", Type: ingest.FieldNumber, Label: "Poll interval (seconds)", Default: 300,
-		Minimum: 30, Maximum: 86400,
-		HelpText: "Time between polls, 30 to 86400.",
-	}, setSeconds(func(c *Config) *time.Duration { return &c.PollInterval })},
-	{ingest.Field{
 		Name: "production_zones", Type: ingest.FieldTextarea, Label: "Production zones",
 		Placeholder: "example.com, *.example.org",
 		HelpText:    "Zones in production: names or ids, separated by commas or line breaks; * stands for any text. Empty: every zone is in production.",
 	}, setList(func(c *Config) *[]string { return &c.ProductionZones })},
 	{ingest.Field{
-		Name: "verified_workers", Type: ingest.FieldTextarea, Label: "Verified Workers",
-		HelpText: "Worker scripts that routes may point to, separated by commas or line breaks; * stands for any text. Empty: none.",
-	}, setList(func(c *Config) *[]string { return &c.VerifiedWorkers })},
-	{ingest.Field{
-		// A host wants every field named like a secret to be one.
-		Name: "own_token_id", Type: ingest.FieldSecret, Label: "Id of the API token",
-		Placeholder: "32 hexadecimal digits",
-		HelpText: "Not the token but its id, at the end of the address of its page in the dashboard. " +
-			"With it, changes to the connector's own token are reported as such.",
-	}, func(c *Config, v any) error { return setString(&c.OwnTokenID, v) }},
+		Name: "resolve_members", Type: ingest.FieldBoolean, Label: "Resolve members", Default: false,
+		HelpText: "Fills in actors known by id alone, and the roles of new members, from the account's list of members. " +
+			"The token needs no other permission for it.",
+	}, func(c *Config, v any) error { return setBool(&c.ResolveMembers, v) }},
 	{ingest.Field{
 		Name: "drop_routine", Type: ingest.FieldBoolean, Label: "Drop routine reads", Default: true,
 		HelpText: "Drops what the rules call routine, such as reads of settings. Off: it is delivered with severity info.",
@@ -414,56 +404,67 @@ var configFields = []configField{
 		return setBool(c.DropRoutine, v)
 	}},
 	{ingest.Field{
-		Name: "hide_user_logs", Type: ingest.FieldBoolean, Label: "Hide user-level entries", Default: false,
-		HelpText: "Leaves out logins, API keys and personal tokens. Keep it off unless these come another way. Audit log v1 only.",
-	}, func(c *Config, v any) error { return setBool(&c.HideUserLogs, v) }},
-	{ingest.Field{
-		Name: "rules", Type: ingest.FieldTextarea, Label: "Severity rules",
-		HelpText: "A JSON list of rules, put in front of the default ones. Empty: the default ones alone.",
-	}, setRules},
-	{ingest.Field{
-		Name: "resolve_members", Type: ingest.FieldBoolean, Label: "Resolve members", Default: false,
-		HelpText: "Fills in actors known by id alone, and the roles of new members, from the account's list of members. " +
-			"The token needs no other permission for it.",
-	}, func(c *Config, v any) error { return setBool(&c.ResolveMembers, v) }},
-	{ingest.Field{
-		Name: "resolve_scopes", Type: ingest.FieldBoolean, Label: "Resolve scopes of API tokens", Default: false,
-		HelpText: "Asks what a new or changed API token may do, so that a limited one is graded lower. " +
-			"The token needs Account > Account API Tokens > Read for it.",
-	}, func(c *Config, v any) error { return setBool(&c.ResolveScopes, v) }},
-	{ingest.Field{
-		Name: "page_size", Type: ingest.FieldNumber, Label: "Page size", Default: 100,
-		Minimum: 1, Maximum: maxPageSize,
-		HelpText: "Entries in a request, 1 to 1000. A backlog is read in larger pages by itself.",
-	}, setInt(func(c *Config) *int { return &c.PageSize })},
-	{ingest.Field{
-		Name: "max_events", Type: ingest.FieldNumber, Label: "Events in a poll", Default: 1000,
-		Minimum: 1, Maximum: ingest.MaxEvents,
-		HelpText: "The most events of one poll, 1 to 1000. What is left is a backlog and follows at once.",
-	}, setInt(func(c *Config) *int { return &c.MaxEvents })},
-	{ingest.Field{
-		Name: "overlap", Type: ingest.FieldString, Label: "Overlap", Default: "10m",
-		HelpText: "How late after its own time an entry may appear and is still found, 10s to 24h: so much is read again.",
-	}, setDuration(func(c *Config) *time.Duration { return &c.Overlap })},
-	{ingest.Field{
-		Name: "overlap_v2", Type: ingest.FieldString, Label: "Overlap of v2", Default: "15m",
-		HelpText: "The same for Audit Logs v2, whose entries arrive later, 10s to 24h.",
-	}, setDuration(func(c *Config) *time.Duration { return &c.OverlapV2 })},
-	{ingest.Field{
 		Name: "initial_lookback", Type: ingest.FieldString, Label: "Initial lookback", Default: "24h",
 		HelpText: "How far back the first poll reaches, 1m to 548d.",
 	}, setDuration(func(c *Config) *time.Duration { return &c.InitialLookback })},
 	{ingest.Field{
-		Name: "rate_limit", Type: ingest.FieldNumber, Label: "Requests in 5 minutes", Default: 900,
+		Name: "poll_interval_seconds", Type: ingest.FieldNumber, Label: "Poll interval (seconds)", Default: 300,
+		Minimum: 30, Maximum: 86400,
+		HelpText: "Time between polls, 30 to 86400.",
+	}, setSeconds(func(c *Config) *time.Duration { return &c.PollInterval })},
+	{ingest.Field{
+		Name: "verified_workers", Advanced: true, Type: ingest.FieldTextarea, Label: "Verified Workers",
+		HelpText: "Worker scripts that routes may point to, separated by commas or line breaks; * stands for any text. Empty: none.",
+	}, setList(func(c *Config) *[]string { return &c.VerifiedWorkers })},
+	{ingest.Field{
+		// A host wants every field named like a secret to be one.
+		Name: "own_token_id", Advanced: true, Type: ingest.FieldSecret, Label: "Id of the API token",
+		Placeholder: "32 hexadecimal digits",
+		HelpText: "Not the token but its id, at the end of the address of its page in the dashboard. " +
+			"With it, changes to the connector's own token are reported as such.",
+	}, func(c *Config, v any) error { return setString(&c.OwnTokenID, v) }},
+	{ingest.Field{
+		Name: "rules", Advanced: true, Type: ingest.FieldTextarea, Label: "Severity rules",
+		HelpText: "A JSON list of rules, put in front of the default ones. Empty: the default ones alone.",
+	}, setRules},
+	{ingest.Field{
+		Name: "hide_user_logs", Advanced: true, Type: ingest.FieldBoolean, Label: "Hide user-level entries", Default: false,
+		HelpText: "Leaves out logins, API keys and personal tokens. Keep it off unless these come another way. Audit log v1 only.",
+	}, func(c *Config, v any) error { return setBool(&c.HideUserLogs, v) }},
+	{ingest.Field{
+		Name: "resolve_scopes", Advanced: true, Type: ingest.FieldBoolean, Label: "Resolve scopes of API tokens", Default: false,
+		HelpText: "Asks what a new or changed API token may do, so that a limited one is graded lower. " +
+			"The token needs Account > Account API Tokens > Read for it.",
+	}, func(c *Config, v any) error { return setBool(&c.ResolveScopes, v) }},
+	{ingest.Field{
+		Name: "overlap", Advanced: true, Type: ingest.FieldString, Label: "Overlap", Default: "10m",
+		HelpText: "How late after its own time an entry may appear and is still found, 10s to 24h: so much is read again.",
+	}, setDuration(func(c *Config) *time.Duration { return &c.Overlap })},
+	{ingest.Field{
+		Name: "overlap_v2", Advanced: true, Type: ingest.FieldString, Label: "Overlap of v2", Default: "15m",
+		HelpText: "The same for Audit Logs v2, whose entries arrive later, 10s to 24h.",
+	}, setDuration(func(c *Config) *time.Duration { return &c.OverlapV2 })},
+	{ingest.Field{
+		Name: "max_events", Advanced: true, Type: ingest.FieldNumber, Label: "Events in a poll", Default: 1000,
+		Minimum: 1, Maximum: ingest.MaxEvents,
+		HelpText: "The most events of one poll, 1 to 1000. What is left is a backlog and follows at once.",
+	}, setInt(func(c *Config) *int { return &c.MaxEvents })},
+	{ingest.Field{
+		Name: "page_size", Advanced: true, Type: ingest.FieldNumber, Label: "Page size", Default: 100,
+		Minimum: 1, Maximum: maxPageSize,
+		HelpText: "Entries in a request, 1 to 1000. A backlog is read in larger pages by itself.",
+	}, setInt(func(c *Config) *int { return &c.PageSize })},
+	{ingest.Field{
+		Name: "rate_limit", Advanced: true, Type: ingest.FieldNumber, Label: "Requests in 5 minutes", Default: 900,
 		Minimum: 1, Maximum: 1200,
 		HelpText: "The most to send, 1 to 1200. Cloudflare allows 1200 to everything that uses the token.",
 	}, setInt(func(c *Config) *int { return &c.RateLimit })},
 	{ingest.Field{
-		Name: "request_timeout", Type: ingest.FieldString, Label: "Request time-out", Default: "30s",
+		Name: "request_timeout", Advanced: true, Type: ingest.FieldString, Label: "Request time-out", Default: "30s",
 		HelpText: "How long one request may take, its reply included, 1s to 5m.",
 	}, setDuration(func(c *Config) *time.Duration { return &c.RequestTimeout })},
 	{ingest.Field{
-		Name: "base_url", Type: ingest.FieldString, Label: "API address", Default: DefaultBaseURL,
+		Name: "base_url", Advanced: true, Type: ingest.FieldString, Label: "API address", Default: DefaultBaseURL,
 		HelpText: "Another one than Cloudflare's is for gateways and tests: https, or http to a loopback address.",
 	}, func(c *Config, v any) error { return setString(&c.BaseURL, v) }},
 }
@@ -472,8 +473,11 @@ var configFields = []configField{
 // names of the connector's [Descriptor] and whose values are as encoding/json
 // makes them. A number or boolean may also be given as text, a list as text
 // separated by commas or line breaks, and a duration as text such as "10m" or
-// "7d" or as seconds. Null and empty text stand for the default. An unknown
-// key is an error. The result has been validated.
+// "7d" or as seconds. What a form sends for a field that was cleared stands for
+// the default: null, empty text, and the number 0. The keys that AiSOC keeps in
+// the same object for itself are ignored: checkpoint, filter_rules,
+// expected_cadence_seconds and allowed_capabilities. Any other unknown key is an
+// error that names the nearest field. The result has been validated.
 func ParseConfig(object map[string]any) (Config, error) {
 	c, err := readConfig(object)
 	return c, errors.Join(err, c.Validate())
@@ -483,6 +487,9 @@ func readConfig(object map[string]any) (Config, error) {
 	var c Config
 	var faults []error
 	for _, key := range slices.Sorted(maps.Keys(object)) {
+		if slices.Contains(hostKeys, key) {
+			continue
+		}
 		i := slices.IndexFunc(configFields, func(f configField) bool { return f.Name == key })
 		if i < 0 {
 			faults = append(faults, &FieldError{Field: key, Allowed: "there is no such field" + text.Suggest(key, fieldNames())})
@@ -506,6 +513,10 @@ func readConfig(object map[string]any) (Config, error) {
 	}
 	return c, errors.Join(faults...)
 }
+
+// hostKeys are the keys that AiSOC adds to the object of a connector and passes on
+// to it. They configure the host.
+var hostKeys = []string{"allowed_capabilities", "checkpoint", "expected_cadence_seconds", "filter_rules"}
 
 func fieldNames() []string {
 	names := make([]string, len(configFields))
@@ -579,8 +590,29 @@ func wholeNumber(v any) (int, error) {
 	return int(f), nil
 }
 
+// isCleared reports whether v is what a form sends for a number that was cleared.
+// The text "0" is not: a person typed it.
+func isCleared(v any) bool {
+	switch n := v.(type) {
+	case int:
+		return n == 0
+	case int64:
+		return n == 0
+	case float64:
+		return n == 0
+	case json.Number:
+		return n == "0"
+	case time.Duration:
+		return n == 0
+	}
+	return false
+}
+
 func setInt(field func(*Config) *int) func(*Config, any) error {
 	return func(c *Config, v any) error {
+		if isCleared(v) {
+			return nil
+		}
 		n, err := wholeNumber(v)
 		if err == nil && n == 0 {
 			// Zero would silently become the default.
@@ -593,6 +625,9 @@ func setInt(field func(*Config) *int) func(*Config, any) error {
 
 func setSeconds(field func(*Config) *time.Duration) func(*Config, any) error {
 	return func(c *Config, v any) error {
+		if isCleared(v) {
+			return nil
+		}
 		n, err := wholeNumber(v)
 		if err != nil || n < 1 || n > 1<<30 {
 			return errors.New("must be a whole number of seconds between 30 and 86400")
@@ -604,6 +639,9 @@ func setSeconds(field func(*Config) *time.Duration) func(*Config, any) error {
 
 func setDuration(field func(*Config) *time.Duration) func(*Config, any) error {
 	return func(c *Config, v any) error {
+		if isCleared(v) {
+			return nil
+		}
 		var d time.Duration
 		switch t := v.(type) {
 		case time.Duration:
@@ -622,7 +660,7 @@ func setDuration(field func(*Config) *time.Duration) func(*Config, any) error {
 			d = time.Duration(n) * time.Second
 		}
 		if d <= 0 {
-			return errors.New("must be longer than nothing")
+			return errors.New("must be positive")
 		}
 		*field(c) = d
 		return nil

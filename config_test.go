@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -81,6 +82,57 @@ func TestParseConfig_TakesWhatHostsAndFormsGive(t *testing.T) {
 	assert.True(t, c.ResolveScopes)
 }
 
+// The form of a host sends 0 for a number and "" for a text that was cleared.
+func TestParseConfig_WhatWasClearedIsTheDefault(t *testing.T) {
+	t.Parallel()
+	base := map[string]any{"account_id": someAccount, "api_token": "cfat_x"}
+	want, err := ParseConfig(base)
+	require.NoError(t, err)
+	for _, f := range descriptor().Fields {
+		cleared := []any{nil, ""}
+		if _, err := ParseDuration(fmt.Sprint(f.Default)); f.Type == ingest.FieldNumber || err == nil {
+			cleared = append(cleared, 0, 0.0, int64(0), json.Number("0"))
+		}
+		for _, v := range cleared {
+			if f.Required {
+				continue
+			}
+			object := maps.Clone(base)
+			object[f.Name] = v
+			got, err := ParseConfig(object)
+			require.NoError(t, err, "%s: %v", f.Name, v)
+			got.APIToken = want.APIToken // two secrets are never equal
+			assert.Equal(t, want, got, "%s: %v", f.Name, v)
+		}
+	}
+	// What a person typed is not what was cleared, and bounds hold as before.
+	for field, v := range map[string]any{"max_events": "0", "page_size": -1, "poll_interval_seconds": 29, "overlap": "0s", "rate_limit": 0.5} {
+		object := maps.Clone(base)
+		object[field] = v
+		_, err := ParseConfig(object)
+		assert.ErrorContains(t, err, field+": ")
+	}
+}
+
+// AiSOC keeps settings of its own in the same object, and passes them on.
+func TestParseConfig_IgnoresTheKeysOfTheHostAlone(t *testing.T) {
+	t.Parallel()
+	object := map[string]any{
+		"account_id": someAccount, "api_token": "cfat_x", "poll_interval_seconds": 60.0,
+		"checkpoint": map[string]any{"v": 1.0}, "filter_rules": []any{map[string]any{"field": "severity"}},
+		"expected_cadence_seconds": 3600.0, "allowed_capabilities": []any{"pull_audit"},
+	}
+	c, err := ParseConfig(object)
+	require.NoError(t, err)
+	assert.Equal(t, time.Minute, c.PollInterval)
+
+	object["filter_rule"] = nil
+	object["poll_interval"] = 60.0
+	_, err = ParseConfig(object)
+	assert.Contains(t, faultsOf(err)["poll_interval"], `did you mean "poll_interval_seconds"?`)
+	assert.Contains(t, faultsOf(err)["filter_rule"], "there is no such field")
+}
+
 // What is suggested in place of a wrong account id must not be a part of a token.
 func TestParseConfig_RepeatsNoPartOfATokenInPlaceOfAnID(t *testing.T) {
 	t.Parallel()
@@ -99,7 +151,7 @@ func TestParseConfig_ReportsAllFaultsAtOnce(t *testing.T) {
 	_, err := ParseConfig(map[string]any{
 		"acount_id": someAccount, "api_token": "cfat_x\n", "page_size": 0.5, "max_events": 1001.0,
 		"poll_interval_seconds": 29, "overlap": "soon", "initial_lookback": "600d",
-		"base_url": "http://api.cloudflare.com", "drop_routine": "perhaps", "rate_limit": 0,
+		"base_url": "http://api.cloudflare.com", "drop_routine": "perhaps", "rate_limit": "0",
 	})
 	got := faultsOf(err)
 	for field, want := range map[string]string{

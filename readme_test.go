@@ -140,6 +140,9 @@ func configure(field string, v any) error {
 func beyond(t *testing.T, bound string, by int) any {
 	t.Helper()
 	if n, err := strconv.Atoi(bound); err == nil {
+		if n+by == 0 {
+			return -1 // 0 stands for the default
+		}
 		return n + by
 	}
 	d, err := cloudflareaudit.ParseDuration(bound)

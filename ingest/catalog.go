@@ -37,6 +37,10 @@ type Field struct {
 	// HelpText names them as well.
 	Minimum int `json:"-"`
 	Maximum int `json:"-"`
+
+	// Advanced says that the default suits most installations, so that a form
+	// need not show the field. See [Descriptor.Form].
+	Advanced bool `json:"-"`
 }
 
 // Option is one choice of a [FieldSelect].
@@ -50,8 +54,9 @@ type OAuth struct {
 	SupportedInHosted bool `json:"supported_in_hosted"`
 }
 
-// Descriptor is a connector's catalog entry: what the "Add connector" form
-// shows and asks for.
+// Descriptor is a connector's catalog entry. Its fields are all that the
+// configuration object may hold; the "Add connector" form shows those of
+// [Descriptor.Form].
 type Descriptor struct {
 	ConnectorID   string   `json:"connector_id"`
 	ConnectorName string   `json:"connector_name"`
@@ -61,6 +66,13 @@ type Descriptor struct {
 	Capabilities  []string `json:"capabilities"`
 	DocsURL       string   `json:"docs_url"`
 	OAuth         OAuth    `json:"oauth"`
+}
+
+// Form returns d with only those of its fields that a form shows, in the order in
+// which a person fills them in. The advanced ones are accepted all the same.
+func (d Descriptor) Form() Descriptor {
+	d.Fields = slices.DeleteFunc(slices.Clone(d.Fields), func(f Field) bool { return f.Advanced })
+	return d
 }
 
 // secretWords mark the fields that a host must not show or store in clear.

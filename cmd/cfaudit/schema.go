@@ -15,18 +15,25 @@ func newSchema(w world) *cobra.Command {
 		Use:   "schema",
 		Short: "Print the catalog entry of the connector",
 		Long: `Schema prints what a host shows in its form for a new connector, as JSON: the
-fields of the configuration with their types, defaults and help texts. With
---plugin it prints the manifest for the host's marketplace, as YAML.`,
+fields of the configuration with their types, defaults and help texts, in the
+order in which a person fills them in. The form leaves out the advanced fields,
+whose defaults suit most installations; --all prints those as well. With --plugin
+it prints the manifest for the host's marketplace, as YAML, with all fields.`,
 		Example: `  cfaudit schema | jq '.fields[] | select(.required)'
+  cfaudit schema --all | jq -r '.fields[].name'
   cfaudit schema --plugin > plugin.yaml`,
 		Args: noArgs,
 	}
+	all := cmd.Flags().Bool("all", false, "print the advanced fields as well")
 	plugin := cmd.Flags().Bool("plugin", false, "print the manifest for the marketplace")
 	cmd.RunE = func(*cobra.Command, []string) error {
-		if *plugin {
+		switch {
+		case *plugin:
 			return writeManifest(w.stdout, descriptor())
+		case *all:
+			return writeJSON(w.stdout, descriptor())
 		}
-		return writeJSON(w.stdout, descriptor())
+		return writeJSON(w.stdout, descriptor().Form())
 	}
 	return cmd
 }
@@ -101,14 +108,19 @@ func propertyOf(f ingest.Field) property {
 	return p
 }
 
-// writeManifest writes the manifest of the connector d.
+// manifestID is the id of the connector in the marketplace. The host has a
+// connector of its own under "cloudflare", which this one is not.
+const manifestID = "cloudflare-audit"
+
+// writeManifest writes the manifest of the connector d. Its tier is that of what
+// the makers of the host have not verified.
 func writeManifest(w io.Writer, d ingest.Descriptor) error {
 	m := manifest{
-		ID:              d.ConnectorID,
+		ID:              manifestID,
 		Name:            d.ConnectorName + " Audit Log Connector",
 		Version:         "1.0.0",
 		PluginType:      "connector",
-		Tier:            "stable",
+		Tier:            "community",
 		Description:     d.Description,
 		Author:          "The cloudflareaudit authors",
 		Tags:            []string{d.Category, "cloudflare", "audit", "dns", "waf", "identity"},

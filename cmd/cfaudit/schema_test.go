@@ -78,6 +78,8 @@ func TestSchema_TheManifestHasTheFormOfTheHost(t *testing.T) {
 		assert.NotEmpty(t, text)
 	}
 	assert.NotEmpty(t, m.Tags)
+	assert.Equal(t, "community", m.Tier, "any other one shows as verified by the makers of the host")
+	assert.NotEqual(t, descriptor().ConnectorID, m.ID, "that is the id of the host's own connector in the marketplace")
 	assert.Equal(t, "object", m.ConfigSchema.Type)
 	assert.Equal(t, []string{"account_id", "api_token"}, m.ConfigSchema.Required)
 
@@ -92,7 +94,8 @@ func TestSchema_TheManifestHasTheFormOfTheHost(t *testing.T) {
 		}
 		// The bounds are those that the connector keeps to.
 		if p.Minimum != nil {
-			for v, ok := range map[int]bool{*p.Minimum - 1: false, *p.Minimum: true, *p.Maximum: true, *p.Maximum + 1: false} {
+			for v, ok := range map[int]bool{-1: false, *p.Minimum - 1: *p.Minimum == 1, *p.Minimum: true, *p.Maximum: true, *p.Maximum + 1: false} {
+				// A number that was cleared in the form is 0, and means the default.
 				_, err := cloudflareaudit.ParseConfig(map[string]any{"account_id": testID, "api_token": "cfat_x", name: v})
 				assert.Equal(t, ok, err == nil, "%s: %d: %v", name, v, err)
 			}
@@ -141,7 +144,29 @@ func TestSchema_TheCatalogEntryHasTheFormOfTheHost(t *testing.T) {
 	assert.Equal(t, "string", shown["account_id"]["type"])
 	assert.Equal(t, "secret", shown["api_token"]["type"])
 	assert.NoError(t, descriptor().Validate())
-	assert.Equal(t, len(descriptor().Fields), len(shown))
+	assert.LessOrEqual(t, len(shown), 8, "the form has no fold: what it shows must fit on it")
 	assert.EqualValues(t, 300, shown["poll_interval_seconds"]["default"])
 	assert.Equal(t, ingest.FieldTextarea, ingest.FieldType(shown["production_zones"]["type"].(string)))
+}
+
+// The form shows the first of all fields; the others are accepted, and documented.
+func TestSchema_AllFieldsBeginWithThoseOfTheForm(t *testing.T) {
+	t.Parallel()
+	var form, all ingest.Descriptor
+	for args, d := range map[string]*ingest.Descriptor{"schema": &form, "schema --all": &all} {
+		got := command(t, strings.Fields(args)...)
+		require.Equal(t, exitOK, got.code, got.err)
+		require.NoError(t, json.Unmarshal([]byte(got.out), d))
+	}
+	assert.Equal(t, []string{"account_id", "api_token", "audit_log_api", "production_zones",
+		"resolve_members", "drop_routine", "initial_lookback", "poll_interval_seconds"}, fieldNames(form))
+	assert.Equal(t, fieldNames(form), fieldNames(all)[:len(form.Fields)])
+	assert.Equal(t, fieldNames(descriptor()), fieldNames(all))
+}
+
+func fieldNames(d ingest.Descriptor) (names []string) {
+	for _, f := range d.Fields {
+		names = append(names, f.Name)
+	}
+	return names
 }

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -213,7 +214,8 @@ func (s *settings) value(flag string, k kind) (any, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%q: %w", v, err)
 		}
-		return float64(d / time.Second), nil
+		// As text, because the number 0 stands for the default.
+		return strconv.FormatInt(int64(d/time.Second), 10), nil
 	case rules, line:
 		b, err := readSmall(v)
 		if err != nil {
