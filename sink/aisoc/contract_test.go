@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -154,8 +155,13 @@ func TestContract_AnEventAboveTheLimitOfTheQueueIsCutVisibly(t *testing.T) {
 
 			cut, got := rawOf(t, server)
 			assert.True(t, got.RawTruncated)
-			require.Len(t, got.Audit.Notes, 2)
-			assert.Equal(t, fmt.Sprintf("raw_event is cut down from %d to %d bytes, because the host takes no more than about 1 MiB", len(raw), len(cut)), got.Audit.Notes[1])
+			notes := got.Audit.Notes
+			if name == "deep" {
+				assert.Contains(t, notes[1], "stands there as text")
+				notes = slices.Delete(notes, 1, 2)
+			}
+			require.Len(t, notes, 2)
+			assert.Equal(t, fmt.Sprintf("raw_event is cut down from %d to %d bytes, because the host takes no more than about 1 MiB", len(raw), len(cut)), notes[1])
 			assert.Contains(t, string(cut), "truncated]")
 			if raw[0] == '{' {
 				var object struct {

@@ -23,6 +23,9 @@ const (
 	markRoom = 64
 	// maxDepth is how deep inside a raw event its largest parts are sought.
 	maxDepth = 16
+	// maxNesting bounds the nesting of a raw event. The readers behind the
+	// service's queue are Python, whose parser gives up below 1000 levels.
+	maxNesting = 256
 )
 
 // readOptions are those with which raw events are read elsewhere too.
@@ -57,6 +60,10 @@ func encodeOne(event *ingest.Event) item {
 		raw = quoted
 		note("%d numbers in raw_event are too large to be read as numbers and stand in quotes", n)
 	}
+	if flat, deep := flatten(raw); deep {
+		raw = flat
+		note("what raw_event nests deeper than %d levels stands there as text", maxNesting)
+	}
 	fit.RawEvent = ingest.RawJSON(raw)
 	it.line = fit.AppendJSON(make([]byte, 0, len(raw)+1536))
 	if size := queuedSize(it.line); size > maxMessage {
@@ -69,11 +76,50 @@ func encodeOne(event *ingest.Event) item {
 			return it
 		}
 		short := shrink(compact, room, maxDepth)
-		note("raw_event is cut down from %d to %d bytes, because the host takes no more than about 1 MiB", len(raw), len(short))
+		note("raw_event is cut down from %d to %d bytes, because the host takes no more than about 1 MiB", len(event.RawEvent), len(short))
 		fit.RawEvent, fit.RawTruncated = ingest.RawJSON(short), true
 		it.line, it.truncated = fit.AppendJSON(nil), true
 	}
 	return it
+}
+
+// Fit encodes an event as the service can take it, as one line of JSON without a
+// line break at its end, for hosts that post events themselves. Numbers that no
+// float64 holds are put into quotes, what a raw event nests too deeply becomes
+// text, and a raw event that is too large for the service's queue, which takes
+// about 1 MiB, is cut down: truncated says that. The notes of the event name
+// each change.
+func Fit(event *ingest.Event) (line []byte, truncated bool) {
+	it := encodeOne(event)
+	return it.line, it.truncated
+}
+
+// flatten makes text of what a JSON text nests deeper than maxNesting. It reports
+// whether there was anything.
+func flatten(raw string) (flat string, deep bool) {
+	var b []byte
+	depth, done, from := 0, 0, 0
+	for i := 0; i < len(raw); i++ {
+		switch raw[i] {
+		case '"':
+			for i++; i < len(raw) && raw[i] != '"'; i++ {
+				if raw[i] == '\\' {
+					i++
+				}
+			}
+		case '{', '[':
+			if depth++; depth == maxNesting+1 {
+				from = i
+			}
+		case '}', ']':
+			if depth--; depth == maxNesting {
+				b = append(b, raw[done:from]...)
+				b, _ = jsontext.AppendQuote(b, strings.ToValidUTF8(raw[from:i+1], "\uFFFD"))
+				done = i + 1
+			}
+		}
+	}
+	return string(append(b, raw[done:]...)), done > 0
 }
 
 // bare is an event without its raw event.

@@ -8,6 +8,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
+
+	"github.com/aisoc/cloudflareaudit/ingest"
 )
 
 // queued is how large a text is in the queue of the service, in fact.
@@ -54,4 +56,39 @@ func TestShrink_LeavesValidJSONWithinTheLimit(t *testing.T) {
 			require.Equal(t, jsontext.Value(v).Kind(), short.Kind(), "an object stays one")
 		}
 	})
+}
+
+// The consumers behind the service parse an event with Python, which gives up
+// below 1000 levels: one such entry would stop them.
+func TestFit_WhatIsNestedTooDeeplyBecomesText(t *testing.T) {
+	t.Parallel()
+	deep := func(levels int, inside string) string {
+		return `{"a":"}{","b":` + strings.Repeat("[", levels-1) + inside + strings.Repeat("]", levels-1) + `,"c":1}`
+	}
+	fit := func(raw string) (ingest.Event, bool) {
+		line, truncated := Fit(&ingest.Event{ExternalID: "1", RawEvent: ingest.RawJSON(raw)})
+		var e ingest.Event
+		require.NoError(t, json.Unmarshal(line, &e))
+		_, again := flatten(string(e.RawEvent))
+		require.False(t, again, "nothing is too deep now")
+		return e, truncated
+	}
+	const note = "what raw_event nests deeper than 256 levels stands there as text"
+	e, truncated := fit(deep(maxNesting, `"\"["`))
+	require.False(t, truncated)
+	require.Equal(t, deep(maxNesting, `"\"["`), string(e.RawEvent))
+	require.Empty(t, e.Audit.Notes)
+
+	e, truncated = fit(deep(maxNesting+2, `"\"[",2`))
+	require.False(t, truncated, "all of it is there")
+	require.Equal(t, deep(maxNesting, `"[[\"\\\"[\",2]]"`), string(e.RawEvent))
+	require.Equal(t, []string{note}, e.Audit.Notes)
+
+	for _, raw := range []string{deep(800_000, ""), `{"d":` + deep(2000, "") + `,"e":"` + strings.Repeat("x", 1_200_000) + `"}`} {
+		e, truncated = fit(raw)
+		require.True(t, truncated)
+		require.LessOrEqual(t, queuedSize([]byte(e.RawEvent)), maxMessage)
+		require.Contains(t, strings.Join(e.Audit.Notes, "; "), "raw_event is cut down from")
+	}
+	require.Contains(t, e.Audit.Notes, note)
 }
