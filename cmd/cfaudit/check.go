@@ -1,12 +1,17 @@
 package main
 
 import (
+	"bufio"
+	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"github.com/aisoc/cloudflareaudit"
 )
@@ -21,6 +26,10 @@ when it expires, whether it may do too much), at the clock, and at how old the
 newest entry is. For what is wrong it says what to do. It takes the flags of poll
 and run that make up the configuration, and stores nothing.
 
+With --stdin the configuration comes from standard input, as the request of batch,
+and the answer is JSON in terms of that protocol. Flags and the environment are
+not read then. --json without any configuration does the same.
+
 The exit code is 0 when every one of them can be read, also with warnings, and
 else 1.`,
 		Example: `  CLOUDFLARE_API_TOKEN=… cfaudit check --account-id 023e105f4ecef8ad9ca31a8372d0c353
@@ -29,7 +38,16 @@ else 1.`,
 	}
 	s := addSettings(w, cmd.Flags())
 	asJSON := cmd.Flags().Bool("json", false, "print JSON")
+	fromStdin := cmd.Flags().Bool("stdin", false, "read a request of batch from standard input, and answer it in JSON")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if !*fromStdin && *asJSON && s.nothing() {
+			w.stdin, *fromStdin = waiting(w.stdin)
+		}
+		if *fromStdin {
+			ctx, stop := untilStopped(cmd.Context())
+			defer stop()
+			return respond(w, func(out *bufio.Writer) error { return checkRequest(ctx, w, out) })
+		}
 		cfg, err := s.config()
 		if err != nil {
 			return err
@@ -63,6 +81,52 @@ else 1.`,
 		return nil
 	}
 	return cmd
+}
+
+// waiting reports whether something comes from r, and returns a reader that has it
+// all. At a terminal nothing is waited for.
+func waiting(r io.Reader) (io.Reader, bool) {
+	if file, ok := r.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
+		return r, false
+	}
+	buffered := bufio.NewReader(r)
+	_, err := buffered.Peek(1)
+	return buffered, err == nil
+}
+
+// checkTimeout is how many seconds a check for a host takes at most, unless the
+// request says otherwise. AiSOC waits for 15.
+const checkTimeout = 12
+
+// checkRequest tests the connection for a host. That the log cannot be read is an
+// answer, not a failure; [errAnswered] makes the exit code 1.
+func checkRequest(ctx context.Context, w world, out *bufio.Writer) error {
+	req, cfg, err := readRequest(w)
+	if err != nil {
+		return err
+	}
+	source, err := cloudflareaudit.New(cfg)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := req.deadline(ctx, checkTimeout)
+	defer cancel()
+	report, err := source.Check(ctx)
+	if err != nil && len(report.Findings) == 0 {
+		return err
+	}
+	line, encodeErr := json.Marshal(report)
+	if encodeErr != nil {
+		return encodeErr
+	}
+	_, _ = out.Write(append(line, '\n'))
+	if writeErr := out.Flush(); writeErr != nil {
+		return &outputError{writeErr}
+	}
+	if err != nil {
+		return errAnswered
+	}
+	return nil
 }
 
 // reportWidth is the widest that a finding may be.

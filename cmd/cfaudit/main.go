@@ -79,7 +79,7 @@ func execute(ctx context.Context, args []string, w world) int {
 			fmt.Fprintf(w.stderr, "cfaudit: %s\n", fault)
 		}
 		return exitUsage
-	case errors.Is(err, errNobodyReads):
+	case errors.Is(err, errNobodyReads), errors.Is(err, errAnswered):
 		return exitFailed
 	}
 	fmt.Fprintf(w.stderr, "cfaudit: %s\n", explain(err))
@@ -151,6 +151,7 @@ graded security event, one JSON object a line.
   cfaudit check       tests the token and the account id
   cfaudit poll        writes what is new, and ends
   cfaudit run         does so for ever
+  cfaudit batch       reads one batch for a program that embeds the connector
   cfaudit fleet       does so for thousands of accounts, from several machines
 
 Results go to standard output, everything else to standard error. The exit code
@@ -178,7 +179,7 @@ Environment:
 		return err
 	})
 	root.SetHelpCommand(newHelp(root))
-	root.AddCommand(newDemo(w), newCheck(w), newPoll(w), newRun(w), newNormalize(w),
+	root.AddCommand(newDemo(w), newCheck(w), newPoll(w), newRun(w), newBatch(w), newNormalize(w),
 		newFleet(w), newRules(w), newSchema(w), newVersion(w))
 	return root
 }

@@ -123,6 +123,13 @@ func (s *settings) config(found ...string) (cloudflareaudit.Config, error) {
 	return cfg, nil
 }
 
+// nothing reports whether neither a flag nor the environment gives any of the
+// configuration.
+func (s *settings) nothing() bool {
+	g := s.given()
+	return len(g.object) == 0 && len(g.wrong) == 0
+}
+
 // given is what the flags and the environment give.
 type given struct {
 	object map[string]any

@@ -1,0 +1,461 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/aisoc/cloudflareaudit"
+	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/sink/aisoc"
+)
+
+// docs/exec-protocol.md describes what this file implements. A change of it that
+// an existing host would stumble over is a new protocolVersion.
+const protocolVersion = 1
+
+const (
+	// maxRequest bounds a request. The largest cursor is a few megabytes.
+	maxRequest = 32 << 20
+	// defaultBatchBytes is what the ingestion services of hosts take in one
+	// request, with room to spare.
+	defaultBatchBytes = 8 << 20
+	maxBatchBytes     = 64 << 20
+	// defaultDeadline ends a batch before the usual poll interval of 300 s does.
+	defaultDeadline = 240
+	maxDeadline     = 3600
+)
+
+// request is what a host writes to the standard input of batch and check.
+type request struct {
+	Protocol int             `json:"protocol"`
+	Config   map[string]any  `json:"config"`
+	Cursor   json.RawMessage `json:"cursor"`
+	// MaxEvents and MaxBytes bound the batch.
+	MaxEvents int `json:"max_events"`
+	MaxBytes  int `json:"max_bytes"`
+	// Fit names a host whose limits each event is made to keep.
+	Fit string `json:"fit"`
+	// TimeoutSeconds is the time after which the batch ends with what it has.
+	TimeoutSeconds int `json:"timeout_seconds"`
+}
+
+// inputError is what is wrong with a request, in terms of its members.
+type inputError struct{ text string }
+
+func (e *inputError) Error() string { return e.text }
+
+func badInput(format string, args ...any) error {
+	return &inputError{redact(fmt.Sprintf(format, args...))}
+}
+
+func newBatch(w world) *cobra.Command {
+	return &cobra.Command{
+		Use:   "batch",
+		Short: "Read one batch for a host that keeps the cursor",
+		Long: `Batch is for programs that embed the connector. It reads one JSON object from
+standard input, polls until at most 1000 events and about 8 MiB are together, and
+writes JSON lines: the events, and at last {"batch": …} with the new cursor. The program delivers the events, keeps the
+cursor, and passes it with the next request; when it crashes in between, the same
+events come again under the same external_id, and none is lost.
+
+  {"config": {"account_id": "…", "api_token": "…"}, "cursor": null}
+
+A failure is one line {"error": …} with kind, message, remedy and retry_after, no
+event, and exit code 1. Nothing is written to disk, and the environment is not
+read. docs/exec-protocol.md describes the protocol; 'cfaudit check --stdin' tests
+the connection with the same input.`,
+		Example: `  echo '{"config":{"account_id":"…","api_token":"…"},"cursor":null}' | cfaudit batch`,
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx, stop := untilStopped(cmd.Context())
+			defer stop()
+			return respond(w, func(out *bufio.Writer) error { return writeBatch(ctx, w, out) })
+		},
+	}
+}
+
+// errAnswered says that what failed has been written to standard output, in
+// terms of the protocol.
+var errAnswered = errors.New("the failure has been written to standard output")
+
+// respond writes what do writes, or in its place the error of do as a line.
+func respond(w world, do func(*bufio.Writer) error) error {
+	out := bufio.NewWriterSize(w.stdout, 64<<10)
+	err := do(out)
+	var failed *outputError
+	switch {
+	case errors.As(err, &failed), errors.Is(err, errAnswered):
+		return err
+	case err != nil:
+		line, _ := json.Marshal(map[string]failure{"error": failureOf(err)})
+		if _, err := w.stdout.Write(append(line, '\n')); err != nil {
+			return &outputError{err}
+		}
+		return errAnswered
+	}
+	if err := out.Flush(); err != nil {
+		return &outputError{err}
+	}
+	return nil
+}
+
+// outputError is a failure to write the answer.
+type outputError struct{ cause error }
+
+func (e *outputError) Error() string { return "cannot write the batch: " + e.cause.Error() }
+
+func (e *outputError) Unwrap() error { return e.cause }
+
+// writeBatch makes the batch that standard input asks for.
+func writeBatch(ctx context.Context, w world, out *bufio.Writer) error {
+	req, cfg, err := readRequest(w)
+	if err != nil {
+		return err
+	}
+	cursor, err := req.cursor()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := req.deadline(ctx, defaultDeadline)
+	defer cancel()
+	b, err := req.fill(ctx, cfg, cursor)
+	if err != nil {
+		return err
+	}
+	last, err := b.lastLine()
+	if err != nil {
+		return err
+	}
+	for _, line := range append(b.lines, last) {
+		// bufio remembers the first failure.
+		_, _ = out.Write(line)
+		if err := out.WriteByte('\n'); err != nil {
+			return &outputError{err}
+		}
+	}
+	return nil
+}
+
+// readRequest reads a request, and the configuration in it.
+func readRequest(w world) (*request, cloudflareaudit.Config, error) {
+	var cfg cloudflareaudit.Config
+	b, err := io.ReadAll(io.LimitReader(w.stdin, maxRequest+1))
+	switch {
+	case err != nil:
+		return nil, cfg, badInput("cannot read standard input: %v", err)
+	case len(b) > maxRequest:
+		return nil, cfg, badInput("standard input holds more than %d MiB", maxRequest>>20)
+	case len(bytes.TrimSpace(b)) == 0:
+		return nil, cfg, badInput("standard input is empty: it must hold one JSON object with config and cursor")
+	}
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.DisallowUnknownFields()
+	req := &request{}
+	if err := dec.Decode(req); err != nil {
+		return nil, cfg, badInput("standard input is not a request: %s", strings.TrimPrefix(err.Error(), "json: "))
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return nil, cfg, badInput("standard input must hold one JSON object, and nothing behind it")
+	}
+	if err := req.check(); err != nil {
+		return nil, cfg, err
+	}
+	if cfg, err = cloudflareaudit.ParseConfig(req.Config); err != nil {
+		return nil, cfg, err
+	}
+	cfg.Logger = newLogger(w)
+	return req, cfg, nil
+}
+
+// check fills in the defaults of a request, and says what is wrong with it.
+func (r *request) check() error {
+	var wrong []string
+	within := func(name string, v *int, initial, low, high int) {
+		if *v = cmp.Or(*v, initial); *v < low || *v > high {
+			wrong = append(wrong, fmt.Sprintf("%s: %d: must be between %d and %d", name, *v, low, high))
+		}
+	}
+	if r.Protocol = cmp.Or(r.Protocol, protocolVersion); r.Protocol != protocolVersion {
+		wrong = append(wrong, fmt.Sprintf("protocol: %d: this release speaks version %d", r.Protocol, protocolVersion))
+	}
+	within("max_events", &r.MaxEvents, ingest.MaxEvents, 1, ingest.MaxEvents)
+	within("max_bytes", &r.MaxBytes, defaultBatchBytes, 1, maxBatchBytes)
+	if r.TimeoutSeconds != 0 {
+		within("timeout_seconds", &r.TimeoutSeconds, 0, 1, maxDeadline)
+	}
+	if r.Fit != "" && r.Fit != fitAiSOC {
+		wrong = append(wrong, fmt.Sprintf("fit: %q: must be %q, or left out", r.Fit, fitAiSOC))
+	}
+	if r.Config == nil {
+		wrong = append(wrong, "config: is required: the object with account_id and api_token")
+	}
+	if len(wrong) > 0 {
+		return badInput("%s", strings.Join(wrong, "; "))
+	}
+	return nil
+}
+
+// fitAiSOC is the fit for AiSOC's ingestion service.
+const fitAiSOC = "aisoc"
+
+// cursor is the cursor of the request: null for the first batch, or the text
+// that came with the batch before.
+func (r *request) cursor() (ingest.Cursor, error) {
+	if r.Cursor == nil || string(r.Cursor) == "null" {
+		return nil, nil
+	}
+	var text string
+	if err := json.Unmarshal(r.Cursor, &text); err != nil {
+		return nil, badInput("cursor: must be null, or the text that came with the batch before")
+	}
+	return ingest.Cursor(text), nil
+}
+
+// deadline bounds ctx as the request asks, or by initial seconds.
+func (r *request) deadline(ctx context.Context, initial int) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, time.Duration(cmp.Or(r.TimeoutSeconds, initial))*time.Second)
+}
+
+// filling is a batch that is being filled, with its events as lines.
+type filling struct {
+	*request
+	cursor   ingest.Cursor
+	more     bool
+	lines    [][]byte
+	bytes    int
+	coverage ingest.Coverage
+}
+
+// maxBatchRequests bounds the requests after which a batch is not filled further.
+const maxBatchRequests = 100
+
+// fill polls from the cursor until the batch is full or nothing is left, because a
+// host makes no more than one batch in a poll interval. What does not fit is not
+// cut off, since the cursor is past it then: it is polled again from the same
+// cursor, with fewer events. An event that alone is larger than a batch is one.
+//
+// After a failure the batch has what came before it. If that is nothing, fill
+// returns the error; the next request finds the same failure, if it persists.
+func (r *request) fill(ctx context.Context, cfg cloudflareaudit.Config, cursor ingest.Cursor) (*filling, error) {
+	f := &filling{request: r, cursor: cursor}
+	most := min(r.MaxEvents, cmp.Or(cfg.MaxEvents, ingest.MaxEvents))
+	for room := most; ; {
+		cfg.MaxEvents = room
+		source, err := cloudflareaudit.New(cfg)
+		if err != nil {
+			return nil, err
+		}
+		batch, err := source.Poll(ctx, f.cursor)
+		if err != nil {
+			return f, f.unless(err, cursor)
+		}
+		lines, size, fitting := f.encode(batch.Events)
+		if fitting < len(lines) && len(f.lines)+len(lines) > 1 {
+			f.countRequests(batch.Coverage)
+			if fitting == 0 && len(f.lines) > 0 {
+				return f, nil
+			}
+			room = max(1, min(fitting, len(lines)-1))
+			continue
+		}
+		f.add(batch, lines, size)
+		room = most - len(f.lines)
+		if !f.more || room == 0 || f.bytes >= r.MaxBytes || f.coverage.Requests >= maxBatchRequests {
+			return f, nil
+		}
+	}
+}
+
+// unless returns err, unless something has been read before it. A first cursor
+// fixes where the feed begins, whatever else fails.
+func (f *filling) unless(err error, given ingest.Cursor) error {
+	switch {
+	case f.coverage.Read > 0:
+		return nil
+	case given == nil && f.cursor != nil:
+		return &firstError{err, f.cursor}
+	}
+	return err
+}
+
+// firstError is a failure of the first batch, which can tell where the feed begins.
+type firstError struct {
+	error
+	cursor ingest.Cursor
+}
+
+func (e *firstError) Unwrap() error { return e.error }
+
+// encode makes lines of events, and counts how many of the first ones still fit.
+func (f *filling) encode(events []ingest.Event) (lines [][]byte, size, fitting int) {
+	for i := range events {
+		var line []byte
+		if f.Fit == fitAiSOC {
+			line, _ = aisoc.Fit(&events[i])
+		} else {
+			line = events[i].AppendJSON(nil)
+		}
+		lines = append(lines, line)
+		if size += len(line) + 1; f.bytes+size <= f.MaxBytes {
+			fitting = i + 1
+		}
+	}
+	return lines, size, fitting
+}
+
+// add takes over what a poll has brought.
+func (f *filling) add(batch ingest.Batch, lines [][]byte, size int) {
+	f.cursor, f.more = batch.Cursor, batch.More
+	f.lines, f.bytes = append(f.lines, lines...), f.bytes+size
+	f.coverage.Add(batch.Coverage)
+	f.coverage.Windows = append(f.coverage.Windows, batch.Coverage.Windows...)
+}
+
+// countRequests accounts for the requests of a poll that did not fit.
+func (f *filling) countRequests(c ingest.Coverage) {
+	now := f.coverage
+	f.coverage.Add(ingest.Coverage{Requests: c.Requests, Statuses: c.Statuses, Throttled: c.Throttled})
+	f.coverage.Complete, f.coverage.Backlog, f.coverage.Notices = now.Complete, now.Backlog, now.Notices
+}
+
+// batchSummary is the last line of a batch.
+type batchSummary struct {
+	Protocol int    `json:"protocol"`
+	Cursor   string `json:"cursor"`
+	More     bool   `json:"more"`
+	// Events and Bytes are what stands in front of this line.
+	Events   int             `json:"events"`
+	Bytes    int             `json:"bytes"`
+	Coverage ingest.Coverage `json:"coverage"`
+	Notices  []string        `json:"notices"`
+}
+
+// lastLine is the line that ends the batch.
+func (f *filling) lastLine() ([]byte, error) {
+	s := batchSummary{
+		Protocol: protocolVersion, Cursor: string(f.cursor), More: f.more,
+		Events: len(f.lines), Bytes: f.bytes, Coverage: f.coverage, Notices: f.coverage.Notices,
+	}
+	s.Coverage.Notices = nil // they have a place of their own
+	if s.Notices == nil {
+		s.Notices = []string{}
+	}
+	return json.Marshal(map[string]batchSummary{"batch": s})
+}
+
+// failure is an error in terms of the protocol.
+type failure struct {
+	// Kind is one of the list in docs/exec-protocol.md.
+	Kind    string `json:"kind"`
+	Message string `json:"message"`
+	// Remedy says what a person can do about it, or is null.
+	Remedy *string `json:"remedy"`
+	// RetryAfter is how many seconds to wait before the next batch, or null.
+	RetryAfter *float64 `json:"retry_after"`
+	// Temporary says that it may pass without a person.
+	Temporary bool `json:"temporary"`
+	// Cursor fixes where the feed begins, when the first batch fails, or is null.
+	Cursor *string `json:"cursor"`
+	// Fields are the faults of a configuration.
+	Fields []fieldFault `json:"fields,omitempty"`
+}
+
+// fieldFault is what is wrong with one field of the configuration.
+type fieldFault struct {
+	Field   string `json:"field"`
+	Message string `json:"message"`
+}
+
+// The kinds of failures besides those of [cloudflareaudit.Kind].
+const (
+	kindInput     = "input"
+	kindConfig    = "config"
+	kindCursor    = "cursor"
+	kindNetwork   = "network"
+	kindCancelled = "cancelled"
+	kindInternal  = "internal"
+)
+
+// failureOf puts err into terms of the protocol.
+func failureOf(err error) failure {
+	f := failure{Kind: kindInternal, Message: inProtocol(err)}
+	if wait, ok := errors.AsType[ingest.RetryAfterer](err); ok && wait.RetryAfter() > 0 {
+		seconds := math.Ceil(wait.RetryAfter().Seconds())
+		f.RetryAfter = &seconds
+	}
+	if first, ok := errors.AsType[*firstError](err); ok {
+		text := string(first.cursor)
+		f.Cursor = &text
+	}
+	var (
+		input  *inputError
+		field  *cloudflareaudit.FieldError
+		api    *cloudflareaudit.APIError
+		budget *cloudflareaudit.WaitError
+		url    *url.Error
+		netErr net.Error
+	)
+	switch {
+	case errors.As(err, &input):
+		f.Kind = kindInput
+	case errors.Is(err, cloudflareaudit.ErrCursor):
+		f.Kind = kindCursor
+		f.remedy("restore the cursor of the last batch that was committed, or pass null to begin again at initial_lookback")
+	case errors.As(err, &api):
+		f.Kind, f.Temporary = string(api.Kind), api.Temporary()
+		f.remedy(api.Remedy)
+	case errors.As(err, &budget):
+		f.Kind, f.Temporary = string(cloudflareaudit.KindRateLimited), true
+	case errors.Is(err, context.Canceled):
+		f.Kind, f.Temporary = kindCancelled, true
+	case errors.As(err, &url), errors.As(err, &netErr), errors.Is(err, context.DeadlineExceeded):
+		f.Kind, f.Temporary = kindNetwork, true
+		f.remedy("check the network, base_url and any proxy on the way")
+	case errors.As(err, &field):
+		f.Kind = kindConfig
+		for _, fault := range leaves(err) {
+			e, ok := errors.AsType[*cloudflareaudit.FieldError](fault)
+			if !ok {
+				e = &cloudflareaudit.FieldError{Allowed: fault.Error()}
+			}
+			f.Fields = append(f.Fields, fieldFault{e.Field, redact(fault.Error())})
+		}
+	}
+	return f
+}
+
+func (f *failure) remedy(text string) {
+	if text != "" {
+		f.Remedy = &text
+	}
+}
+
+// inProtocol is the text of err without the layers it came through. The remedy of
+// an answer of Cloudflare's has a place of its own.
+func inProtocol(err error) string {
+	var causes []string
+	if first, ok := errors.AsType[*firstError](err); ok {
+		err = first.error
+	}
+	for _, e := range leaves(err) {
+		text := strings.TrimPrefix(e.Error(), "cloudflareaudit: ")
+		if api, ok := errors.AsType[*cloudflareaudit.APIError](e); ok && api.Remedy != "" {
+			text = strings.Replace(text, "; "+api.Remedy, "", 1)
+		}
+		causes = append(causes, text)
+	}
+	return redact(strings.Join(causes, "; "))
+}
