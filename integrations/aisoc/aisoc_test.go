@@ -1,0 +1,100 @@
+// Package aisoc_test holds what this folder says of the command to the command, and
+// runs the tests that are in Python.
+package aisoc_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aisoc/cloudflareaudit"
+)
+
+var update = flag.Bool("update", false, "write the catalog entry into the class")
+
+const class = "cloudflare_audit.py"
+
+// catalogEntry finds the catalog entry in the class.
+var catalogEntry = regexp.MustCompile(`(?s)(_SCHEMA = json\.loads\(\n    r"""\n)(.*?)(\n"""\n\))`)
+
+// The form of AiSOC shows what the class says. It is the catalog entry of the
+// connector, so that what is entered is what the command takes.
+func TestClass_TheFormIsThatOfTheConnector(t *testing.T) {
+	t.Parallel()
+	var want bytes.Buffer
+	enc := json.NewEncoder(&want)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	require.NoError(t, enc.Encode(new(cloudflareaudit.Connector).Descriptor().Form()))
+	entry := strings.TrimSuffix(want.String(), "\n")
+	require.NotContains(t, entry, `"""`)
+	text, err := os.ReadFile(class)
+	require.NoError(t, err)
+	found := catalogEntry.FindSubmatch(text)
+	require.NotNil(t, found, "the class has no catalog entry")
+	if *update {
+		new := catalogEntry.ReplaceAllFunc(text, func([]byte) []byte {
+			return fmt.Appendf(nil, "%s%s%s", found[1], entry, found[3])
+		})
+		require.NoError(t, os.WriteFile(class, new, 0o644))
+		return
+	}
+	require.Equal(t, entry, string(found[2]), "out of date: go test ./integrations/aisoc -run TestClass -update")
+}
+
+// python is an interpreter that is new enough for AiSOC, or the test is skipped,
+// unless CFAUDIT_TEST_NO_SKIP forbids that.
+func python(t *testing.T) string {
+	t.Helper()
+	for _, name := range []string{"python3", "/usr/bin/python3"} {
+		path, err := exec.LookPath(name)
+		if err != nil {
+			continue
+		}
+		if exec.Command(path, "-c", "import sys; sys.exit(sys.version_info < (3, 11))").Run() == nil {
+			return path
+		}
+	}
+	const reason = "there is no Python 3.11 or later, which the tests of the class in AiSOC need"
+	if os.Getenv("CFAUDIT_TEST_NO_SKIP") != "" {
+		t.Fatal(reason)
+	}
+	t.Skip(reason)
+	return ""
+}
+
+// build builds a command of this module.
+func build(t *testing.T, folder, name, path string) string {
+	t.Helper()
+	file := filepath.Join(folder, name)
+	out, err := exec.Command("go", "build", "-o", file, path).CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	return file
+}
+
+func TestPython_TheClassAndTheInstaller(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("AiSOC does not run here")
+	}
+	interpreter := python(t)
+	folder := t.TempDir()
+	cmd := exec.Command(interpreter, "-B", "-m", "unittest", "discover", "-v")
+	cmd.Env = append(os.Environ(),
+		"CFAUDIT_BINARY="+build(t, folder, "cfaudit", "../../cmd/cfaudit"),
+		"FAKESERVER="+build(t, folder, "fakeserver", "../../internal/fakeserver"))
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	require.Regexp(t, `(?m)^Ran (\d{2,}) tests`, string(out), "no test was found")
+	require.NotContains(t, string(out), "skipped", "%s", out)
+}
