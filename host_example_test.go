@@ -76,7 +76,7 @@ func deliver(url string, gateway cloudflareaudit.Secret, deadLetter string) (*ai
 	return aisoc.New(aisoc.Config{
 		URL:           url,
 		TenantID:      "0f9a7a52-6d0e-4c39-9d59-6f1f4e6f0001",
-		ConnectorID:   "cloudflare-main", // a part of the ids in AiSOC: always the same
+		ConnectorID:   "9d0c2f5e-4f7a-4a52-8c34-0f6f1f4e6f01", // the instance in AiSOC, always the same
 		ConnectorType: cloudflareaudit.ConnectorID,
 		Token:         gateway,        // for a gateway in front, or empty
 		DeadLetter:    deadLetter,     // the file for what the service refuses for good

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -27,7 +28,7 @@ type service struct {
 	flags *pflag.FlagSet
 
 	url, tenant, connectorID, deadLetter string
-	plainHTTP                            bool
+	plainHTTP, anyID                     bool
 }
 
 // addService adds the flags of the service to flags.
@@ -35,7 +36,8 @@ func addService(flags *pflag.FlagSet) *service {
 	s := &service{flags: flags}
 	flags.StringVar(&s.url, "aisoc", "", "deliver to AiSOC's ingestion service at `URL`, in place of --out")
 	flags.StringVar(&s.tenant, "tenant", "", "`UUID` of the tenant in AiSOC; required with --aisoc")
-	flags.StringVar(&s.connectorID, "connector-id", "", "`ID` of the connector instance in AiSOC, always the same; required with --aisoc")
+	flags.StringVar(&s.connectorID, "connector-id", "", "`UUID` of the connector instance in AiSOC, always the same; required with --aisoc")
+	flags.BoolVar(&s.anyID, "any-connector-id", false, "allow a --connector-id that is no UUID; AiSOC then shows alerts without their connector")
 	flags.StringVar(&s.deadLetter, "dead-letter", "", "`FILE` to append events to that AiSOC refuses for good (default a file in --state)")
 	flags.BoolVar(&s.plainHTTP, "aisoc-plain-http", false, "allow http to other machines, as inside a cluster; not with "+envAiSOCToken)
 	return s
@@ -44,10 +46,13 @@ func addService(flags *pflag.FlagSet) *service {
 // used reports whether events go to the service.
 func (s *service) used() bool { return s.flags.Changed("aisoc") }
 
+// uuid is the form of the id of an instance in AiSOC.
+var uuid = regexp.MustCompile(`^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$`)
+
 // faults are what is wrong with the flags.
 func (s *service) faults(getenv func(string) string) (wrong faults) {
 	if !s.used() {
-		for _, name := range []string{"tenant", "connector-id", "dead-letter", "aisoc-plain-http"} {
+		for _, name := range []string{"tenant", "connector-id", "any-connector-id", "dead-letter", "aisoc-plain-http"} {
 			if flag := s.flags.Lookup(name); flag.Changed {
 				wrong = append(wrong, redact(fmt.Sprintf("--%s: %q: goes with --aisoc alone, which is not given", name, flag.Value)))
 			}
@@ -59,6 +64,10 @@ func (s *service) faults(getenv func(string) string) (wrong faults) {
 	}
 	if s.flags.Changed("dead-letter") && s.deadLetter == "" {
 		wrong = append(wrong, "--dead-letter: must be the name of a file")
+	}
+	if s.connectorID != "" && !s.anyID && !uuid.MatchString(s.connectorID) {
+		wrong = append(wrong, redact(fmt.Sprintf("--connector-id: %q: must be the UUID of the connector instance in AiSOC, "+
+			"because it links no alert to a connector by another id; --any-connector-id allows that", s.connectorID)))
 	}
 	names := map[string]string{
 		"URL": "--aisoc", "TenantID": "--tenant", "ConnectorID": "--connector-id", "Token": envAiSOCToken,

@@ -26,11 +26,14 @@ import (
 	"github.com/aisoc/cloudflareaudit/testdata"
 )
 
-const testTenant = "0f9a7a52-6d0e-4c39-9d59-6f1f4e6f0001"
+const (
+	testTenant    = "0f9a7a52-6d0e-4c39-9d59-6f1f4e6f0001"
+	testConnector = "9d0c2f5e-4f7a-4a52-8c34-0f6f1f4e6f01"
+)
 
 // to makes c deliver to a service.
 func (c call) to(url string, args ...string) call {
-	c.args = slices.Concat(c.args, []string{"--aisoc", url, "--tenant", testTenant, "--connector-id", "cf-main"}, args)
+	c.args = slices.Concat(c.args, []string{"--aisoc", url, "--tenant", testTenant, "--connector-id", testConnector}, args)
 	return c
 }
 
@@ -439,11 +442,14 @@ func TestAiSOC_ATokenIsForTheServiceAlone(t *testing.T) {
 
 func TestAiSOC_WrongFlagsAreExitCode2(t *testing.T) {
 	t.Parallel()
-	const good = " --aisoc https://ingest.example.com --tenant " + testTenant + " --connector-id cf-main"
+	const good = " --aisoc https://ingest.example.com --tenant " + testTenant + " --connector-id " + testConnector
 	const secret = "0123456789abcdefghijklmnopqrstuvwxyz0123"
 	for line, want := range map[string]string{
 		"--tenant " + testTenant:                                     `--tenant: "` + testTenant + `": goes with --aisoc alone, which is not given`,
 		"--connector-id cf-main":                                     `--connector-id: "cf-main": goes with --aisoc alone`,
+		"--any-connector-id":                                         `--any-connector-id: "true": goes with --aisoc alone`,
+		good + " --connector-id cf-main":                             `--connector-id: "cf-main": must be the UUID of the connector instance in AiSOC, because it links no alert to a connector by another id; --any-connector-id allows that`,
+		good + " --connector-id " + secret:                           `--connector-id: "[redacted]": must be the UUID`,
 		"--dead-letter dead.jsonl":                                   `--dead-letter: "dead.jsonl": goes with --aisoc alone`,
 		"--aisoc-plain-http":                                         `--aisoc-plain-http: "true": goes with --aisoc alone`,
 		"--connector-id " + secret:                                   `--connector-id: "[redacted]": goes with`,
@@ -488,6 +494,17 @@ func TestAiSOC_WrongFlagsAreExitCode2(t *testing.T) {
 	got = c.run(t.Context())
 	assert.Equal(t, exitUsage, got.code)
 	assert.Contains(t, got.err, "cfaudit: AISOC_TOKEN: has a character in it that no token has")
+}
+
+// AiSOC links no alert to a connector by another id, but delivers.
+func TestAiSOC_AnIdThatIsNoUUIDHasToBeAllowed(t *testing.T) {
+	t.Parallel()
+	server := new(fakeaisoc.Server)
+	c := newAccount(t, recent(3)...).call("poll", "--state", t.TempDir()).to(listen(t, server), "--connector-id", "cf-main", "--any-connector-id")
+	got := c.run(t.Context())
+	assert.Equal(t, exitOK, got.code, got.err)
+	require.Len(t, server.Requests(), 1)
+	assert.Contains(t, string(server.Requests()[0].Body), `"connector_id":"cf-main"`)
 }
 
 func TestAiSOC_ADeadLetterFileThatCannotBeWrittenIsAFailureAtTheStart(t *testing.T) {

@@ -57,7 +57,7 @@ stays, and the next poll goes on from there.
   cfaudit poll --state state --out events.jsonl
   cfaudit poll --state state --initial-lookback 7d | jq -r .title
   cfaudit poll --state state --aisoc https://ingest.example.com \
-    --tenant 0f9a7a52-6d0e-4c39-9d59-6f1f4e6f0001 --connector-id cloudflare-main`,
+    --tenant 0f9a7a52-6d0e-4c39-9d59-6f1f4e6f0001 --connector-id 9d0c2f5e-4f7a-4a52-8c34-0f6f1f4e6f01`,
 		Args: noArgs,
 	}
 	h := newHost(w, cmd)

@@ -38,9 +38,10 @@ type Config struct {
 	URL string
 	// TenantID is the UUID of the tenant whose events these are.
 	TenantID string
-	// ConnectorID names the connector instance in AiSOC. The id of an event
-	// there is made of it, the tenant and the external id, so it must stay the
-	// same.
+	// ConnectorID is the UUID of the connector instance in AiSOC. The id of an
+	// event there is made of it, the tenant and the external id, so it must stay
+	// the same. With an id that is no UUID the service takes the events, but
+	// alerts are not linked to their connector.
 	ConnectorID string
 	// ConnectorType is the type of the connector, which chooses how AiSOC reads
 	// its events.
