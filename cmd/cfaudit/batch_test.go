@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -437,4 +439,70 @@ func TestCheck_JSONWithoutAnyConfigurationIsAWrongCommandLine(t *testing.T) {
 	defer null.Close()
 	var errs bytes.Buffer
 	assert.Equal(t, exitUsage, execute(t.Context(), []string{"check", "--json"}, world{null, io.Discard, &errs, func(string) string { return "" }}))
+}
+
+// docs/exec-protocol.md is what hosts are written by.
+func TestProtocol_TheDocumentSaysWhatTheCommandDoes(t *testing.T) {
+	t.Parallel()
+	doc := read(t, "../../docs/exec-protocol.md")
+	rows := func(head string) (cells [][]string) {
+		_, after, found := strings.Cut(doc, head)
+		require.True(t, found, head)
+		for line := range strings.Lines(after) {
+			if strings.HasPrefix(line, "|") {
+				cells = append(cells, strings.Split(strings.Trim(line, "| \n"), " | "))
+			} else if len(cells) > 0 {
+				break
+			}
+		}
+		return cells[1:]
+	}
+	members := func(v any) (names []string) {
+		for f := range reflect.TypeOf(v).Fields() {
+			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+			names = append(names, name)
+		}
+		return names
+	}
+	documented := func(rows [][]string) (names []string) {
+		for _, row := range rows {
+			for _, m := range regexp.MustCompile("`([a-z_]+)`").FindAllStringSubmatch(row[0], -1) {
+				names = append(names, m[1])
+			}
+		}
+		return names
+	}
+	requested := rows("| Member | Default | Allowed | Meaning |")
+	assert.ElementsMatch(t, members(request{}), documented(requested))
+	assert.ElementsMatch(t, members(batchSummary{}), documented(rows("| Member of `batch` | Meaning |")))
+	assert.ElementsMatch(t, members(failure{}), documented(rows("| Member of `error` | Meaning |")))
+	kinds := []string{kindInput, kindConfig, kindCursor, kindNetwork, kindCancelled, kindInternal}
+	for _, k := range []cloudflareaudit.Kind{
+		cloudflareaudit.KindCredentials, cloudflareaudit.KindAccount, cloudflareaudit.KindRateLimited,
+		cloudflareaudit.KindServer, cloudflareaudit.KindMalformed, cloudflareaudit.KindRequest,
+	} {
+		kinds = append(kinds, string(k))
+	}
+	assert.ElementsMatch(t, kinds, documented(rows("| `kind` | Cause | What the host does |")))
+
+	// The defaults and the bounds are those of the command.
+	span := regexp.MustCompile("^`(\\d+)` to `(\\d+)`$")
+	for _, row := range requested {
+		name := strings.Trim(row[0], "`")
+		bounds := span.FindStringSubmatch(row[2])
+		if bounds == nil {
+			continue
+		}
+		for text, ok := range map[string]bool{bounds[1]: true, bounds[2]: true, "-1": false, bounds[2] + "0": false} {
+			req := request{}
+			require.NoError(t, json.Unmarshal(fmt.Appendf(nil, `{"config":{},%q:%s}`, name, text), &req))
+			assert.Equal(t, ok, req.check() == nil, "%s: %s", name, text)
+		}
+	}
+	req := request{Config: object{}}
+	require.NoError(t, req.check())
+	for name, value := range map[string]int{"max_events": req.MaxEvents, "max_bytes": req.MaxBytes, "timeout_seconds": defaultDeadline, "protocol": req.Protocol} {
+		row := requested[slices.IndexFunc(requested, func(row []string) bool { return row[0] == "`"+name+"`" })]
+		assert.Equal(t, fmt.Sprintf("`%d`", value), row[1], name)
+	}
 }

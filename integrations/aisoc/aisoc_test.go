@@ -98,3 +98,48 @@ func TestPython_TheClassAndTheInstaller(t *testing.T) {
 	require.Regexp(t, `(?m)^Ran (\d{2,}) tests`, string(out), "no test was found")
 	require.NotContains(t, string(out), "skipped", "%s", out)
 }
+
+const page = "../../docs/connectors/cloudflare.md"
+
+// The page is built as a part of AiSOC's documentation, whose build fails on links
+// that lead nowhere and reads the text as MDX.
+func TestPage_HasTheFormOfTheHost(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(page)
+	require.NoError(t, err)
+	front, body, found := strings.Cut(strings.TrimPrefix(string(text), "---\n"), "\n---\n")
+	require.True(t, found, "there is no front matter")
+	for _, key := range []string{"id: cloudflare", "title: ", "sidebar_label: Cloudflare", "description: "} {
+		require.Contains(t, "\n"+front, "\n"+key)
+	}
+	var sections []string
+	for _, m := range regexp.MustCompile(`(?m)^## (.+)$`).FindAllStringSubmatch(body, -1) {
+		sections = append(sections, m[1])
+	}
+	require.Equal(t, []string{"What you get", "Prerequisites", "Setup walkthrough", "Polling details",
+		"Severity heuristics", "Troubleshooting", "Related"}, sections)
+
+	for _, m := range regexp.MustCompile(`\]\(([^)]+)\)`).FindAllStringSubmatch(body, -1) {
+		require.Regexp(t, `^(https://|/docs/connectors/|#)`, m[1], "it would not build there")
+	}
+	plain := regexp.MustCompile("(?s)```.*?```|`[^`]*`").ReplaceAllString(body, "")
+	require.NotRegexp(t, `[<{]`, plain, "MDX reads that as code")
+}
+
+// The walkthrough names the fields as the form does, and no others.
+func TestPage_NamesTheFieldsOfTheForm(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(page)
+	require.NoError(t, err)
+	form := new(cloudflareaudit.Connector).Descriptor().Form().Fields
+	require.Contains(t, string(text), "Enter the *"+form[0].Label+"* and the *"+form[1].Label+"*")
+	var named []string
+	for _, m := range regexp.MustCompile(`(?m)^   \| \*(.+?)\* \|`).FindAllStringSubmatch(string(text), -1) {
+		named = append(named, m[1])
+	}
+	var want []string
+	for _, f := range form[2:] {
+		want = append(want, f.Label)
+	}
+	require.Equal(t, want, named)
+}

@@ -54,8 +54,8 @@ _CHECK_TIMEOUT_S = 11
 _CHECK_KILL_AFTER_S = 13.0
 
 # The checkpoint is stored in the row of the instance, which every listing of the
-# connectors returns. It has about 1 kB as a rule. In the worst case it holds the
-# ids of all entries of the overlap, 11 bytes each.
+# connectors returns. It has a few kB as a rule: 11 bytes for each entry within the
+# overlap.
 _MAX_CHECKPOINT_CHARS = 1024 * 1024
 _MAX_CURSOR_BYTES = 16 * 1024 * 1024
 
