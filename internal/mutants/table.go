@@ -199,6 +199,27 @@ var mutants = []mutant{
 		test:  "TestPoll_SecondPollDeliversNothingTwice",
 	},
 	{
+		fault: "what is too much for a batch of the command is cut off",
+		file:  "cmd/cfaudit/batch.go",
+		old:   "f.countRequests(batch.Coverage)\n",
+		new:   "f.add(batch, lines[:fitting], size)\n",
+		test:  "TestBatch_KeepsTheBoundsAndLosesNothing",
+	},
+	{
+		fault: "a batch of the command is polled from the cursor of the caller each time",
+		file:  "cmd/cfaudit/batch.go",
+		old:   "source.Poll(ctx, f.cursor)",
+		new:   "source.Poll(ctx, cursor)",
+		test:  "TestBatch_DrainsABacklogWithTheCursorOfTheCaller",
+	},
+	{
+		fault: "a failure of the first batch of the command looks like an empty log",
+		file:  "cmd/cfaudit/batch.go",
+		old:   "case f.coverage.Read > 0:",
+		new:   "case f.cursor != nil:",
+		test:  "TestBatch_FailuresSayWhatToDo",
+	},
+	{
 		fault: "where the feed begins is not saved before the first event",
 		file:  "internal/feed/feed.go",
 		old:   "p.isNew, p.progressed = true, true",
