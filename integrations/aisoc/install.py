@@ -16,11 +16,18 @@ What it does to the checkout:
   services/api/app/data/connector_catalog_fallback.json    the entry "cloudflare"
   docs/connectors/conformance-matrix.md                    the row "cloudflare"
   apps/docs/docs/connectors/cloudflare.md                  the documentation page
+  docker-compose.override.yml                              added, unless there is one:
+                                                           what the service needs to poll
 
 About the last of these: AiSOC 7.7 encodes a checkpoint twice. On Postgres that turns
 connector_config, to which it is added, into a list; the instance is not polled
 again, and the list of connectors cannot be shown. This affects every connector
 that keeps a checkpoint.
+
+And about the override: the docker-compose.yml of AiSOC 7.7 gives the connectors
+service neither the key of the credential vault, without which it polls nothing,
+nor the port at which the API looks for it, without which "Test connection" fails.
+The key comes from AISOC_CREDENTIAL_KEY in .env.
 
 AiSOC's own cloudflare.py stays where it is, unused. What was replaced is kept in
 .cfaudit-install.json, from which --uninstall restores it byte for byte. Running
@@ -69,6 +76,16 @@ class Part:
         self.added = added  # AiSOC has no such file
         self.mode = mode
         self.missing = missing  # what to say where there is no such part, which is no fault
+
+    def is_left(self, root, known):
+        """Tell whether the part is none of this installer's business here."""
+        if not self.missing:
+            return False
+        path = root / self.path
+        if self.find is not None:
+            return self.find(path.read_bytes()) is None
+        # A file that somebody else has written stays.
+        return path.exists() and known is None and path.read_bytes() != self.wanted
 
     def read(self, root):
         """Return what is in front of the part, the part, and what is behind it.
@@ -162,7 +179,30 @@ def row(s):
     return f"| {ID} | {s['category']} | {len(s['fields'])} | {secrets} | {len(s['capabilities'])} | ✅ | ✅ | ✅ |".encode()
 
 
-def parts(service, binary, whole):
+OVERRIDE = b"""# What the connectors service needs to poll, in addition to docker-compose.yml.
+# Both services must have the same key. To make one:
+#   python3 -c 'import base64, os; print(base64.urlsafe_b64encode(os.urandom(32)).decode())'
+services:
+  api:
+    environment:
+      AISOC_CREDENTIAL_KEY: ${AISOC_CREDENTIAL_KEY:?set it in .env}
+  connectors:
+    environment:
+      AISOC_CREDENTIAL_KEY: ${AISOC_CREDENTIAL_KEY:?set it in .env}
+      PORT: "8003"
+"""
+
+
+def needs_override(root):
+    """Tell whether docker-compose.yml leaves the connectors service without a key."""
+    try:
+        data = (root / "docker-compose.yml").read_bytes()
+    except FileNotFoundError:
+        return False
+    return b"\n  connectors:" in data and b"AISOC_CREDENTIAL_KEY" not in data
+
+
+def parts(root, service, binary, whole):
     """List the parts, for a service in the folder service below the root."""
     connectors = (f"{service}/" if service else "") + "app/connectors/"
     found = [
@@ -197,6 +237,17 @@ def parts(service, binary, whole):
                 (PROJECT / "docs" / "connectors" / "cloudflare.md").read_bytes(),
             ),
         ]
+    if whole and needs_override(root):
+        found.append(
+            Part(
+                "docker-compose.override.yml",
+                "what the service needs to poll",
+                None,
+                OVERRIDE,
+                added=True,
+                missing="is not this installer's: see that api and connectors have AISOC_CREDENTIAL_KEY, and connectors PORT 8003",
+            )
+        )
     return found
 
 
@@ -255,6 +306,8 @@ class Installation:
             known = self.state.get(part.path)
             if current is None and not part.added:
                 raise Refused(f"{part.path} is not there; this installer knows AiSOC 7.7")
+            if part.is_left(self.root, known):
+                continue
             if part.added:
                 known = {"original": None}
             elif current == part.wanted:
@@ -262,9 +315,10 @@ class Installation:
             elif known is None or digest(current) != known["installed"]:
                 known = {"original": current.decode("utf-8")}
             self.state[part.path] = {**known, "installed": digest(part.wanted)}
+        left = [part for part, _ in todo if part.is_left(self.root, self.state.get(part.path))]
         self.save()
         for part, current in todo:
-            if part.missing and part.find((self.root / part.path).read_bytes()) is None:
+            if part in left:
                 out(f"note       {part.path}: {part.missing}")
                 continue
             if current == part.wanted:
@@ -301,7 +355,7 @@ class Installation:
         good = True
         for part in self.parts:
             current = part.read(self.root)[1]
-            if current == part.wanted:
+            if current == part.wanted or part.is_left(self.root, self.state.get(part.path)):
                 continue
             good = False
             out(f"{'missing' if current is None else 'not this one'}: {part.path}: {part.what}")
@@ -348,14 +402,14 @@ def run(argv, out=print):
     if not (root / connectors / "base.py").is_file():
         raise Refused(f"{root} is no {'connectors service' if args.service_only else 'checkout'} of AiSOC: there is no {connectors}base.py")
     if args.check:
-        installation = Installation(root, parts(service, None, not args.service_only))
+        installation = Installation(root, parts(root, service, None, not args.service_only))
         good = installation.check(out)
         if not args.no_binary:
             good = check_binary(installation, connectors + BINARY, out) and good
         out("installed" if good else "not installed")
         return 0 if good else 1
     if args.uninstall:
-        installation = Installation(root, parts(service, b"", not args.service_only))
+        installation = Installation(root, parts(root, service, b"", not args.service_only))
         left = installation.uninstall(out)
         for line in left:
             out("left       " + line)
@@ -363,10 +417,10 @@ def run(argv, out=print):
     binary = None
     if not args.no_binary:
         binary = read_binary(args.binary) if args.binary else build(args.arch)
-    Installation(root, parts(service, binary, not args.service_only)).install(out)
+    Installation(root, parts(root, service, binary, not args.service_only)).install(out)
     if not args.service_only:
         out("\nNow rebuild and restart the connectors service:\n")
-        out(f"  cd {root} && docker compose up -d --build connectors\n")
+        out(f"  cd {root} && docker compose build connectors && docker compose up -d api connectors\n")
         out('"Add connector > Cloudflare" then adds this connector.')
     return 0
 

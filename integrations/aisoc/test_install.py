@@ -20,6 +20,8 @@ REPO = "services/connectors/app/db/connector_repo.py"
 CATALOG = "services/api/app/data/connector_catalog_fallback.json"
 MATRIX = "docs/connectors/conformance-matrix.md"
 PAGE = "apps/docs/docs/connectors/cloudflare.md"
+COMPOSE = "docker-compose.yml"
+OVERRIDE = "docker-compose.override.yml"
 PROGRAM = b"\x7fELF, and so on"
 
 TREE = {
@@ -38,6 +40,7 @@ TREE = {
     ),
     MATRIX: "| box | saas | 3 | 1 | 1 | ✅ | ✅ | ✅ |\n| cloudflare | saas | 2 | 1 | 1 | ✅ | ✅ | ✅ |\n| cloudflare_zt | x |\n",
     PAGE: "---\ntitle: Cloudflare Audit Logs\n---\n",
+    COMPOSE: "services:\n  api:\n    image: api\n  connectors:\n    image: connectors\n",
 }
 
 
@@ -110,6 +113,26 @@ class TestInstall(Checkout):
         self.assertEqual(self.run_it("--uninstall"), 0)
         self.assertEqual(self.text(REPO), "other\n")
 
+    def test_the_service_gets_what_it_needs_to_poll(self):
+        self.install()
+        override = self.text(OVERRIDE)
+        self.assertEqual(override.count("AISOC_CREDENTIAL_KEY: ${AISOC_CREDENTIAL_KEY:?set it in .env}"), 2)
+        self.assertIn('PORT: "8003"', override)
+
+    def test_an_override_of_the_owner_stays(self):
+        (self.root / OVERRIDE).write_text("mine\n", encoding="utf-8")
+        self.assertEqual(self.install(), 0)
+        self.assertIn("see that api and connectors have AISOC_CREDENTIAL_KEY", "\n".join(self.said))
+        self.assertEqual(self.run_it("--check"), 0)
+        self.assertEqual(self.run_it("--uninstall"), 0)
+        self.assertEqual(self.text(OVERRIDE), "mine\n")
+
+    def test_where_the_key_is_set_there_is_no_override(self):
+        (self.root / COMPOSE).write_text(TREE[COMPOSE] + "    environment:\n      AISOC_CREDENTIAL_KEY: x\n", encoding="utf-8")
+        self.install()
+        self.assertFalse((self.root / OVERRIDE).exists())
+        self.assertEqual(self.run_it("--check"), 0)
+
     def test_a_second_time_changes_nothing(self):
         self.install()
         before = self.tree()
@@ -152,13 +175,13 @@ class TestInstall(Checkout):
     def test_check_says_what_is_missing(self):
         self.assertEqual(self.run_it("--check"), 1)
         self.assertEqual(self.said[-1], "not installed")
-        self.assertEqual(len(self.said), 8)
+        self.assertEqual(len(self.said), 9)
         self.install()
         before = self.tree()
         self.assertEqual(self.run_it("--check"), 0)
         self.assertEqual(self.said, ["installed"])
         self.assertEqual(self.tree(), before)
-        for path in (CONNECTORS + "cfaudit.bin", CONNECTORS + "cloudflare_audit.py", REGISTRY, CATALOG, MATRIX, PAGE, REPO):
+        for path in (CONNECTORS + "cfaudit.bin", CONNECTORS + "cloudflare_audit.py", REGISTRY, CATALOG, MATRIX, PAGE, REPO, OVERRIDE):
             with self.subTest(path):
                 good = (self.root / path).read_bytes()
                 if path in TREE:
@@ -210,7 +233,7 @@ class TestInstall(Checkout):
             [sys.executable, str(HERE / "install.py"), str(self.root), "--binary", str(self.binary)], capture_output=True, text=True
         )
         self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertIn("docker compose up -d --build connectors", done.stdout)
+        self.assertIn("docker compose up -d api connectors", done.stdout)
 
 
 if __name__ == "__main__":
