@@ -473,8 +473,8 @@ var configFields = []configField{
 // names of the connector's [Descriptor] and whose values are as encoding/json
 // makes them. A number or boolean may also be given as text, a list as text
 // separated by commas or line breaks, and a duration as text such as "10m" or
-// "7d" or as seconds. What a form sends for a field that was cleared stands for
-// the default: null, empty text, and the number 0. The keys that AiSOC keeps in
+// "7d" or as seconds. A cleared form field stands for the default: null, empty
+// text, or the number 0. The keys that AiSOC keeps in
 // the same object for itself are ignored: checkpoint, filter_rules,
 // expected_cadence_seconds and allowed_capabilities. Any other unknown key is an
 // error that names the nearest field. The result has been validated.

@@ -106,7 +106,7 @@ func TestParseConfig_WhatWasClearedIsTheDefault(t *testing.T) {
 			assert.Equal(t, want, got, "%s: %v", f.Name, v)
 		}
 	}
-	// What a person typed is not what was cleared, and bounds hold as before.
+	// Typed values are not cleared ones, and bounds hold as before.
 	for field, v := range map[string]any{"max_events": "0", "page_size": -1, "poll_interval_seconds": 29, "overlap": "0s", "rate_limit": 0.5} {
 		object := maps.Clone(base)
 		object[field] = v

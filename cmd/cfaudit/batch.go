@@ -22,23 +22,23 @@ import (
 	"github.com/aisoc/cloudflareaudit/sink/aisoc"
 )
 
-// docs/exec-protocol.md describes what this file implements. A change of it that
-// an existing host would stumble over is a new protocolVersion.
+// This file implements docs/exec-protocol.md. A change that breaks existing hosts
+// needs a new protocolVersion.
 const protocolVersion = 1
 
 const (
 	// maxRequest bounds a request. The largest cursor is a few megabytes.
 	maxRequest = 32 << 20
-	// defaultBatchBytes is what the ingestion services of hosts take in one
-	// request, with room to spare.
+	// defaultBatchBytes is well within the request size that ingestion services
+	// accept.
 	defaultBatchBytes = 8 << 20
 	maxBatchBytes     = 64 << 20
-	// defaultDeadline ends a batch before the usual poll interval of 300 s does.
+	// defaultDeadline, in seconds, is shorter than the usual poll interval.
 	defaultDeadline = 240
 	maxDeadline     = 3600
 )
 
-// request is what a host writes to the standard input of batch and check.
+// request is the input of batch and check.
 type request struct {
 	Protocol int             `json:"protocol"`
 	Config   map[string]any  `json:"config"`
@@ -52,7 +52,7 @@ type request struct {
 	TimeoutSeconds int `json:"timeout_seconds"`
 }
 
-// inputError is what is wrong with a request, in terms of its members.
+// inputError says why a request is invalid, in terms of its members.
 type inputError struct{ text string }
 
 func (e *inputError) Error() string { return e.text }
@@ -87,11 +87,11 @@ the connection with the same input.`,
 	}
 }
 
-// errAnswered says that what failed has been written to standard output, in
-// terms of the protocol.
+// errAnswered says that the failure has already been reported on standard output,
+// as the protocol demands.
 var errAnswered = errors.New("the failure has been written to standard output")
 
-// respond writes what do writes, or in its place the error of do as a line.
+// respond flushes the output of do, or reports its error as a line instead.
 func respond(w world, do func(*bufio.Writer) error) error {
 	out := bufio.NewWriterSize(w.stdout, 64<<10)
 	err := do(out)
@@ -180,7 +180,7 @@ func readRequest(w world) (*request, cloudflareaudit.Config, error) {
 	return req, cfg, nil
 }
 
-// check fills in the defaults of a request, and says what is wrong with it.
+// check fills in the defaults of a request and reports every fault.
 func (r *request) check() error {
 	var wrong []string
 	within := func(name string, v *int, initial, low, high int) {
@@ -243,12 +243,13 @@ type filling struct {
 const maxBatchRequests = 100
 
 // fill polls from the cursor until the batch is full or nothing is left, because a
-// host makes no more than one batch in a poll interval. What does not fit is not
-// cut off, since the cursor is past it then: it is polled again from the same
-// cursor, with fewer events. An event that alone is larger than a batch is one.
+// host requests one batch per poll interval. Events beyond the bounds are not
+// discarded, because the cursor is already past them: the poll is repeated from
+// the same cursor with fewer events. An event larger than max_bytes is a batch of
+// its own.
 //
-// After a failure the batch has what came before it. If that is nothing, fill
-// returns the error; the next request finds the same failure, if it persists.
+// After a failure the batch holds the events of the polls before it. If there are
+// none, fill returns the error; a lasting failure also fails the next request.
 func (r *request) fill(ctx context.Context, cfg cloudflareaudit.Config, cursor ingest.Cursor) (*filling, error) {
 	f := &filling{request: r, cursor: cursor}
 	most := min(r.MaxEvents, cmp.Or(cfg.MaxEvents, ingest.MaxEvents))
@@ -279,8 +280,8 @@ func (r *request) fill(ctx context.Context, cfg cloudflareaudit.Config, cursor i
 	}
 }
 
-// unless returns err, unless something has been read before it. A first cursor
-// fixes where the feed begins, whatever else fails.
+// unless returns err, unless entries were read before it. With the error of a first
+// batch comes the cursor that fixes where the feed begins.
 func (f *filling) unless(err error, given ingest.Cursor) error {
 	switch {
 	case f.coverage.Read > 0:
@@ -291,7 +292,7 @@ func (f *filling) unless(err error, given ingest.Cursor) error {
 	return err
 }
 
-// firstError is a failure of the first batch, which can tell where the feed begins.
+// firstError is the failure of a first batch, with the cursor for the next one.
 type firstError struct {
 	error
 	cursor ingest.Cursor
@@ -316,7 +317,7 @@ func (f *filling) encode(events []ingest.Event) (lines [][]byte, size, fitting i
 	return lines, size, fitting
 }
 
-// add takes over what a poll has brought.
+// add appends the events of a poll and moves the cursor behind them.
 func (f *filling) add(batch ingest.Batch, lines [][]byte, size int) {
 	f.cursor, f.more = batch.Cursor, batch.More
 	f.lines, f.bytes = append(f.lines, lines...), f.bytes+size
@@ -336,7 +337,7 @@ type batchSummary struct {
 	Protocol int    `json:"protocol"`
 	Cursor   string `json:"cursor"`
 	More     bool   `json:"more"`
-	// Events and Bytes are what stands in front of this line.
+	// Events and Bytes count the lines in front of this one and their size.
 	Events   int             `json:"events"`
 	Bytes    int             `json:"bytes"`
 	Coverage ingest.Coverage `json:"coverage"`

@@ -122,7 +122,7 @@ func TestBatch_DrainsABacklogWithTheCursorOfTheCaller(t *testing.T) {
 		assert.Equal(t, protocolVersion, got.Batch.Protocol)
 		assert.NotNil(t, got.Batch.Notices)
 		assert.Equal(t, len(got.ids), got.Batch.Coverage.Delivered)
-		// What is not committed comes again.
+		// Uncommitted events come again.
 		again := batch(t, a.request(object{"cursor": cursor}))
 		assert.Subset(t, again.ids, got.ids)
 		cursor, more = got.Batch.Cursor, got.Batch.More
@@ -221,7 +221,7 @@ func TestBatch_FailuresSayWhatToDo(t *testing.T) {
 		"a used up budget":     {budget.request(nil), "rate_limited", "budget of the API token is used up", "", 77, true},
 		"an outage":            {down.request(object{"timeout_seconds": 3}), "", "", "", 0, true},
 		"no reply":             {hung.request(object{"timeout_seconds": 1}), "network", "", "check the network", 0, true},
-		"nobody there":         {a.request(object{"config": object{"base_url": "http://127.0.0.1:1"}, "timeout_seconds": 3}), "network", "refused", "check the network", 0, true},
+		"no server":            {a.request(object{"config": object{"base_url": "http://127.0.0.1:1"}, "timeout_seconds": 3}), "network", "refused", "check the network", 0, true},
 		"no input":             {"", "input", "standard input is empty", "", 0, false},
 		"no JSON":              {"{", "input", "is not a request", "", 0, false},
 		"a list":               {"[]", "input", "is not a request", "", 0, false},
@@ -313,7 +313,7 @@ type brokenWriter struct{}
 
 func (brokenWriter) Write([]byte) (int, error) { return 0, errors.New("broken") }
 
-// What has been read before the time is over is a batch, and nothing is lost.
+// Entries read before the deadline are a batch, and nothing is lost.
 func TestBatch_EndsInTimeWithWhatItHas(t *testing.T) {
 	t.Parallel()
 	a := newAccount(t, ordered(900)...)

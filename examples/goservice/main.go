@@ -6,9 +6,9 @@
 //	createdb soc
 //	DATABASE_URL=postgres:///soc CLOUDFLARE_API_TOKEN=… go run ./examples/goservice
 //
-// What belongs to a host is short here on purpose: its queue is standard output,
-// and the one secret of all instances comes from the environment. The rest is how
-// a service embeds the connector in earnest.
+// The parts that every host has already are short on purpose: the queue is standard
+// output, and one token from the environment serves all instances. The rest is how
+// a production service embeds the connector.
 package main
 
 import (

@@ -281,7 +281,7 @@ class CloudflareConnector(BaseConnector):
         return events
 
     def normalize(self, raw: dict[str, Any]) -> dict[str, Any]:
-        # What fetch_alerts returns is normalized; the scheduler calls this again.
+        # Events of fetch_alerts are normalized; the scheduler calls this again.
         return raw
 
     # -------------------------------------------------------- test connection

@@ -5,7 +5,7 @@
     python3 integrations/aisoc/install.py ~/AiSOC --check      is it installed?
     python3 integrations/aisoc/install.py ~/AiSOC --uninstall  put back what was there
 
-What it does to the checkout:
+Changes to the checkout:
 
   services/connectors/app/connectors/cloudflare_audit.py   added: the class
   services/connectors/app/connectors/cfaudit.bin           added: the command
@@ -17,23 +17,23 @@ What it does to the checkout:
   docs/connectors/conformance-matrix.md                    the row "cloudflare"
   apps/docs/docs/connectors/cloudflare.md                  the documentation page
   docker-compose.override.yml                              added, unless there is one:
-                                                           what the service needs to poll
+                                                           a key and a port
 
-About the last of these: AiSOC 7.7 encodes a checkpoint twice. On Postgres that turns
-connector_config, to which it is added, into a list; the instance is not polled
-again, and the list of connectors cannot be shown. This affects every connector
-that keeps a checkpoint.
+Two of these correct AiSOC 7.7 for every connector:
 
-And about the override: the docker-compose.yml of AiSOC 7.7 gives the connectors
-service neither the key of the credential vault, without which it polls nothing,
-nor the port at which the API looks for it, without which "Test connection" fails.
-The key comes from AISOC_CREDENTIAL_KEY in .env.
+* connector_repo.py encodes a checkpoint twice. On Postgres that turns
+  connector_config, to which it is added, into a list; the instance is not polled
+  again, and the list of connectors cannot be shown.
+* docker-compose.yml gives the connectors service neither the key of the credential
+  vault, without which it polls nothing, nor the port at which the API looks for
+  it, without which "Test connection" fails. The key comes from
+  AISOC_CREDENTIAL_KEY in .env.
 
-AiSOC's own cloudflare.py stays where it is, unused. What was replaced is kept in
-.cfaudit-install.json, from which --uninstall restores it byte for byte. Running
+AiSOC's own cloudflare.py stays where it is, unused. The replaced parts are kept in
+.cfaudit-install.json, from which --uninstall restores them byte for byte. Running
 the installer again changes nothing, or upgrades.
 
-Python 3.8 or later, and the standard library alone. The command is built with
+It needs Python 3.8 or later and nothing besides. The command is built with
 Go, unless --binary names one that is built already.
 """
 
@@ -159,7 +159,7 @@ def find_encoding(data):
     return m and m.span()
 
 
-# --------------------------------------------------------------- what goes there
+# ------------------------------------------------------------------ their contents
 
 
 def schema():
@@ -179,7 +179,7 @@ def row(s):
     return f"| {ID} | {s['category']} | {len(s['fields'])} | {secrets} | {len(s['capabilities'])} | ✅ | ✅ | ✅ |".encode()
 
 
-OVERRIDE = b"""# What the connectors service needs to poll, in addition to docker-compose.yml.
+OVERRIDE = b"""# Settings without which the connectors service polls nothing.
 # Both services must have the same key. To make one:
 #   python3 -c 'import base64, os; print(base64.urlsafe_b64encode(os.urandom(32)).decode())'
 services:
@@ -277,7 +277,7 @@ def default_arch():
     return {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}.get(platform.machine().lower(), "amd64")
 
 
-# ------------------------------------------------------------------- what it does
+# ------------------------------------------------------------ the installation
 
 
 class Installation:
