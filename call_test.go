@@ -1,6 +1,7 @@
 package cloudflareaudit
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"strings"
@@ -11,66 +12,23 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
-	"github.com/aisoc/cloudflareaudit/internal/cloudflare"
 	"github.com/aisoc/cloudflareaudit/internal/fakecloudflare"
-	"github.com/aisoc/cloudflareaudit/internal/jsondoc"
 	"github.com/aisoc/cloudflareaudit/testdata"
 )
 
-// zone is the id of the zone example.com.
-const zone = "a379a6f6eeafb9a55e378c118034e275"
-
-// requested is an entry of Audit Logs v2 as JSON: a method, a URI, and what a test
-// has to say about the rest: members of resource, or with a dot before its name a
-// whole section in place of the one there would be.
-func requested(method, uri string, more ...string) string {
-	sections := map[string]string{
-		"account":  `{"id":"` + account + `","name":"Example"}`,
-		"action":   `{"result":"success","time":"2026-05-12T09:00:02Z"}`,
-		"actor":    `{"context":"dash","email":"alice@example.com","id":"a1","ip_address":"192.0.2.10","type":"user"}`,
-		"raw":      fmt.Sprintf(`{"cf_ray_id":"8f0a","method":%q,"status_code":200,"uri":%q,"user_agent":"curl/8"}`, method, uri),
-		"resource": "",
-		"zone":     "null",
-	}
-	if strings.Contains(uri, "/zones/") {
-		sections["zone"] = `{"id":"` + zone + `","name":"example.com"}`
-	}
-	var members []string
-	for _, m := range more {
-		if section, ok := strings.CutPrefix(m, "."); ok {
-			name, text, _ := strings.Cut(section, ":")
-			sections[name] = text
-			continue
-		}
-		members = append(members, m)
-	}
-	if sections["resource"] == "" {
-		sections["resource"] = "{" + strings.Join(members, ",") + "}"
-	}
-	var b strings.Builder
-	b.WriteString(`{"id":"0196c3a1-0000-7000-8000-000000000001"`)
-	for _, name := range []string{"account", "action", "actor", "raw", "resource", "zone"} {
-		b.WriteString(`,"` + name + `":` + sections[name])
-	}
-	return b.String() + "}"
-}
-
-func body(v string) string   { return `"request":` + v }
-func answer(v string) string { return `"response":` + v }
-
-func TestCall_OneEventInFull(t *testing.T) {
+func TestCall_FillsEveryFieldOfAnEvent(t *testing.T) {
 	t.Parallel()
 	raw := requested("patch", "/client/v4/zones/"+zone+"/dns_records/372e67954025e0ba6aaa6d586b9e0b59?_=1",
 		`.action:{"description":"Update DNS Record","result":"success","time":"2026-05-12T09:14:27.305112Z","type":"update"}`,
 		`.actor:{"context":"api_token","email":"mallory@example.com","id":"a1","ip_address":"::ffff:203.0.113.66","token":{"id":"t1","name":"terraform"},"type":"user"}`,
 		`"product":"dns_records"`, `"scope":"zones"`, body(`{"content":"203.0.113.66"}`),
 		answer(`{"id":"372e67954025e0ba6aaa6d586b9e0b59","type":"A","name":"www.example.com","content":"203.0.113.66"}`))
-	got, v := normalizer(t, classifierConfig{}).Normalize([]byte(raw))
+	got, v := normalizer(t, Config{}).Normalize([]byte(raw))
 	assert.Equal(t, ingest.Event{
 		Source: "cloudflare", Category: "saas", ExternalID: "0196c3a1-0000-7000-8000-000000000001",
 		Title: "DNS A record redirected: www.example.com", Severity: medium, Action: "dns.record.update",
 		Actor: "mallory@example.com", SrcIP: "203.0.113.66", Hostname: "example.com",
-		CreatedAt:       parseTime("2026-05-12T09:14:27.305112Z"),
+		CreatedAt:       time.Date(2026, 5, 12, 9, 14, 27, 305112000, time.UTC),
 		MITRETechniques: []string{"T1584.002", "T1557"},
 		RawEvent:        ingest.RawJSON(raw),
 		Audit: ingest.Audit{
@@ -89,9 +47,9 @@ func TestCall_OneEventInFull(t *testing.T) {
 	assert.NotEmpty(t, got.Audit.CorrelationID)
 }
 
-func TestCall_TheWireAndTheReference(t *testing.T) {
+func TestCall_ReadsEntriesAsSentAndAsDocumented(t *testing.T) {
 	t.Parallel()
-	n := normalizer(t, classifierConfig{})
+	n := normalizer(t, Config{})
 	// The token as it is documented, and a status as text.
 	got, _ := n.Normalize([]byte(requested("DELETE", "/zones/"+zone,
 		`.actor:{"context":"api_token","id":"a1","token_id":"t1","token_name":"ci","type":"account"}`,
@@ -112,17 +70,17 @@ func TestCall_TheWireAndTheReference(t *testing.T) {
 	for result, want := range map[string]string{"success": "success", "failure": "failure", "": ""} {
 		got, _ := n.Normalize([]byte(requested("DELETE", "/zones/"+zone, `.action:{"result":"`+result+`"}`)))
 		assert.Equal(t, want, got.Audit.Outcome)
-		assert.Equal(t, result == "failure", strings.HasSuffix(got.Action, failedSuffix))
+		assert.Equal(t, result == "failure", strings.HasSuffix(got.Action, ".failed"))
 	}
 	got, _ = n.Normalize([]byte(requested("POST", "/zones/"+zone+"/unheard_of", `.actor:{"type":"cloudflare_admin","id":"9"}`)))
 	assert.Equal(t, "Cloudflare staff", got.Actor)
 	assert.Equal(t, "other-by-staff", got.Audit.Rule)
 }
 
-// The scope is told alike from either log.
-func TestNormalize_WhatIsTheUsersOwnIsSaid(t *testing.T) {
+// Both logs lead to the same scope.
+func TestNormalize_TellsTheScopeAlikeFromBothLogs(t *testing.T) {
 	t.Parallel()
-	n := normalizer(t, classifierConfig{})
+	n := normalizer(t, Config{})
 	for raw, want := range map[string]string{
 		logged("account", "login", `"owner":{"id":"a1"}`):                            "user",
 		strings.Replace(logged("account", "token_create"), `"o1"`, `"someone"`, 1):   "user",
@@ -142,10 +100,10 @@ func TestNormalize_WhatIsTheUsersOwnIsSaid(t *testing.T) {
 	}
 }
 
-// Entries of either log are told apart by what they have.
+// The members of an entry tell which log it is from.
 func TestNormalize_TellsTheTwoLogsApart(t *testing.T) {
 	t.Parallel()
-	n := normalizer(t, classifierConfig{})
+	n := normalizer(t, Config{})
 	for raw, want := range map[string]string{
 		logged("zone", "purge"):                                           "v1",
 		`{"id":"x","action":{"type":"purge"}}`:                            "v1",
@@ -162,10 +120,11 @@ func TestNormalize_TellsTheTwoLogsApart(t *testing.T) {
 	}
 }
 
-// Where no row of the routes fits, the words of the description tell, and then
-// the product.
-func TestNameOfCall_FallsBack(t *testing.T) {
+// Where no route fits, the description names the action, and without a useful one
+// the product does.
+func TestCall_UnknownPathsAreNamedByDescriptionAndProduct(t *testing.T) {
 	t.Parallel()
+	n := normalizer(t, Config{})
 	for raw, want := range map[string]string{
 		requested("DELETE", "/v5/unheard/of", `.action:{"description":"Delete DNS Record"}`):                  "dns.record.delete",
 		requested("POST", "/user/login", `.action:{"description":"SSO_LOGIN","type":"login"}`):                "account.login",
@@ -178,15 +137,14 @@ func TestNameOfCall_FallsBack(t *testing.T) {
 		requested("POST", "", `.action:{"description":"Purge Cached Content"}`):                               "unknown.purge_cached_content",
 		requested("BREW", ""): "unknown",
 	} {
-		e := decodeOne([]byte(raw))
-		f := factsOf(&e)
-		assert.Equal(t, want, f.name, raw)
+		_, f := n.grade(raw)
+		assert.Equal(t, want, f.first("action"), raw)
 	}
 }
 
-func TestCall_ARuleSetSaysHowItIsAndNotWhatChanged(t *testing.T) {
+func TestCall_RulesetsAreNamedByTheirRequest(t *testing.T) {
 	t.Parallel()
-	c := classify(t, classifierConfig{ProductionZones: []string{"example.com"}})
+	n := normalizer(t, Config{ProductionZones: []string{"example.com"}})
 	rules := `{"rules":[{"id":"1","action":"block","enabled":false,"description":"old"},{"id":"2","action":"skip","description":"mine"}]}`
 	result := `{"id":"s1","name":"default","kind":"zone","phase":"http_request_firewall_custom","rules":[{"id":"1","description":"scanners","enabled":false}]}`
 	for raw, want := range map[string]struct {
@@ -205,27 +163,25 @@ func TestCall_ARuleSetSaysHowItIsAndNotWhatChanged(t *testing.T) {
 			"zone.firewall.rule.create", "Firewall rule weakened: mine for example.com"},
 		requested("DELETE", "/accounts/"+account+"/rulesets/s1/rules/1"): {"zone.firewall.rule.delete", "Account-wide firewall rule deleted: 1"},
 	} {
-		e := decodeOne([]byte(raw))
-		f := factsOf(&e)
-		assert.Equal(t, want.name, f.name, raw)
-		v := c.classify(&e, &f)
+		v, f := n.grade(raw)
+		assert.Equal(t, want.name, f.first("action"), raw)
 		assert.Equal(t, want.title, v.Title, raw)
 	}
 }
 
-func TestCall_SeveralSettingsAtOnceCountAsTheGravest(t *testing.T) {
+func TestCall_OfSeveralSettingsTheMostSevereDecides(t *testing.T) {
 	t.Parallel()
 	raw := requested("PATCH", "/zones/"+zone+"/settings",
 		body(`{"items":[{"id":"brotli","value":"off"},{"id":"min_tls_version","value":"1.2"},{"id":"ssl","value":"off"}]}`))
-	got, _ := normalizer(t, classifierConfig{}).Normalize([]byte(raw))
+	got, _ := normalizer(t, Config{}).Normalize([]byte(raw))
 	assert.Equal(t, "Zone protection weakened: ssl to off for example.com", got.Title)
 	assert.Equal(t, raw, string(got.RawEvent), "settings are no secrets")
 }
 
-// The whole of the batch is in the event; its gravest change grades it.
+// The event holds the whole batch; its most severe change grades it.
 func TestCall_ABatchThatDeletesIsADeletion(t *testing.T) {
 	t.Parallel()
-	n := normalizer(t, classifierConfig{ProductionZones: []string{"example.com"}})
+	n := normalizer(t, Config{ProductionZones: []string{"example.com"}})
 	batch := "/zones/" + zone + "/dns_records/batch"
 	got, _ := n.Normalize([]byte(requested("POST", batch, body(`{"deletes":[{"id":"r1"},{"id":"r2"}]}`),
 		answer(`{"deletes":[{"id":"r1","type":"TXT","name":"a.example.com"},{"id":"r2","type":"MX","name":"example.com"}],"posts":[]}`))))
@@ -234,7 +190,7 @@ func TestCall_ABatchThatDeletesIsADeletion(t *testing.T) {
 	assert.Equal(t, medium, got.Severity)
 	single, _ := n.Normalize([]byte(logged("dns.record", "delete", inZone, `"owner":{"id":"`+account+`"}`,
 		`"resource":{"type":"dns.record","id":"r2"}`, before(`{"type":"MX","name":"example.com"}`))))
-	assert.Equal(t, single.Audit.CorrelationID, got.Audit.CorrelationID, "it counts as the entry of its gravest change")
+	assert.Equal(t, single.Audit.CorrelationID, got.Audit.CorrelationID, "it counts as the entry of its most severe change")
 
 	got, _ = n.Normalize([]byte(requested("POST", batch, body(`{"deletes":[{"id":"r1"}]}`))))
 	assert.Equal(t, "DNS record deleted", got.Title)
@@ -245,7 +201,7 @@ func TestCall_ABatchThatDeletesIsADeletion(t *testing.T) {
 
 func TestCall_TokensAreGradedByTheirScopes(t *testing.T) {
 	t.Parallel()
-	n := normalizer(t, classifierConfig{})
+	n := normalizer(t, Config{})
 	policies := func(resource, group string) string {
 		return `{"name":"ci","policies":[{"effect":"allow","resources":{"` + resource + `":"*"},"permission_groups":[{"id":"p1","name":"` + group + `"}]}]}`
 	}
@@ -271,15 +227,15 @@ func TestCall_TokensAreGradedByTheirScopes(t *testing.T) {
 	require.Equal(t, "api_token.roll", got.Action)
 }
 
-// What an entry holds is looked at in time that grows with its size, also where it
-// is made to be hard: many members on both sides, and deep nesting.
-func TestCall_LargeBodiesTakeNoUnreasonableTime(t *testing.T) {
+// An entry takes time in proportion to its size, even one made to be expensive: with
+// many members on both sides, or nested deeply.
+func TestCall_LargeBodiesTakeLinearTime(t *testing.T) {
 	t.Parallel()
 	var many strings.Builder
 	for i := range 100_000 {
 		fmt.Fprintf(&many, `,"m%d":%d`, i, i)
 	}
-	n := normalizer(t, classifierConfig{}).Normalizer
+	n := normalizer(t, Config{}).Normalizer
 	deep := strings.Repeat(`{"type":"x","a":`, 2000) + "1" + strings.Repeat("}", 2000)
 	for _, text := range []string{
 		`{"name":"x"` + many.String() + `}`,
@@ -290,18 +246,18 @@ func TestCall_LargeBodiesTakeNoUnreasonableTime(t *testing.T) {
 			raw := []byte(requested("POST", path, body(text), answer(text)))
 			start := time.Now()
 			got, _ := n.Normalize(raw)
-			// It takes a tenth of a second, and far longer if it grew with the square.
+			// It takes a tenth of a second. Quadratic time would be far longer.
 			assert.Less(t, time.Since(start), 30*time.Second, "%s of %d bytes", path, len(raw))
 			assert.NotEmpty(t, got.RawEvent)
 		}
 	}
 }
 
-// The entries of the fixtures are understood, and the odd ones among them make
-// sound events that say what is odd.
-func TestCall_Fixtures(t *testing.T) {
+// The fixtures are understood, and the odd ones make sound events that say what is
+// odd.
+func TestCall_FixturesAreUnderstood(t *testing.T) {
 	t.Parallel()
-	n := normalizer(t, classifierConfig{})
+	n := normalizer(t, Config{})
 	ordinary, err := fakecloudflare.Load(testdata.EntriesV2())
 	require.NoError(t, err)
 	for _, raw := range ordinary {
@@ -318,29 +274,19 @@ func TestCall_Fixtures(t *testing.T) {
 	}
 	odd, err := os.ReadFile("testdata/entries_v2/odd.json")
 	require.NoError(t, err)
+	var list []json.RawMessage
+	require.NoError(t, json.Unmarshal(odd, &list))
 	noted := 0
-	value(odd).each(func(_ string, raw value) bool {
-		got, _ := n.Normalize([]byte(raw))
+	for _, raw := range list {
+		got, _ := n.Normalize(raw)
 		if len(got.Audit.Notes) > 0 {
 			noted++
 		}
-		return true
-	})
+	}
 	assert.Greater(t, noted, 5)
 }
 
-// BenchmarkEvent_V2 is the decoding of an entry of Audit Logs v2 and its event.
+// BenchmarkEvent_V2 is BenchmarkEvent for entries of Audit Logs v2.
 func BenchmarkEvent_V2(b *testing.B) {
-	n := normalizer(b, classifierConfig{DropRoutine: true})
-	entries := fakecloudflare.GenerateV2(1, 1000, historyFrom, historyFrom.AddDate(0, 0, 1))
-	docs := make([]jsondoc.Doc, len(entries))
-	for i, raw := range entries {
-		require.NoError(b, docs[i].Parse(string(raw)))
-	}
-	var single page
-	b.ReportAllocs()
-	for i := 0; b.Loop(); i++ {
-		e := single.decode(cloudflare.V2, &docs[i%len(docs)])
-		_, _ = n.event(e, time.Time{})
-	}
+	benchmarkEvents(b, fakecloudflare.GenerateV2(1, 1000, historyFrom, historyFrom.AddDate(0, 0, 1)))
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/aisoc/cloudflareaudit/internal/cloudflare"
 	"github.com/aisoc/cloudflareaudit/internal/feed"
 	"github.com/aisoc/cloudflareaudit/internal/httpx"
+	"github.com/aisoc/cloudflareaudit/internal/redact"
 	"github.com/aisoc/cloudflareaudit/internal/text"
 )
 
@@ -230,17 +231,6 @@ func (c Config) Validate() error {
 	return errors.Join(faults...)
 }
 
-// classifier builds the part of the connector that grades entries.
-func (c Config) classifier() (*classifier, error) {
-	return newClassifier(classifierConfig{
-		ProductionZones: c.ProductionZones,
-		VerifiedWorkers: c.VerifiedWorkers,
-		DropRoutine:     *c.DropRoutine,
-		Rules:           c.Rules,
-		Paired:          c.AuditLogAPI == AuditLogBoth,
-	})
-}
-
 const (
 	hexDigits  = "0123456789abcdef"
 	tokenChars = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_-"
@@ -269,7 +259,7 @@ func accountIDIn(s string) string {
 // wrong place, also with what came along when it was copied.
 func looksLikeToken(s string) bool {
 	s = strings.TrimPrefix(strings.Trim(s, " \t\r\n\"'"), "Bearer ")
-	return tokenPrefixes.in(s) || len(s) >= 37 && consists(s, tokenChars)
+	return redact.HasTokenPrefix(s) || len(s) >= 37 && consists(s, tokenChars)
 }
 
 func isGlobalKey(token string) bool {

@@ -1,26 +1,26 @@
 // Package cloudflareaudit reads the audit logs of a Cloudflare account and turns
 // their entries into graded security events.
 //
-// # What it is
+// # Use
 //
 // A [Connector] is an [ingest.Source]: a host polls it with the cursor it saved
 // last, delivers the events of the batch, and saves the cursor that came with
-// them. [Register] puts it into a host's catalog; [New] builds one directly.
+// them. [Register] adds it to a host's catalog; [New] builds one directly.
 //
-// # What it promises
+// # Guarantees
 //
 // Every entry that Cloudflare shows within Config.Overlap of its own time, or in
-// Audit Logs v2 within Config.OverlapV2, is returned, and none twice: what is
-// newer than that is read again and recognised by id. What is older, into which
-// nothing can come in any more, is read once more, at exact positions or, in
-// Audit Logs v2, page by page. What does not fit into a batch stays in the cursor
-// as a backlog and is resumed where it was left, newest entries first. The
-// cursor is a value: whichever process has it can go on.
+// Audit Logs v2 within Config.OverlapV2, is returned exactly once: entries newer
+// than that are read again, and repeated ones are recognised by id. Older entries
+// are settled and are read once more, in fixed windows that newer entries cannot
+// shift. Entries that do not fit into a batch stay in the cursor as a backlog,
+// which is resumed where it was left, newest entries first. The cursor is a
+// value: any process that has it can continue.
 //
 // Config.AuditLogAPI chooses the log, or both. When one of two cannot be read,
 // the other goes on, and Coverage.Notices says so.
 //
-// # What it grades
+// # Severity
 //
 // Each entry gets a canonical dotted action, such as "dns.record.delete", and a
 // severity by the first rule of an ordered table that matches. [DefaultRules]
@@ -30,8 +30,6 @@ package cloudflareaudit
 
 import (
 	"context"
-	"fmt"
-	"time"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
 	"github.com/aisoc/cloudflareaudit/internal/cloudflare"
@@ -109,18 +107,6 @@ func (c *Config) logs() []*cloudflare.Log {
 	return []*cloudflare.Log{cloudflare.V1}
 }
 
-// NewNormalizer builds the part of a connector that turns entries into events.
-// Of cfg it uses AccountID, which may be empty, and what decides the severity:
-// ProductionZones, VerifiedWorkers, OwnTokenID, DropRoutine and Rules.
-func NewNormalizer(cfg Config) (*Normalizer, error) {
-	cfg = cfg.withDefaults()
-	c, err := cfg.classifier()
-	if err != nil {
-		return nil, err
-	}
-	return &Normalizer{cfg.AccountID, cfg.OwnTokenID, c}, nil
-}
-
 // Register adds the connector to a host's catalog.
 func Register(catalog *ingest.Catalog) error {
 	return catalog.Register(descriptor(), func(object map[string]any) (ingest.Source, error) {
@@ -149,45 +135,6 @@ func descriptor() ingest.Descriptor {
 		Capabilities:  []string{"pull_audit"},
 		DocsURL:       "/docs/connectors/cloudflare",
 	}
-}
-
-// Poll implements [ingest.Source]. The first cursor fixes where the feed begins,
-// and it is returned even when nothing could be read, so that nothing that
-// happens from then on is missed.
-//
-// Of two logs, the one that has newer entries to read goes first. When one of
-// them fails the other goes on, and Coverage.Notices and the log say so.
-func (c *Connector) Poll(ctx context.Context, cursor ingest.Cursor) (ingest.Batch, error) {
-	in := c.newIntake()
-	defer in.release()
-	read, err := c.reader.Poll(ctx, cursor, in)
-	if err != nil {
-		return ingest.Batch{Coverage: read.Coverage}, err
-	}
-	coverage := read.Coverage
-	in.resolve(ctx, &coverage)
-	coverage.Notices = append(coverage.Notices, c.notices(ctx, &read)...)
-	coverage.Dropped, coverage.Undecodable, coverage.Delivered = in.dropped, in.undecodable, len(in.events)
-	return ingest.Batch{Events: in.events, Cursor: read.Cursor, More: read.More, Coverage: coverage}, nil
-}
-
-// notices says, and logs, why a log is not read.
-func (c *Connector) notices(ctx context.Context, read *feed.Result) (all []string) {
-	failures := read.Failures
-	if ctx.Err() != nil {
-		failures = nil // the host is about to stop
-	}
-	for _, err := range failures {
-		all = append(all, err.Error())
-		c.cfg.Logger.Warn("one of the two audit logs could not be read; the other goes on", "error", err)
-	}
-	for _, ahead := range read.Ahead {
-		notice := fmt.Sprintf("%s is not read before %s, because a clock that was ahead has moved the cursor there: "+
-			"restore an older cursor, or remove it", ahead.Log.Title, ahead.Until.Format(time.RFC3339))
-		all = append(all, notice)
-		c.cfg.Logger.Warn(notice)
-	}
-	return all
 }
 
 // TestConnection implements [ingest.Source]: it asks for the newest entry of

@@ -4,25 +4,20 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
-	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
 	"github.com/aisoc/cloudflareaudit/internal/fakeaisoc"
-	"github.com/aisoc/cloudflareaudit/internal/fakecloudflare"
-	"github.com/aisoc/cloudflareaudit/testdata"
 )
 
-// What AiSOC is known to ask of an event, fact by fact. Package sink/aisoc has
-// what its ingestion service asks of a delivery.
+// These tests check what AiSOC is known to require of an event. Those of package
+// sink/aisoc check what its ingestion service requires of a delivery.
 
-// hosted is an event as the host has it: after encoding/json and float64.
+// hosted is an event as the host reads it: with encoding/json, numbers as float64.
 func hosted(t testing.TB, e ingest.Event) map[string]any {
 	t.Helper()
 	var object map[string]any
@@ -30,30 +25,9 @@ func hosted(t testing.TB, e ingest.Event) map[string]any {
 	return object
 }
 
-// allEntries are entries of every kind there is in the tests, odd ones and what
-// is no entry included.
-func allEntries(t testing.TB) []string {
-	t.Helper()
-	var all []string
-	for _, e := range examples {
-		all = append(all, e.yes, e.no)
-	}
-	list, err := fakecloudflare.Load(testdata.Entries())
-	require.NoError(t, err)
-	b, err := os.ReadFile("testdata/entries/odd.json")
-	require.NoError(t, err)
-	var odd []json.RawMessage
-	require.NoError(t, json.Unmarshal(b, &odd))
-	now := time.Now()
-	for _, e := range slices.Concat(list, odd, fakecloudflare.Generate(1, 300, now.Add(-time.Hour), now)) {
-		all = append(all, string(e), strings.Replace(string(e), `"result":true`, `"result":false`, 1))
-	}
-	return append(all, ``, `{`, `null`, `17`, "\xff\x00", `[]`)
-}
-
-func TestContract_EveryEventIsAsTheHostReadsIt(t *testing.T) {
+func TestContract_EveryEventHasTheFormThatTheHostReads(t *testing.T) {
 	t.Parallel()
-	n := normalizer(t, classifierConfig{})
+	n := normalizer(t, Config{})
 	keys := slices.Sorted(maps.Keys(hosted(t, ingest.Event{})))
 	for _, raw := range allEntries(t) {
 		e, v := n.Normalize([]byte(raw))
@@ -66,9 +40,9 @@ func TestContract_EveryEventIsAsTheHostReadsIt(t *testing.T) {
 	}
 }
 
-func TestContract_WhatTheHostCannotTakeIsNoPartOfItsFields(t *testing.T) {
+func TestContract_ValuesThatTheHostCannotTakeAreLeftOut(t *testing.T) {
 	t.Parallel()
-	n := normalizer(t, classifierConfig{})
+	n := normalizer(t, Config{})
 	for name, tt := range map[string]struct {
 		raw       string
 		key, want any
@@ -91,7 +65,8 @@ func TestContract_WhatTheHostCannotTakeIsNoPartOfItsFields(t *testing.T) {
 		assert.Equal(t, tt.want, event[tt.key.(string)], name)
 		assert.Empty(t, fakeaisoc.Check(event), name)
 	}
-	// An id that is no text is derived, and the same on every replay.
+	// An id that is not text is replaced by a derived one, which is the same on every
+	// replay.
 	for _, id := range []string{`{}`, `""`, `null`, `"\u0000"`, `[1]`} {
 		raw := []byte(logged("zone", "purge", `"id":`+id))
 		a, _ := n.Normalize(raw)
@@ -104,7 +79,7 @@ func TestContract_WhatTheHostCannotTakeIsNoPartOfItsFields(t *testing.T) {
 // The host reads numbers as float64, which would change large ones.
 func TestContract_NumbersOutsideTheRawEventAreTexts(t *testing.T) {
 	t.Parallel()
-	n := normalizer(t, classifierConfig{})
+	n := normalizer(t, Config{})
 	const big = "9007199254740993"
 	e, _ := n.Normalize([]byte(logged("zone", "change_setting", production, `"id":`+big, before(`{"value":`+big+`}`), after(`{"value":`+big+`1}`))))
 	assert.Equal(t, big, e.ExternalID)
@@ -121,7 +96,7 @@ func TestContract_NumbersOutsideTheRawEventAreTexts(t *testing.T) {
 	}
 }
 
-// numbers are where numbers stand in a value.
+// numbers are the places of the numbers in a value.
 func numbers(v any) (at []string) {
 	switch v := v.(type) {
 	case float64:
@@ -140,9 +115,9 @@ func numbers(v any) (at []string) {
 	return at
 }
 
-func TestContract_TheDetectionsOfTheHostFireOnTheDeedAlone(t *testing.T) {
+func TestContract_DetectionsFireOnlyOnWhatHappened(t *testing.T) {
 	t.Parallel()
-	n := normalizer(t, classifierConfig{})
+	n := normalizer(t, Config{})
 	for raw, want := range map[string]string{
 		logged("zone", "transfer_out", production):                                                                     "det-cloud-181 high",
 		logged("registrar.domain", "transferred_out", production):                                                      "det-cloud-181 high",
@@ -166,7 +141,7 @@ func TestContract_TheDetectionsOfTheHostFireOnTheDeedAlone(t *testing.T) {
 		}
 		assert.Equal(t, want, got, raw)
 	}
-	// Of all that there is, they fire on these deeds and no others.
+	// Of all entries, they fire only on severe actions that succeeded.
 	for _, raw := range allEntries(t) {
 		e, _ := n.Normalizer.Normalize([]byte(raw))
 		if len(fakeaisoc.Detections(hosted(t, e))) > 0 {
@@ -176,10 +151,10 @@ func TestContract_TheDetectionsOfTheHostFireOnTheDeedAlone(t *testing.T) {
 	}
 }
 
-// Detections of other products look for these.
-func TestContract_NoActionIsThatOfAnotherProduct(t *testing.T) {
+// Detections for other products look for these actions.
+func TestContract_NoActionMatchesADetectionOfAnotherProduct(t *testing.T) {
 	t.Parallel()
-	n := normalizer(t, classifierConfig{})
+	n := normalizer(t, Config{})
 	for raw, not := range map[string]string{
 		logged("", "api_token_created"):                             "api_token_created",
 		logged("", "compliance_policy_disabled"):                    "compliance_policy_disabled",

@@ -70,8 +70,8 @@ const (
 )
 
 // Check tests the connection as [Connector.TestConnection] does, with the same
-// error, and finds out what else is worth knowing about the token, the clock
-// and the logs. Only the requests of TestConnection decide: the others may fail.
+// error, and reports on the token, the clock and the logs. Only the requests of
+// TestConnection decide the outcome: the others may fail.
 func (c *Connector) Check(ctx context.Context) (Report, error) {
 	d := doctor{Connector: c, Report: Report{AccountID: c.cfg.AccountID}}
 	err := d.readLogs(ctx)
@@ -80,7 +80,7 @@ func (c *Connector) Check(ctx context.Context) (Report, error) {
 	}
 	api, _ := errors.AsType[*APIError](err)
 	if err == nil || api != nil && (api.Kind == KindCredentials && api.Code != 6003 || api.Kind == KindAccount) {
-		// What only adds to the answer must not hold it up.
+		// Optional requests must not delay the answer.
 		soft, cancel := context.WithTimeout(ctx, c.cfg.RequestTimeout)
 		defer cancel()
 		d.verify(soft)
@@ -142,9 +142,9 @@ func (d *doctor) find(level ingest.Level, text, remedy string) {
 	d.Findings = append(d.Findings, ingest.Finding{Level: level, Text: text, Remedy: remedy})
 }
 
-// readLogs makes the requests that decide. A reply that refuses one log says
-// nothing about the other; where there is no reply, there will be none to the
-// next request.
+// readLogs makes the requests that decide the outcome. A reply that refuses one
+// log says nothing about the other. Without any reply there is no point in
+// another request.
 func (d *doctor) readLogs(ctx context.Context) error {
 	page := cloudflare.NewPage()
 	defer page.Release()
@@ -185,10 +185,10 @@ func (d *doctor) readLogs(ctx context.Context) error {
 	return first.log.Failed(first.err)
 }
 
-// verify asks who the token belongs to and whether it is valid. A token of an
-// account is refused below /user; whether one of a user is refused below its
-// account nobody says. So of tokens that do not look like either, what /user
-// says counts.
+// verify finds out who the token belongs to and whether it is valid. A token of
+// an account is refused below /user; it is not documented whether a token of a
+// user is refused below its account. So for tokens without a known prefix, the
+// answer of /user counts.
 func (d *doctor) verify(ctx context.Context) {
 	form := ownerByForm(d.cfg.APIToken.Reveal())
 	d.Token.Owner = form
@@ -239,7 +239,7 @@ func (d *doctor) listAccounts(ctx context.Context) {
 	}
 }
 
-// describeToken asks what the token may do. Most tokens may not ask that.
+// describeToken reads the permissions of the token, which few tokens may do.
 func (d *doctor) describeToken(ctx context.Context) {
 	if !isAccountID(d.tokenID) {
 		return
@@ -277,7 +277,7 @@ func (d *doctor) tokensPath(owner string) string {
 	return "/accounts/" + d.cfg.AccountID + "/tokens"
 }
 
-// ask reads the result of what stands at path into v.
+// ask reads the result of the resource at path into v.
 func (d *doctor) ask(ctx context.Context, path string, params url.Values, v any) error {
 	got, _, err := d.client.Get(ctx, path, params)
 	if err != nil {
@@ -286,7 +286,7 @@ func (d *doctor) ask(ctx context.Context, path string, params url.Values, v any)
 	return json.Unmarshal(got.Result, v)
 }
 
-// said is a text of Cloudflare's that is fit to be shown.
+// said makes a text of Cloudflare's fit to be shown.
 func (d *doctor) said(s string) string { return text.Clean(d.client.Scrub(s), 80) }
 
 // ownerByForm tells the owner of a token by how it begins, or is "" for older

@@ -7,13 +7,15 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/aisoc/cloudflareaudit/internal/jsondoc"
 )
 
 // The forms in which Cloudflare's products take and give secrets, in the entries
 // of either log.
 func TestMask_SecretsOfEveryProduct(t *testing.T) {
 	t.Parallel()
-	n := normalizer(t, classifierConfig{})
+	n := normalizer(t, Config{})
 	const (
 		a       = "/accounts/" + account
 		z       = "/zones/" + zone
@@ -86,14 +88,14 @@ func TestMask_SecretsOfEveryProduct(t *testing.T) {
 		{a + "/pages/projects/x", "pages.project", "update", `{"deployment_configs":{"production":{"env_vars":{"DB":{"type":"plain_text","value":"` + s + `"}}}}}`},
 		{a + "/workers/scripts/x/settings", "script", "patch_settings", `{"bindings":[{"name":"DB","type":"json","json":"` + s + `"}]}`},
 		{a + "/zaraz/config", "zaraz", "update", `{"tools":{"t":{"settings":{"accessToken":"` + s + `"}}}}`},
-		// The audit log says of a token what the API does.
+		// The audit log holds the same values of a token as the API.
 		{"/user/tokens", "account", "token_create", `{"id":"t1","name":"ci","value":"` + s + `"}`},
 		{"/user/tokens", "account", "token_roll", `{"name":"cfat_` + s + `"}`},
 	} {
 		entries := []string{requested("POST", tt.path, body(tt.body)), requested("PATCH", tt.path, answer(tt.body)), requested("PUT", tt.path, body(tt.body), answer(tt.body))}
 		if tt.action != "" {
 			entries = append(entries, logged(tt.resource, tt.action, after(tt.body)), logged(tt.resource, tt.action, before(tt.body), after(`{}`)), logged(tt.resource, tt.action, `"metadata":`+tt.body),
-				logged(tt.resource, tt.action, `"newValue":`+string(quote(tt.body))), requested("PUT", tt.path, body(string(quote(tt.body)))))
+				logged(tt.resource, tt.action, `"newValue":`+jsondoc.Quote(tt.body)), requested("PUT", tt.path, body(jsondoc.Quote(tt.body))))
 		}
 		for _, raw := range entries {
 			got, _ := n.Normalize([]byte(raw))
@@ -108,11 +110,10 @@ func TestMask_SecretsOfEveryProduct(t *testing.T) {
 	}
 }
 
-// What an analyst needs stays: where things lead, what they are called, and what
-// everybody may know of a key.
+// Targets, names and the public parts of keys stay, because analysts need them.
 func TestMask_LeavesWhatAnAnalystNeeds(t *testing.T) {
 	t.Parallel()
-	n := normalizer(t, classifierConfig{})
+	n := normalizer(t, Config{})
 	for _, tt := range []struct{ path, resource, action, body string }{
 		{"/accounts/" + account + "/access/identity_providers", "access.identity_provider", "update",
 			`{"config":{"auth_url":"https://sso.example.com/authorize","token_url":"https://sso.example.com/token","certs_url":"https://sso.example.com/keys","jwks_uri":"https://sso.example.com/jwks","client_id":"c"}}`},
@@ -153,7 +154,7 @@ func TestMask_LeavesWhatAnAnalystNeeds(t *testing.T) {
 		assert.NotContains(t, string(got.AppendJSON(nil)), sesame, entry)
 		assert.Equal(t, []string{"1 value that is or may be a secret is masked in raw_event"}, got.Audit.Notes)
 	}
-	// Of an address that is a secret the host stays, and of a form the names.
+	// The host of a secret address stays, and so do the names of a form.
 	for text, want := range map[string]string{
 		`{"url":"https://hooks.slack.com/services/T0/B0/x"}`:                                   `https://hooks.slack.com/` + masked,
 		`{"note":"see https://a.example/x?b=c and\n https://b.example/y"}`:                     `"see https://a.example/x?` + masked + ` and\n https://b.example/y"`,

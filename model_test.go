@@ -20,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/audit"
 	"github.com/aisoc/cloudflareaudit/internal/cloudflare"
 	"github.com/aisoc/cloudflareaudit/internal/fakecloudflare"
 	"github.com/aisoc/cloudflareaudit/internal/feed"
@@ -317,7 +318,7 @@ func (w *world) addEntry(log *cloudflare.Log, id string, when, visible time.Time
 	case odd < 6:
 		// No id: the bytes stand for it.
 		raw = fmt.Sprintf(form.nameless, stated, id)
-		id = derivedID(raw)
+		id = audit.DerivedID(raw)
 	case odd < 8:
 		// No time of its own: the server files it beside its neighbour.
 		neighbour := fmt.Sprintf(form.neighbour, id, stated)

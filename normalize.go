@@ -1,6 +1,8 @@
 package cloudflareaudit
 
 import (
+	"cmp"
+	"io"
 	"strconv"
 	"strings"
 	"sync"
@@ -11,6 +13,13 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/audit"
+	"github.com/aisoc/cloudflareaudit/internal/entries"
+	"github.com/aisoc/cloudflareaudit/internal/jsondoc"
+	"github.com/aisoc/cloudflareaudit/internal/product"
+	"github.com/aisoc/cloudflareaudit/internal/redact"
+	"github.com/aisoc/cloudflareaudit/internal/text"
+	"github.com/aisoc/cloudflareaudit/rules"
 )
 
 // The source and category of every event.
@@ -19,21 +28,8 @@ const (
 	eventCategory = "saas"
 )
 
-// The logs that entries are read from.
-const (
-	apiV1 = "v1"
-	apiV2 = "v2"
-)
-
-// Bounds of texts in an event, in bytes. What they cut off is in raw_event.
-const (
-	maxText = 512
-	maxID   = 256
-)
-
-// failedSuffix ends the action of an attempt that failed. Detections of hosts
-// compare the action alone, and must not report what has not happened.
-const failedSuffix = ".failed"
+// maxID bounds the id of an event, in bytes.
+const maxID = 256
 
 // Normalizer turns audit-log entries into events. It holds no state and is safe
 // for concurrent use. [NewNormalizer] makes one.
@@ -41,21 +37,23 @@ type Normalizer struct {
 	accountID string
 	// ownTokenID is the id of the token that the connector reads with, or "".
 	ownTokenID string
-	classifier *classifier
+	classifier *rules.Classifier
+	// paired says that entries come from both logs, so that titles must not
+	// depend on what only one of them knows.
+	paired bool
 }
 
-// facts finds out what an entry did, and adds what the entry does not say.
-func (n *Normalizer) facts(e *entry) facts {
-	f := factsOf(e)
-	f.ownToken = f.tokenID != "" && strings.EqualFold(f.tokenID, n.ownTokenID)
-	return f
-}
-
-var singles = sync.Pool{New: func() any { return new(page) }}
-
-func releaseSingle(p *page) {
-	p.body, p.layout, p.decoded = nil, nil, entry{}
-	singles.Put(p)
+// NewNormalizer builds the part of a connector that turns entries into events.
+// Of cfg it uses AccountID, which may be empty, AuditLogAPI and what decides the
+// severity: ProductionZones, VerifiedWorkers, OwnTokenID, DropRoutine and Rules.
+// The error joins a [FieldError] for every fault of these.
+func NewNormalizer(cfg Config) (*Normalizer, error) {
+	cfg = cfg.withDefaults()
+	c, err := cfg.classifier()
+	if err != nil {
+		return nil, err
+	}
+	return &Normalizer{cfg.AccountID, cfg.OwnTokenID, c, cfg.AuditLogAPI == AuditLogBoth}, nil
 }
 
 // Normalize turns one entry, as JSON, into an event, and says how the rules
@@ -66,94 +64,154 @@ func releaseSingle(p *page) {
 // it in RawEvent, as a JSON string where it is not JSON. An entry without a
 // readable time has the zero time.
 func (n *Normalizer) Normalize(raw []byte) (ingest.Event, Verdict) {
-	e := decodeOne(raw)
-	return n.event(&e, time.Time{})
+	w := works.Get().(*work)
+	defer w.release()
+	w.decode(string(raw))
+	v := w.grade(n)
+	w.event(n, v, time.Time{})
+	w.keepChanges()
+	return w.out, v
 }
 
-// decodeOne decodes one entry into memory of its own. The parts that it has tell
-// which log it is from.
-func decodeOne(raw []byte) entry {
-	p := singles.Get().(*page)
-	defer releaseSingle(p)
-	p.body, p.layout = raw, &layoutV2
-	if err := p.scanOne(); err == nil && nesting(raw) < maxNesting {
-		if p.isV2() {
-			return *p.entry(0)
-		}
-		p.layout = &layoutV1
-		if p.scanOne() == nil {
-			return *p.entry(0)
-		}
+// Explain grades one entry as Normalize does and tells why: what the entry came
+// down to, and which rules were tried up to the one that matched.
+func (n *Normalizer) Explain(raw []byte) Explanation {
+	w := works.Get().(*work)
+	defer w.release()
+	w.decode(string(raw))
+	x := Explanation{Verdict: w.grade(n)}
+	x.Facts, x.Trials = n.classifier.Explain(&w.facts.Facts)
+	w.event(n, x.Verdict, time.Time{})
+	w.keepChanges()
+	x.Event = w.out
+	return x
+}
+
+// A Stream is what [Normalizer.NormalizeStream] has read.
+type Stream struct {
+	// EmptyReplies counts the replies of the API without a list of entries, as
+	// failed requests have them.
+	EmptyReplies int
+	// Unfinished says that the text ended in the middle of a list: something is
+	// missing.
+	Unfinished bool
+}
+
+// NormalizeStream turns the saved entries that r has into events, as Normalize
+// does, and hands out each one with its verdict. It takes JSON lines, lists of
+// entries and whole replies of the API, one after another and laid out in any
+// way, and holds one entry of at most 8 MiB in memory.
+//
+// What cannot be read becomes an event that holds up to 64 KiB of it as text; it
+// costs no more than what stands on the same line. The error is one of r or of
+// each, which ends the reading. The event that each gets shares memory with the
+// next one: keep a copy of its line, not the event.
+func (n *Normalizer) NormalizeStream(r io.Reader, each func(*ingest.Event, Verdict) error) (Stream, error) {
+	w := works.Get().(*work)
+	defer w.release()
+	hand := func() error {
+		v := w.grade(n)
+		w.event(n, v, time.Time{})
+		return each(&w.out, v)
 	}
-	return notJSON(string(raw))
-}
-
-// notJSON is the entry of a text that is no JSON, or that nests too deep.
-func notJSON(raw string) entry {
-	e := entry{id: derivedID(raw), undecodable: true, notes: []string{
-		"the entry is not JSON; raw_event holds it as text",
-	}}
-	e.keepText(raw)
-	return e
-}
-
-// keepText keeps what cannot be read as JSON as a text, with secrets masked as far
-// as they can be told.
-func (e *entry) keepText(text string) {
-	var m masking
-	shown := m.torn(text)
-	if m.n > 0 {
-		e.notes = append(e.notes, maskedNote(m.n))
+	in := entries.Reader{
+		Each: func(doc *jsondoc.Doc) error {
+			w.decodeDoc(doc, "")
+			return hand()
+		},
+		Broken: func(beginning []byte, cut bool) error {
+			w.decode(string(beginning))
+			v := w.grade(n)
+			w.event(n, v, time.Time{})
+			w.out.RawTruncated = cut
+			return each(&w.out, v)
+		},
 	}
-	e.raw = string(quote(shown))
+	err := in.Read(r)
+	return Stream{in.Empty, in.Unfinished}, err
 }
 
-// maxNesting bounds how deep an entry may nest to be part of an event:
-// encoding/json, on the side of the host, reads no more than 10,000 levels.
-const maxNesting = 9000
+// work is an entry on its way to an event: memory that is used again for the
+// next one.
+type work struct {
+	doc   jsondoc.Doc
+	entry audit.Entry
+	facts product.Facts
+	out   ingest.Event
+}
 
-// nesting is a number that the depth of raw does not exceed.
-func nesting(raw []byte) int {
-	if len(raw) < maxNesting {
-		return 0
+var works = sync.Pool{New: func() any { return new(work) }}
+
+// release lets the memory of w be used again.
+func (w *work) release() {
+	w.doc.Reset()
+	w.entry, w.facts, w.out = audit.Entry{}, product.Facts{}, ingest.Event{}
+	works.Put(w)
+}
+
+// decode decodes one entry. The members that it has tell which log it is from.
+func (w *work) decode(raw string) {
+	if w.doc.Parse(raw) != nil {
+		w.decodeText(raw)
+		return
 	}
-	depth, deepest := 0, 0
-	for _, c := range raw {
-		switch c {
-		case '{', '[':
-			depth++
-			deepest = max(deepest, depth)
-		case '}', ']':
-			depth--
-		}
+	w.decodeDoc(&w.doc, "")
+}
+
+// decodeDoc decodes an entry that is JSON, of the log api, or of that which its
+// members tell.
+func (w *work) decodeDoc(doc *jsondoc.Doc, api string) {
+	if audit.IsTooDeep(doc) {
+		w.decodeText(strings.Clone(doc.Source()))
+		return
 	}
-	return deepest
+	w.entry.Decode(doc, api)
 }
 
-// event makes an event of an entry and grades it. An entry without a time of
-// its own gets fallback.
-func (n *Normalizer) event(e *entry, fallback time.Time) (ingest.Event, Verdict) {
-	f := n.facts(e)
-	v := n.classifier.classify(e, &f)
-	return n.eventOf(e, &f, v, fallback), v
+// decodeText makes an entry of a text that is none.
+func (w *work) decodeText(raw string) {
+	shown, masked := redact.Text(raw)
+	w.entry = audit.NotJSON(raw, shown)
+	if masked > 0 {
+		w.entry.NoteMasked(masked)
+	}
 }
 
-// eventOf makes an event of an entry of which everything else is known.
-func (n *Normalizer) eventOf(e *entry, f *facts, v Verdict, fallback time.Time) ingest.Event {
-	created := e.when
+// keepChanges gives the event changes of its own, so that it can be kept.
+func (w *work) keepChanges() {
+	w.out.Audit.Changes = append([]ingest.FieldChange(nil), w.out.Audit.Changes...)
+}
+
+// grade finds out what the entry did and what the rules say to it.
+func (w *work) grade(n *Normalizer) Verdict {
+	w.understand(n)
+	return w.verdict(n)
+}
+
+// understand finds out what the entry did, and adds what it does not say.
+func (w *work) understand(n *Normalizer) {
+	f := &w.facts
+	product.Understand(&w.entry, f)
+	f.OwnToken = f.TokenID != "" && strings.EqualFold(f.TokenID, n.ownTokenID)
+}
+
+// verdict is what the rules say to the entry.
+func (w *work) verdict(n *Normalizer) Verdict {
+	if n.paired {
+		return n.classifier.GradeJoint(&w.facts.Facts, w.facts.Joint(&w.entry))
+	}
+	return n.classifier.Grade(&w.facts.Facts)
+}
+
+// event makes the event of an entry of which everything else is known. An entry
+// without a time of its own gets fallback.
+func (w *work) event(n *Normalizer, v Verdict, fallback time.Time) {
+	e, f := &w.entry, &w.facts
+	f.Mask(e)
+	created := e.When
+	raw, replaced := rawEvent(e)
 	// The notes of the entry are appended to without changing them.
-	notes := e.notes[:len(e.notes):len(e.notes)]
-	api, request := apiV1, ingest.Request{}
-	text := e.raw
-	if e.call != nil {
-		api, request = apiV2, e.call.Request
-	} else if e.hasValues() && (!plainValues(&f.naming) || mayHoldSecret(text)) {
-		var n int
-		if text, n = maskEntry(text, &f.naming); n > 0 {
-			notes = append(notes, maskedNote(n))
-		}
-	}
-	raw, replaced := rawEvent(text)
+	notes := e.Notes[:len(e.Notes):len(e.Notes)]
 	if created.IsZero() && !fallback.IsZero() {
 		created = fallback
 		notes = append(notes, "created_at is that of the entry's place in the log")
@@ -161,14 +219,15 @@ func (n *Normalizer) eventOf(e *entry, f *facts, v Verdict, fallback time.Time) 
 	if replaced {
 		notes = append(notes, `NUL characters and lone surrogates in the entry are replaced by \ufffd`)
 	}
-	action, decision := f.name, oneLine(f.decision, maxText)
-	if f.verb == verbDelete {
+	action, decision := f.Action, oneLine(f.Decision)
+	if f.Verb == product.VerbDelete {
 		decision = "" // what is gone decides nothing
 	}
-	if e.outcome == outcomeFailure && action != actionUnknown {
-		action, decision = action+failedSuffix, ""
+	if f.Failed && action != product.ActionUnknown {
+		action, decision = action+product.FailedSuffix, ""
 	}
-	return ingest.Event{
+	account := cmp.Or(n.accountID, oneLine(e.Account()))
+	w.out = ingest.Event{
 		Source:          eventSource,
 		Category:        eventCategory,
 		ExternalID:      externalID(e),
@@ -176,73 +235,58 @@ func (n *Normalizer) eventOf(e *entry, f *facts, v Verdict, fallback time.Time) 
 		Severity:        v.Severity,
 		Action:          action,
 		Decision:        decision,
-		Actor:           actorOf(e, f),
-		SrcIP:           e.srcIP,
-		Hostname:        hostname(f.zoneName),
+		Actor:           f.Actor,
+		SrcIP:           e.SrcIP,
+		Hostname:        hostname(f.ZoneName),
 		CreatedAt:       created,
 		MITRETechniques: v.Techniques,
 		RawEvent:        raw,
 		Audit: ingest.Audit{
-			Outcome:        e.outcome,
-			ActionType:     oneLine(e.actionType, maxText),
-			ActorID:        oneLine(e.actorID, maxText),
-			ActorType:      oneLine(e.actorType, maxText),
-			ActorEmail:     oneLine(e.actorEmail, maxText),
-			ActorName:      oneLine(f.actorName, maxText),
-			Interface:      oneLine(e.iface, maxText),
-			Scope:          oneLine(n.scope(e, f), maxText),
-			AccountID:      or(n.accountID, oneLine(e.account(), maxText)),
-			ResourceType:   oneLine(e.resourceType, maxText),
-			ResourceID:     oneLine(e.resourceID, maxText),
-			ZoneID:         oneLine(f.zoneID, maxText),
-			ZoneName:       oneLine(f.zoneName, maxText),
-			Target:         oneLine(f.target, maxText),
-			Direction:      f.direction,
-			Changes:        f.changes,
-			ChangesOmitted: f.changesOmitted,
+			Outcome:        e.Outcome,
+			ActionType:     oneLine(e.ActionType),
+			ActorID:        oneLine(e.ActorID),
+			ActorType:      oneLine(e.ActorType),
+			ActorEmail:     oneLine(e.ActorEmail),
+			ActorName:      oneLine(f.ActorName),
+			Interface:      oneLine(e.Interface),
+			Scope:          oneLine(f.EntryScope(e, n.accountID)),
+			AccountID:      account,
+			ResourceType:   oneLine(e.ResourceType),
+			ResourceID:     oneLine(e.ResourceID),
+			ZoneID:         oneLine(f.ZoneID),
+			ZoneName:       oneLine(f.ZoneName),
+			Target:         oneLine(f.Target),
+			Direction:      f.Direction,
+			Changes:        f.Changes,
+			ChangesOmitted: f.ChangesOmitted,
 			Rule:           v.Rule,
 			Why:            v.Why,
-			API:            api,
-			CorrelationID:  n.correlate(e, f, created, correlationSpan),
-			Request:        request,
+			API:            e.API(),
+			CorrelationID:  f.Correlate(e, cmp.Or(n.accountID, e.Account()), created, product.CorrelationSpan),
 			Notes:          notes,
 		},
 	}
+	if e.Call != nil {
+		w.out.Audit.Request = e.Call.Event()
+	}
 }
 
-// hasValues reports whether an entry says anything of what it was about.
-func (e *entry) hasValues() bool {
-	return len(e.metadata) > len("{}") || e.oldValue != "" || e.newValue != ""
-}
+func oneLine(s string) string { return text.OneLine(s, audit.MaxText) }
 
 // externalID is the id of the entry, or one derived from it where it is no
 // usable text.
-func externalID(e *entry) string {
-	id := oneLine(e.id, maxID)
+func externalID(e *audit.Entry) string {
+	id := text.OneLine(e.ID, maxID)
 	if id == "" || len(id) > maxID {
-		return derivedID(e.id + e.raw)
+		return audit.DerivedID(e.ID + string(e.JSON()))
 	}
 	return id
-}
-
-// actorOf is who did it, in the words of an event: an e-mail address, else a
-// name for Cloudflare itself, else an id.
-func actorOf(e *entry, f *facts) string {
-	switch {
-	case e.actorEmail != "":
-		return oneLine(e.actorEmail, maxText)
-	case f.systemActor:
-		return "Cloudflare system"
-	case f.staffActor:
-		return "Cloudflare staff"
-	}
-	return oneLine(e.actorID, maxText)
 }
 
 // hostname is the name of a zone in the spelling of the DNS, or "" when it is
 // not a name of a host.
 func hostname(zone string) string {
-	name := asciiZone(zone)
+	name := text.ASCIIZone(zone)
 	if len(name) > 253 {
 		return ""
 	}
@@ -262,14 +306,15 @@ func hostname(zone string) string {
 // rawEvent is the entry as received, except for what one line of JSON cannot
 // hold, which is white space with line breaks in it and invalid UTF-8, and for
 // the escapes that replaceEscapes replaces.
-func rawEvent(raw string) (event ingest.RawJSON, replaced bool) {
+func rawEvent(e *audit.Entry) (event ingest.RawJSON, replaced bool) {
+	raw := e.JSON()
 	if strings.IndexByte(raw, '\n') >= 0 || strings.IndexByte(raw, '\r') >= 0 {
 		v := jsontext.Value(raw)
-		if err := v.Compact(readOptions...); err == nil {
+		if err := v.Compact(jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true)); err == nil {
 			raw = string(v)
 		}
 	}
-	if !utf8.ValidString(raw) {
+	if e.Doc.Class()&jsondoc.Wide != 0 && !utf8.ValidString(raw) {
 		raw = strings.ToValidUTF8(raw, "\uFFFD")
 	}
 	raw, replaced = replaceEscapes(raw)

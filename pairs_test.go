@@ -15,15 +15,18 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/audit"
 	"github.com/aisoc/cloudflareaudit/internal/fakecloudflare"
+	"github.com/aisoc/cloudflareaudit/internal/jsondoc"
+	"github.com/aisoc/cloudflareaudit/internal/product"
 )
 
-// agreement is how often two events of one change say the same.
+// agreement counts how often the two events of a change agree.
 type agreement struct {
 	pairs, action, severity, correlation, alert, alone int
 }
 
-// alertOf is what a host tells alerts apart by.
+// alertOf is the fields by which a host tells alerts apart.
 func alertOf(e ingest.Event) string {
 	return fmt.Sprint([]string{e.Title, e.Actor, e.SrcIP, e.Hostname}, e.MITRETechniques)
 }
@@ -45,14 +48,14 @@ type comparison struct {
 
 // compareLogs compares the two events of every change in the history.
 var compareLogs = sync.OnceValue(func() comparison {
-	normalizer := func(paired bool) *Normalizer {
-		c, err := newClassifier(classifierConfig{Paired: paired})
+	reading := func(logs string) *Normalizer {
+		n, err := NewNormalizer(Config{AccountID: account, AuditLogAPI: logs, DropRoutine: new(false)})
 		if err != nil {
 			panic(err)
 		}
-		return &Normalizer{accountID: account, classifier: c}
+		return n
 	}
-	both, single := normalizer(true), normalizer(false)
+	both, single := reading(AuditLogBoth), reading(AuditLogV1)
 	c := comparison{of: make(map[string]*agreement)}
 	of := c.of
 	for _, p := range pairedHistory() {
@@ -86,47 +89,74 @@ var compareLogs = sync.OnceValue(func() comparison {
 // canonical is the action of the events of p.
 func canonical(p fakecloudflare.Pair) string {
 	if p.Failed {
-		return p.Action + failedSuffix
+		return p.Action + ".failed"
 	}
 	return p.Action
 }
 
-// spanShares is how often both sides of a change have one id with a span, and
-// how many of the entries of a busy account have the id of another one, too.
-func spanShares(t testing.TB, span time.Duration) (agree, shared float64) {
-	n := normalizer(t, classifierConfig{}).Normalizer
-	id := func(raw []byte) ingest.CorrelationID {
-		e := decodeOne(raw)
-		f := n.facts(&e)
-		return n.correlate(&e, &f, e.when, span)
+// correlationSpans are the spans of time that docs/two-logs.md compares.
+var correlationSpans = []time.Duration{10 * time.Second, time.Minute, product.CorrelationSpan, 10 * time.Minute, 30 * time.Minute}
+
+// spanShare is how often both sides of a change have one id with a span, and how
+// many entries of a busy account share their id with another one.
+type spanShare struct{ agree, shared float64 }
+
+// spanShares has a share for each of correlationSpans.
+func spanShares(t testing.TB) []spanShare {
+	ids := func(raw []byte) []ingest.CorrelationID {
+		var doc jsondoc.Doc
+		require.NoError(t, doc.Parse(string(raw)))
+		var e audit.Entry
+		e.Decode(&doc, "")
+		var f product.Facts
+		product.Understand(&e, &f)
+		ids := make([]ingest.CorrelationID, len(correlationSpans))
+		for i, span := range correlationSpans {
+			ids[i] = f.Correlate(&e, account, e.When, span)
+		}
+		return ids
 	}
+	shares := make([]spanShare, len(correlationSpans))
 	for _, p := range pairedHistory() {
-		if id(p.V1) == id(p.V2) {
-			agree++
+		v1, v2 := ids(p.V1), ids(p.V2)
+		for i := range shares {
+			if v1[i] == v2[i] {
+				shares[i].agree++
+			}
 		}
 	}
-	times := make(map[ingest.CorrelationID]int)
 	people := 0
+	times := make([]map[ingest.CorrelationID]int, len(shares))
 	for _, raw := range fakecloudflare.Generate(1, 10_000, historyFrom, historyFrom.AddDate(0, 0, 5)) {
-		if !bytes.Contains(raw, []byte(`"type":"system"`)) {
-			people++
-			times[id(raw)]++
+		if bytes.Contains(raw, []byte(`"type":"system"`)) {
+			continue
+		}
+		people++
+		for i, id := range ids(raw) {
+			if times[i] == nil {
+				times[i] = make(map[ingest.CorrelationID]int)
+			}
+			times[i][id]++
 		}
 	}
-	for _, n := range times {
-		if n > 1 {
-			shared += float64(n)
+	for i := range shares {
+		for _, n := range times[i] {
+			if n > 1 {
+				shares[i].shared += float64(n)
+			}
 		}
+		shares[i].agree /= historyPairs
+		shares[i].shared /= float64(people)
 	}
-	return agree / historyPairs, shared / float64(people)
+	return shares
 }
 
-// The two sides of a change have one action, and where both say enough about it
-// one grade, one correlation id and one alert.
+// Both entries of a change get the same action, and where both say enough about it
+// the same grade, correlation id and alert.
 func TestPairs_BothLogsAgree(t *testing.T) {
 	t.Parallel()
 	of, total := compareLogs().of, compareLogs().total
-	// What only one log knows decides the grade: the scopes of a token, the role
+	// These are graded by what only one log knows: the scopes of a token, the role
 	// of a member, the type of a deleted record.
 	graded := []string{"api_token.create", "member.add", "dns.record.delete", "dns.record.update"}
 	for action, a := range of {
@@ -134,7 +164,7 @@ func TestPairs_BothLogsAgree(t *testing.T) {
 		if !slices.Contains(graded, action) {
 			assert.Equal(t, a.pairs, a.severity, "the severity of %s", action)
 		}
-		// v2 knows a member that is removed by an id of its own.
+		// Audit Logs v2 has another id for a member that is removed.
 		if action == "member.remove" {
 			assert.Less(t, a.alert*100, a.pairs*10, "%s can be told alike after all", action)
 		} else {
@@ -148,10 +178,10 @@ func TestPairs_BothLogsAgree(t *testing.T) {
 	assert.Less(t, total.alone, total.alert)
 }
 
-// What is the user's own is told alike from either log.
-func TestPairs_TellWhatIsTheUsersOwn(t *testing.T) {
+// Both logs agree on what belongs to a user rather than to the account.
+func TestPairs_BothLogsTellAlikeWhatBelongsToAUser(t *testing.T) {
 	t.Parallel()
-	n := normalizer(t, classifierConfig{})
+	n := normalizer(t, Config{})
 	for _, p := range pairedHistory()[:500] {
 		v1, _ := n.Normalize(p.V1)
 		v2, _ := n.Normalize(p.V2)
@@ -162,10 +192,10 @@ func TestPairs_TellWhatIsTheUsersOwn(t *testing.T) {
 	}
 }
 
-// Equal times are not needed, but the same span is.
+// The times may differ within a span, everything else may not.
 func TestCorrelation_TellsChangesApart(t *testing.T) {
 	t.Parallel()
-	n := normalizer(t, classifierConfig{})
+	n := normalizer(t, Config{})
 	id := func(raw string) ingest.CorrelationID {
 		got, _ := n.Normalize([]byte(raw))
 		return got.Audit.CorrelationID
@@ -187,19 +217,18 @@ func TestCorrelation_TellsChangesApart(t *testing.T) {
 	} {
 		assert.NotEqual(t, base, id(other), other)
 	}
-	other := Normalizer{accountID: "another", classifier: n.classifier}
-	got, _ := other.Normalize([]byte(record()))
+	got, _ := normalizer(t, Config{AccountID: "another"}).Normalize([]byte(record()))
 	assert.NotEqual(t, base, got.Audit.CorrelationID)
 }
 
-// A user's rule, and a default rule with a title of the user's, keep their title
-// when both logs are read.
-func TestPaired_TitlesOfTheUserStay(t *testing.T) {
+// Rules of the user, and default rules to which the user has given a title, keep
+// that title when both logs are read.
+func TestPairs_TitlesOfTheUserAreKept(t *testing.T) {
 	t.Parallel()
 	rules, err := ParseRules([]byte(`[{"id":"mine","title":"Mine[: {record_type}]","severity":"high","match":{"action":"dns.record.delete","zone":"example.org"}},` +
 		`{"id":"dns-record-deleted","title":"Gone"}]`))
 	require.NoError(t, err)
-	n := normalizer(t, classifierConfig{Paired: true, Rules: rules, ProductionZones: []string{"example.com"}})
+	n := normalizer(t, Config{AuditLogAPI: AuditLogBoth, Rules: rules, ProductionZones: []string{"example.com"}})
 	for zoneName, want := range map[string]string{
 		"example.org": "Mine: MX",
 		"example.net": "Gone",
@@ -208,7 +237,7 @@ func TestPaired_TitlesOfTheUserStay(t *testing.T) {
 		got, _ := n.Normalize([]byte(logged("dns.record", "delete", `"metadata":{"zone_name":"`+zoneName+`"}`, before(`{"type":"MX","name":"a"}`))))
 		assert.Equal(t, want, got.Title)
 	}
-	own := Normalizer{accountID: account, ownTokenID: ownToken, classifier: classify(t, classifierConfig{Paired: true})}
+	own := normalizer(t, Config{AuditLogAPI: AuditLogBoth, OwnTokenID: ownToken})
 	v1, _ := own.Normalize([]byte(logged("account", "token_roll", `"metadata":{"token_name":"siem","token_tag":"`+ownToken+`"}`)))
 	v2, _ := own.Normalize([]byte(requested("PUT", "/user/tokens/"+ownToken+"/value")))
 	assert.Equal(t, "The connector's own API token changed: api_token.roll: "+ownToken, v1.Title)
@@ -270,9 +299,8 @@ func TestDocs_TwoLogsIsCurrent(t *testing.T) {
 	of, total := compareLogs().of, compareLogs().total
 	var b strings.Builder
 	spans := "| Span | Both sides agree | Share the id of another change |\n|---|---|---|\n"
-	for _, span := range []time.Duration{10 * time.Second, time.Minute, correlationSpan, 10 * time.Minute, 30 * time.Minute} {
-		agree, shared := spanShares(t, span)
-		spans += fmt.Sprintf("| %.0f s | %.1f %% | %.1f %% |\n", span.Seconds(), 100*agree, 100*shared)
+	for i, share := range spanShares(t) {
+		spans += fmt.Sprintf("| %.0f s | %.1f %% | %.1f %% |\n", correlationSpans[i].Seconds(), 100*share.agree, 100*share.shared)
 	}
 	b.WriteString(strings.Replace(twoLogsIntro, "$spans", spans, 1))
 	fmt.Fprintf(&b, "## Measured\n\nOn a generated history of %d changes of every kind that both logs can express:\n"+

@@ -3,6 +3,7 @@ package cloudflareaudit
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -17,22 +18,26 @@ import (
 
 	"github.com/aisoc/cloudflareaudit/apierror"
 	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/audit"
 	"github.com/aisoc/cloudflareaudit/internal/cloudflare"
 	"github.com/aisoc/cloudflareaudit/internal/feed"
+	"github.com/aisoc/cloudflareaudit/internal/jsondoc"
+	"github.com/aisoc/cloudflareaudit/internal/product"
 	"github.com/aisoc/cloudflareaudit/internal/text"
+	"github.com/aisoc/cloudflareaudit/rules"
 )
 
 const (
 	// resolveTime bounds the time of one poll for looking things up.
 	resolveTime = 10 * time.Second
-	// membersFor is how long the list of members is good for, and the longest
+	// membersFor is how long the list of members stays valid, and the longest
 	// wait after a failure.
 	membersFor = 15 * time.Minute
 	// membersGap is the time between two reads of the list that an unknown id
 	// or a change of roles causes, and the first wait after a failure.
 	membersGap = time.Minute
-	// refusedFor is how long an endpoint is left alone for which the API token
-	// lacks the permission, which can be granted.
+	// refusedFor is how long an endpoint is left alone when the API token lacks
+	// the permission, which can be granted meanwhile.
 	refusedFor = time.Hour
 	// memberPage is the page size, the most the API allows.
 	memberPage = 50
@@ -40,22 +45,22 @@ const (
 	maxMemberPages = 20
 	// maxTokens bounds the API tokens looked up in one poll.
 	maxTokens = 20
-	// maxRemembered bounds the ids remembered as those of no member, and those of
-	// members that entries were about.
+	// maxRemembered bounds the remembered ids of actors that are no members, and
+	// those of members that entries were about.
 	maxRemembered = 1000
-	// persistent is how many failures in a row a person should know about.
+	// persistent is how many failures in a row make a notice.
 	persistent = 3
 )
 
-// resolver looks up what entries leave out: who an actor is, which role a
-// member has and what an API token may do. What it finds is of now, not of the
-// time of the entry, and it only adds to events: whether there is one, its id
-// and the cursor do not depend on it.
+// resolver looks up what entries leave out: who an actor is, which role a member
+// has and what an API token may do. Look-ups return the current state, not the
+// state at the time of the entry. They only add to events: whether there is an
+// event, its id and the cursor do not depend on them.
 type resolver struct {
 	client    *cloudflare.Client
 	accountID string
 	log       *slog.Logger
-	// withMembers and withScopes say what is to be looked up.
+	// withMembers and withScopes enable the two kinds of look-ups.
 	withMembers, withScopes bool
 
 	// asking is held by the poll that sends requests, and guards the gates,
@@ -64,10 +69,10 @@ type resolver struct {
 	members       gate
 	accountTokens gate
 	userTokens    gate
-	// absent are the actors that are not in the list of members. They are no
-	// reason to read it again before its time.
+	// absent are the actors that are not in the list of members. They do not
+	// cause it to be read again early.
 	absent map[string]bool
-	// latest is that of the last findings, which is not changed any more.
+	// latest is that of the last findings. It is not changed any more.
 	latest map[string]time.Time
 
 	people atomic.Pointer[directory]
@@ -97,7 +102,7 @@ const (
 		"without it their scopes stay unknown"
 )
 
-// gate says when an endpoint may be asked, and what a person should know of it.
+// gate says when an endpoint may be requested, and holds the notice about it.
 type gate struct {
 	feature string // the configuration field
 	what    string // is read there
@@ -110,10 +115,9 @@ type gate struct {
 
 func (g *gate) open() bool { return !time.Now().Before(g.closed) }
 
-// passed notes that the endpoint answered, and that it may be asked again after
-// gap.
-func (g *gate) passed(gap time.Duration) {
-	g.closed, g.failures, g.notice = time.Now().Add(gap), 0, ""
+// passed notes that the endpoint answered, and may be requested again after pause.
+func (g *gate) passed(pause time.Duration) {
+	g.closed, g.failures, g.notice = time.Now().Add(pause), 0, ""
 }
 
 // failed notes that the endpoint did not answer, or refused to.
@@ -152,72 +156,115 @@ type directory struct {
 type person struct {
 	keys        [3]string // the ids and the address; they may be empty
 	email, name string
-	role        string // roleSuper, roleOther or roleUnknown
-	roleName    string
+	product.Member
 	// asOf is the server's clock when this was read.
 	asOf time.Time
 }
 
 // gap is an event of the batch whose entry leaves something out.
 type gap struct {
-	index int // of the event in the batch
-	entry entry
-	when  time.Time // where the entry stands in the log
+	index  int // of the event in the batch
+	log    *cloudflare.Log
+	source string    // the entry as received
+	stated time.Time // the time of the entry, or zero
+	when   time.Time // where the entry stands in the log
+	owner  string    // the id of the entry's owner
 
-	actor  bool   // the actor has an id alone
+	actor  string // the id of the actor, where the entry has that alone
 	member string // the key of the member the entry is about, or ""
 	moved  bool   // that member may have got another role
 	role   bool   // the entry does not say which
 	token  string // the API token whose scopes the entry does not say, or ""
 }
 
+// gapOf is what an entry leaves out, if it is anything that r looks up.
+func (r *resolver) gapOf(e *audit.Entry, f *product.Facts, when time.Time) (left gap, found bool) {
+	left = gap{stated: e.When, when: when, owner: strings.Clone(e.OwnerID)}
+	// A failed attempt changed nothing, so there is nothing to look up.
+	if r.withMembers {
+		if e.ActorEmail == "" && f.ActorKind != "system" && f.ActorKind != "staff" {
+			left.actor = strings.Clone(e.ActorID)
+		}
+		if strings.HasPrefix(f.Action, "member.") && !f.Failed {
+			left.member = strings.Clone(memberKey(e, f))
+			left.moved = left.member != "" && f.Verb != product.VerbAccept && f.Role != rules.RoleUnchanged
+			left.role = left.member != "" && f.Role == rules.RoleUnknown
+		}
+	}
+	if r.withScopes && f.Scope == rules.ScopeUnknown && text.IsHexID(f.TokenID) && !f.Failed {
+		switch f.Verb {
+		case product.VerbCreate, product.VerbUpdate, product.VerbEnable, product.VerbRoll:
+			left.token = strings.ToLower(strings.Clone(f.TokenID))
+		}
+	}
+	return left, left.actor != "" || left.member != "" || left.token != ""
+}
+
 // memberKey is what the list of members knows the member by whom an entry is
 // about: an e-mail address, or else an id that is not the actor's.
-func memberKey(e *entry, f *facts) string {
-	if strings.Contains(f.target, "@") {
-		return strings.ToLower(f.target)
+func memberKey(e *audit.Entry, f *product.Facts) string {
+	if strings.Contains(f.Target, "@") {
+		return strings.ToLower(f.Target)
 	}
-	if e.resourceID != e.actorID && e.resourceID != e.ownerID && isHexID(e.resourceID) {
-		return e.resourceID
+	if e.ResourceID != e.ActorID && e.ResourceID != e.OwnerID && text.IsHexID(e.ResourceID) {
+		return e.ResourceID
 	}
 	return ""
 }
 
 // resolved is the event of g with what has been found, if anything has.
 func (n *Normalizer) resolved(g *gap, found *findings) (event ingest.Event, ok bool) {
-	e := g.entry
-	e.notes = slices.Clip(e.notes)
+	w := works.Get().(*work)
+	defer w.release()
+	w.decodeGap(g)
+	e, f := &w.entry, &w.facts
+	notes := len(e.Notes)
 	actor := found.actor(g)
 	if actor != nil && actor.email != "" {
-		e.actorEmail = actor.email
-		e.notes = append(e.notes, "the actor's e-mail address is resolved from the list of members")
+		e.ActorEmail = actor.email
+		e.Notes = append(e.Notes, "the actor's e-mail address is resolved from the list of members")
 	}
-	f := n.facts(&e)
-	if actor != nil && actor.name != "" && f.actorName == "" {
-		f.actorName = actor.name
-		e.notes = append(e.notes, "the actor's name is resolved from the list of members")
+	w.understand(n)
+	if actor != nil && actor.name != "" && f.ActorName == "" {
+		f.ActorName = actor.name
+		e.Notes = append(e.Notes, "the actor's name is resolved from the list of members")
 	}
-	if m := found.member(g); m != nil && m.role != roleUnknown {
-		f.role, f.roleName = m.role, m.roleName
-		e.notes = append(e.notes, "the role is that of the time of reading: "+cmp.Or(m.roleName, m.role))
-		if f.target == g.member && !strings.Contains(f.target, "@") && m.email != "" {
-			f.target = m.email
+	if m := found.member(g); m != nil && m.Role != rules.RoleUnknown {
+		f.Role, f.RoleName = m.Role, m.RoleName
+		e.Notes = append(e.Notes, "the role is that of the time of reading: "+cmp.Or(m.RoleName, m.Role))
+		if f.Target == g.member && !strings.Contains(f.Target, "@") && m.email != "" {
+			f.Target = m.email
 		}
 	}
 	if t := found.token(g); t.scope != "" {
-		f.scope = t.scope
-		e.notes = append(e.notes, "the scopes are those of the time of reading: "+t.scope+", "+t.names)
+		f.Scope = t.scope
+		e.Notes = append(e.Notes, "the scopes are those of the time of reading: "+t.scope+", "+t.names)
 	}
-	if len(e.notes) == len(g.entry.notes) {
+	if len(e.Notes) == notes {
 		return ingest.Event{}, false
 	}
-	v := n.classifier.classify(&e, &f)
+	v := w.verdict(n)
 	if v.Drop {
 		// Whether there is an event is decided by what the entry says alone.
-		said := n.facts(&g.entry)
-		v = n.classifier.classify(&g.entry, &said)
+		v = n.verdictOf(g)
 	}
-	return n.eventOf(&e, &f, v, g.when), true
+	w.event(n, v, g.when)
+	w.keepChanges()
+	return w.out, true
+}
+
+// decodeGap decodes the entry of g again.
+func (w *work) decodeGap(g *gap) {
+	_ = w.doc.Parse(g.source) // it was read before
+	w.decodeDoc(&w.doc, apiOf(g.log))
+}
+
+// verdictOf is how the rules grade the entry of g by what it says itself.
+func (n *Normalizer) verdictOf(g *gap) Verdict {
+	w := works.Get().(*work)
+	defer w.release()
+	w.decodeGap(g)
+	return w.grade(n)
 }
 
 // findings are what a look-up found.
@@ -236,16 +283,16 @@ type findings struct {
 
 // apiToken is what an API token may do.
 type apiToken struct {
-	scope    string    // scopeBroad or scopeNarrow
+	scope    string    // rules.ScopeBroad or ScopeNarrow
 	names    string    // of its permissions
 	modified time.Time // when it was last changed, or zero
 }
 
 func (f *findings) actor(g *gap) *person {
-	if !g.actor {
+	if g.actor == "" {
 		return nil
 	}
-	return f.people.persons[g.entry.actorID]
+	return f.people.persons[g.actor]
 }
 
 // member is the member whose role g leaves out, if that role is known and was
@@ -278,7 +325,7 @@ func (f *findings) covers(m *person, g *gap) bool {
 	if !f.since.IsZero() && !m.asOf.Before(f.since) {
 		return true
 	}
-	return !g.entry.when.IsZero() && g.entry.when.Add(feed.ClockTolerance).Before(m.asOf)
+	return !g.stated.IsZero() && g.stated.Add(feed.ClockTolerance).Before(m.asOf)
 }
 
 // token is the API token whose scopes g leaves out, unless it has been changed
@@ -356,8 +403,8 @@ func (r *resolver) askMembers(ctx context.Context, gaps []gap, f *findings) {
 			r.absent = make(map[string]bool)
 		}
 		for i := range gaps {
-			if g := &gaps[i]; g.actor && f.actor(g) == nil {
-				r.absent[g.entry.actorID] = true
+			if g := &gaps[i]; g.actor != "" && f.actor(g) == nil {
+				r.absent[g.actor] = true
 			}
 		}
 	}
@@ -371,7 +418,7 @@ func (r *resolver) needsMembers(gaps []gap, f *findings) bool {
 	stale := time.Since(f.people.readAt) >= membersFor
 	for i := range gaps {
 		g := &gaps[i]
-		if g.actor && (stale || f.actor(g) == nil && !r.absent[g.entry.actorID]) {
+		if g.actor != "" && (stale || f.actor(g) == nil && !r.absent[g.actor]) {
 			return true
 		}
 		if m := f.people.persons[g.member]; g.role && (m == nil || !f.covers(m, g)) {
@@ -392,8 +439,8 @@ func (r *resolver) readMembers(ctx context.Context, f *findings) error {
 			"page": {strconv.Itoa(number)}, "per_page": {strconv.Itoa(memberPage)},
 		})
 		reply.Count(f.coverage)
-		list := value(got.Result)
-		if err == nil && list.kind() != '[' {
+		result := readResult(got.Result)
+		if err == nil && result.Kind() != jsondoc.Array {
 			err = apierror.Malformed(http.StatusOK, "the reply has no list of members")
 		}
 		if err != nil {
@@ -412,7 +459,7 @@ func (r *resolver) readMembers(ctx context.Context, f *findings) error {
 		if number == 1 {
 			f.since = asOf
 		}
-		n := d.read(list, asOf)
+		n := d.read(result, asOf)
 		if got.TotalPages > 0 {
 			d.whole = number >= got.TotalPages || n == 0
 		} else {
@@ -423,23 +470,31 @@ func (r *resolver) readMembers(ctx context.Context, f *findings) error {
 }
 
 // read adds the members of a page and returns how many there are.
-func (d *directory) read(list value, asOf time.Time) (n int) {
-	list.each(func(_ string, member value) bool {
+func (d *directory) read(list jsondoc.Value, asOf time.Time) (n int) {
+	for member := range list.All() {
 		n++
-		user := member.get("user")
-		m := &person{asOf: asOf}
-		m.email = kept(cmp.Or(user.get("email").text(), member.get("email").text()))
-		m.name = kept(strings.TrimSpace(user.get("first_name").text() + " " + user.get("last_name").text()))
-		m.role, m.roleName = roleOf(member)
-		m.keys = [...]string{kept(user.get("id").text()), kept(member.get("id").text()), strings.ToLower(m.email)}
+		user := member.Get("user")
+		m := &person{asOf: asOf, Member: product.MemberOf(member)}
+		m.RoleName = kept(m.RoleName)
+		m.email = kept(cmp.Or(user.Get("email").Text(), member.Get("email").Text()))
+		m.name = kept(strings.TrimSpace(user.Get("first_name").Text() + " " + user.Get("last_name").Text()))
+		m.keys = [...]string{kept(user.Get("id").Text()), kept(member.Get("id").Text()), strings.ToLower(m.email)}
 		for _, key := range m.keys {
 			if key != "" {
 				d.put(key, m)
 			}
 		}
-		return true
-	})
+	}
 	return n
+}
+
+// readResult is a result of the API, or the missing value.
+func readResult(result json.RawMessage) jsondoc.Value {
+	var doc jsondoc.Doc
+	if doc.Parse(string(result)) != nil {
+		return jsondoc.Value{}
+	}
+	return doc.Root()
 }
 
 // put adds m, as long as there are no more than a list of members can have.
@@ -450,29 +505,7 @@ func (d *directory) put(key string, m *person) {
 }
 
 // kept is a text of a reply in memory of its own, bounded.
-func kept(s string) string { return strings.Clone(text.OneLine(s, maxText)) }
-
-// roleOf is the role of a member in the list, and the names of the roles. A
-// policy gives what its permission groups are called.
-func roleOf(member value) (role, names string) {
-	var given roles
-	given.read(member.get("roles"))
-	member.get("policies").each(func(_ string, policy value) bool {
-		if !strings.EqualFold(policy.get("access").text(), "deny") {
-			given.read(policy.get("permission_groups"))
-		}
-		return true
-	})
-	switch {
-	case given.super:
-		role = roleSuper
-	case given.known && !given.opaque:
-		role = roleOther
-	default:
-		return roleUnknown, ""
-	}
-	return role, kept(given.names)
-}
+func kept(s string) string { return strings.Clone(text.OneLine(s, audit.MaxText)) }
 
 // askTokens asks what the API tokens in gaps may do.
 func (r *resolver) askTokens(ctx context.Context, gaps []gap, f *findings) {
@@ -497,7 +530,7 @@ func (r *resolver) askToken(ctx context.Context, g *gap, f *findings) apiToken {
 		path string
 	}
 	places := []place{{&r.accountTokens, "/accounts/" + r.accountID + "/tokens/"}}
-	if owner := g.entry.ownerID; owner != r.accountID {
+	if g.owner != r.accountID {
 		places = slices.Insert(places, 0, place{&r.userTokens, "/user/tokens/"})
 	}
 	for _, p := range places {
@@ -511,7 +544,7 @@ func (r *resolver) askToken(ctx context.Context, g *gap, f *findings) apiToken {
 			return apiToken{}
 		case err == nil:
 			p.passed(0)
-			return tokenOf(value(got.Result), g.token)
+			return tokenOf(readResult(got.Result), g.token)
 		case isElsewhere(err):
 			p.passed(0)
 		default:
@@ -522,21 +555,13 @@ func (r *resolver) askToken(ctx context.Context, g *gap, f *findings) apiToken {
 }
 
 // tokenOf reads the reply about the API token id.
-func tokenOf(v value, id string) apiToken {
-	policies := v.get("policies")
-	t := apiToken{scope: scopeOf(policies), modified: parseTime(v.get("modified_on").text())}
-	if t.scope == scopeUnknown || !strings.EqualFold(v.get("id").text(), id) {
+func tokenOf(v jsondoc.Value, id string) apiToken {
+	policies := v.Get("policies")
+	t := apiToken{scope: product.ScopeOf(policies), modified: audit.ParseTime(v.Get("modified_on").Text())}
+	if t.scope == rules.ScopeUnknown || !strings.EqualFold(v.Get("id").Text(), id) {
 		return apiToken{}
 	}
-	var names []string
-	var m masking
-	policies.each(func(_ string, policy value) bool {
-		if !strings.EqualFold(policy.get("effect").text(), "deny") {
-			names = append(names, m.outline(policy.get("permission_groups")))
-		}
-		return len(names) < manyPermissions
-	})
-	t.names = text.OneLine(strings.Join(names, ", "), maxChangeText)
+	t.names = strings.Clone(product.PermissionsIn(policies))
 	return t
 }
 

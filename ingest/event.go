@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/aisoc/cloudflareaudit/internal/text"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
@@ -346,7 +347,7 @@ func (r *Request) appendJSON(b []byte) []byte {
 }
 
 func appendString(b []byte, s string) []byte {
-	if isPlain(s) {
+	if text.IsPlainJSON(s) {
 		b = append(b, '"')
 		b = append(b, s...)
 		return append(b, '"')
@@ -355,26 +356,6 @@ func appendString(b []byte, s string) []byte {
 	b, _ = jsontext.AppendQuote(b, s)
 	return b
 }
-
-// isPlain reports whether s is the same within a JSON string, which most texts
-// are.
-func isPlain(s string) bool {
-	for i := range len(s) {
-		if !plain[s[i]] {
-			return false
-		}
-	}
-	return true
-}
-
-// plain are the characters that stand for themselves within a JSON string. To
-// look them up takes a third less than to compare each with four.
-var plain = func() (plain [256]bool) {
-	for c := ' '; c <= '~'; c++ {
-		plain[c] = c != '"' && c != '\\'
-	}
-	return plain
-}()
 
 func appendNullable(b []byte, s string) []byte {
 	if s == "" {

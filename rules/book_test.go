@@ -56,7 +56,7 @@ func TestBook_CompilesTheSameRulesOnce(t *testing.T) {
 	t.Parallel()
 	b := newBook(t)
 	rules := func() []Rule {
-		return []Rule{{ID: "mine", Severity: high, Match: Match{Action: []string{"dns.*"}}}, {ID: "login", Disabled: true}}
+		return []Rule{{ID: "mine", Severity: high, Match: Match{Action: []string{"dns.*"}}, Techniques: []string{"T1098"}}, {ID: "login", Disabled: true}}
 	}
 	require.NoError(t, b.Check(rules()))
 	first, faults := b.compile(rules())
@@ -64,7 +64,7 @@ func TestBook_CompilesTheSameRulesOnce(t *testing.T) {
 	c, err := b.NewClassifier(Config{Rules: rules()})
 	require.NoError(t, err)
 	assert.Same(t, first, c.table)
-	parsed, err := b.Parse([]byte(`[{"id":"mine","severity":"high","match":{"action":"dns.*"}},{"id":"login","disabled":true}]`))
+	parsed, err := b.Parse([]byte(`[{"id":"mine","severity":"high","match":{"action":"dns.*"},"techniques":["T1098"]},{"id":"login","disabled":true}]`))
 	require.NoError(t, err)
 	again, _ := b.compile(parsed)
 	assert.Same(t, first, again)
@@ -80,10 +80,13 @@ func TestBook_CompilesTheSameRulesOnce(t *testing.T) {
 	// What the caller changes afterwards is other rules, and changes none that are
 	// in use.
 	mine := rules()
+	mine[0].Why = "Compiled here for the first time."
 	c, err = b.NewClassifier(Config{Rules: mine})
 	require.NoError(t, err)
-	mine[0].Match.Action[0] = "zone.*"
-	assert.Equal(t, "mine", c.Grade(did("dns.record.create")).Rule)
+	mine[0].Match.Action[0], mine[0].Techniques[0] = "zone.*", "T1485"
+	verdict := c.Grade(did("dns.record.create"))
+	assert.Equal(t, "mine", verdict.Rule)
+	assert.Equal(t, oneOf{"T1098"}, verdict.Techniques)
 	changed, err := b.NewClassifier(Config{Rules: mine})
 	require.NoError(t, err)
 	assert.NotSame(t, c.table, changed.table)

@@ -6,8 +6,9 @@ import (
 	"github.com/aisoc/cloudflareaudit/ingest"
 )
 
-// Facts is what an entry did, in the terms that rules are written in. What an
-// entry does not say stays empty.
+// Facts is what an entry says, in the terms that rules are written in. What it
+// does not say stays empty. A [Classifier] only reads Facts and does not keep
+// them, so that their memory may be used again for the next entry.
 type Facts struct {
 	// Action is the canonical action, such as "dns.record.delete", and Verb the
 	// kind of its verb, such as "delete".
@@ -20,8 +21,8 @@ type Facts struct {
 	// Method is the HTTP method, of entries of Audit Logs v2.
 	Method string
 
-	// ActorEmail and ActorID are who did it, and Actor is what an event calls
-	// them.
+	// ActorEmail and ActorID name the actor, and Actor is the name that an event
+	// shows.
 	ActorEmail, ActorID, Actor string
 	// ActorKind is user, system, staff or unknown, and ActorType Cloudflare's own
 	// name for it.
@@ -40,7 +41,7 @@ type Facts struct {
 	AccountWide bool
 	// OwnToken says that it is about the connector's own API token.
 	OwnToken bool
-	// Target is the thing acted upon as a person would call it.
+	// Target is the name of the thing acted upon.
 	Target string
 
 	// IsRecord says that it is about a DNS record, and RecordType is the type of

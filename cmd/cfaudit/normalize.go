@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -11,7 +10,8 @@ import (
 
 	"github.com/aisoc/cloudflareaudit"
 	"github.com/aisoc/cloudflareaudit/ingest"
-	"github.com/aisoc/cloudflareaudit/sink"
+	"github.com/aisoc/cloudflareaudit/internal/entries"
+	"github.com/aisoc/cloudflareaudit/internal/jsondoc"
 )
 
 func newNormalize(w world) *cobra.Command {
@@ -37,8 +37,8 @@ rules drop are left out and counted. A summary goes to standard error.`,
 		if err != nil {
 			return err
 		}
-		n := normalization{Normalizer: normalizer, sink: sink.NewWriter(w.stdout), events: make(severities)}
-		err = readFiles(w.stdin, args, func(raw []byte, cut bool) error { return n.write(cmd.Context(), raw, cut) })
+		n := normalization{normalizer: normalizer, out: w.stdout, events: make(severities)}
+		err = eachFile(w.stdin, args, n.read)
 		fmt.Fprintln(w.stderr, summary(n.total, n.events))
 		return err
 	}
@@ -47,8 +47,10 @@ rules drop are left out and counted. A summary goes to standard error.`,
 
 // normalization is one run of normalize.
 type normalization struct {
-	*cloudflareaudit.Normalizer
-	sink   *sink.Writer
+	normalizer *cloudflareaudit.Normalizer
+	out        io.Writer
+	// lines are the events that have not been written yet.
+	lines  []byte
 	total  ingest.Coverage
 	events severities
 }
@@ -59,9 +61,16 @@ var errOutput = errors.New("cannot write the events")
 // actionUnknown is the action of an event whose entry could not be understood.
 const actionUnknown = "unknown"
 
-// write normalizes one entry and writes its event.
-func (n *normalization) write(ctx context.Context, raw []byte, cut bool) error {
-	event, verdict := n.Normalize(raw)
+// read turns the entries that r has into lines of the output. What has been read
+// is written before more is read, so that no event waits for input that may be
+// long in coming.
+func (n *normalization) read(r io.Reader) (cloudflareaudit.Stream, error) {
+	stream, err := n.normalizer.NormalizeStream(&hooked{r, n.flush}, n.add)
+	return stream, errors.Join(err, n.flush())
+}
+
+// add notes one event.
+func (n *normalization) add(event *ingest.Event, verdict cloudflareaudit.Verdict) error {
 	n.total.Read++
 	if verdict.Drop {
 		if n.total.Dropped == nil {
@@ -70,29 +79,63 @@ func (n *normalization) write(ctx context.Context, raw []byte, cut bool) error {
 		n.total.Dropped[verdict.Rule]++
 		return nil
 	}
-	event.RawTruncated = event.RawTruncated || cut
 	if event.Action == actionUnknown {
 		n.total.Undecodable++
 	}
-	events := []ingest.Event{event}
-	if err := n.sink.Write(ctx, events); err != nil {
+	n.lines = append(event.AppendJSON(n.lines), '\n')
+	n.total.Delivered++
+	n.events[event.Severity]++
+	return nil
+}
+
+// flush writes the lines there are.
+func (n *normalization) flush() error {
+	if len(n.lines) == 0 {
+		return nil
+	}
+	lines := n.lines
+	n.lines = n.lines[:0]
+	if _, err := n.out.Write(lines); err != nil {
 		return fmt.Errorf("%w: %w", errOutput, err)
 	}
-	n.total.Delivered++
-	n.events.add(events)
 	return nil
+}
+
+// hooked is a reader that calls before in front of each read.
+type hooked struct {
+	io.Reader
+	before func() error
+}
+
+// Read implements [io.Reader].
+func (h *hooked) Read(p []byte) (int, error) {
+	if err := h.before(); err != nil {
+		return 0, err
+	}
+	return h.Reader.Read(p)
 }
 
 // readFiles reads entries from the files, or from stdin when there are none, and
 // hands out each one, and the beginning of each text that cannot be read, which
-// may have been cut. It goes on behind a file that has something wrong with it.
+// may have been cut.
 func readFiles(stdin io.Reader, files []string, each func(raw []byte, cut bool) error) error {
+	return eachFile(stdin, files, func(r io.Reader) (cloudflareaudit.Stream, error) {
+		in := entries.Reader{Broken: each}
+		in.Each = func(entry *jsondoc.Doc) error { return each([]byte(entry.Source()), false) }
+		err := in.Read(r)
+		return cloudflareaudit.Stream{EmptyReplies: in.Empty, Unfinished: in.Unfinished}, err
+	})
+}
+
+// eachFile calls read for each of the files, or for stdin when there are none. It
+// goes on behind a file that has something wrong with it.
+func eachFile(stdin io.Reader, files []string, read func(io.Reader) (cloudflareaudit.Stream, error)) error {
 	if len(files) == 0 {
 		files = []string{"-"}
 	}
 	var all error
 	for _, name := range files {
-		err := readFile(stdin, name, each)
+		err := readFile(stdin, name, read)
 		if errors.Is(err, errOutput) {
 			return err
 		}
@@ -101,7 +144,7 @@ func readFiles(stdin io.Reader, files []string, each func(raw []byte, cut bool) 
 	return all
 }
 
-func readFile(stdin io.Reader, name string, each func(raw []byte, cut bool) error) error {
+func readFile(stdin io.Reader, name string, read func(io.Reader) (cloudflareaudit.Stream, error)) error {
 	from := stdin
 	if name == "-" {
 		name = "standard input"
@@ -113,14 +156,13 @@ func readFile(stdin io.Reader, name string, each func(raw []byte, cut bool) erro
 		defer file.Close()
 		from = file
 	}
-	in := entries{each: func(raw []byte) error { return each(raw, false) }, broken: each}
-	if err := in.read(from); err != nil {
+	stream, err := read(from)
+	switch {
+	case err != nil:
 		return fmt.Errorf("%s: %w", name, err)
-	}
-	if in.empty > 0 {
-		return fmt.Errorf("%s: %s without a list of entries: the request has failed", name, count(in.empty, "reply", "replies"))
-	}
-	if in.unfinished {
+	case stream.EmptyReplies > 0:
+		return fmt.Errorf("%s: %s without a list of entries: the request has failed", name, count(stream.EmptyReplies, "reply", "replies"))
+	case stream.Unfinished:
 		return fmt.Errorf("%s: it ends in the middle of a list: something is missing", name)
 	}
 	return nil

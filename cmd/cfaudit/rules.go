@@ -12,6 +12,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/aisoc/cloudflareaudit"
 )
@@ -24,22 +25,31 @@ func newRules(w world) *cobra.Command {
 the first one that matches an entry counts. The rules of --rules stand in front
 of the default ones.
 
+With --yaml it prints them as a file to edit, those that are switched off
+included: loaded again with --rules, it grades as now.
+
 With --explain it reads entries, in the forms that normalize takes, and tells for
 each one what it comes down to, the rule that matched, and the rules that did
 not, each with the condition that failed.`,
 		Example: `  cfaudit rules
   cfaudit rules --rules mine.yaml | head
+  cfaudit rules --yaml > mine.yaml
   cfaudit rules --json | jq '.[] | select(.severity == "high")'
   cfaudit rules --rules mine.yaml --explain saved.json`,
 	}
 	asJSON := cmd.Flags().Bool("json", false, "print JSON")
+	asYAML := cmd.Flags().Bool("yaml", false, "print YAML that --rules loads again")
 	explain := cmd.Flags().Bool("explain", false, "explain how the entries of files, or of standard input, are graded")
 	all := cmd.Flags().Bool("all", false, "with --explain: show all rules that were tried")
 	s := addSettings(w, cmd.Flags(), "rules", "production-zone", "verified-worker", "own-token-id", "drop-routine")
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		switch {
+		case *asJSON && *asYAML:
+			return errors.New("--json and --yaml exclude each other")
 		case *explain && *asJSON:
 			return errors.New("--explain has no JSON form: leave out --json")
+		case *explain && *asYAML:
+			return errors.New("--explain has no YAML form: leave out --yaml")
 		case *explain:
 			return nil
 		case *all:
@@ -67,6 +77,13 @@ not, each with the condition that failed.`,
 			}
 			return err
 		}
+		if *asYAML {
+			editable, err := cloudflareaudit.EditableRules(cfg.Rules)
+			if err != nil {
+				return err
+			}
+			return writeYAML(w.stdout, editable)
+		}
 		effective, err := cloudflareaudit.EffectiveRules(cfg.Rules)
 		if err != nil {
 			return err
@@ -81,6 +98,37 @@ not, each with the condition that failed.`,
 		return writeRules(w.stdout, effective, drop)
 	}
 	return cmd
+}
+
+// writeYAML writes rules as a YAML file.
+func writeYAML(w io.Writer, rules []cloudflareaudit.Rule) error {
+	b, err := json.Marshal(rules)
+	if err != nil {
+		return err
+	}
+	// JSON is YAML: what is read keeps the order of the fields.
+	var doc yaml.Node
+	if err := yaml.Unmarshal(b, &doc); err != nil {
+		return err
+	}
+	asWritten(&doc)
+	enc := yaml.NewEncoder(w)
+	enc.SetIndent(2)
+	return errors.Join(enc.Encode(&doc), enc.Close())
+}
+
+// asWritten lays a node out as a person would: lists of texts on one line, all
+// else on lines of its own, and quotes only where they are needed.
+func asWritten(n *yaml.Node) {
+	n.Style = 0
+	plain := n.Kind == yaml.SequenceNode
+	for _, below := range n.Content {
+		asWritten(below)
+		plain = plain && below.Kind == yaml.ScalarNode
+	}
+	if plain {
+		n.Style = yaml.FlowStyle
+	}
 }
 
 // The widest that the texts of the table may be.

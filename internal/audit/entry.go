@@ -78,6 +78,8 @@ type Entry struct {
 	Notes []string
 	// masked is where among Notes the one about masked values stands.
 	masked int
+	// call is the memory of Call.
+	call Call
 }
 
 // Call is the request behind an entry of Audit Logs v2, as the entry states it.
@@ -126,29 +128,41 @@ const (
 	noteNotJSON       = "the entry is not JSON; raw_event holds it as text"
 )
 
-// Decode decodes the entry that doc holds, of the log api: V1, V2, or "" when
-// the members of the entry are to tell. It does not fail: what is not as it
-// should be is left out and noted. The entry is valid until doc is parsed again.
-func Decode(doc *jsondoc.Doc, api string) Entry {
+// Decode makes e the entry that doc holds, of the log api: V1, V2, or "" when the
+// members of the entry are to tell. It does not fail: what is not as it should be
+// is left out and noted. The entry is valid until doc is parsed again, and may not
+// be copied.
+func (e *Entry) Decode(doc *jsondoc.Doc, api string) {
 	var f fields
 	f.read(doc.Root())
-	e := Entry{Doc: doc}
+	*e = Entry{Doc: doc}
 	e.decodeID(f.id.Text())
 	if api == V2 || api == "" && f.isV2() {
 		e.decodeV2(&f)
 	} else {
 		e.decodeV1(&f)
 	}
-	return e
 }
 
 // NotJSON is the entry of a text that is no JSON, or that nests too deep to be
 // part of an event. shown is source without its secrets.
 func NotJSON(source, shown string) Entry {
-	return Entry{
-		Doc: new(jsondoc.Doc), Raw: jsondoc.Quote(shown), ID: DerivedID(source), Undecodable: true,
-		Notes: []string{noteNotJSON},
+	e := Entry{Doc: new(jsondoc.Doc), Raw: jsondoc.Quote(shown), ID: DerivedID(source), Undecodable: true, Notes: []string{noteNotJSON}}
+	e.masked = len(e.Notes)
+	return e
+}
+
+// Torn is the entry at which a reply of the log api could not be read any
+// further, because of cause. source is the text from there on, and shown the same
+// without its secrets. The id and the time may be missing.
+func Torn(api, id string, when time.Time, source, shown string, cause error) Entry {
+	e := NotJSON(source, shown)
+	e.ID, e.When = cmp.Or(id, e.ID), when
+	e.Notes[0] = "the entry could not be read: " + cause.Error() + "; raw_event holds its beginning as text"
+	if api == V2 {
+		e.Call = new(Call)
 	}
+	return e
 }
 
 // IsTooDeep reports whether a document nests too deep to be part of an event.
@@ -181,7 +195,8 @@ func (e *Entry) decodeV2(f *fields) {
 	e.ResourceType = f.resourceType.Text()
 	e.ResourceID = f.resourceID.Text()
 	path, _, _ := strings.Cut(f.uri.Text(), "?")
-	e.Call = &Call{
+	e.Call = &e.call
+	e.call = Call{
 		Method:      bounded(strings.ToUpper(f.method.Text())),
 		Path:        path,
 		AccountID:   f.accountID.Text(),
@@ -308,7 +323,13 @@ func (e *Entry) decodeAddress(ip string) {
 	case addr.Is4():
 		e.SrcIP = ip // which has one spelling
 	case addr.IsValid():
-		e.SrcIP = e.ActorIP.String()
+		// Most are written as they should be, or with a prefix to drop.
+		var buf [64]byte
+		if b := e.ActorIP.AppendTo(buf[:0]); strings.HasSuffix(ip, string(b)) {
+			e.SrcIP = ip[len(ip)-len(b):]
+		} else {
+			e.SrcIP = string(b)
+		}
 	}
 }
 
@@ -347,14 +368,11 @@ func Unwrapped(v jsondoc.Value) jsondoc.Value {
 	case jsondoc.Null:
 		return jsondoc.Value{}
 	case jsondoc.String:
-		content := strings.TrimSpace(v.Text())
-		switch {
-		case content == "" || content == "null":
+		if inner := v.Inner(); inner.Exists() {
+			return inner
+		}
+		if content := strings.TrimSpace(v.Text()); content == "" || content == "null" {
 			return jsondoc.Value{}
-		case content[0] == '{' || content[0] == '[':
-			if inner := v.Inner(); inner.Exists() {
-				return inner
-			}
 		}
 	}
 	return v

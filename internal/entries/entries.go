@@ -33,7 +33,7 @@ var errNoEntry = errors.New("neither an object nor a list")
 // many lines one broken element costs that element and what follows it there.
 type Reader struct {
 	// Each gets every entry. It is only valid during the call.
-	Each func(entry jsondoc.Value) error
+	Each func(entry *jsondoc.Doc) error
 	// Broken gets the beginning of every text that cannot be read, and whether
 	// that is not all of it.
 	Broken func(beginning []byte, cut bool) error
@@ -48,6 +48,7 @@ type Reader struct {
 
 	tape tape
 	doc  jsondoc.Doc
+	part jsondoc.Doc // an entry within doc
 	// nested says that the value at the mark is an element of a list.
 	nested bool
 	// stop is the error of a callback.
@@ -130,7 +131,7 @@ func (in *Reader) value() error {
 		// Plain text often begins like a number.
 		return errNoEntry
 	}
-	if err := in.emit(in.doc.Root()); err != nil {
+	if err := in.emit(&in.doc); err != nil {
 		return err
 	}
 	in.tape.release(n)
@@ -270,7 +271,11 @@ func (in *Reader) found(v jsondoc.Value) error {
 			return nil
 		}
 	}
-	return in.emit(v)
+	if v == in.doc.Root() {
+		return in.emit(&in.doc)
+	}
+	v.View(&in.part)
+	return in.emit(&in.part)
 }
 
 // members reads the object at the mark member by member.
@@ -338,7 +343,7 @@ func (in *Reader) ended(end int, reply, listed bool) error {
 		if _, err := in.parse(0); err != nil {
 			return err
 		}
-		if err := in.emit(in.doc.Root()); err != nil {
+		if err := in.emit(&in.doc); err != nil {
 			return err
 		}
 	}
@@ -362,7 +367,7 @@ func (in *Reader) ahead(at int) (byte, int, error) {
 	}
 }
 
-func (in *Reader) emit(entry jsondoc.Value) error {
+func (in *Reader) emit(entry *jsondoc.Doc) error {
 	in.stop = in.Each(entry)
 	return in.stop
 }

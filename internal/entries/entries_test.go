@@ -30,7 +30,7 @@ func recent(n int) []json.RawMessage {
 // texts that could not be read.
 func split(r io.Reader) (found []string, in *Reader, err error) {
 	in = &Reader{
-		Each: func(v jsondoc.Value) error { found = append(found, strings.Clone(v.Source())); return nil },
+		Each: func(doc *jsondoc.Doc) error { found = append(found, strings.Clone(doc.Root().Source())); return nil },
 		Broken: func(beginning []byte, cut bool) error {
 			if cut {
 				beginning = append(bytes.Clone(beginning), "…"...)
@@ -148,7 +148,7 @@ func TestEntries_ACallbackEndsTheReading(t *testing.T) {
 	t.Parallel()
 	failure := errors.New("enough")
 	calls := 0
-	in := Reader{Each: func(jsondoc.Value) error { calls++; return failure }}
+	in := Reader{Each: func(*jsondoc.Doc) error { calls++; return failure }}
 	assert.ErrorIs(t, in.Read(strings.NewReader(`[{"id":"a"},{"id":"b"}]{"id":"c"}`)), failure)
 	assert.Equal(t, 1, calls)
 }
@@ -158,7 +158,7 @@ func TestEntries_HandsOutAnEntryAsSoonAsItIsComplete(t *testing.T) {
 	for _, before := range []string{"", "[", `{"success":true,"result":[`} {
 		r, w := io.Pipe()
 		found := make(chan string)
-		in := Reader{Each: func(v jsondoc.Value) error { found <- strings.Clone(v.Source()); return nil }}
+		in := Reader{Each: func(doc *jsondoc.Doc) error { found <- strings.Clone(doc.Root().Source()); return nil }}
 		done := make(chan error, 1)
 		go func() { done <- in.Read(r) }()
 		_, err := io.WriteString(w, before+`{"id":"a"}`)
@@ -222,7 +222,7 @@ func TestEntries_MemoryIsBoundedByOneEntry(t *testing.T) {
 			return nil
 		}
 		in := Reader{
-			Each:    func(jsondoc.Value) error { return sample() },
+			Each:    func(*jsondoc.Doc) error { return sample() },
 			Broken:  func([]byte, bool) error { return sample() },
 			Longest: longest,
 		}

@@ -30,20 +30,25 @@ func (s secret) Reveal() string { return string(s) }
 // long as the process.
 var tokens atomic.Int64
 
-// fixture is a fake API and the options of a reader of it. The requests are
-// served in memory.
-func fixture(opts fakecloudflare.Options) (*fakecloudflare.Server, Options) {
+// api is a fake API, whose requests are served in memory, and its token.
+type api struct {
+	*fakecloudflare.Server
+	token string
+}
+
+// fixture is a fake API and the options of a reader of it.
+func fixture(opts fakecloudflare.Options) (api, Options) {
 	opts.Token = fmt.Sprintf("cfat_feed-test-%d", tokens.Add(1))
-	return fakecloudflare.NewServer(opts), Options{
+	return api{fakecloudflare.NewServer(opts), opts.Token}, Options{
 		AccountID: fakecloudflare.DefaultAccountID, Logs: []*cloudflare.Log{cloudflare.V1}, PollInterval: 5 * time.Minute,
 		PageSize: 100, MaxEvents: 1000, Overlap: 10 * time.Minute, OverlapV2: 15 * time.Minute, InitialLookback: 24 * time.Hour,
 		Clock: time.Now, Logger: slog.New(slog.DiscardHandler),
 	}
 }
 
-func reader(server *fakecloudflare.Server, o Options) *Reader {
+func reader(server api, o Options) *Reader {
 	return New(cloudflare.New(cloudflare.Options{
-		AccountID: o.AccountID, Token: secret(fmt.Sprintf("cfat_feed-test-%d", tokens.Load())),
+		AccountID: o.AccountID, Token: secret(server.token),
 		BaseURL: "https://api.example.com" + fakecloudflare.Prefix, UserAgent: "test",
 		HTTPClient: &http.Client{Transport: server.Transport()}, RateLimit: 1200, RequestTimeout: 30 * time.Second,
 		Clock: o.Clock, Logger: o.Logger,
@@ -79,7 +84,7 @@ func poll1(t *testing.T, r *Reader, cursor ingest.Cursor, h Handler) Result {
 	return out
 }
 
-func fill(server *fakecloudflare.Server, n int, step time.Duration) {
+func fill(server api, n int, step time.Duration) {
 	now := time.Now()
 	for i := range n {
 		server.Add(time.Time{}, fakecloudflare.Entry(fmt.Sprintf("id-%d", i), now.Add(-time.Duration(i+1)*step).Truncate(time.Microsecond), 6))

@@ -14,9 +14,12 @@
 package jsondoc
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
+	"unsafe"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -108,7 +111,7 @@ type Doc struct {
 	class    Class
 	literals []string
 	replaced []replacement
-	inner    []*Doc // of texts that hold JSON, in use
+	inner    []innerDoc // of texts that hold JSON, in use
 	spare    []*Doc // and waiting
 }
 
@@ -162,10 +165,10 @@ func (d *Doc) forget() {
 	clear(d.literals)
 	clear(d.replaced)
 	d.literals, d.replaced = d.literals[:0], d.replaced[:0]
-	for _, doc := range d.inner {
-		doc.Reset()
+	for _, in := range d.inner {
+		in.doc.Reset()
+		d.spare = append(d.spare, in.doc)
 	}
-	d.spare = append(d.spare, d.inner...)
 	d.inner = d.inner[:0]
 }
 
@@ -204,7 +207,8 @@ func (d *Doc) Replace(v Value, text string) {
 		return
 	}
 	n.replaced = true
-	d.replaced = append(d.replaced, replacement{v.i, text})
+	at, _ := d.findReplaced(v.i)
+	d.replaced = slices.Insert(d.replaced, at, replacement{v.i, text})
 }
 
 // Replaced counts the values that Replace was called for.
@@ -212,52 +216,115 @@ func (d *Doc) Replaced() int { return len(d.replaced) }
 
 // replacementOf is the text that stands for a node.
 func (d *Doc) replacementOf(i int32) string {
-	for j := range d.replaced {
-		if d.replaced[j].node == i {
-			return d.replaced[j].text
-		}
+	if at, found := d.findReplaced(i); found {
+		return d.replaced[at].text
 	}
 	return ""
 }
 
-// Inner reads the JSON that a string holds. It is the missing value when v is no
-// string or holds none. The value is valid until the next Parse of v's Doc.
+// findReplaced is where the replacement of a node stands, or would stand: they
+// are in the order of the text, because an entry may have many.
+func (d *Doc) findReplaced(i int32) (at int, found bool) {
+	return slices.BinarySearchFunc(d.replaced, i, func(r replacement, i int32) int { return cmp.Compare(r.node, i) })
+}
+
+// Inner is the JSON object or array that a string holds, read once however often it is asked for.
+// It is the missing value when v is no string or holds none. The value is one of
+// another Doc, see [Value.Doc], and valid until v's Doc is parsed again.
 func (v Value) Inner() Value {
-	if v.Kind() != String {
-		return Value{}
-	}
-	text := strings.TrimSpace(v.Text())
-	if text == "" {
+	if v.Kind() != String || !v.mayHoldJSON() {
 		return Value{}
 	}
 	d := v.d
+	for i := range d.inner {
+		if d.inner[i].node == v.i && !v.isReplaced() {
+			return d.inner[i].doc.Root()
+		}
+	}
 	var doc *Doc
 	if n := len(d.spare); n > 0 {
 		doc, d.spare = d.spare[n-1], d.spare[:n-1]
 	} else {
 		doc = new(Doc)
 	}
-	d.inner = append(d.inner, doc)
-	if doc.Parse(text) != nil {
-		return Value{}
+	d.inner = append(d.inner, innerDoc{v.i, doc})
+	err := doc.Parse(strings.TrimSpace(v.Text()))
+	if k := doc.Root().Kind(); err != nil || k != Object && k != Array {
+		doc.nodes = doc.nodes[:0] // it has no root
 	}
 	return doc.Root()
 }
 
+// innerDoc is the Doc of the JSON in a string.
+type innerDoc struct {
+	node int32
+	doc  *Doc
+}
+
+// mayHoldJSON reports whether a string begins as an object or an array does.
+func (v Value) mayHoldJSON() bool {
+	text := v.Source()
+	if v.i < 0 || v.isReplaced() {
+		text = v.Text()
+	} else {
+		text = text[1:]
+	}
+	if text = strings.TrimLeft(text, " "); text == "" {
+		return false
+	}
+	// White space other than spaces is written in escapes.
+	return text[0] == '{' || text[0] == '[' || text[0] == '\\' || text[0] <= ' '
+}
+
+func (v Value) isReplaced() bool { return v.i >= 0 && v.node().replaced }
+
+// Doc is the Doc that v is a value of, or nil for the missing value.
+func (v Value) Doc() *Doc { return v.d }
+
 // Detach makes into a Doc of v alone, in memory of its own but for the table,
 // which it shares with v's Doc until that is parsed again.
 func (v Value) Detach(into *Doc) {
+	v.View(into)
+	into.src = strings.Clone(into.src)
+}
+
+// View makes into a Doc of v alone. It shares all its memory with v's Doc, and is
+// valid until that is parsed again.
+func (v Value) View(into *Doc) {
 	into.forget()
 	if v.d == nil || v.i < 0 {
 		into.Reset()
 		return
 	}
 	n := &v.d.nodes[v.i]
-	into.src = strings.Clone(v.d.src[n.start-v.d.base : n.end-v.d.base])
+	into.src = v.Source()
 	into.base = n.start
 	into.nodes = v.d.nodes[v.i : uint32(v.i)+n.size : uint32(v.i)+n.size]
 	into.class = n.class
-	into.deepest = v.d.deepest
+	if into.deepest = v.d.deepest; into.deepest > shallow {
+		into.deepest = into.depth()
+	}
+}
+
+// shallow is a depth that does not matter to anybody, so that it need not be
+// known more exactly of a part of a text.
+const shallow = 64
+
+// depth is how deep the objects and arrays in the table nest.
+func (d *Doc) depth() int {
+	deepest := 0
+	var ends []uint32 // of the objects and arrays around a node
+	for i := range d.nodes {
+		n := &d.nodes[i]
+		for len(ends) > 0 && ends[len(ends)-1] <= uint32(i) {
+			ends = ends[:len(ends)-1]
+		}
+		if n.kind == Object || n.kind == Array {
+			ends = append(ends, uint32(i)+n.size)
+			deepest = max(deepest, len(ends))
+		}
+	}
+	return deepest
 }
 
 // Value is one value of a Doc. The zero Value is the missing one. It is valid
@@ -313,7 +380,7 @@ func (v Value) Name() string {
 	name := v.d.src[at : at+n.nameLen]
 	if n.nameClass&Escape != 0 {
 		// The literal has a quote on either side.
-		return unquote(v.d.src[at-1 : at+n.nameLen+1])
+		return unquote(v.d.src[at-1:at+n.nameLen+1], n.nameClass)
 	}
 	return name
 }
@@ -355,7 +422,7 @@ func (v Value) Text() string {
 	case String:
 		s := v.d.src[n.start-v.d.base : n.end-v.d.base]
 		if n.class&Escape != 0 {
-			return unquote(s)
+			return unquote(s, n.class)
 		}
 		return s[1 : len(s)-1]
 	case Number, True, False:
@@ -364,12 +431,36 @@ func (v Value) Text() string {
 	return ""
 }
 
-// unquote is the content of a string literal that has an escape in it.
-func unquote(literal string) string {
+// unquote is the content of a string literal that has an escape in it, and bytes
+// of the class.
+func unquote(literal string, class Class) string {
+	if class&(UnicodeEscape|Wide) == 0 {
+		return unescape(literal[1 : len(literal)-1])
+	}
 	// The only error is invalid UTF-8, which AppendUnquote has replaced.
 	b, _ := jsontext.AppendUnquote(make([]byte, 0, len(literal)), literal)
 	return strings.ReplaceAll(string(b), "\x00", "")
 }
+
+// unescape is a text without its escapes, none of which is a \u.
+func unescape(s string) string {
+	b := make([]byte, len(s))
+	n := 0
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if c == '\\' {
+			i++
+			c = plainOf[s[i]]
+		}
+		b[n] = c
+		n++
+	}
+	return unsafe.String(unsafe.SliceData(b), n)
+}
+
+// plainOf are the characters that a backslash stands with, by the character
+// behind it.
+var plainOf = [256]byte{'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t'}
 
 // Same reports whether v and w are written alike, or are both missing.
 func (v Value) Same(w Value) bool {
@@ -642,6 +733,17 @@ func memberAt(s string, i int) (m member, next int, err error) {
 func stringEnd(s string, i int) (int, Class, error) {
 	var seen uint16
 	for i++; i < len(s); {
+		for i+4 <= len(s) {
+			four := table[s[i]] | table[s[i+1]] | table[s[i+2]] | table[s[i+3]]
+			if four&stop != 0 {
+				break
+			}
+			seen |= four
+			i += 4
+		}
+		if i >= len(s) {
+			break
+		}
 		c := s[i]
 		seen |= table[c]
 		if table[c]&stop == 0 {

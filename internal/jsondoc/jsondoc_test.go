@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -145,4 +146,26 @@ func checkTable(t *testing.T, d *Doc) {
 		_ = Value{d, int32(i)}.Text()
 		_ = Value{d, int32(i)}.Name()
 	}
+}
+
+func TestReplace_InAnyOrder(t *testing.T) {
+	t.Parallel()
+	const count = 1000
+	var d Doc
+	require.NoError(t, d.Parse(`[`+strings.Repeat(`{"a":[1,"x"]},`, count)+`null]`))
+	var values []Value
+	for v := range d.Root().All() {
+		values = append(values, v.Get("a"))
+	}
+	for i := range count {
+		d.Replace(values[i*7%count], strconv.Itoa(i*7%count)) // 7 does not divide count
+		d.Replace(values[i*7%count], "again")
+	}
+	require.Equal(t, count, d.Replaced())
+	want := "["
+	for i := range count {
+		want += `{"a":"` + strconv.Itoa(i) + `"},`
+		require.Equal(t, strconv.Itoa(i), values[i].Text())
+	}
+	require.Equal(t, want+"null]", string(d.Root().AppendJSON(nil)))
 }

@@ -464,14 +464,14 @@ var mutants = []mutant{
 		file:  "normalize.go",
 		old:   "Changes:        f.changes,",
 		new:   "",
-		test:  "TestNormalize_OneEventInFull",
+		test:  "TestNormalize_FillsEveryFieldOfAnEvent",
 	},
 	{
 		fault: "the value before a change is not read",
 		file:  "entry.go",
 		old:   "e.oldValue = valueOf(e.part(s, atOldValueJSON), e.part(s, atOldValue))",
 		new:   "e.oldValue = \"\"",
-		test:  "TestNormalize_OneEventInFull",
+		test:  "TestNormalize_FillsEveryFieldOfAnEvent",
 	},
 	{
 		fault: "the entry as it was received is not kept",
@@ -534,7 +534,7 @@ var mutants = []mutant{
 		file:  "firewall.go",
 		old:   "call == nil || !call.whole {",
 		new:   "call == nil || call != nil {",
-		test:  "TestCall_ARuleSetSaysHowItIsAndNotWhatChanged",
+		test:  "TestCall_RulesetsAreNamedByTheirRequest",
 	},
 	{
 		fault: "changes of two people have one correlation id",
@@ -556,14 +556,14 @@ var mutants = []mutant{
 		old:   "b = append(b, `,\"action\":`...)\n\tb = appendNullable(b, e.Action)\n",
 		new:   "",
 		in:    ".",
-		test:  "TestNormalize_WhatDetectionsCompareIsAtTheTopOfTheEvent",
+		test:  "TestNormalize_PutsWhatDetectionsCompareAtTheTopOfTheEvent",
 	},
 	{
 		fault: "an event does not say what an Access policy decides",
 		file:  "normalize.go",
 		old:   "Decision:        decision,",
 		new:   "Decision:        decision[:0],",
-		test:  "TestNormalize_WhatDetectionsCompareIsAtTheTopOfTheEvent",
+		test:  "TestNormalize_PutsWhatDetectionsCompareAtTheTopOfTheEvent",
 	},
 	{
 		fault: "an IPv4 address stays wrapped in one of IPv6",

@@ -98,7 +98,7 @@ func (r *review) readAccess() {
 	r.Target = r.text("name", "app_name")
 	r.Decision = strings.ToLower(r.text("decision"))
 	was := strings.ToLower(r.before.text("decision"))
-	if strings.HasPrefix(r.name, "access_app.") && (r.verb == verbCreate || len(r.before) > 0) {
+	if strings.HasPrefix(r.name, "access_app.") && (r.verb == VerbCreate || len(r.before) > 0) {
 		// An application may bring its policies along.
 		r.Decision, was = bypassIn(r.after.get("policies")), bypassIn(r.before.get("policies"))
 	}
@@ -111,7 +111,7 @@ func (r *review) readAccess() {
 		r.Direction = rules.Weaker
 	case r.Decision != "" && r.Decision != bypass && was == bypass:
 		r.Direction = rules.Safer
-	case r.verb == verbCreate && (r.Decision == "non_identity" || r.Decision == "allow" && hasEveryone(r.after.get("include"))):
+	case r.verb == VerbCreate && (r.Decision == "non_identity" || r.Decision == "allow" && hasEveryone(r.after.get("include"))):
 		r.Direction = rules.Weaker
 	}
 }

@@ -15,14 +15,14 @@ var account = family{
 		{"*", "logout", "account.logout"},
 		{"*", "cloudflare_login", "account.staff_login"},
 		{"*", "MFA_enabled", "account.2fa.enable"},
-		{"*", "MFA_disabled", "account.2fa.disable"},
+		{"*", "MFA_disabled", "account.2fa.disable"}, // derived, not published
 		{"*", "add_enforce_twofactor", "account.2fa.enforce"},
-		{"*", "remove_enforce_twofactor", "account.2fa.disable"},
-		{"*", "delete_enforce_twofactor", "account.2fa.disable"},
-		{"*", "disable_enforce_twofactor", "account.2fa.disable"},
+		{"*", "remove_enforce_twofactor", "account.2fa.disable"},  // derived, not published
+		{"*", "delete_enforce_twofactor", "account.2fa.disable"},  // derived, not published
+		{"*", "disable_enforce_twofactor", "account.2fa.disable"}, // derived, not published
 		{"*", "change_password", "account.password.change"},
-		{"*", "change_email", "account.email.change"},
-		{"user", "update", "user.update"},
+		{"*", "change_email", "account.email.change"}, // derived, not published
+		{"user", "update", "user.update"},             // derived, not published
 	},
 	subjects: []subject{
 		{enforceWords, enforceWords, "account.2fa", "create=account.2fa.enforce enable=account.2fa.enforce update=account.2fa.enforce " +
@@ -32,12 +32,12 @@ var account = family{
 		{"^account$ ^user$ ^$", "email", "account.email", "create=account.email.change update=account.email.change", both, exact},
 		{"", "^login sso_login ^sign_in ^signin", "account", "login=account.login view=account.login", either, exact},
 		{"", "^logout ^sign_out ^signout", "account", "logout=account.logout", either, exact},
-		{"^account$ ^accounts$", "", "account", "", bare, last},
+		{"^account$ ^accounts$", "", "account", "", bare, leftover},
 	},
 	routes: []route{
-		{"POST", "/user/two_factor_authentication", "account.2fa.enable"},
-		{"DELETE", "/user/two_factor_authentication", "account.2fa.disable"},
-		{"PUT PATCH", "/user/two_factor_authentication", "account.2fa.update"},
+		{"POST", "/user/two_factor_authentication", "account.2fa.enable"},      // derived, not published
+		{"DELETE", "/user/two_factor_authentication", "account.2fa.disable"},   // derived, not published
+		{"PUT PATCH", "/user/two_factor_authentication", "account.2fa.update"}, // derived, not published
 		{"PUT PATCH", "/user", "user.update"},
 		{"GET", "/user", "user.view"},
 		{"PUT PATCH", "/accounts/{account}", "account.update"},

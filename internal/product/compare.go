@@ -99,7 +99,7 @@ func isSaid(v jsondoc.Value) bool { return v.Exists() && v.Kind() != jsondoc.Nul
 
 // note keeps a change of field, unless there is none to tell.
 func (r *review) note(field string, before, after jsondoc.Value) {
-	if r.n == maxChanges && isSaid(before) && isSaid(after) {
+	if len(r.Changes) == maxChanges && isSaid(before) && isSaid(after) {
 		// It need not be rendered to be counted.
 		r.ChangesOmitted++
 		return
@@ -113,10 +113,9 @@ func (r *review) note(field string, before, after jsondoc.Value) {
 }
 
 func (r *review) add(c ingest.FieldChange) {
-	if r.n == maxChanges {
+	if len(r.Changes) == maxChanges {
 		r.ChangesOmitted++
 		return
 	}
-	r.changed[r.n] = c
-	r.n++
+	r.Changes = append(r.Changes, c)
 }

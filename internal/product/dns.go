@@ -16,6 +16,7 @@ var records = family{
 	plainValues: true,
 	read:        (*review).readRecord,
 	pairs: []pair{
+		// Records have had two generations of names.
 		{"DNS_record", "rec_add", "dns.record.create"},
 		{"DNS_record", "rec_set", "dns.record.update"},
 		{"DNS_record", "rec_del", "dns.record.delete"},
@@ -27,6 +28,7 @@ var records = family{
 		{"dns_record dnsrecord", "dns_record", "dns.record", "", either, common},
 	},
 	routes: []route{
+		// What a batch does is in its body.
 		{"POST", "/zones/{zone}/dns_records/batch", "dns.record.create"},
 		{"POST", "/zones/{zone}/dns_records/import", "dns.record.create"},
 		{"POST", "/zones/{zone}/dns_records/scan", "dns.record.create"},

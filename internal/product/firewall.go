@@ -19,16 +19,16 @@ var firewall = family{
 	read:        (*review).readFirewall,
 	skips:       isRuleList,
 	pairs: []pair{
-		{"firewallrules", "create", "zone.firewall.rule.create"},
-		{"firewallrules", "update", "zone.firewall.rule.update"},
-		{"firewallrules", "delete", "zone.firewall.rule.delete"},
-		{"uarules", "create", "zone.firewall.rule.create"},
-		{"uarules", "update", "zone.firewall.rule.update"},
-		{"uarules", "delete", "zone.firewall.rule.delete"},
-		{"ratelimit", "create", "zone.firewall.rule.create"},
-		{"ratelimit", "update", "zone.firewall.rule.update"},
-		{"ratelimit", "delete", "zone.firewall.rule.delete"},
-		{"*", "rulesets_update", "zone.firewall.rule.update"},
+		{"firewallrules", "create", "zone.firewall.rule.create"}, // derived, not published
+		{"firewallrules", "update", "zone.firewall.rule.update"}, // derived, not published
+		{"firewallrules", "delete", "zone.firewall.rule.delete"}, // derived, not published
+		{"uarules", "create", "zone.firewall.rule.create"},       // derived, not published
+		{"uarules", "update", "zone.firewall.rule.update"},       // derived, not published
+		{"uarules", "delete", "zone.firewall.rule.delete"},       // derived, not published
+		{"ratelimit", "create", "zone.firewall.rule.create"},     // derived, not published
+		{"ratelimit", "update", "zone.firewall.rule.update"},     // derived, not published
+		{"ratelimit", "delete", "zone.firewall.rule.delete"},     // derived, not published
+		{"*", "rulesets_update", "zone.firewall.rule.update"},    // derived, not published
 	},
 	subjects: []subject{
 		{"waf wafrule ddos", "waf", "zone.firewall.rule", "disable=waf_rule.disable enable=waf_rule.enable", either, vague},
@@ -37,6 +37,7 @@ var firewall = family{
 			"disable=firewall_rule.disable enable=firewall_rule.enable", either, vague},
 	},
 	routes: []route{
+		// The body of a PUT is the whole ruleset from now on, not what changed in it.
 		{"PUT", "{scope}/rulesets/phases/{phase}/entrypoint", "zone.firewall.rule.update"},
 		{"GET", "{scope}/rulesets/phases/{phase}/entrypoint", "zone.firewall.rule.view"},
 		{"POST", "{scope}/rulesets/{ruleset}/rules", "zone.firewall.rule.create"},
@@ -50,7 +51,7 @@ var firewall = family{
 		{"*", "/zones/{zone}/firewall/lockdowns", "zone.firewall.rule"},
 		{"*", "/zones/{zone}/firewall/waf/overrides", "zone.firewall.rule"},
 		{"GET", "/zones/{zone}/firewall/waf/packages", "zone.firewall.rule.view"},
-		{"PATCH", "/zones/{zone}/firewall/waf/packages/{id}", "zone.firewall.rule.update"},
+		{"PATCH", "/zones/{zone}/firewall/waf/packages/{id}", "zone.firewall.rule.update"}, // since replaced by a newer path
 		{"PATCH", "/zones/{zone}/firewall/waf/packages/{package}/groups/{id}", "zone.firewall.rule.update"},
 		{"PATCH", "/zones/{zone}/firewall/waf/packages/{package}/rules/{id}", "zone.firewall.rule.update"},
 		{"*", "/zones/{zone}/rate_limits", "zone.firewall.rule"},
@@ -187,8 +188,8 @@ func parametersWeaken(parameters jsondoc.Value) bool {
 	return false
 }
 
-func hasAnyPrefix(s string, prefixes []string) bool {
-	for _, p := range prefixes {
+func hasAnyPrefix(s string, list []string) bool {
+	for _, p := range list {
 		if strings.HasPrefix(s, p) {
 			return true
 		}
@@ -210,12 +211,12 @@ func (r *review) readFirewall() {
 	managed := hasAnyPrefix(phase, managedPhases) || strings.HasPrefix(r.name, "waf_rule.") ||
 		strings.Contains(strings.ToLower(r.e.ResourceType), "waf")
 	if phase != "" && !managed && !hasAnyPrefix(phase, firewallPhases) {
-		verb := r.verb
-		if verb != verbCreate && verb != VerbDelete {
-			verb = verbUpdate
+		kindOfVerb := r.verb
+		if kindOfVerb != VerbCreate && kindOfVerb != VerbDelete {
+			kindOfVerb = VerbUpdate
 		}
-		r.rename("zone.ruleset." + rulesetKinds[phase] + verb)
-		if strings.HasPrefix(r.name, "zone.ruleset.config.") && verb != VerbDelete && r.configWeakens() {
+		r.rename("zone.ruleset." + rulesetKinds[phase] + kindOfVerb)
+		if strings.HasPrefix(r.name, "zone.ruleset.config.") && kindOfVerb != VerbDelete && r.configWeakens() {
 			r.Direction = rules.Weaker
 		}
 		if r.Target == "" {
@@ -223,10 +224,10 @@ func (r *review) readFirewall() {
 		}
 		return
 	}
-	var d controlsDiff
+	d := controlsDiff{review: r}
 	if !r.whole {
 		c := r.controls()
-		d = c.compare()
+		d.compare(&c)
 	}
 	if d.target != "" {
 		r.Target = d.target
@@ -248,9 +249,9 @@ func (r *review) readFirewall() {
 		r.Direction = rules.Safer
 	case r.verb == VerbDelete:
 		r.Direction = d.removal
-	case r.verb == verbCreate:
+	case r.verb == VerbCreate:
 		r.Direction = d.addition
-	case r.verb != verbUpdate:
+	case r.verb != VerbUpdate:
 	case d.disabled:
 		r.rename(prefix + verbDisable)
 		r.Direction = rules.Weaker
@@ -265,15 +266,12 @@ func (r *review) readFirewall() {
 		r.rename("zone.firewall.rule.create")
 		r.Direction = d.addition
 	case d.enabled:
-		r.rename(prefix + verbEnable)
+		r.rename(prefix + VerbEnable)
 		r.Direction = rules.Safer
 	case d.moved == rules.Safer:
 		r.Direction = rules.Safer
 	default:
 		r.Direction = r.limitDirection()
-	}
-	for _, change := range d.changes {
-		r.add(change)
 	}
 }
 
@@ -287,8 +285,12 @@ func (r *review) isRuleset() bool {
 // less through.
 func (r *review) limitDirection() string {
 	for _, key := range []string{"threshold", "requests_per_period"} {
-		was, err1 := strconv.ParseFloat(r.before.text(key), 64)
-		is, err2 := strconv.ParseFloat(r.after.text(key), 64)
+		before, after := r.before.text(key), r.after.text(key)
+		if before == "" || after == "" {
+			continue
+		}
+		was, err1 := strconv.ParseFloat(before, 64)
+		is, err2 := strconv.ParseFloat(after, 64)
 		switch {
 		case err1 != nil || err2 != nil:
 		case is > was:
@@ -320,7 +322,8 @@ type controls struct {
 // controls collects the rules of the entry. A rule that is not part of a
 // ruleset is a list of one.
 func (r *review) controls() controls {
-	var c controls
+	c := controls{before: r.rulesBefore[:0], after: r.rulesAfter[:0]}
+	defer func() { r.rulesBefore, r.rulesAfter = c.before, c.after }()
 	isList := false
 	for _, key := range deletedLists {
 		// They may stand on either side.
@@ -340,7 +343,8 @@ func (r *review) controls() controls {
 		case before.Kind() == jsondoc.Array && after.Kind() == jsondoc.Array:
 			// The same list on both sides can be compared as it is.
 			r.was, r.is = appendDiffering(r.was[:0], r.is[:0], before, after)
-			return controls{r.appendControls(nil, r.was), r.appendControls(nil, r.is), true, c.deleted}
+			c.before, c.after, c.complete = r.appendControls(c.before[:0], r.was), r.appendControls(c.after[:0], r.is), true
+			return c
 		}
 		isList = true
 		r.was, r.is = appendElements(r.was[:0], before), appendElements(r.is[:0], after)
@@ -350,12 +354,12 @@ func (r *review) controls() controls {
 		return c
 	}
 	if len(r.before) > 0 {
-		c.before = appendControl(nil, r.e.ResourceID, r.before)
+		c.before = appendControl(c.before, r.e.ResourceID, r.before)
 	}
 	if len(r.after) > 0 {
-		c.after = appendControl(nil, r.e.ResourceID, r.after)
+		c.after = appendControl(c.after, r.e.ResourceID, r.after)
 	}
-	c.complete = r.verb != verbUpdate
+	c.complete = r.verb != VerbUpdate
 	return c
 }
 
@@ -469,9 +473,9 @@ type controlsDiff struct {
 	addition, removal string // the direction of a rule that came or went
 	target            string // the rule that matters most
 	others            int    // how many matter as much
-	changes           []ingest.FieldChange
 
-	weight int // of target
+	review *review // which takes the changes
+	weight int     // of target
 }
 
 // note takes c for the target if nothing of more weight has happened to
@@ -483,14 +487,13 @@ func (d *controlsDiff) note(weight int, c *firewallControl, field, old, now stri
 	case weight == d.weight && weight > 1:
 		d.others++
 	}
-	if field != "" && c.id != "" && len(d.changes) < maxChanges {
-		d.changes = append(d.changes, ingest.FieldChange{Field: "rules." + c.id + "." + field, Old: old, New: now})
+	if field != "" && c.id != "" && len(d.review.Changes) < maxChanges {
+		d.review.add(ingest.FieldChange{Field: "rules." + c.id + "." + field, Old: old, New: now})
 	}
 }
 
 // compare compares rules by their ids.
-func (c *controls) compare() controlsDiff {
-	var d controlsDiff
+func (d *controlsDiff) compare(c *controls) {
 	for i := range c.after {
 		now := &c.after[i]
 		switch old := findControl(c.before, now); {
@@ -522,7 +525,6 @@ func (c *controls) compare() controlsDiff {
 			d.deleted(old)
 		}
 	}
-	return d
 }
 
 // deleted notes that a rule is gone.

@@ -20,9 +20,9 @@ import (
 // the figures.
 const CorrelationSpan = 5 * time.Minute
 
-// failedSuffix ends the action of an attempt that failed. Detections of hosts
+// FailedSuffix ends the action of an attempt that failed. Detections of hosts
 // compare the action alone, and must not report what has not happened.
-const failedSuffix = ".failed"
+const FailedSuffix = ".failed"
 
 // joint says what both logs know of a kind of change. What only one of them
 // knows must not be part of a correlation id, nor of a title when both logs are
@@ -73,7 +73,7 @@ func jointOf(f *Facts) *joint {
 			return j
 		}
 	}
-	if f.verb == VerbDelete || f.verb == verbUpdate {
+	if f.verb == VerbDelete || f.verb == VerbUpdate {
 		return &jointByID
 	}
 	return &jointByName
@@ -130,17 +130,17 @@ func (f *Facts) resourceID(e *audit.Entry) string {
 
 // Correlate is the same for the entries that both logs have of a change at the
 // time when, as long as no boundary of the spans of time lies between them.
-// account is the account whose log is read.
-func (f *Facts) Correlate(e *audit.Entry, account string, when time.Time, span time.Duration) ingest.CorrelationID {
+// accountID is the account whose log is read.
+func (f *Facts) Correlate(e *audit.Entry, accountID string, when time.Time, span time.Duration) ingest.CorrelationID {
 	j := jointOf(f)
 	var buf [512]byte
-	b := append(buf[:0], account...)
+	b := append(buf[:0], accountID...)
 	b = append(b, 0)
 	b = append(b, f.actorKey(e)...)
 	b = append(b, 0)
 	b = append(b, cmp.Or(j.class, f.name)...)
 	if f.Failed {
-		b = append(b, failedSuffix...)
+		b = append(b, FailedSuffix...)
 	}
 	b = append(b, 0)
 	if j.by != byActor {
@@ -166,15 +166,15 @@ func (f *Facts) actorKey(e *audit.Entry) string {
 }
 
 // EntryScope is what an entry belongs to: the user, a zone or the account. What
-// belongs to the user stands in the log of every account of that user. account
+// belongs to the user stands in the log of every account of that user. accountID
 // is the account whose log is read, or "".
-func (f *Facts) EntryScope(e *audit.Entry, account string) string {
+func (f *Facts) EntryScope(e *audit.Entry, accountID string) string {
 	switch {
 	case e.Call != nil:
 		return e.Call.Scope
 	case e.OwnerID == "":
 		return ""
-	case e.OwnerID == e.ActorID, account != "" && e.OwnerID != account:
+	case e.OwnerID == e.ActorID, accountID != "" && e.OwnerID != accountID:
 		return "user"
 	case f.ZoneName != "" || f.ZoneID != "":
 		return "zone"

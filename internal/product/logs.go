@@ -12,7 +12,7 @@ var logs = family{
 	pairs: []pair{
 		{"logpush job", "job_create", "logpush.job.create"},
 		{"logpush job", "job_update", "logpush.job.update"},
-		{"logpush job", "job_delete", "logpush.job.delete"},
+		{"logpush job", "job_delete", "logpush.job.delete"}, // derived, not published
 	},
 	subjects: []subject{
 		{"logpush log_push logpull instant_log", "logpush", "logpush.job", "", either, common},
@@ -71,7 +71,7 @@ var notifications = family{
 	hooks:    true,
 	switches: true,
 	subjects: []subject{
-		{"^notification ^alert", "", "notification", "", either, last},
+		{"^notification ^alert", "", "notification", "", either, leftover},
 	},
 	routes: []route{
 		{"*", "/accounts/{account}/alerting/v3/policies", "notification"},
@@ -106,7 +106,7 @@ func (r *review) readLogDelivery() {
 	if r.Target = name + dataset; name != "" && dataset != "" {
 		r.Target = name + " (" + dataset + ")"
 	}
-	if r.verb != verbUpdate {
+	if r.verb != VerbUpdate {
 		return
 	}
 	switch was, is := r.before.text("enabled"), r.after.text("enabled"); {

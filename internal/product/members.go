@@ -15,12 +15,14 @@ var members = family{
 	plainValues: true,
 	read:        (*review).readAccount,
 	pairs: []pair{
-		{"invites", "update", "member.invitation.accept"},
-		{"memberships", "update", "member.invitation.accept"},
-		{"memberships", "delete", "member.leave"},
+		// Users answer an invitation, and leave an account, by themselves.
+		{"invites", "update", "member.invitation.accept"},     // derived, not published
+		{"memberships", "update", "member.invitation.accept"}, // derived, not published
+		{"memberships", "delete", "member.leave"},             // derived, not published
 	},
 	subjects: []subject{
 		{"user_group usergroup resource_group", "user_group usergroup resource_group", "user_group", "", either, common},
+		// An update of a SCIM group puts members into it, with the roles it has.
 		{"scim_group", "scim_group", "user_group", "update=member.update", either, common},
 		{"^invit member_invit account_invit", "invitation invite", "member.invitation", "create=member.add update=member.update delete=member.invitation.cancel", either, common},
 		{"member membership scim_user ^role ^account_role", "member membership scim_user role", "member", "create=member.add delete=member.remove", either, common},
@@ -38,12 +40,12 @@ var members = family{
 		{"DELETE", "/accounts/{account}/iam/user_groups/{id}/members/{member}", "user_group.update"},
 		{"*", "/accounts/{account}/iam/user_groups", "user_group"},
 		{"*", "/accounts/{account}/iam/resource_groups", "user_group"},
-		{"POST", "/accounts/{account}/scim/v2/Users", "member.add"},
-		{"PUT PATCH", "/accounts/{account}/scim/v2/Users/{id}", "member.update"},
-		{"DELETE", "/accounts/{account}/scim/v2/Users/{id}", "member.remove"},
-		{"POST", "/accounts/{account}/scim/v2/Groups", "user_group.create"},
-		{"PUT PATCH", "/accounts/{account}/scim/v2/Groups/{id}", "member.update"},
-		{"DELETE", "/accounts/{account}/scim/v2/Groups/{id}", "user_group.delete"},
+		{"POST", "/accounts/{account}/scim/v2/Users", "member.add"},                // derived, not published
+		{"PUT PATCH", "/accounts/{account}/scim/v2/Users/{id}", "member.update"},   // derived, not published
+		{"DELETE", "/accounts/{account}/scim/v2/Users/{id}", "member.remove"},      // derived, not published
+		{"POST", "/accounts/{account}/scim/v2/Groups", "user_group.create"},        // derived, not published
+		{"PUT PATCH", "/accounts/{account}/scim/v2/Groups/{id}", "member.update"},  // derived, not published
+		{"DELETE", "/accounts/{account}/scim/v2/Groups/{id}", "user_group.delete"}, // derived, not published
 	},
 	joints: []joint{
 		// v2 knows a removed member by another id.
@@ -206,7 +208,7 @@ func (r *review) readRole() {
 	case r.after.has("Operations"), r.after.has("members"):
 		// SCIM puts members into a group, with the roles it has.
 		r.Role = rules.RoleUnknown
-	case !given.isSet && r.verb == verbUpdate && len(r.after) > 0:
+	case !given.isSet && r.verb == VerbUpdate && len(r.after) > 0:
 		r.Role = rules.RoleUnchanged
 	default:
 		r.Role = rules.RoleUnknown
@@ -221,10 +223,10 @@ type Member struct {
 
 // MemberOf reads the roles of a member in the list that the API has of them. A
 // policy gives what its permission groups are called.
-func MemberOf(member jsondoc.Value) Member {
+func MemberOf(listed jsondoc.Value) Member {
 	var given roles
-	given.read(member.Get("roles"))
-	for policy := range member.Get("policies").All() {
+	given.read(listed.Get("roles"))
+	for policy := range listed.Get("policies").All() {
 		if !strings.EqualFold(policy.Get("access").Text(), "deny") {
 			given.read(policy.Get("permission_groups"))
 		}

@@ -14,17 +14,17 @@ import (
 // The kinds of verbs. A canonical action ends in a verb of its own, such as
 // "add" or "roll"; its kind is what rules without a row of their own go by.
 const (
-	verbCreate  = "create"
-	verbUpdate  = "update"
+	VerbCreate  = "create"
+	VerbUpdate  = "update"
 	VerbDelete  = "delete"
-	verbEnable  = "enable"
+	VerbEnable  = "enable"
 	verbDisable = "disable"
 	verbReset   = "reset"
-	verbRoll    = "roll"
+	VerbRoll    = "roll"
 	verbView    = "view"
 	verbLogin   = "login"
 	verbLogout  = "logout"
-	verbAccept  = "accept"
+	VerbAccept  = "accept"
 	verbDeploy  = "deploy"
 )
 
@@ -36,13 +36,13 @@ var verbs = []struct {
 	weak  bool
 	words string
 }{
-	{verbCreate, false, "create created creates creating insert inserted import imported"},
-	{verbCreate, false, "add added adds attach attached"},
-	{verbCreate, true, "invite invited"},
-	{verbCreate, true, "new issue issued scan"},
-	{verbUpdate, false, "update updated updates updating edit edited modify modified patch patched replace overwrite rename renamed"},
-	{verbUpdate, false, "change changed"},
-	{verbUpdate, true, "set put save"},
+	{VerbCreate, false, "create created creates creating insert inserted import imported"},
+	{VerbCreate, false, "add added adds attach attached"},
+	{VerbCreate, true, "invite invited"},
+	{VerbCreate, true, "new issue issued scan"},
+	{VerbUpdate, false, "update updated updates updating edit edited modify modified patch patched replace overwrite rename renamed"},
+	{VerbUpdate, false, "change changed"},
+	{VerbUpdate, true, "set put save"},
 	{VerbDelete, false, "delete deleted deletes deleting del destroy destroyed"},
 	{VerbDelete, false, "remove removed removes detach detached unset"},
 	{VerbDelete, false, "revoke revoked"},
@@ -50,24 +50,24 @@ var verbs = []struct {
 	{VerbDelete, false, "cancel cancelled canceled"},
 	{VerbDelete, false, "decline declined reject rejected"},
 	{VerbDelete, false, "purge purged"},
-	{verbEnable, false, "enable enabled activate activated enroll enrolled enrol"},
-	{verbEnable, false, "enforce enforced"},
-	{verbEnable, false, "expose exposed"},
-	{verbEnable, false, "unpause unpaused resume resumed"},
-	{verbEnable, true, "on start"},
+	{VerbEnable, false, "enable enabled activate activated enroll enrolled enrol"},
+	{VerbEnable, false, "enforce enforced"},
+	{VerbEnable, false, "expose exposed"},
+	{VerbEnable, false, "unpause unpaused resume resumed"},
+	{VerbEnable, true, "on start"},
 	{verbDisable, false, "disable disabled"},
 	{verbDisable, false, "deactivate deactivated suspend suspended unenroll unenrolled unenrol"},
 	{verbDisable, false, "pause paused"},
 	{verbDisable, true, "off stop"},
 	{verbReset, false, "reset"},
-	{verbRoll, false, "roll rolled"},
-	{verbRoll, false, "rotate rotated regenerate regenerated"},
+	{VerbRoll, false, "roll rolled"},
+	{VerbRoll, false, "rotate rotated regenerate regenerated"},
 	{verbView, false, "view viewed reveal revealed"},
 	{verbView, true, "read get"},
 	{verbView, true, "list show describe export download"},
 	{verbLogin, false, "login signin"},
 	{verbLogout, false, "logout signout"},
-	{verbAccept, false, "accept accepted"},
+	{VerbAccept, false, "accept accepted"},
 	{verbDeploy, false, "deploy deployed publish published"},
 }
 
@@ -114,18 +114,18 @@ type indexedSubject struct {
 	resource, action [][]byte
 	names            map[string]*naming
 	how              fit
-	order            order
+	rank             rank
 }
 
-func (x *index) fill(families []*family) {
+func (x *index) fill(list []*family) {
 	for _, row := range verbs {
-		list := strings.Fields(row.words)
-		for _, word := range list {
-			x.verbs[word] = verb{row.kind, list[0], row.weak}
+		forms := strings.Fields(row.words)
+		for _, word := range forms {
+			x.verbs[word] = verb{row.kind, forms[0], row.weak}
 		}
 	}
 	x.named(ActionUnknown)
-	for _, f := range families {
+	for _, f := range list {
 		for _, s := range f.subjects {
 			x.addSubject(s)
 		}
@@ -144,7 +144,7 @@ func (x *index) fill(families []*family) {
 			x.pairs[string(squashPair(nil, strings.TrimPrefix(p.resource, "*"), p.action))] = x.named(p.name)
 		}
 	}
-	slices.SortStableFunc(x.subjects, func(a, b indexedSubject) int { return cmp.Compare(a.order, b.order) })
+	slices.SortStableFunc(x.subjects, func(a, b indexedSubject) int { return cmp.Compare(a.rank, b.rank) })
 	for _, name := range slices.Sorted(maps.Keys(x.namings)) {
 		x.joints[name] = jointsOf(name)
 		// An entry may come with a canonical name for its action type.
@@ -156,9 +156,9 @@ func (x *index) fill(families []*family) {
 }
 
 func (x *index) addSubject(s subject) {
-	indexed := indexedSubject{patterns(s.resource), patterns(s.action), make(map[string]*naming), s.how, s.order}
-	for pair := range strings.FieldsSeq(s.verbs) {
-		kind, name, _ := strings.Cut(pair, "=")
+	indexed := indexedSubject{patterns(s.resource), patterns(s.action), make(map[string]*naming), s.how, s.rank}
+	for exception := range strings.FieldsSeq(s.verbs) {
+		kind, name, _ := strings.Cut(exception, "=")
 		indexed.names[kind] = x.named(name)
 	}
 	for _, row := range verbs {
@@ -245,11 +245,11 @@ func squash(b []byte, s string) []byte {
 // words appends s in lower case with one underscore between its words and two
 // at either end: "DNS record" and "dnsRecord" become "__dns_record__".
 func words(b []byte, s string) []byte {
-	const lower, upper, digit, other = 0, 1, 2, 3
+	const lower, upper, digit, mark = 0, 1, 2, 3
 	kind := func(i int) int {
 		switch {
 		case i >= len(s):
-			return other
+			return mark
 		case 'A' <= s[i] && s[i] <= 'Z':
 			return upper
 		case 'a' <= s[i] && s[i] <= 'z':
@@ -257,19 +257,19 @@ func words(b []byte, s string) []byte {
 		case '0' <= s[i] && s[i] <= '9':
 			return digit
 		}
-		return other
+		return mark
 	}
 	b = append(b, '_', '_')
 	start, pending := len(b), false
 	for i := range min(len(s), maxName) {
 		c, k := s[i], kind(i)
-		if k == other {
+		if k == mark {
 			pending = true
 			continue
 		}
 		// A word begins at the B of aB, of ABc and of 1Bc, but not of 1B.
 		if k == upper {
-			pending = pending || i > 0 && (kind(i-1) == lower || kind(i-1) != other && kind(i+1) == lower)
+			pending = pending || i > 0 && (kind(i-1) == lower || kind(i-1) != mark && kind(i+1) == lower)
 			c += 'a' - 'A'
 		}
 		if pending && len(b) > start {
@@ -284,16 +284,16 @@ func words(b []byte, s string) []byte {
 // nameOf finds the canonical action of an entry of the audit log: by its pair, by
 // its action type alone, by the words in either, and else by putting the two
 // together.
-func nameOf(resourceType, actionType, info string) naming {
+func nameOf(resourceType, actionType, actionInfo string) naming {
 	var buf [2*maxName + 1]byte
-	pair := squashPair(buf[:0], resourceType, actionType)
-	if n := known.pairs[string(pair)]; n != nil {
+	key := squashPair(buf[:0], resourceType, actionType)
+	if n := known.pairs[string(key)]; n != nil {
 		return *n
 	}
-	if n := known.pairs[string(pair[bytes.IndexByte(pair, '/'):])]; n != nil {
+	if n := known.pairs[string(key[bytes.IndexByte(key, '/'):])]; n != nil {
 		return *n
 	}
-	return nameByWords(resourceType, actionType, info)
+	return nameByWords(resourceType, actionType, actionInfo)
 }
 
 var (
@@ -304,8 +304,8 @@ var (
 )
 
 // nameByWords names what no published pair names.
-func nameByWords(resourceType, actionType, info string) naming {
-	resource, action := words(nil, resourceType), words(nil, cmp.Or(actionType, info))
+func nameByWords(resourceType, actionType, actionInfo string) naming {
+	resource, action := words(nil, resourceType), words(nil, cmp.Or(actionType, actionInfo))
 	if containsAny(resource, domainWords) || containsAny(action, domainWords) {
 		switch {
 		case containsAny(action, transferWords):
@@ -316,10 +316,10 @@ func nameByWords(resourceType, actionType, info string) naming {
 	}
 	v := findVerb(action)
 	if v.kind == "" {
-		v = findVerb(words(nil, info))
+		v = findVerb(words(nil, actionInfo))
 	}
 	if v.kind == "" && containsAny(action, roleWords) {
-		v.kind = verbUpdate
+		v.kind = VerbUpdate
 	}
 	if v.kind != "" {
 		for i := range known.subjects {
@@ -342,8 +342,8 @@ func (s *indexedSubject) fits(resource, action []byte) bool {
 	return containsAny(resource, s.resource) || containsAny(action, s.action)
 }
 
-func containsAny(name []byte, patterns [][]byte) bool {
-	for _, p := range patterns {
+func containsAny(name []byte, of [][]byte) bool {
+	for _, p := range of {
 		if bytes.Contains(name, p) {
 			return true
 		}
@@ -410,9 +410,9 @@ func joinName(resourceType string, resource, action []byte) string {
 // nameOfCall finds the canonical action of an entry of Audit Logs v2: by its
 // method and path, by what the API calls the operation, and else by the product
 // and the type of the resource.
-func nameOfCall(e *audit.Entry, route *naming) naming {
-	if route != nil {
-		return *route
+func nameOfCall(e *audit.Entry, byRoute *naming) naming {
+	if byRoute != nil {
+		return *byRoute
 	}
 	if n := nameOfOperation(e.ActionInfo); n != nil {
 		return *n
@@ -420,7 +420,7 @@ func nameOfCall(e *audit.Entry, route *naming) naming {
 	// What is below a thing may be what is done to it: ".../outgoing/disable".
 	if i := strings.LastIndexByte(e.ResourceType, '.'); i > 0 && e.Call.Method != "GET" && e.Call.Method != "DELETE" {
 		switch v := known.verbs[e.ResourceType[i+1:]]; v.kind {
-		case verbEnable, verbDisable, verbRoll, verbReset, VerbDelete, verbDeploy:
+		case VerbEnable, verbDisable, VerbRoll, verbReset, VerbDelete, verbDeploy:
 			return nameByWords(e.ResourceType[:i], e.ResourceType[i+1:], e.ActionInfo)
 		}
 	}

@@ -10,8 +10,8 @@ var gateway = family{
 	read:     (*review).readGateway,
 	pairs: []pair{
 		{"gateway.rule", "gateway_create", "gateway.rule.create"},
-		{"gateway.rule", "gateway_update", "gateway.rule.update"},
-		{"gateway.rule", "gateway_delete", "gateway.rule.delete"},
+		{"gateway.rule", "gateway_update", "gateway.rule.update"}, // derived, not published
+		{"gateway.rule", "gateway_delete", "gateway.rule.delete"}, // derived, not published
 		{"gateway.location", "gateway_create_location", "gateway.location.create"},
 		{"gateway.config", "gateway_update", "gateway.config.update"},
 	},
@@ -58,7 +58,7 @@ var tunnels = family{
 	subjects: []subject{
 		{"tunnel warp_connector", "token", "tunnel.token", "", both, within},
 		{"teamnet_route", "", "tunnel.route", "", either, within},
-		{"tunnel cfd_tunnel warp_connector", "tunnel", "tunnel", "", either, last},
+		{"tunnel cfd_tunnel warp_connector", "tunnel", "tunnel", "", either, leftover},
 	},
 	routes: []route{
 		{"GET", "/accounts/{account}/cfd_tunnel/{id}/token", "tunnel.token.view"},

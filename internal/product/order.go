@@ -19,22 +19,22 @@ func directionIn(order string, before, now jsondoc.Value) string {
 	if order == "" {
 		return ""
 	}
-	to, part, last := rankIn(order, now)
-	from, _, _ := rankIn(order, before)
+	to, part, safest := placeIn(order, now)
+	from, _, _ := placeIn(order, before)
 	switch {
 	case to < 0 || to == from:
 		return ""
 	case from >= 0 && to < from, from < 0 && part == 0:
 		return rules.Weaker
-	case from >= 0, part == last:
+	case from >= 0, part == safest:
 		return rules.Safer
 	}
 	return ""
 }
 
-// rankIn is where a value stands in an order, or -1, and in which of its parts,
-// of which the last is the safest.
-func rankIn(order string, v jsondoc.Value) (rank, part, last int) {
+// placeIn is where a value stands in an order, or -1, in which of its parts, and
+// which of these is the safest.
+func placeIn(order string, v jsondoc.Value) (place, part, safest int) {
 	text := v.Text()
 	switch {
 	case v.Kind() == jsondoc.Object:
@@ -50,22 +50,22 @@ func rankIn(order string, v jsondoc.Value) (rank, part, last int) {
 	case text == "true", text == "false":
 		text = map[string]string{"true": "on", "false": "off"}[text]
 	}
-	rank = -1
+	place = -1
 	i, bars := 0, strings.IndexByte(order, '|') >= 0
 	for name := range strings.SplitSeq(order, " ") {
 		switch {
 		case name == "|":
-			last++
+			safest++
 			continue
 		case !bars:
-			last = i
+			safest = i
 		}
 		if strings.EqualFold(name, text) {
-			rank, part = i, last
+			place, part = i, safest
 		}
 		i++
 	}
-	return rank, part, last
+	return place, part, safest
 }
 
 // reverse is the other direction.
@@ -99,7 +99,7 @@ var switches = map[string]string{
 // readSwitches tells what is switched off from what is switched on, of families
 // whose members are switches.
 func (r *review) readSwitches() {
-	if r.verb != verbUpdate || !r.family.switches {
+	if r.verb != VerbUpdate || !r.family.switches {
 		return
 	}
 	for i := range r.after {

@@ -75,9 +75,9 @@ type subject struct {
 	verbs string
 	// how says when the subject fits.
 	how fit
-	// order says how telling the words are. Subjects with more telling words are
+	// rank says how telling the words are. Subjects with more telling words are
 	// tried first.
-	order order
+	rank rank
 }
 
 // fit says when a subject fits an entry.
@@ -89,12 +89,12 @@ const (
 	bare              // the resource has one, and the action is a verb alone
 )
 
-// order is how telling the words of a subject are.
-type order int
+// rank is how telling the words of a subject are.
+type rank int
 
 const (
 	// exact words mean one thing wherever they stand.
-	exact order = iota
+	exact rank = iota
 	// named words are the name of a product, which may have words of others in
 	// it, such as "token", "rule" or "group".
 	named
@@ -105,8 +105,8 @@ const (
 	common
 	// vague words are used by many products.
 	vague
-	// last are subjects for what is left.
-	last
+	// leftover are subjects for what no other has words for.
+	leftover
 )
 
 // route is a path of the API and what a request to it does. Entries of Audit

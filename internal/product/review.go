@@ -35,27 +35,32 @@ type Facts struct {
 	// system and staff say that the actor is Cloudflare's own machinery, or a
 	// person at Cloudflare.
 	system, staff bool
+	// changes is the memory of Changes.
+	changes [maxChanges]ingest.FieldChange
 }
 
-// Understand finds out what an entry did. It never fails: what an entry does not
-// say stays empty. Of an entry of Audit Logs v2 it completes what the path of
-// the request says, and masks the secrets first, so that nothing behind it sees
-// them. Texts of f share the memory of the entry.
-func Understand(e *audit.Entry) Facts {
+// Understand finds out what an entry did and puts it into f. It never fails: what
+// an entry does not say stays empty. Of an entry of Audit Logs v2 it completes
+// what the path of the request says, and masks the secrets first, so that nothing
+// behind it sees them.
+//
+// Texts of f share the memory of the entry, and f.Changes is memory of f: whoever
+// keeps it for longer than f copies it.
+func Understand(e *audit.Entry, f *Facts) {
 	r := reviews.Get().(*review)
 	defer reviews.Put(r)
+	*f = Facts{}
+	r.Facts = f
 	r.begin(e)
 	r.look()
-	f := r.Facts
 	r.release()
-	return f
 }
 
 var reviews = sync.Pool{New: func() any { return new(review) }}
 
 // review is the work on one entry.
 type review struct {
-	Facts
+	*Facts
 	e *audit.Entry
 	// route is what the path of a request says, of entries of Audit Logs v2.
 	route routed
@@ -68,14 +73,14 @@ type review struct {
 	zoneIsTarget bool
 	// settled says that the texts before and after have been compared.
 	settled bool
-	changed [maxChanges]ingest.FieldChange
-	n       int
 	// rule is the members of a firewall rule, was and is are the rules of a list,
 	// and nested are the members of objects within others: memory to be used
 	// again.
 	rule    object
 	was, is []jsondoc.Value
 	nested  [maxDepth][2]object
+	// rulesBefore and rulesAfter are those of a ruleset: memory as well.
+	rulesBefore, rulesAfter []firewallControl
 }
 
 // object is the members of a JSON object in their order.
@@ -139,8 +144,9 @@ func (o object) text(keys ...string) string {
 
 // begin names what e did and takes its objects apart.
 func (r *review) begin(e *audit.Entry) {
-	r.e, r.Facts, r.route = e, Facts{}, routed{}
-	r.whole, r.zoneIsTarget, r.settled, r.n = false, false, false, 0
+	r.e, r.route = e, routed{}
+	r.whole, r.zoneIsTarget, r.settled = false, false, false
+	r.Changes = r.changes[:0]
 	r.before = r.before[:0]
 	switch {
 	case e.Undecodable && e.Call == nil:
@@ -191,8 +197,9 @@ func (r *review) beginActor() {
 
 // release forgets the entry, whose memory may be used again.
 func (r *review) release() {
-	r.e, r.Facts, r.route = nil, Facts{}, routed{}
-	clear(r.changed[:r.n])
+	r.e, r.Facts, r.route = nil, nil, routed{}
+	clear(r.rulesBefore)
+	clear(r.rulesAfter)
 }
 
 // text is the first of the keys that has some text in the resource after or
@@ -231,7 +238,6 @@ func (r *review) look() {
 		r.Target = redact.Masked
 	}
 	r.compare()
-	r.Changes = append([]ingest.FieldChange(nil), r.changed[:r.n]...)
 	r.say()
 }
 

@@ -12,7 +12,7 @@ import (
 
 // collection is what the methods do to the members of a collection.
 var collection = []struct{ method, verb string }{
-	{"POST", verbCreate}, {"PUT", verbUpdate}, {"PATCH", verbUpdate}, {"DELETE", VerbDelete}, {"GET", verbView},
+	{"POST", VerbCreate}, {"PUT", VerbUpdate}, {"PATCH", VerbUpdate}, {"DELETE", VerbDelete}, {"GET", verbView},
 }
 
 // scopes are what {scope} stands for.
@@ -25,12 +25,28 @@ const maxPath = 16
 type indexedRoute struct {
 	parts []string
 	name  *naming
+	// words are those of the paths that fit; see routed.
+	words string
 }
 
-// routeKey is what routes are looked up by: a method and a number of parts.
+// routeKey is what routes are looked up by: a method, a number of parts, and the
+// first part that names something of the API.
 type routeKey struct {
 	method string
 	parts  int
+	word   string
+}
+
+// keyOf is the key of a request or of a row.
+func keyOf(method string, parts []string) routeKey {
+	key := routeKey{method, len(parts), parts[0]}
+	switch {
+	case len(parts) > 2 && (parts[0] == "accounts" || parts[0] == "zones"):
+		key.word = parts[2]
+	case len(parts) > 1 && parts[0] == "user":
+		key.word = parts[1]
+	}
+	return key
 }
 
 // addRoutes adds the paths of a row, one for each scope and method.
@@ -50,7 +66,7 @@ func (x *index) addRoutes(r route) {
 			}
 			for _, c := range collection {
 				x.addRoute(c.method, path, r.name+"."+c.verb)
-				if c.verb != verbCreate {
+				if c.verb != VerbCreate {
 					x.addRoute(c.method, path+"/{id}", r.name+"."+c.verb)
 				}
 			}
@@ -60,8 +76,8 @@ func (x *index) addRoutes(r route) {
 
 func (x *index) addRoute(method, path, name string) {
 	parts := strings.Split(path[1:], "/")
-	key := routeKey{method, len(parts)}
-	x.routes[key] = append(x.routes[key], indexedRoute{parts, x.named(name)})
+	key := keyOf(method, parts)
+	x.routes[key] = append(x.routes[key], indexedRoute{parts, x.named(name), wordsOf(parts)})
 }
 
 // routed is what a method and a path say by themselves.
@@ -91,24 +107,26 @@ func findRoute(method, path string) routed {
 		if len(parts) == maxPath {
 			break
 		}
-		if plain, err := url.PathUnescape(part); err == nil {
-			part = plain
+		if strings.IndexByte(part, '%') >= 0 {
+			if plain, err := url.PathUnescape(part); err == nil {
+				part = plain
+			}
 		}
 		parts = append(parts, part)
 	}
-	for _, row := range known.routes[routeKey{method, len(parts)}] {
+	r.root(parts)
+	for _, row := range known.routes[keyOf(method, parts)] {
 		if row.fits(parts) {
-			r.name = row.name
+			r.name, r.words = row.name, row.words
 			for i, part := range row.parts {
 				if part[0] == '{' {
 					r.put(part[1:len(part)-1], parts[i])
-					parts[i] = "" // it is no word
 				}
 			}
-			break
+			return r
 		}
 	}
-	r.below(parts)
+	r.words = wordsOf(parts)
 	return r
 }
 
@@ -134,36 +152,47 @@ func (r *routed) put(name, part string) {
 	}
 }
 
-// below fills in what a path says even where no row fits.
-func (r *routed) below(parts []string) {
-	root := parts[0]
-	switch root {
+// root notes whose path it is, whether a row fits or not.
+func (r *routed) root(parts []string) {
+	switch parts[0] {
 	case "accounts":
 		if len(parts) > 1 {
-			r.account, parts = cmp.Or(r.account, parts[1]), parts[2:]
+			r.account = parts[1]
 		}
 	case "zones":
 		if len(parts) > 1 {
-			r.zone, parts = cmp.Or(r.zone, parts[1]), parts[2:]
+			r.zone = parts[1]
 		}
 	case "user", "memberships":
 		r.user = true
-		if len(parts) > 1 && parts[0] == "user" {
-			parts = parts[1:]
-		}
 	}
+}
+
+// wordsOf are the parts of a path, or of a row, that are no ids, joined by dots.
+func wordsOf(parts []string) string {
+	root := parts[0]
+	switch {
+	case (root == "accounts" || root == "zones") && len(parts) > 1:
+		parts = parts[2:]
+	case root == "user" && len(parts) > 1:
+		parts = parts[1:]
+	}
+	var b []byte
 	for _, part := range parts {
 		if isWord(part) {
-			r.words += "." + part
+			b = append(append(b, '.'), part...)
 		}
 	}
-	r.words = cmp.Or(strings.TrimPrefix(r.words, "."), root)
+	if len(b) == 0 {
+		return root
+	}
+	return string(b[1:])
 }
 
 // isWord reports whether a part of a path names something of the API, as far as
 // can be told, rather than something of the account.
 func isWord(part string) bool {
-	return part != "" && len(part) <= 40 && (len(part) <= 3 || !strings.ContainsAny(part, "0123456789.:%@ "))
+	return part != "" && part[0] != '{' && len(part) <= 40 && (len(part) <= 3 || !strings.ContainsAny(part, "0123456789.:%@ "))
 }
 
 // verbOfMethod is the type of an action where the entry does not say it.
@@ -229,22 +258,22 @@ const maxCopied = 4096
 // was asked for, because an answer repeats all that stayed as it was. The other
 // body lends the metadata what the resource does not say.
 func (r *review) bodies() {
-	e, route := r.e, &r.route
+	e, path := r.e, &r.route
 	request := firstOf(audit.Unwrapped(e.Call.Request))
 	result := firstOf(resultOf(audit.Unwrapped(e.Call.Response)))
-	e.ResourceID = cmp.Or(route.id, e.ResourceID, textOf(result, "id", "uuid"))
+	e.ResourceID = cmp.Or(path.id, e.ResourceID, textOf(result, "id", "uuid"))
 
-	isRuleset := strings.Contains(route.words, "rulesets")
-	part := isRuleset && strings.HasSuffix(route.words, "rules") && e.Call.Method != "GET"
+	isRuleset := strings.Contains(path.words, "rulesets")
+	part := isRuleset && strings.HasSuffix(path.words, "rules") && e.Call.Method != "GET"
 	r.whole = isRuleset && e.Call.Method == "PUT" && !part
-	after, other := request, result
+	after, lender := request, result
 	described := ""
 	switch {
 	case part:
-		described, other = ruleName(result, route.id), jsondoc.Value{}
-	case e.Call.Method == "POST" && !route.is("zone.cache.purge"), route.begins("member."), !hasMembers(request):
+		described, lender = ruleName(result, path.id), jsondoc.Value{}
+	case e.Call.Method == "POST" && !path.is("zone.cache.purge"), path.begins("member."), !hasMembers(request):
 		if hasMembers(result) {
-			after, other = result, request
+			after, lender = result, request
 		}
 	}
 	if after.Kind() != jsondoc.Object {
@@ -257,26 +286,26 @@ func (r *review) bodies() {
 	}
 
 	r.meta = r.meta[:0]
-	if isRuleset || strings.Contains(route.words, "access_rules") {
+	if isRuleset || strings.Contains(path.words, "access_rules") {
 		kind := "zone"
-		if route.zone == "" {
+		if path.zone == "" {
 			kind = "root"
 		}
 		r.addMeta("kind", kind)
 		r.addMeta("phase", result.Get("phase").Text())
 	}
-	zoneID, zoneName := cmp.Or(e.Call.ZoneID, route.zone), e.Call.ZoneName
-	if route.words == "zones" || route.is("zone.create") {
+	zoneID, zoneName := cmp.Or(e.Call.ZoneID, path.zone), e.Call.ZoneName
+	if path.words == "zones" || path.is("zone.create") {
 		zoneName = cmp.Or(zoneName, result.Get("name").Text(), request.Get("name").Text())
 		zoneID = cmp.Or(zoneID, result.Get("id").Text())
 	}
-	for i := 0; i+1 < len(route.more); i += 2 {
-		r.addMeta(route.more[i], route.more[i+1])
+	for i := 0; i+1 < len(path.more); i += 2 {
+		r.addMeta(path.more[i], path.more[i+1])
 	}
 	r.addMeta("zone_id", zoneID)
 	r.addMeta("zone_name", zoneName)
-	for m := range other.All() {
-		if other.Kind() == jsondoc.Object && m.Len() <= maxCopied && !r.after.has(m.Name()) && len(r.meta) < maxMembers {
+	for m := range lender.All() {
+		if lender.Kind() == jsondoc.Object && m.Len() <= maxCopied && !r.after.has(m.Name()) && len(r.meta) < maxMembers {
 			r.meta = append(r.meta, member{m.Name(), m})
 		}
 	}
@@ -312,9 +341,9 @@ func firstOf(body jsondoc.Value) jsondoc.Value {
 }
 
 // textOf is the first of the members of an object that has some text.
-func textOf(object jsondoc.Value, keys ...string) string {
+func textOf(body jsondoc.Value, keys ...string) string {
 	for _, key := range keys {
-		if text := object.Get(key).Text(); text != "" {
+		if text := body.Get(key).Text(); text != "" {
 			return text
 		}
 	}

@@ -34,9 +34,9 @@ var buckets = family{
 		{"PUT", "/accounts/{account}/r2/buckets/{id}/cors", "r2.bucket.cors.update"},
 		{"DELETE", "/accounts/{account}/r2/buckets/{id}/cors", "r2.bucket.cors.delete"},
 		{"PUT", "/accounts/{account}/r2/buckets/{id}/lifecycle", "r2.bucket.lifecycle.update"},
-		{"DELETE", "/accounts/{account}/r2/buckets/{id}/lifecycle", "r2.bucket.lifecycle.delete"},
-		{"PUT", "/accounts/{account}/r2/buckets/{id}/encryption", "r2.bucket.encryption.update"},
-		{"DELETE", "/accounts/{account}/r2/buckets/{id}/encryption", "r2.bucket.encryption.delete"},
+		{"DELETE", "/accounts/{account}/r2/buckets/{id}/lifecycle", "r2.bucket.lifecycle.delete"},   // derived, not published
+		{"PUT", "/accounts/{account}/r2/buckets/{id}/encryption", "r2.bucket.encryption.update"},    // derived, not published
+		{"DELETE", "/accounts/{account}/r2/buckets/{id}/encryption", "r2.bucket.encryption.delete"}, // derived, not published
 		{"PUT", "/accounts/{account}/r2/buckets/{id}/domains/custom/{domain}", "r2.bucket.domain.update"},
 		{"PUT", "/accounts/{account}/r2/buckets/{id}/lock", "r2.bucket.lock.update"},
 		{"PUT", "/accounts/{account}/r2/buckets/{id}/sippy", "r2.bucket.migration.update"},
@@ -92,7 +92,7 @@ var stores = family{
 		{"d1.database", "create", "d1.database.create"},
 		{"d1.database", "update", "d1.database.update"},
 		{"d1.database", "delete", "d1.database.delete"},
-		{"d1.database", "export", "d1.database.export"},
+		{"d1.database", "export", "d1.database.export"}, // derived, not published
 		{"ai_gateway.gateway", "create", "ai_gateway.gateway.create"},
 		{"ai_gateway.gateway", "update", "ai_gateway.gateway.update"},
 		{"ai_gateway.gateway", "delete", "ai_gateway.gateway.delete"},

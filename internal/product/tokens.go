@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/aisoc/cloudflareaudit/internal/jsondoc"
+	"github.com/aisoc/cloudflareaudit/internal/redact"
+	"github.com/aisoc/cloudflareaudit/internal/text"
 	"github.com/aisoc/cloudflareaudit/rules"
 )
 
@@ -15,10 +17,11 @@ var tokens = family{
 	read:        (*review).readToken,
 	pairs: []pair{
 		{"*", "token_create", "api_token.create"},
-		{"*", "token_update", "api_token.update"},
+		{"*", "token_update", "api_token.update"}, // derived, not published
 		{"*", "token_roll", "api_token.roll"},
-		{"tokens.value", "update", "api_token.roll"},
+		{"tokens.value", "update", "api_token.roll"}, // derived, not published
 		{"*", "token_revoke", "api_token.revoke"},
+		// An "API key" is always the Global API key of a user.
 		{"*", "API_key_view", "api_key.view"},
 		{"*", "API_key_created", "api_key.create"},
 		{"*", "rotate_API_key", "api_key.rotate"},
@@ -38,8 +41,8 @@ var tokens = family{
 		{"DELETE", "{scope}/tokens/{id}", "api_token.revoke"},
 		{"GET", "{scope}/tokens", "api_token.view"},
 		{"GET", "{scope}/tokens/{id}", "api_token.view"},
-		{"GET POST", "/user/api_key", "api_key.view"},
-		{"PUT", "/user/api_key", "api_key.rotate"},
+		{"GET POST", "/user/api_key", "api_key.view"}, // derived, not published
+		{"PUT", "/user/api_key", "api_key.rotate"},    // derived, not published
 	},
 	joints: []joint{
 		{actions: oneOf{"api_token.create"}, title: "API token created[: {target}]", techniques: oneOf{"T1098.001"}},
@@ -173,8 +176,8 @@ var broadPermissions = []string{
 	"dns write",
 }
 
-// ManyPermissions is how many permission groups make a token a broad one.
-const ManyPermissions = 10
+// manyPermissions is how many permission groups make a token a broad one.
+const manyPermissions = 10
 
 // ScopeOf tells how much a token may do from its policies, or from a list of
 // its permissions: rules.ScopeBroad, ScopeNarrow or ScopeUnknown.
@@ -182,7 +185,7 @@ func ScopeOf(v jsondoc.Value) string {
 	var s tokenScope
 	s.read(v, 0)
 	switch {
-	case s.broad, s.groups >= ManyPermissions, s.account && (s.writes || s.groups == 0):
+	case s.broad, s.groups >= manyPermissions, s.account && (s.writes || s.groups == 0):
 		return rules.ScopeBroad
 	case s.groups > 0, s.resources > 0:
 		return rules.ScopeNarrow
@@ -253,3 +256,21 @@ func isBroad(resource string) bool {
 	}
 	return false
 }
+
+// PermissionsIn names the permissions that the policies of a token give.
+func PermissionsIn(policies jsondoc.Value) string {
+	var names []string
+	for policy := range policies.All() {
+		if strings.EqualFold(policy.Get("effect").Text(), "deny") {
+			continue
+		}
+		names = append(names, redact.Policy{}.Shown("", policy.Get("permission_groups")))
+		if len(names) == manyPermissions {
+			break
+		}
+	}
+	return text.OneLine(strings.Join(names, ", "), maxPermissions)
+}
+
+// maxPermissions bounds the text of PermissionsIn, in bytes.
+const maxPermissions = 256

@@ -14,13 +14,13 @@ var workers = family{
 		{"*", "script_create", "worker.script.create"},
 		{"*", "script_update", "worker.script.update"},
 		{"*", "script_deploy", "worker.script.deploy"},
-		{"*", "script_delete", "worker.script.delete"},
+		{"*", "script_delete", "worker.script.delete"}, // derived, not published
 		{"*", "script_on_subdomain", "worker.script.expose"},
-		{"workers.scripts.subdomain", "create", "worker.script.expose"},
+		{"workers.scripts.subdomain", "create", "worker.script.expose"}, // derived, not published
 		{"*", "script_schedules", "worker.script.schedule"},
 		{"*", "patch_settings", "worker.script.settings.update"},
 		{"*", "route_create", "worker.route.create"},
-		{"*", "route_update", "worker.route.update"},
+		{"*", "route_update", "worker.route.update"}, // derived, not published
 		{"*", "route_delete", "worker.route.delete"},
 	},
 	subjects: []subject{
@@ -32,8 +32,9 @@ var workers = family{
 	},
 	routes: []route{
 		{"*", "/zones/{zone}/workers/routes", "worker.route"},
-		{"*", "/zones/{zone}/workers/filters", "worker.route"},
+		{"*", "/zones/{zone}/workers/filters", "worker.route"}, // since replaced by a newer path
 		{"*", "/accounts/{account}/workers/domains", "worker.domain"},
+		// A PUT of a script creates it or replaces its code.
 		{"PUT", "/accounts/{account}/workers/scripts/{id}", "worker.script.update"},
 		{"PUT", "/accounts/{account}/workers/scripts/{id}/content", "worker.script.update"},
 		{"DELETE", "/accounts/{account}/workers/scripts/{id}", "worker.script.delete"},
@@ -52,8 +53,8 @@ var workers = family{
 		{"POST", "/accounts/{account}/workers/scripts/{id}/tails", "worker.script.tail.create"},
 		{"DELETE", "/accounts/{account}/workers/scripts/{id}/tails/{tail}", "worker.script.tail.delete"},
 		{"POST", "/accounts/{account}/workers/scripts/{id}/assets-upload-session", "worker.script.upload.create"},
-		{"PUT", "/accounts/{account}/workers/services/{id}/environments/{environment}/content", "worker.script.update"},
-		{"PATCH", "/accounts/{account}/workers/services/{id}/environments/{environment}/settings", "worker.script.settings.update"},
+		{"PUT", "/accounts/{account}/workers/services/{id}/environments/{environment}/content", "worker.script.update"},             // since replaced by a newer path
+		{"PATCH", "/accounts/{account}/workers/services/{id}/environments/{environment}/settings", "worker.script.settings.update"}, // since replaced by a newer path
 		{"PUT", "/accounts/{account}/workers/dispatch/namespaces/{namespace}/scripts/{id}", "worker.script.update"},
 		{"PUT", "/accounts/{account}/workers/dispatch/namespaces/{namespace}/scripts/{id}/content", "worker.script.update"},
 		{"PUT", "/accounts/{account}/workers/dispatch/namespaces/{namespace}/scripts/{id}/secrets", "worker.script.settings.update"},

@@ -14,17 +14,18 @@ var zones = family{
 	plainValues: true,
 	read:        (*review).readZone,
 	pairs: []pair{
+		// The account is the resource when a zone is added to it.
 		{"account", "add", "zone.create"},
 		{"account", "pending", "zone.pending"},
 		{"zone", "delete", "zone.delete"},
 		{"zone", "purge", "zone.cache.purge"},
-		{"purge_cache", "create", "zone.cache.purge"},
+		{"purge_cache", "create", "zone.cache.purge"}, // derived, not published
 		{"zone", "change_setting", "zone.settings.update"},
-		{"zone", "patch_settings", "zone.settings.update"},
+		{"zone", "patch_settings", "zone.settings.update"}, // derived, not published
 		{"zone", "tls_settings_deployed", "zone.tls_settings.deploy"},
-		{"pagerule", "create", "zone.pagerule.create"},
+		{"pagerule", "create", "zone.pagerule.create"}, // derived, not published
 		{"pagerule", "update", "zone.pagerule.update"},
-		{"pagerule", "delete", "zone.pagerule.delete"},
+		{"pagerule", "delete", "zone.pagerule.delete"}, // derived, not published
 	},
 	subjects: []subject{
 		{"registrar domain", "auth_code authcode", "registrar.auth_code", "", both, named},
@@ -34,7 +35,7 @@ var zones = family{
 		{"^setting zone_setting", "zone_setting", "zone.settings", "view=zone.settings.read", either, common},
 		{"^zone$ ^zones$", "setting", "zone.settings", "view=zone.settings.read", both, common},
 		{"^registrar ^domain$ ^domains$", "", "registrar.domain", "", either, common},
-		{"^zone$ ^zones$", "", "zone", "disable=zone.pause enable=zone.unpause", bare, last},
+		{"^zone$ ^zones$", "", "zone", "disable=zone.pause enable=zone.unpause", bare, leftover},
 	},
 	routes: []route{
 		{"POST", "/zones", "zone.create"},
@@ -43,9 +44,9 @@ var zones = family{
 		{"GET", "/zones", "zone.view"},
 		{"GET", "/zones/{zone}", "zone.view"},
 		{"POST", "/zones/{zone}/purge_cache", "zone.cache.purge"},
-		{"PUT PATCH", "/zones/{zone}/settings", "zone.settings.update"},
+		{"PUT PATCH", "/zones/{zone}/settings", "zone.settings.update"}, // since replaced by a newer path
 		{"PUT PATCH", "/zones/{zone}/settings/{setting}", "zone.settings.update"},
-		{"GET", "/zones/{zone}/settings", "zone.settings.read"},
+		{"GET", "/zones/{zone}/settings", "zone.settings.read"}, // since replaced by a newer path
 		{"GET", "/zones/{zone}/settings/{setting}", "zone.settings.read"},
 		{"PUT PATCH", "/zones/{zone}/hostnames/settings/{setting}/{id}", "zone.settings.update"},
 		{"PATCH", "/zones/{zone}/ssl/universal/settings", "zone.settings.update"},
@@ -60,8 +61,8 @@ var zones = family{
 		{"PUT", "/zones/{zone}/custom_hostnames/fallback_origin", "zone.fallback_origin.update"},
 		{"DELETE", "/zones/{zone}/custom_hostnames/fallback_origin", "zone.fallback_origin.delete"},
 		{"PUT PATCH", "/accounts/{account}/registrar/domains/{id}", "registrar.domain.update"},
-		{"GET POST", "/accounts/{account}/registrar/domains/{id}/auth_code", "registrar.auth_code.view"},
-		{"POST PUT", "/accounts/{account}/registrar/domains/{id}/transfer_out", "zone.transfer_out"},
+		{"GET POST", "/accounts/{account}/registrar/domains/{id}/auth_code", "registrar.auth_code.view"}, // derived, not published
+		{"POST PUT", "/accounts/{account}/registrar/domains/{id}/transfer_out", "zone.transfer_out"},     // derived, not published
 	},
 	names: oneOf{"zone.transfer_out", "registrar.domain.unlock", "registrar.domain.lock"},
 	joints: []joint{

@@ -12,7 +12,7 @@ const (
 	// originKey begins the key of the Origin CA, which is at least 40 bytes long.
 	originKey, originKeyLength = "v1.0-", 40
 	// pemBlock begins a PEM block in base64, and pemCertificate one that is a
-	// certificate, which everybody may see.
+	// certificate, which is public.
 	pemBlock, pemCertificate = "LS0tLS1CRUdJTi", "LS0tLS1CRUdJTiBDRVJU"
 	// webToken begins a JSON web token, or the token of a tunnel: a brace and a
 	// quote in base64.
@@ -27,7 +27,8 @@ var prefixesInTexts = newWords(texts(tokenPrefixes))
 // text, in any case.
 func HasTokenPrefix(text string) bool { return prefixesInTexts.in(text) }
 
-// HoldsSecret reports whether a text by its form is a secret or has one in it.
+// HoldsSecret reports whether a text is a secret or has one in it, judged by its
+// form.
 func HoldsSecret(text string) bool {
 	switch {
 	case strings.Contains(text, privateKey), isAuthorization(text), prefixesInTexts.in(text):
@@ -63,8 +64,8 @@ func holdsWebToken(text string) bool {
 
 func isAlnum(c byte) bool { return '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z' }
 
-// isAuthorization reports whether a text is the value of a header that proves
-// who sends it, rather than words that begin as one.
+// isAuthorization reports whether a text is the value of an Authorization header,
+// rather than a sentence that begins like one.
 func isAuthorization(s string) bool {
 	if !mayBeAuthorization(s) {
 		return false

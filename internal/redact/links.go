@@ -36,7 +36,7 @@ func parameter(part string) (shown string, secret bool) {
 	name, text, _ := strings.Cut(part, "=")
 	plainName, err1 := url.QueryUnescape(name)
 	plain, err2 := url.QueryUnescape(text)
-	if err1 == nil && err2 == nil && !IsSecretName(plainName) && !isSignature(plainName) && !HoldsSecret(plain) && !HoldsSecret(plainName) && !hasPassword(plain) {
+	if err1 == nil && err2 == nil && !isSecretMember(plainName) && !isSignature(plainName) && !HoldsSecret(plain) && !HoldsSecret(plainName) && !hasPassword(plain) {
 		return part, false
 	}
 	if err1 == nil && !HoldsSecret(plainName) && text != "" {

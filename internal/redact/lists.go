@@ -1,11 +1,9 @@
 package redact
 
-// The lists in this file say what a secret is called, looks like and where it
-// leads. To know one more is to add a row. Texts are in lower case unless it
-// says otherwise.
+// This file lists the names, forms and addresses of secrets. To cover another
+// one, add a row. Texts are in lower case unless the list says otherwise.
 
-// row is a text to recognise something by, and an example that is recognised
-// only because of it.
+// row is a text to recognise something by, and an example of it.
 type row struct{ text, example string }
 
 // texts are the texts of lists.
@@ -51,19 +49,19 @@ var (
 	secretNames = []row{{"cookie", "Cookie"}}
 )
 
-// A member with a hyphen in its name is a header. It proves who sends it when
-// its name, in any case, has one of headerParts in it or ends in one of
+// A member with a hyphen in its name is a header. It authenticates its sender
+// when its name, in any case, has one of headerParts in it or ends in one of
 // headerEnds.
 var (
 	headerParts = []row{{"-auth", "X-Origin-Auth"}, {"auth-", "X-Auth-Email"}}
 	headerEnds  = []row{{"-verify", "X-Origin-Verify"}, {"-cookie", "Set-Cookie"}}
 )
 
-// plainHeaders, in any case, say nothing secret wherever they are sent.
+// plainHeaders are headers that are never secret, in any case.
 var plainHeaders = []row{{"accept", "Accept"}, {"content-type", "Content-Type"}, {"host", "Host"}, {"user-agent", "User-Agent"}}
 
-// openEnds are the ends of names of what everybody may know of a secret, in this
-// case. What an address holds is looked at by itself.
+// openEnds end the names of members that describe a secret and are public, such
+// as its id. Case matters. The content of addresses is checked separately.
 var openEnds = []row{
 	{"_name", "token_name"}, {"_tag", "key_tag"}, {"_id", "token_id"}, {"_uuid", "key_uuid"},
 	{"_status", "token_status"}, {"_type", "key_type"}, {"_on", "token_expires_on"}, {"_at", "last_key_rotation_at"},
@@ -75,9 +73,9 @@ var openEnds = []row{
 	{"KeyId", "accessKeyId"}, {"KeyName", "apiKeyName"}, {"TokenId", "serviceTokenId"}, {"TokenName", "apiTokenName"},
 }
 
-// A name that has a word of secrets in it is harmless when it has one of
-// harmlessParts in it, ends in one of harmlessEnds, or begins with one of
-// harmlessBeginnings, in any case.
+// A name with one of secretWords in it is harmless when, in any case, it has one
+// of harmlessParts in it, ends in one of harmlessEnds, or begins with one of
+// harmlessBeginnings.
 var (
 	harmlessParts = []row{{"public", "public_key"}}
 	harmlessEnds  = []row{{"token_hash", "token_hash"}}
@@ -85,15 +83,15 @@ var (
 	harmlessBeginnings = []row{{"com.cloudflare.", "com.cloudflare.api.account.token"}, {"cache_key", "cache_key_fields"}}
 )
 
-// A parameter of an address signs it when its name, in any case, is one of
-// signatureNames or ends in one of signatureEnds.
+// A parameter is the signature of its address when its name, in any case, is one
+// of signatureNames or ends in one of signatureEnds.
 var (
 	signatureNames = []row{{"sig", "sig"}}
 	signatureEnds  = []row{{"signature", "X-Amz-Signature"}}
 )
 
-// tokenPrefixes are those of Cloudflare's own credentials, and of others that
-// are often kept there. A text that has one in it, in any case, is a secret.
+// tokenPrefixes begin Cloudflare's own credentials and others that users often
+// keep there. A text with one of them in it, in any case, is a secret.
 var tokenPrefixes = []row{
 	{"cfat_", "cfat_open-sesame"}, {"cfut_", "cfut_open-sesame"}, {"cfk_", "cfk_open-sesame"},
 	{"ghp_", "ghp_open-sesame"}, {"gho_", "gho_open-sesame"}, {"ghs_", "ghs_open-sesame"}, {"github_pat_", "github_pat_open-sesame"},
@@ -102,12 +100,12 @@ var tokenPrefixes = []row{
 	{"sk_live_", "sk_live_open-sesame"}, {"rk_live_", "rk_live_open-sesame"}, {"whsec_", "whsec_open-sesame"},
 }
 
-// schemes are what the value of a header that proves who sends it begins with,
-// in any case.
+// schemes begin the value of an Authorization header, in any case: a word and a
+// space.
 var schemes = []row{{"bearer ", "Bearer open-sesame-1"}, {"basic ", "Basic b3Blbi1zZXNhbWUtMQ=="}}
 
-// passwordEnds are what the name of a password ends in, in any case, where a
-// text assigns it as connection strings do.
+// passwordEnds end the names to which connection strings assign a password, in
+// any case.
 var passwordEnds = []row{
 	{"password", "Server=db;User Id=x;Password=open;"}, {"pwd", "Server=db;Uid=x;Pwd=open;"},
 	{"accountkey", "DefaultEndpointsProtocol=https;AccountKey=open;"}, {"sharedaccesskey", "Endpoint=x;SharedAccessKey=open;"},

@@ -16,13 +16,13 @@ var lists = []struct {
 	// covers reports whether a row makes another one needless.
 	covers func(text, other string) bool
 }{
-	{"secretWords", secretWords, IsSecretName, isWithin},
-	{"secretEnds", secretEnds, IsSecretName, nil},
-	{"secretNames", secretNames, IsSecretName, nil},
-	{"headerParts", headerParts, IsSecretName, nil},
-	{"headerEnds", headerEnds, IsSecretName, nil},
+	{"secretWords", secretWords, isSecretMember, isWithin},
+	{"secretEnds", secretEnds, isSecretMember, nil},
+	{"secretNames", secretNames, isSecretMember, nil},
+	{"headerParts", headerParts, isSecretMember, nil},
+	{"headerEnds", headerEnds, isSecretMember, nil},
 	{"plainHeaders", plainHeaders, isPlainHeader, nil},
-	{"openEnds", openEnds, func(s string) bool { return isOpenEnd(s) && !IsSecretName(s) }, isEndOf},
+	{"openEnds", openEnds, func(s string) bool { return isOpenEnd(s) && !isSecretMember(s) }, isEndOf},
 	{"harmlessParts", harmlessParts, isHarmless, nil},
 	{"harmlessEnds", harmlessEnds, isHarmless, nil},
 	{"harmlessBeginnings", harmlessBeginnings, isHarmless, nil},
@@ -42,7 +42,9 @@ func isWithin(text, other string) bool { return strings.Contains(other, text) }
 func isEndOf(text, other string) bool { return strings.HasSuffix(other, text) }
 
 // isHarmless reports whether a name has a word of secrets in it and is none.
-func isHarmless(name string) bool { return wordsInNames.in(name) && !isOpenEnd(name) && !IsSecretName(name) }
+func isHarmless(name string) bool {
+	return wordsInNames.in(name) && !isOpenEnd(name) && !isSecretMember(name)
+}
 
 func TestLists_TheExampleOfEachRowIsRecognised(t *testing.T) {
 	t.Parallel()

@@ -9,28 +9,28 @@ import (
 )
 
 var (
-	// wordsInNames are looked for in names, and signsInNames are what stands in
-	// every name that IsSecretName accepts, unless letters outside ASCII count as
-	// one of ASCII.
+	// wordsInNames is secretWords. One of signsInNames stands in every name of a
+	// secret, except in those with a letter that only lower case makes ASCII.
 	wordsInNames = newWords(texts(secretWords))
 	signsInNames = newWords(texts(secretWords, secretEnds, secretNames, headerParts, headerEnds))
 )
 
-// isSecretName reports whether a member whose name has a class is a secret.
+// isSecretName is isSecretMember for a name whose class is known.
 func (m *masker) isSecretName(name string, class jsondoc.Class) bool {
 	if class&jsondoc.Wide == 0 && class&jsondoc.Escape == 0 && !m.thorough && !signsInNames.in(name) {
 		return false
 	}
-	return isSecretNameExactly(name)
+	return matchesSecretName(name)
 }
 
-// IsSecretName reports whether a member by its name holds a secret, rather than
-// what everybody may know of one.
-func IsSecretName(name string) bool {
-	return (signsInNames.in(name) || !text.IsASCII(name)) && isSecretNameExactly(name)
+// isSecretMember reports whether a member holds a secret, judged by its name,
+// rather than something public about one.
+func isSecretMember(name string) bool {
+	return (signsInNames.in(name) || !text.IsASCII(name)) && matchesSecretName(name)
 }
 
-func isSecretNameExactly(name string) bool {
+// matchesSecretName matches a name against the lists.
+func matchesSecretName(name string) bool {
 	lower := strings.ToLower(name)
 	switch {
 	case isSecretHeader(lower):
@@ -41,12 +41,11 @@ func isSecretNameExactly(name string) bool {
 	return !contains(lower, harmlessParts) && !hasSuffix(lower, harmlessEnds) && !hasPrefix(lower, harmlessBeginnings)
 }
 
-// isOpenEnd reports whether a name by its end is that of what everybody may
-// know.
+// isOpenEnd reports whether the end of a name says that the member is public.
 func isOpenEnd(name string) bool { return hasSuffix(name, openEnds) }
 
-// isSecretHeader reports whether a header by its name, in lower case, proves who
-// sends it.
+// isSecretHeader reports whether a header authenticates its sender, judged by its
+// name in lower case.
 func isSecretHeader(name string) bool {
 	return strings.IndexByte(name, '-') >= 0 && (contains(name, headerParts) || hasSuffix(name, headerEnds))
 }
@@ -54,13 +53,13 @@ func isSecretHeader(name string) bool {
 // isHeaders reports whether the members of a member with this name are headers.
 func isHeaders(name string) bool { return name == "header" || name == "headers" }
 
-// isPlainHeader reports whether a header by its name says nothing secret.
+// isPlainHeader reports whether a header is never secret.
 func isPlainHeader(name string) bool {
 	lower := strings.ToLower(name)
 	return slices.ContainsFunc(plainHeaders, func(r row) bool { return lower == r.text })
 }
 
-// isSignature reports whether a parameter of an address by its name signs it.
+// isSignature reports whether a parameter is the signature of its address.
 func isSignature(name string) bool {
 	return slices.ContainsFunc(signatureNames, func(r row) bool { return strings.EqualFold(name, r.text) }) ||
 		hasSuffix(strings.ToLower(name), signatureEnds)
@@ -71,7 +70,7 @@ func IsValue(name string) bool { return name == "value" || name == "text" || nam
 
 // isHidden reports whether a member of a text that cannot be read as JSON may be
 // a secret.
-func isHidden(name string) bool { return name == "value" || name == "text" || IsSecretName(name) }
+func isHidden(name string) bool { return name == "value" || name == "text" || isSecretMember(name) }
 
 func hasSuffix(s string, rows []row) bool {
 	for i := range rows {

@@ -2,14 +2,13 @@
 // shown of them elsewhere.
 //
 // A secret is recognised in three ways: by the name of the member that holds it,
-// by its form wherever it stands, and as a part of an address. What those names,
-// forms and addresses are is data, see lists.go. What else may be a secret
-// depends on what an entry is about, which only the caller knows: a [Policy]
-// says it.
+// by its form wherever it stands, and as a part of an address. The names, forms
+// and addresses are data, in lists.go. Whether other values may be secrets
+// depends on what the entry is about. Only the caller knows that, and says so
+// with a [Policy].
 //
-// [Entry] works on the table of an entry and replaces values in it, so that an
-// entry without secrets, as most are, costs one look at its names and texts and
-// no memory. sieve.go is the reason that the look is a short one.
+// [Entry] replaces values in the table of an entry. Most entries have no secret;
+// the sieve in sieve.go recognises them in one scan without allocating.
 package redact
 
 import (
@@ -30,9 +29,9 @@ const (
 	maxShown = 256
 )
 
-// Policy says what may be a secret in an entry because of what the entry is
-// about. The zero Policy is that of an entry whose values are settings or
-// records; for an entry that is not understood, see [Unknown].
+// Policy says which values of an entry may be secrets because of what the entry
+// is about. The zero Policy is for entries whose values are settings or records;
+// [Unknown] is for entries that are not understood.
 type Policy struct {
 	// Values says that a member called "value" or "text" may be a secret, and so
 	// may a body that is a text.
@@ -46,23 +45,24 @@ type Policy struct {
 	BareTexts bool
 }
 
-// Unknown is the policy for an entry of which it is not known what it is about.
+// Unknown is the policy for an entry that is not understood.
 var Unknown = Policy{Values: true, Addresses: true}
 
 // Entry masks the secrets in the entry that doc holds, of the log api (audit.V1
 // or audit.V2), by replacing values in doc. It returns how many values it
 // masked.
 //
-// The members that say who did what, when and to what are left alone.
+// It leaves the members alone that say who did what, when and to which resource,
+// and an entry of the audit log that is no object.
 func Entry(doc *jsondoc.Doc, api string, p Policy) (masked int) {
 	m := masker{Policy: p, doc: doc}
 	m.entry(api)
 	return m.n
 }
 
-// Text masks the secrets in a text that is no JSON, or JSON with a part missing
-// or wrong, and returns how many it masked. It is not known what such a text is
-// about, so every member called "value" or "text" counts as a secret.
+// Text masks the secrets in a text that is not JSON, or JSON with a part missing
+// or wrong, and returns how many it masked. Its subject is unknown, so every
+// member called "value" or "text" counts as a secret.
 func Text(s string) (shown string, masked int) {
 	var m masker
 	shown = m.torn(s)
@@ -239,8 +239,7 @@ func (m *masker) members(v jsondoc.Value, secret bool, member string, depth int)
 	}
 }
 
-// headers masks the values of headers that are sent to somewhere, except those
-// that say nothing.
+// headers masks the values of headers, except those that are never secret.
 func (m *masker) headers(v jsondoc.Value, depth int) {
 	for item := range v.All() {
 		m.value(item, !isPlainHeader(item.Name()), depth+1)
@@ -267,9 +266,27 @@ func (m *masker) text(v jsondoc.Value, secret bool) {
 	if !secret && !m.thorough && !mayHoldSecret(v) {
 		return
 	}
+	if inner := v.Inner(); inner.Exists() && !secret {
+		m.inner(v, inner)
+		return
+	}
 	text := v.Text()
 	if shown := m.content(text, secret); shown != text {
 		m.doc.Replace(v, shown)
+	}
+}
+
+// inner masks the secrets in a string that holds JSON.
+func (m *masker) inner(v, inner jsondoc.Value) {
+	if HoldsSecret(inner.Source()) {
+		m.mask(v)
+		return
+	}
+	below := masker{Policy: m.Policy, doc: inner.Doc(), thorough: m.thorough}
+	below.value(inner, false, 0)
+	m.n += below.n
+	if inner.Doc().Replaced() > 0 {
+		m.doc.Replace(v, string(inner.AppendJSON(nil)))
 	}
 }
 

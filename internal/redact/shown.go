@@ -8,7 +8,7 @@ import (
 	"github.com/aisoc/cloudflareaudit/internal/text"
 )
 
-// maxMembers bounds how many members of an object Outline looks at for its name.
+// maxMembers bounds how many members of an object are searched for its name.
 const maxMembers = 200
 
 // Hide stands in for a value that may be a secret: it is v, or [Masked] where v
@@ -29,8 +29,8 @@ func (p Policy) Shown(field string, v jsondoc.Value) string {
 }
 
 // Outline names the elements of an array or the members of an object, bounded
-// and without secrets. It does not print them in full, because there is no
-// telling what they hold.
+// and without secrets. It does not print them in full: nested values are too
+// long to read, and unknown ones may be secrets.
 func (p Policy) Outline(v jsondoc.Value) string {
 	m := masker{Policy: p}
 	return m.outline(v)
@@ -59,8 +59,8 @@ func (m *masker) shown(field string, v jsondoc.Value) string {
 	return ""
 }
 
-// headersOutline is the outline of headers that are sent to somewhere. They are
-// masked in a copy.
+// headersOutline is the outline of headers. They are masked in a copy, because
+// showing a value must not change it.
 func (m *masker) headersOutline(v jsondoc.Value) string {
 	var plain, shown jsondoc.Doc
 	if plain.Parse(string(v.AppendJSON(nil))) != nil {
@@ -126,19 +126,19 @@ func label(v jsondoc.Value) string {
 		}
 	}
 	for _, item := range found {
-		if label := item.Text(); label != "" {
-			return label
+		if name := item.Text(); name != "" {
+			return name
 		}
 	}
 	return ""
 }
 
-// isSecretField reports whether a field is a secret by its name, or by that of
-// what it is part of.
+// isSecretField reports whether a field, or an object that it is part of, is a
+// secret, judged by the names in its path.
 func (m *masker) isSecretField(field string) bool {
 	within := ""
 	for name := range strings.SplitSeq(field, ".") {
-		if IsSecretName(name) && within != "cache_key" || strings.HasSuffix(name, "token_hash") ||
+		if isSecretMember(name) && within != "cache_key" || strings.HasSuffix(name, "token_hash") ||
 			m.Values && (name == "codes" || isHeaders(within) && !isPlainHeader(name)) {
 			return true
 		}

@@ -7,13 +7,13 @@ import (
 	"github.com/aisoc/cloudflareaudit/internal/jsondoc"
 )
 
-// This file is the sieve. It tells of a string as it stands in a JSON text
-// whether a secret may be in it, without reading what its escapes stand for.
-// Where the answer is no, there is nothing to mask and nothing to count; FuzzSieve
-// holds it to that.
+// This file is the sieve. It decides from the source of a value, without
+// unescaping anything, whether a secret may be in it. It may err in one direction
+// only: when it says no, masking would change and count nothing. FuzzSieve holds
+// it to that.
 
-// needed says which classes a string must have for a secret to be in it: where
-// none is set, there is none.
+// needed says of each set of classes whether a string with these classes may
+// have a secret in it.
 var needed = func() (possible [256]bool) {
 	// An escape may stand for any character.
 	enough := []jsondoc.Class{jsondoc.UnicodeEscape, jsondoc.Mark, jsondoc.Brace, jsondoc.Space, jsondoc.Upper}
@@ -29,7 +29,8 @@ var needed = func() (possible [256]bool) {
 	return possible
 }()
 
-// classOf are the classes of every string that has a text in it in any case.
+// classOf is the set of classes that a string has at least if text stands in it
+// in any case.
 func classOf(text string) jsondoc.Class {
 	var doc jsondoc.Doc
 	if doc.Parse(jsondoc.Quote(text)) != nil {
@@ -87,9 +88,9 @@ func mayHoldKey(raw string) bool {
 		len(raw) >= minLength && (strings.HasPrefix(raw, pemBlock) || strings.Contains(raw, webToken))
 }
 
-// signsInJSON stand in every string that holds JSON, whole or torn, in which
-// there is a secret, however often it is quoted. Left out are the equals sign,
-// and letters outside ASCII that count as one of ASCII.
+// signsInJSON are the signs of a secret in JSON, whole or torn, however often it
+// is quoted. Every secret comes with one of them, with an equals sign, or with
+// one of foldingLetters.
 var signsInJSON = slices.Concat(
 	texts(secretWords, secretEnds, secretNames, headerParts, headerEnds, tokenPrefixes, schemes),
 	[]string{
@@ -99,13 +100,16 @@ var signsInJSON = slices.Concat(
 		`value\`, `text\`, `json\`, `codes\`, `header\`, `headers\`, // members that may be secrets
 	})
 
-// Those in a string that holds JSON, and those in an object or array where
-// values are settings and where they may be secrets. A text in a text there may
-// have been cut off.
+// quotedQuote begins a quote in a string that is part of JSON in a string. Such
+// JSON may be cut off inside that string, which is then masked.
+const quotedQuote = `\\\`
+
+// The signs in a string that holds JSON, in an object or array whose values are
+// settings, and in one whose values may be secrets.
 var (
 	inString   = newWords(signsInJSON)
-	inSettings = newWords(append(signsInJSON, `\\\`))
-	inValues   = newWords(append(signsInJSON, `\\\`, `value"`, `text"`, `json"`, `codes"`, `header"`, `headers"`))
+	inSettings = newWords(slices.Concat(signsInJSON, []string{quotedQuote}))
+	inValues   = newWords(slices.Concat(signsInJSON, []string{quotedQuote, `value"`, `text"`, `json"`, `codes"`, `header"`, `headers"`}))
 )
 
 // mayHoldSecrets reports whether there may be something to mask in an object or
@@ -118,7 +122,7 @@ func (m *masker) mayHoldSecrets(v jsondoc.Value) bool {
 	switch {
 	case len(raw) <= len("{}"):
 		return false
-	case m.doc.Depth() > maxDepth, class&jsondoc.UnicodeEscape != 0, class&jsondoc.Mark != 0 && strings.IndexByte(raw, '=') >= 0:
+	case m.doc.Depth() > maxDepth, class&jsondoc.Mark != 0 && strings.IndexByte(raw, '=') >= 0:
 		return true
 	case class&jsondoc.Wide != 0 && strings.ContainsAny(raw, foldingLetters):
 		return true
@@ -128,10 +132,10 @@ func (m *masker) mayHoldSecrets(v jsondoc.Value) bool {
 	return signs.in(raw)
 }
 
-// foldingLetters are k and i in lower case.
+// foldingLetters are outside ASCII and become k and i in lower case.
 const foldingLetters = "\u212a\u0130"
 
-// opens is how many objects and arrays there are at most in JSON.
+// opens is an upper bound for the number of objects and arrays in JSON.
 func opens(raw string) int { return strings.Count(raw, "{") + strings.Count(raw, "[") }
 
 // mayHoldJSON reports whether a string may hold JSON with a secret in it.
@@ -145,58 +149,55 @@ func mayHoldJSON(raw string, class jsondoc.Class) bool {
 	return !isPlainShape(raw)
 }
 
-// isPlainShape reports whether JSON in a string is neither so deep that it is
-// masked nor cut off in the middle of a text.
+// isPlainShape reports whether JSON in a string is neither so deep that it would
+// be masked nor cut off inside a string. It may report false for some that is
+// neither.
 func isPlainShape(raw string) bool {
-	// How many backslashes stand in front of the quotes that are part of a text in
-	// the JSON, and in front of those in a text in such a text.
+	// How many backslashes stand in front of the quotes that are part of a string
+	// in the JSON, and in front of those of a string quoted in such a string.
 	const quotedOnce, quotedTwice = 3, 7
-	depth, inText := 0, false
-	for start := 0; ; {
-		quote := start
-		for {
-			n := strings.IndexByte(raw[quote:], '"')
-			if n < 0 {
-				return !inText && descend(&depth, raw[start:])
-			}
-			quote += n
-			backslashes := 0
-			for quote-backslashes > 0 && raw[quote-backslashes-1] == '\\' {
-				backslashes++
-			}
-			if backslashes >= quotedTwice || backslashes == quotedOnce && !inText {
-				return false
-			}
-			if backslashes != quotedOnce {
-				break
-			}
-			quote++
+	depth, outside, inside := 0, 0, false // of a string
+	for i := 0; i < len(raw); i++ {
+		if !isShape[raw[i]] {
+			continue
 		}
-		switch part := raw[start:quote]; {
-		case inText && len(part) > maxDepth && opens(part) > maxDepth:
-			return false
-		case !inText && !descend(&depth, part):
-			return false
-		}
-		inText = !inText
-		start = quote + 1
-	}
-}
-
-// descend counts the objects and arrays that begin and end in a part of a JSON
-// text in which there is no string. It reports whether there were never too many.
-func descend(depth *int, part string) bool {
-	for i := range len(part) {
-		switch part[i] {
+		switch raw[i] {
 		case '{', '[':
-			if *depth++; *depth > maxDepth {
+			// A string may hold JSON again, whose depth counts from zero.
+			if depth++; depth > maxDepth {
 				return false
 			}
 		case '}', ']':
-			*depth--
+			depth--
+		case '\\':
+			n := backslashes(raw[i:])
+			if i += n; i == len(raw) || raw[i] != '"' {
+				continue // no bracket stands right behind a backslash
+			}
+			switch {
+			case n >= quotedTwice, n == quotedOnce && !inside:
+				return false
+			case n == quotedOnce:
+			case inside:
+				inside, depth = false, outside
+			default:
+				inside, depth, outside = true, 0, depth
+			}
 		}
 	}
-	return true
+	return !inside
+}
+
+// isShape says of each byte whether it matters for the shape of JSON in a string.
+var isShape = [256]bool{'{': true, '[': true, '}': true, ']': true, '\\': true}
+
+// backslashes counts the backslashes that s begins with.
+func backslashes(s string) int {
+	n := 0
+	for n < len(s) && s[n] == '\\' {
+		n++
+	}
+	return n
 }
 
 // mayHaveQuery reports whether there may be a query with a secret in it in the

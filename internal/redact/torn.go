@@ -12,7 +12,7 @@ import (
 const maskedJSON = `"` + Masked + `"`
 
 // torn masks the secrets in a text that is JSON but for a part that is missing or
-// wrong. It is not known what such a text is about, so values count as secrets.
+// wrong. Its subject is unknown, so values count as secrets.
 func (m *masker) torn(text string) string {
 	var b []byte
 	done := 0

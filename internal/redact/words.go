@@ -4,20 +4,20 @@ import (
 	"github.com/aisoc/cloudflareaudit/internal/text"
 )
 
-// words looks for words in a text, in any case, many at a time. It reads each
-// byte of the text about once, and mostly does no more than that.
+// words finds many words in a text at once, in any case, with little more than
+// one table look-up per byte.
 //
-// Every other place of the text is looked at: the two bytes there, and the one
-// behind them. Of four bytes in a row, either the first three or the last three
-// stand at such a place. So four bytes are picked of each word, those that are
-// rarest in usual entries, and the two triples in them are its signs. Where a
-// sign of a word is found the word itself is compared.
+// It looks at every second position: at the two bytes there and the one behind
+// them. Of any four bytes in a row, the first three or the last three begin at
+// such a position. So each word is represented by four of its bytes, those that
+// are rarest in usual entries, and the two triples in them are its signs. Only
+// where a sign is found is the word itself compared.
 type words struct {
-	// The bits of a byte say of which signs it is the first, the second and the
-	// third byte. Signs with the same second byte share a bit.
+	// The bits of a byte are the signs of which it is the first, the second and
+	// the third byte. Signs with the same second byte share a bit.
 	first, second, third [256]uint64
-	// signs are the signs by a place for their first two bytes, which is the same
-	// in either case.
+	// signs are the signs by the place of their first two bytes, which does not
+	// depend on case.
 	signs [1 << 10][]sign
 }
 
@@ -27,8 +27,7 @@ type sign struct {
 	offset int
 }
 
-// minWord is the length that words have at least. Those of three bytes have a
-// sign of two.
+// minWord is the least length of a word. One of three bytes has a sign of two.
 const minWord = 3
 
 // newWords makes a set of words, given in lower case.
@@ -75,6 +74,7 @@ func mark(table *[256]uint64, c byte, bit int) {
 	}
 }
 
+// place is a number for two bytes. Letters have the same one in either case.
 func place(a, b byte) int { return int(a&31)<<5 | int(b&31) }
 
 // in reports whether one of the words stands in s.
@@ -108,15 +108,15 @@ func (w *words) from(s string, i, end int) bool {
 
 // at reports whether one of the words stands in s that has a sign at i.
 func (w *words) at(s string, i int) bool {
-	for _, sign := range w.signs[place(s[i], s[i+1])] {
-		if start := i - sign.offset; start >= 0 && text.FoldPrefix(s[start:], sign.word) {
+	for _, known := range w.signs[place(s[i], s[i+1])] {
+		if start := i - known.offset; start >= 0 && text.FoldPrefix(s[start:], known.word) {
 			return true
 		}
 	}
 	return false
 }
 
-// rarest is where the four bytes of a word begin that are rarest in usual.
+// rarest is the offset of the four bytes of a word that are rarest in usual.
 func rarest(word string) int {
 	best, least := 0, 1<<30
 	for i := range max(1, len(word)-3) {
@@ -131,7 +131,7 @@ func rarest(word string) int {
 	return best
 }
 
-// usually is how often the two bytes of a place stand in usual.
+// usually counts the pairs of bytes in usual by their place.
 var usually = func() (n [1 << 10]int) {
 	for i := range len(usual) - 1 {
 		n[place(usual[i], usual[i+1])]++
@@ -139,8 +139,8 @@ var usually = func() (n [1 << 10]int) {
 	return n
 }()
 
-// usual is what stands in usual entries, about as often as there. It only decides
-// how fast words are found.
+// usual is a sample of usual entries. It decides which signs words get, and with
+// them only how fast words are found.
 const usual = `{"comment":"ticket 10","content":"edge.example.net","created_on":"2025-11-03T09:14:27.305112Z",
 "id":"dc974d15ba6040050e07c01017f58c00","locked":false,"meta":{"auto_added":false,"managed_by_apps":false,
 "managed_by_argo_tunnel":false},"modified_on":"2026-02-17T16:40:02.88671Z","name":"shop.example.com","proxiable":true,

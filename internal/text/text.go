@@ -26,11 +26,7 @@ func Shorten(s string, n int) string {
 // [Shorten] does.
 func OneLine(s string, n int) string {
 	// Most texts need no change, and checking for that is cheap.
-	plain := len(s) <= n
-	for i := 0; plain && i < len(s); i++ {
-		plain = ' ' <= s[i] && s[i] < 0x7f
-	}
-	if plain {
+	if len(s) <= n && IsPlain(s) {
 		return s
 	}
 	return flatten(s, n)

@@ -1,0 +1,156 @@
+package cloudflareaudit
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/audit"
+	"github.com/aisoc/cloudflareaudit/internal/cloudflare"
+	"github.com/aisoc/cloudflareaudit/internal/feed"
+	"github.com/aisoc/cloudflareaudit/internal/redact"
+)
+
+// Poll implements [ingest.Source]. The first cursor fixes where the feed begins,
+// and it is returned even when nothing could be read, so that nothing that
+// happens from then on is missed.
+//
+// Of two logs, the one that has newer entries to read goes first. When one of
+// them fails the other goes on, and Coverage.Notices and the log say so.
+func (c *Connector) Poll(ctx context.Context, cursor ingest.Cursor) (ingest.Batch, error) {
+	in := c.newIntake()
+	defer in.work.release()
+	read, err := c.reader.Poll(ctx, cursor, in)
+	if err != nil {
+		return ingest.Batch{Coverage: read.Coverage}, err
+	}
+	coverage := read.Coverage
+	in.resolve(ctx, &coverage)
+	coverage.Notices = append(coverage.Notices, c.notices(ctx, &read)...)
+	coverage.Dropped, coverage.Undecodable, coverage.Delivered = in.dropped, in.undecodable, len(in.events)
+	return ingest.Batch{Events: in.events, Cursor: read.Cursor, More: read.More, Coverage: coverage}, nil
+}
+
+// notices says, and logs, why a log is not read.
+func (c *Connector) notices(ctx context.Context, read *feed.Result) (all []string) {
+	failures := read.Failures
+	if ctx.Err() != nil {
+		failures = nil // the host is about to stop
+	}
+	for _, err := range failures {
+		all = append(all, err.Error())
+		c.cfg.Logger.Warn("one of the two audit logs could not be read; the other goes on", "error", err)
+	}
+	for _, ahead := range read.Ahead {
+		notice := fmt.Sprintf("%s is not read before %s, because a clock that was ahead has moved the cursor there: "+
+			"restore an older cursor, or remove it", ahead.Log.Title, ahead.Until.Format(time.RFC3339))
+		all = append(all, notice)
+		c.cfg.Logger.Warn(notice)
+	}
+	return all
+}
+
+// intake makes the events of one poll. It implements [feed.Handler].
+type intake struct {
+	normalizer *Normalizer
+	resolver   *resolver // nil unless something is to be looked up
+	events     []ingest.Event
+	// dropped counts the entries that a rule has dropped, by its id, and
+	// undecodable the events of entries that could not be understood.
+	dropped     map[string]int
+	undecodable int
+	// gaps are the events whose entries leave something out.
+	gaps []gap
+	work *work
+}
+
+var _ feed.Handler = (*intake)(nil)
+
+func (c *Connector) newIntake() *intake {
+	return &intake{normalizer: c.normalizer, resolver: c.resolver, work: works.Get().(*work)}
+}
+
+// Entry implements [feed.Handler].
+func (in *intake) Entry(from feed.Entry) feed.Kept {
+	w := in.work
+	w.decodeDoc(from.Doc, apiOf(from.Log))
+	verdict := w.grade(in.normalizer)
+	if verdict.Drop {
+		if in.dropped == nil {
+			in.dropped = make(map[string]int)
+		}
+		in.dropped[verdict.Rule]++
+		return feed.Kept{}
+	}
+	if w.entry.Undecodable {
+		in.undecodable++
+	}
+	if len(in.events) == cap(in.events) {
+		in.events = slices.Grow(in.events, from.Following)
+	}
+	w.event(in.normalizer, verdict, from.Place)
+	w.keepChanges()
+	in.events = append(in.events, w.out)
+	in.noteGap(from)
+	return feed.Kept{Events: 1, Bytes: len(from.Doc.Source())}
+}
+
+// apiOf is the name of a log in events.
+func apiOf(log *cloudflare.Log) string {
+	if log == cloudflare.V2 {
+		return audit.V2
+	}
+	return audit.V1
+}
+
+// Unreadable implements [feed.Handler]: the event holds as text what there is of
+// the entry.
+func (in *intake) Unreadable(t cloudflare.Torn, cause error, place time.Time) feed.Kept {
+	shown, masked := redact.Text(t.Text)
+	w := in.work
+	w.entry = audit.Torn(apiOf(t.Log), t.ID, t.When, t.Text, shown, cause)
+	if masked > 0 {
+		w.entry.NoteMasked(masked)
+	}
+	w.event(in.normalizer, w.grade(in.normalizer), place)
+	w.keepChanges()
+	w.out.RawTruncated = true
+	in.undecodable++
+	in.events = append(in.events, w.out)
+	return feed.Kept{Events: 1}
+}
+
+// noteGap notes what the entry at work, that of the newest event of the batch,
+// leaves out.
+func (in *intake) noteGap(from feed.Entry) {
+	if in.resolver == nil {
+		return
+	}
+	if g, found := in.resolver.gapOf(&in.work.entry, &in.work.facts, from.Place); found {
+		g.index, g.log, g.source = len(in.events)-1, from.Log, from.Doc.Source()
+		in.gaps = append(in.gaps, g)
+	}
+}
+
+// resolve fills in what the entries of the batch leave out. It comes once in a
+// poll and after everything has been read, so that it neither delays nor ends
+// the reading.
+func (in *intake) resolve(ctx context.Context, coverage *ingest.Coverage) {
+	r := in.resolver
+	if r == nil {
+		return
+	}
+	if len(in.gaps) > 0 {
+		found := r.lookUp(ctx, in.gaps, coverage)
+		for i := range in.gaps {
+			if event, ok := in.normalizer.resolved(&in.gaps[i], &found); ok {
+				in.events[in.gaps[i].index] = event
+			}
+		}
+	}
+	if notices := r.said.Load(); notices != nil {
+		coverage.Notices = slices.Clone(*notices)
+	}
+}
