@@ -161,10 +161,6 @@ func (w *work) decode(raw string) {
 // decodeDoc decodes an entry that is JSON, of the log api, or of that which its
 // members tell.
 func (w *work) decodeDoc(doc *jsondoc.Doc, api string) {
-	if audit.IsTooDeep(doc) {
-		w.decodeText(strings.Clone(doc.Source()))
-		return
-	}
 	w.entry.Decode(doc, api)
 }
 
@@ -209,7 +205,7 @@ func (w *work) event(n *Normalizer, v Verdict, fallback time.Time) {
 	e, f := &w.entry, &w.facts
 	f.Mask(e)
 	created := e.When
-	raw, replaced := rawEvent(e)
+	raw, replaced, deep := rawEvent(e)
 	// The notes of the entry are appended to without changing them.
 	notes := e.Notes[:len(e.Notes):len(e.Notes)]
 	if created.IsZero() && !fallback.IsZero() {
@@ -218,6 +214,9 @@ func (w *work) event(n *Normalizer, v Verdict, fallback time.Time) {
 	}
 	if replaced {
 		notes = append(notes, `NUL characters and lone surrogates in the entry are replaced by \ufffd`)
+	}
+	if deep {
+		notes = append(notes, "the entry nests deeper than "+strconv.Itoa(maxNesting)+" levels; raw_event holds it as text")
 	}
 	action, decision := f.Action, oneLine(f.Decision)
 	if f.Verb == product.VerbDelete {
@@ -303,10 +302,14 @@ func hostname(zone string) string {
 	return name
 }
 
+// maxNesting is how deep an entry may nest to be part of an event as JSON. Readers
+// in other languages give up at a thousand levels.
+const maxNesting = 500
+
 // rawEvent is the entry as received, except for what one line of JSON cannot
 // hold, which is white space with line breaks in it and invalid UTF-8, and for
-// the escapes that replaceEscapes replaces.
-func rawEvent(e *audit.Entry) (event ingest.RawJSON, replaced bool) {
+// the escapes that replaceEscapes replaces. One that nests too deep is a string.
+func rawEvent(e *audit.Entry) (event ingest.RawJSON, replaced, deep bool) {
 	raw := e.JSON()
 	if strings.IndexByte(raw, '\n') >= 0 || strings.IndexByte(raw, '\r') >= 0 {
 		v := jsontext.Value(raw)
@@ -318,7 +321,18 @@ func rawEvent(e *audit.Entry) (event ingest.RawJSON, replaced bool) {
 		raw = strings.ToValidUTF8(raw, "\uFFFD")
 	}
 	raw, replaced = replaceEscapes(raw)
-	return ingest.RawJSON(raw), replaced
+	// Most of what nests deep has been masked.
+	if e.Doc.Depth() > maxNesting && nesting(raw) > maxNesting {
+		raw, deep = jsondoc.Quote(raw), true
+	}
+	return ingest.RawJSON(raw), replaced, deep
+}
+
+// nesting is how deep a JSON text nests.
+func nesting(raw string) int {
+	var doc jsondoc.Doc
+	_ = doc.Parse(raw)
+	return doc.Depth()
 }
 
 // replaceEscapes replaces the escapes of NUL and of lone surrogates in a JSON

@@ -31,10 +31,6 @@ const (
 	Failure = "failure"
 )
 
-// maxNesting is from how many levels on an entry is kept as text: encoding/json,
-// on the side of the host, reads no more than 10,000.
-const maxNesting = 9000
-
 // Entry is one entry of an audit log. Its strings and values share the memory of
 // its document, so that an entry which becomes an event costs one copy of its
 // bytes.
@@ -144,8 +140,8 @@ func (e *Entry) Decode(doc *jsondoc.Doc, api string) {
 	}
 }
 
-// NotJSON is the entry of a text that is no JSON, or that nests too deep to be
-// part of an event. shown is source without its secrets.
+// NotJSON is the entry of a text that is no JSON. shown is source without its
+// secrets.
 func NotJSON(source, shown string) Entry {
 	e := Entry{Doc: new(jsondoc.Doc), Raw: jsondoc.Quote(shown), ID: DerivedID(source), Undecodable: true, Notes: []string{noteNotJSON}}
 	e.masked = len(e.Notes)
@@ -164,9 +160,6 @@ func Torn(api, id string, when time.Time, source, shown string, cause error) Ent
 	}
 	return e
 }
-
-// IsTooDeep reports whether a document nests too deep to be part of an event.
-func IsTooDeep(doc *jsondoc.Doc) bool { return doc.Depth() >= maxNesting }
 
 func (e *Entry) decodeV1(f *fields) {
 	e.decodeTime(f.when)

@@ -112,7 +112,7 @@ type Doc struct {
 	literals []string
 	replaced []replacement
 	inner    []innerDoc // of texts that hold JSON, in use
-	spare    []*Doc // and waiting
+	spare    []*Doc     // and waiting
 }
 
 // replacement is the text that stands for a node in what is written.
