@@ -121,7 +121,7 @@ func (h *hooked) Read(p []byte) (int, error) {
 func readFiles(stdin io.Reader, files []string, each func(raw []byte, cut bool) error) error {
 	return eachFile(stdin, files, func(r io.Reader) (cloudflareaudit.Stream, error) {
 		in := entries.Reader{Broken: each}
-		in.Each = func(entry *jsondoc.Doc) error { return each([]byte(entry.Source()), false) }
+		in.Each = func(entry *jsondoc.Doc) error { return each([]byte(entry.Root().Source()), false) }
 		err := in.Read(r)
 		return cloudflareaudit.Stream{EmptyReplies: in.Empty, Unfinished: in.Unfinished}, err
 	})

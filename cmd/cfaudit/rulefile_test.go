@@ -127,11 +127,11 @@ func TestRuleFile_AllFaultsWithTheirLines(t *testing.T) {
 		`line 5: rules[0] "dns at night": match.acton: there is no such condition; did you mean "action"?`,
 		`line 2: rules[0] "dns at night": id: "dns at night": must be`,
 		`line 3: rules[0] "dns at night": severity: "hihg": must be`,
-		`line 8: rules[1] "tls": severity: is there twice`,
+		`line 8: rules[1] "tls": severity: duplicate key`,
 		`line 11: rules[1] "tls": match.changed.feild: there is no such field; did you mean "field"?`,
 		`line 14: rules[2]: "login": must be an object`,
 		`line 15: rules[3] "other": the last rule takes all`,
-		`line 16: rules[4] "tls": id: "tls": is taken by rules[1] already`,
+		`line 16: rules[4] "tls": id: "tls": duplicate id, used by rules[1]`,
 		`line 18: rules[4] "tls": match.scope: never holds`,
 	}
 	for ext, content := range map[string]string{".yaml": asYAML, ".json": asJSON} {

@@ -12,7 +12,6 @@ import (
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
-	"go.yaml.in/yaml/v3"
 
 	"github.com/aisoc/cloudflareaudit"
 )
@@ -98,37 +97,6 @@ not, each with the condition that failed.`,
 		return writeRules(w.stdout, effective, drop)
 	}
 	return cmd
-}
-
-// writeYAML writes rules as a YAML file.
-func writeYAML(w io.Writer, rules []cloudflareaudit.Rule) error {
-	b, err := json.Marshal(rules)
-	if err != nil {
-		return err
-	}
-	// JSON is YAML: what is read keeps the order of the fields.
-	var doc yaml.Node
-	if err := yaml.Unmarshal(b, &doc); err != nil {
-		return err
-	}
-	asWritten(&doc)
-	enc := yaml.NewEncoder(w)
-	enc.SetIndent(2)
-	return errors.Join(enc.Encode(&doc), enc.Close())
-}
-
-// asWritten lays a node out as a person would: lists of texts on one line, all
-// else on lines of its own, and quotes only where they are needed.
-func asWritten(n *yaml.Node) {
-	n.Style = 0
-	plain := n.Kind == yaml.SequenceNode
-	for _, below := range n.Content {
-		asWritten(below)
-		plain = plain && below.Kind == yaml.ScalarNode
-	}
-	if plain {
-		n.Style = yaml.FlowStyle
-	}
 }
 
 // The widest that the texts of the table may be.
