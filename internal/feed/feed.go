@@ -12,7 +12,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"slices"
 	"time"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
@@ -201,7 +200,9 @@ func (r *Reader) begin(pos *position, in *intake) []*poll {
 		p.feed, p.complete = *f, (*f).Complete
 		polls[i] = p
 	}
-	slices.SortStableFunc(polls, func(a, b *poll) int { return a.feed.first(b.feed) })
+	if len(polls) == 2 && polls[1].feed.first(polls[0].feed) < 0 {
+		polls[0], polls[1] = polls[1], polls[0]
+	}
 	return polls
 }
 
