@@ -43,25 +43,6 @@ func TestWeight_OnlyAFleetNeedsPostgres(t *testing.T) {
 	require.NotEmpty(t, heavy("./fleet"), "the list shows nothing")
 }
 
-// How a log is read does not depend on what an entry means. Of the packages of
-// this module, each imports only those listed before it.
-func TestLayers_ReadingALogKnowsNoEvents(t *testing.T) {
-	t.Parallel()
-	const module = "github.com/aisoc/cloudflareaudit/"
-	below := map[string][]string{
-		"apierror":            {"ingest", "internal/jitter", "internal/text"},
-		"internal/cloudflare": {"apierror", "ingest", "internal/audit", "internal/httpx", "internal/jitter", "internal/jsondoc", "internal/text"},
-	}
-	below["internal/feed"] = append([]string{"internal/cloudflare"}, below["internal/cloudflare"]...)
-	for of, allowed := range below {
-		for _, p := range strings.Fields(runGo(t, "list", "-deps", "./"+of)) {
-			if name, ours := strings.CutPrefix(p, module); ours && name != of {
-				require.Contains(t, allowed, name, "imported by %s", of)
-			}
-		}
-	}
-}
-
 // What the connector adds to a program that reads JSON by HTTP anyway, both
 // without symbols and debugging information.
 func TestWeight_Binary(t *testing.T) {
