@@ -18,7 +18,10 @@ BENCHSTAT = golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 # The Go of the path, or the one in its usual place.
 export PATH := $(PATH):/usr/local/go/bin
 
-.PHONY: help test race fuzz soak fleet-soak mutants bench figures fleet-figures lint demo ci
+# The vulnerability database: a folder, or nothing for that of the Go project.
+VULNDB ?=
+
+.PHONY: help test race fuzz soak fleet-soak mutants bench figures fleet-figures lint vuln licenses demo ci
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+): ## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -73,6 +76,16 @@ fleet-figures: ## measure a worker and its database with FLEETS (1000,5000,20000
 
 lint: ## check format, module files, vet and staticcheck
 	.ci/run format tidy lint
+
+# A copy of the database is had from https://vuln.go.dev/vulndb.zip. With one, and
+# the tools in the module cache, this needs no network.
+vuln: ## look for known vulnerabilities in what is called (VULNDB: a folder with the database)
+	GOFLAGS= go run -C tools golang.org/x/vuln/cmd/govulncheck -C .. \
+		$(if $(VULNDB),-db file://$(abspath $(VULNDB))) ./...
+
+# .ci/run licenses fails when this has not been run after a change.
+licenses: ## list the licences in the command, and write THIRD_PARTY_NOTICES
+	go run -C tools ./licenses -C .. -notices ../THIRD_PARTY_NOTICES
 
 demo: ## show what it does, without an account
 	go run ./cmd/cfaudit demo

@@ -82,20 +82,49 @@ func TestPoll_ALogThatStandsStillIsNoticedWhateverTheOtherBrings(t *testing.T) {
 	})
 }
 
-// A host that does not look at the notices has a line in its log.
-func TestPoll_ALogThatFailsIsLogged(t *testing.T) {
+// Each log has a state of its own, from the first poll on.
+func TestPoll_SaysOfEachLogWhetherItCanBeRead(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		server, cfg := bothLogs(fakecloudflare.Options{})
-		var log bytes.Buffer
-		cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
 		c := connect(t, cfg)
-		cursor := poll1(t, c, nil).Cursor
-		require.Empty(t, log.String())
 		server.Deny("logs/audit")
-		poll1(t, c, cursor)
-		require.Contains(t, log.String(), "the API token lacks")
-		require.Contains(t, log.String(), "Audit Logs v2")
+		first := poll1(t, c, nil)
+		second := poll1(t, c, first.Cursor)
+		for _, b := range []ingest.Batch{first, second} {
+			logs := b.Coverage.Logs
+			require.Len(t, logs, 2)
+			require.Equal(t, ingest.LogState{Name: "the audit log", Complete: b.Coverage.Logs[0].Complete}, logs[0])
+			require.NotZero(t, logs[0].Complete)
+			require.Equal(t, "Audit Logs v2", logs[1].Name)
+			require.Contains(t, logs[1].Error, "the API token lacks")
+			require.True(t, logs[1].NeedsAction)
+			require.Zero(t, logs[1].Complete)
+			require.ErrorContains(t, logs[1].Err, logs[1].Error)
+			require.NoError(t, b.Coverage.Unread(), "the other one is read")
+		}
+		server.Deny("logs/audit", "audit_logs")
+		b, err := c.Poll(t.Context(), second.Cursor)
+		require.Error(t, err)
+		require.ErrorContains(t, b.Coverage.Unread(), "the API token lacks")
+		server.Deny()
+		for _, s := range poll1(t, c, second.Cursor).Coverage.Logs {
+			require.False(t, s.Failed(), s)
+			require.NotZero(t, s.Complete)
+		}
+	})
+}
+
+// The first cursor is returned whatever happens, and must not look like success.
+func TestPoll_AFirstPollThatReadsNothingSaysSo(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := fixture(fakecloudflare.Options{})
+		server.Deny("audit_logs")
+		b := poll1(t, connect(t, cfg), nil)
+		require.NotEmpty(t, b.Cursor)
+		require.ErrorContains(t, b.Coverage.Unread(), "the API token lacks")
+		require.True(t, ingest.NeedsAction(b.Coverage.Unread()))
 	})
 }
 

@@ -210,7 +210,7 @@ func (c Config) Validate() error {
 	case AuditLogV1:
 	case AuditLogV2, AuditLogBoth:
 		if c.HideUserLogs {
-			fault("hide_user_logs", "true", "cannot be with audit_log_api "+c.AuditLogAPI+": Audit Logs v2 shows them in any case")
+			fault("hide_user_logs", "true", "must be false where Audit Logs v2 are read, which show them in any case")
 		}
 	default:
 		fault("audit_log_api", c.AuditLogAPI, "must be v1, v2 or both")
@@ -326,7 +326,7 @@ func checkBaseURL(raw string) string {
 	case err != nil || u.Host == "" || u.Opaque != "":
 		return form
 	case u.User != nil:
-		return "must not hold credentials: use api_token"
+		return "must not hold credentials: the token is given apart"
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.HasSuffix(raw, "#"):
 		return "must not have a query or a fragment"
 	case u.Scheme == "https":

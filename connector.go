@@ -18,7 +18,7 @@
 // value: any process that has it can continue.
 //
 // Config.AuditLogAPI chooses the log, or both. When one of two cannot be read,
-// the other goes on, and Coverage.Notices says so.
+// the other goes on, and Coverage.Logs says so.
 //
 // # Severity
 //

@@ -847,6 +847,9 @@ func TestPoll_CountsRequestsByStatusAndWhatTheyWaited(t *testing.T) {
 		server.Fault(func(int, *http.Request) *fakecloudflare.Fault { return fakecloudflare.Reply(200, nil, "<html>") })
 		failed, err := c.Poll(t.Context(), b.Cursor)
 		require.Error(t, err)
+		require.Len(t, failed.Coverage.Logs, 1)
+		require.True(t, failed.Coverage.Logs[0].Failed())
+		failed.Coverage.Logs = nil
 		require.Equal(t, ingest.Batch{Coverage: ingest.Coverage{Requests: 3, Statuses: map[int]int{200: 3}}}, failed)
 
 		// Retry-After and the limiter's own pace hold requests back.

@@ -139,7 +139,15 @@ type logFailed struct {
 
 // find adds a finding.
 func (d *doctor) find(level ingest.Level, text, remedy string) {
-	d.Findings = append(d.Findings, ingest.Finding{Level: level, Text: text, Remedy: remedy})
+	d.findIn("", level, text, remedy)
+}
+
+// findIn is find for what is mended in a field of the configuration.
+func (d *doctor) findIn(field string, level ingest.Level, text, remedy string) {
+	if remedy == "" {
+		field = ""
+	}
+	d.Findings = append(d.Findings, ingest.Finding{Level: level, Text: text, Field: field, Remedy: remedy})
 }
 
 // readLogs makes the requests that decide the outcome. A reply that refuses one
@@ -329,8 +337,8 @@ func (d *doctor) explainFailures() {
 		d.explain(l)
 	}
 	if len(d.failed) > 0 && len(d.logs) > 0 {
-		d.find(ingest.LevelNote, sentence(d.logs[0].log.Title+" can be read with the same token and account id"),
-			"To read that one alone, set audit_log_api to "+d.logs[0].log.Name+".")
+		d.findIn("audit_log_api", ingest.LevelNote, sentence(d.logs[0].log.Title+" can be read with the same token and account id"),
+			"To read that one alone, choose "+d.logs[0].log.Name+".")
 	}
 }
 
@@ -338,47 +346,48 @@ func (d *doctor) explainFailures() {
 func (d *doctor) explain(l *logFailed) {
 	api, ok := errors.AsType[*APIError](l.err)
 	if !ok {
-		d.find(ingest.LevelError, sentence(l.log.Title+" cannot be read: "+cloudflare.Reason(l.err).Error()), d.remedyOf(l.err))
+		field, remedy := d.remedyOf(l.err)
+		d.findIn(field, ingest.LevelError, sentence(l.log.Title+" cannot be read: "+cloudflare.Reason(l.err).Error()), remedy)
 		return
 	}
 	bare := *api
 	bare.Remedy = ""
 	text := sentence(l.log.Title + " cannot be read: " + bare.Error())
-	remedy := sentence(api.Remedy)
+	field, remedy := api.Field, sentence(api.Remedy)
 	switch {
 	case api.Kind == KindCredentials && api.Code != 6003:
-		text, remedy = d.explainRefusal(text, remedy)
+		text, field, remedy = d.explainRefusal(text, field, remedy)
 	case api.Kind == KindServer:
 		remedy = "Cloudflare, or a proxy on the way, cannot answer now: try again later."
 	}
-	d.find(ingest.LevelError, text, remedy)
+	d.findIn(field, ingest.LevelError, text, remedy)
 	d.explainAccounts(api)
 }
 
 // explainRefusal is explain for a token that is refused.
-func (d *doctor) explainRefusal(text, remedy string) (string, string) {
+func (d *doctor) explainRefusal(text, field, remedy string) (fullText, mendedIn, advice string) {
 	const (
 		permission = "Account > Account Settings > Read"
 		patience   = " A token made or changed within the last minute may still be refused: then check again."
-		successor  = "create a new one under " + accountTokens + " with " + permission + " and enter it as api_token"
+		successor  = "create a new one under " + accountTokens + " with " + permission
 	)
 	switch t := d.Token; {
 	case d.unknown:
 		return text + " Cloudflare knows the token neither as one of this account nor as one of a user: " +
-			"it was revoked, mistyped, or belongs to another account.", sentence(successor) + patience
+			"it was revoked, mistyped, or belongs to another account.", field, sentence(successor) + patience
 	case t.Status != "" && t.Status != "active":
-		return text + " The token is " + t.Status + ".",
-			"Change that under " + d.tokenPage() + ", or create a new one there and enter it as api_token."
+		return text + " The token is " + t.Status + ".", field,
+			"Change that under " + d.tokenPage() + ", or create a new one there."
 	case t.Status == "active" && t.Owner == OwnerAccount:
-		return text + " The token is active and belongs to this account, so it lacks the permission.",
+		return text + " The token is active and belongs to this account, so it lacks the permission.", "",
 			accountTokens + " > the token > Edit: add " + permission + "." + patience
 	case t.Status == "active":
 		return text + " The token is active and belongs to a user. It lacks the permission, or does not " +
-				"include this account, or its user has left the account.",
+				"include this account, or its user has left the account.", "",
 			userTokens + " > the token > Edit: add " + permission + ", and include this account under Account Resources. " +
 				"If both are there, the user is no longer a member: " + successor + "." + patience
 	}
-	return text, remedy
+	return text, field, remedy
 }
 
 // explainAccounts says which account may have been meant.
@@ -388,9 +397,9 @@ func (d *doctor) explainAccounts(api *APIError) {
 	}
 	remedy := "" // for a token that is refused there is one already
 	if api.Kind == KindAccount {
-		remedy = "Enter one of these as account_id, or a token of the account that was meant."
+		remedy = "Enter one of these, or a token of the account that was meant."
 	}
-	d.find(ingest.LevelNote, "The token can see "+d.listed()+", but not "+d.cfg.AccountID+".", remedy)
+	d.findIn("account_id", ingest.LevelNote, "The token can see "+d.listed()+", but not "+d.cfg.AccountID+".", remedy)
 }
 
 // listed are the accounts that the token can see, in words.
@@ -438,8 +447,8 @@ func (d *doctor) reportLog(l *logFound) {
 		now := d.now()
 		text := fmt.Sprintf("The newest entry is from %s, %s ago.", l.newest.UTC().Format(time.RFC3339), roughly(now.Sub(l.newest)))
 		if now.Sub(l.newest) > d.cfg.InitialLookback {
-			d.find(ingest.LevelNote, text+" The first poll does not reach back that far and finds nothing, which is no fault.",
-				"For older entries, raise initial_lookback.")
+			d.findIn("initial_lookback", ingest.LevelNote, text+" The first poll does not reach back that far and finds nothing, which is no fault.",
+				"For older entries, raise this.")
 			return
 		}
 		d.find(ingest.LevelOK, text, "")
@@ -468,8 +477,8 @@ func (d *doctor) reportToken() {
 		expiry = "expires on " + t.Expires.UTC().Format(time.DateOnly)
 	}
 	if t.Owner == OwnerUser {
-		d.find(ingest.LevelWarning, "The token belongs to a user and stops working when that user leaves the account or loses access.",
-			"Create an account-owned one under "+accountTokens+" and enter it as api_token.")
+		d.findIn("api_token", ingest.LevelWarning, "The token belongs to a user and stops working when that user leaves the account or loses access.",
+			"Create an account-owned one under "+accountTokens+".")
 	}
 	switch left := t.Expires.Sub(now); {
 	case now.Before(t.NotBefore):
@@ -477,8 +486,8 @@ func (d *doctor) reportToken() {
 	case t.Expires.IsZero() || left >= expirySoon:
 		d.find(ingest.LevelOK, "The token belongs to "+owner+", is active and "+expiry+".", "")
 	case left <= 0:
-		d.find(ingest.LevelWarning, "The token has expired, on "+t.Expires.UTC().Format(time.DateOnly)+".",
-			"Extend it under "+d.tokenPage()+", or create a new one and enter it as api_token.")
+		d.findIn("api_token", ingest.LevelWarning, "The token has expired, on "+t.Expires.UTC().Format(time.DateOnly)+".",
+			"Extend it under "+d.tokenPage()+", or create a new one.")
 	default:
 		d.find(ingest.LevelWarning, "The token "+expiry+", in "+roughly(left)+".",
 			"Extend it under "+d.tokenPage()+", or create its successor. Polls go on where they stopped, so nothing is lost in between.")
@@ -515,30 +524,28 @@ func (d *doctor) reportClock() {
 		"Set the clock, for everything else that is kept on this machine.")
 }
 
-// remedyOf says what to do about an error that is not a reply.
-func (d *doctor) remedyOf(err error) string {
+// remedyOf says what to do about an error that is not a reply, and in which
+// field, if it is in one.
+func (d *doctor) remedyOf(err error) (field, remedy string) {
 	if _, ok := errors.AsType[*WaitError](err); ok {
-		return "Wait that long, or give this connector a token of its own."
+		return "", "Wait that long, or give this connector a token of its own."
 	}
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return "The certificate is not one that this machine trusts. A proxy on the way may have put its own in place: " +
+		return "", "The certificate is not one that this machine trusts. A proxy on the way may have put its own in place: " +
 			"let the connector pass it by, or make this machine trust it."
 	}
 	if _, ok := errors.AsType[*net.DNSError](err); ok {
-		return "Check the name in base_url and the DNS of this machine."
+		return "base_url", "Check the name in this URL and the DNS of this machine."
 	}
-	return "Check base_url, the network, and any firewall on the way. No proxy is taken from the environment."
+	return "base_url", "Check this URL, the network, and any firewall on the way. No proxy is taken from the environment."
 }
 
-// sentence makes a sentence of an error or a remedy. The name of a field stays
-// as it is.
+// sentence makes a sentence of an error or a remedy.
 func sentence(s string) string {
 	if s == "" {
 		return ""
 	}
-	if first, _, _ := strings.Cut(s, " "); !strings.Contains(first, "_") {
-		s = strings.ToUpper(s[:1]) + s[1:]
-	}
+	s = strings.ToUpper(s[:1]) + s[1:]
 	if strings.ContainsAny(s[len(s)-1:], ".?!") {
 		return s
 	}

@@ -42,7 +42,11 @@ func paths(server *fakecloudflare.Server) (all []string) {
 func told(r Report) string {
 	var b strings.Builder
 	for _, f := range r.Findings {
-		fmt.Fprintf(&b, "%s: %s -> %s\n", f.Level, f.Text, f.Remedy)
+		remedy := f.Remedy
+		if f.Field != "" {
+			remedy = f.Field + ": " + remedy
+		}
+		fmt.Fprintf(&b, "%s: %s -> %s\n", f.Level, f.Text, remedy)
 	}
 	return b.String()
 }
@@ -108,7 +112,7 @@ func TestCheck_SaysWhatAPersonShouldKnow(t *testing.T) {
 		},
 		"a quiet log": {
 			age: 80 * time.Hour, level: ingest.LevelNote,
-			want: []string{"3 days ago. The first poll does not reach back that far and finds nothing", "raise initial_lookback"},
+			want: []string{"3 days ago. The first poll does not reach back that far and finds nothing", "initial_lookback: For older entries, raise this"},
 		},
 		"a token of a user": {
 			opts: fakecloudflare.Options{TokenKind: fakecloudflare.UserToken}, token: "cfut_", age: time.Hour, level: ingest.LevelWarning,
@@ -283,8 +287,8 @@ func TestCheck_SaysWhyTheLogCannotBeReadAndWhatToDo(t *testing.T) {
 		},
 		"no such account": {
 			opts: fakecloudflare.Options{AccountID: otherAccount}, kind: KindAccount,
-			want: []string{"HTTP 404, code 7003", "perhaps your object identifier is invalid? -> account_id names no account",
-				"a zone id looks the same", "can see the account " + otherAccount, "Enter one of these as account_id"},
+			want: []string{"HTTP 404, code 7003", "perhaps your object identifier is invalid? -> account_id: There is no such account",
+				"a zone id looks the same", "can see the account " + otherAccount, "account_id: Enter one of these"},
 		},
 		"too many requests": {
 			fault: onLog(fakecloudflare.Status(429, 971, "Please wait", http.Header{"Retry-After": {"40"}})), kind: KindRateLimited,
@@ -292,7 +296,7 @@ func TestCheck_SaysWhyTheLogCannotBeReadAndWhatToDo(t *testing.T) {
 		},
 		"a page for people": {
 			fault: onLog(fakecloudflare.HTML(200)), kind: KindMalformed,
-			want: []string{"check base_url and any proxy"},
+			want: []string{"base_url: Something other", "check this URL and any proxy"},
 		},
 		"an outage": {
 			fault: onLog(fakecloudflare.HTML(503)), kind: KindServer,
@@ -300,7 +304,7 @@ func TestCheck_SaysWhyTheLogCannotBeReadAndWhatToDo(t *testing.T) {
 		},
 		"no connection": {
 			fault: onLog(fakecloudflare.Reset()), kind: "",
-			want: []string{"connection reset", "Check base_url, the network, and any firewall", "No proxy is taken from the environment"},
+			want: []string{"connection reset", "base_url: Check this URL, the network, and any firewall", "No proxy is taken from the environment"},
 		},
 		"no reply": {
 			fault: onLog(fakecloudflare.Hang()), kind: "",
@@ -428,12 +432,12 @@ func TestCheck_OfTwoLogsEachIsLookedAt(t *testing.T) {
 		"the second cannot": {
 			deny: []string{"logs/audit"},
 			want: []string{"error: Audit Logs v2 cannot be read: cloudflare answered HTTP 403", "ok: The audit log can be read.",
-				"note: The audit log can be read with the same token and account id. -> To read that one alone, set audit_log_api to v1."},
+				"note: The audit log can be read with the same token and account id. -> audit_log_api: To read that one alone, choose v1."},
 			not: []string{"error: The audit log", "cloudflareaudit:"},
 		},
 		"the first cannot": {
 			deny: []string{"audit_logs"},
-			want: []string{"error: The audit log cannot be read: cloudflare answered HTTP 403", "ok: Audit Logs v2 can be read.", "set audit_log_api to v2"},
+			want: []string{"error: The audit log cannot be read: cloudflare answered HTTP 403", "ok: Audit Logs v2 can be read.", "audit_log_api: To read that one alone, choose v2"},
 			not:  []string{"error: Audit Logs v2"},
 		},
 		"neither can": {

@@ -16,6 +16,9 @@ type FieldError = ingest.FieldError
 // APIError is a reply of the Cloudflare API that is not a success.
 type APIError = apierror.Error
 
+// ReadError says which of the audit logs could not be read, and wraps why.
+type ReadError = apierror.ReadError
+
 // WaitError says that a request was not sent, because the request budget of the
 // token is used up for now.
 type WaitError = apierror.WaitError

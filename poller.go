@@ -18,7 +18,8 @@ import (
 // happens from then on is missed.
 //
 // Of two logs, the one that has newer entries to read goes first. When one of
-// them fails the other goes on, and Coverage.Notices and the log say so.
+// them fails the other goes on, and Coverage.Logs says so, also in
+// Coverage.Notices for hosts that look at these alone.
 func (c *Connector) Poll(ctx context.Context, cursor ingest.Cursor) (ingest.Batch, error) {
 	in := c.newIntake()
 	defer in.work.release()
@@ -33,7 +34,7 @@ func (c *Connector) Poll(ctx context.Context, cursor ingest.Cursor) (ingest.Batc
 	return ingest.Batch{Events: in.events, Cursor: read.Cursor, More: read.More, Coverage: coverage}, nil
 }
 
-// notices says, and logs, why a log is not read.
+// notices says why a log is not read.
 func (c *Connector) notices(ctx context.Context, read *feed.Result) (all []string) {
 	failures := read.Failures
 	if ctx.Err() != nil {
@@ -41,7 +42,6 @@ func (c *Connector) notices(ctx context.Context, read *feed.Result) (all []strin
 	}
 	for _, err := range failures {
 		all = append(all, err.Error())
-		c.cfg.Logger.Warn("one of the two audit logs could not be read; the other goes on", "error", err)
 	}
 	for _, ahead := range read.Ahead {
 		notice := fmt.Sprintf("%s is not read before %s, because a clock that was ahead has moved the cursor there: "+

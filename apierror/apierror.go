@@ -51,8 +51,9 @@ type Error struct {
 	// when the reply had none.
 	Code    int
 	Message string
-	// Remedy says how to fix the cause. It is empty when no fix is known.
-	Remedy string
+	// Remedy says how to fix the cause. It is empty when no fix is known. Field
+	// is the field of the configuration that it is about, or empty.
+	Field, Remedy string
 	// Wait is how long Cloudflare asks to wait, or zero.
 	Wait time.Duration
 }
@@ -79,7 +80,9 @@ func (e *Error) Error() string {
 	if e.Wait > 0 {
 		fmt.Fprintf(&b, "; try again in %s", e.Wait.Round(time.Second))
 	}
-	if e.Remedy != "" {
+	if e.Field != "" && e.Remedy != "" {
+		fmt.Fprintf(&b, "; %s: %s", e.Field, e.Remedy)
+	} else if e.Remedy != "" {
 		fmt.Fprintf(&b, "; %s", e.Remedy)
 	}
 	return b.String()
@@ -98,6 +101,27 @@ func (e *Error) Temporary() bool {
 	return false
 }
 
+// NeedsAction implements [ingest.ActionNeeder]: the token or the account id has
+// to be corrected, here or at Cloudflare.
+func (e *Error) NeedsAction() bool { return e.Kind == KindCredentials || e.Kind == KindAccount }
+
+// ReadError says which of the audit logs could not be read. The error that it
+// wraps says why.
+type ReadError struct {
+	// Log names the log for people, as [ingest.LogState] does.
+	Log string
+	Err error
+}
+
+// Error implements error.
+func (e *ReadError) Error() string { return "cloudflareaudit: read " + e.Log + ": " + e.Err.Error() }
+
+// Bare is the error for people, without the name of the package.
+func (e *ReadError) Bare() string { return "cannot read " + e.Log + ": " + e.Err.Error() }
+
+// Unwrap returns why the log could not be read.
+func (e *ReadError) Unwrap() error { return e.Err }
+
 // Error implements error.
 func (e *WaitError) Error() string {
 	return fmt.Sprintf("the request budget of the API token is used up; try again in %s",
@@ -111,17 +135,17 @@ func (e *WaitError) RetryAfter() time.Duration { return e.Wait }
 const (
 	remedyPermission = "the API token lacks Account > Account Settings > Read (also shown as Account > Audit Logs > Read) " +
 		"for this account, or it is a user token whose owner has left the account: " +
-		"create an account-owned token with that permission (Manage Account > Account API Tokens) and enter it as api_token; " +
+		"create an account-owned token with that permission (Manage Account > Account API Tokens); " +
 		"a token made within the last minute may still be refused: try again"
 	remedyToken = "the API token is unknown, expired or revoked: " +
-		"create a new one with Account > Account Settings > Read (Manage Account > Account API Tokens) and enter it as api_token"
-	remedyHeader = "api_token is not an API token: paste the token alone, " +
+		"create a new one with Account > Account Settings > Read (Manage Account > Account API Tokens)"
+	remedyHeader = "this is not an API token: paste the token alone, " +
 		"without \"Bearer\", quotes, spaces or a line break, and not a Global API key"
-	remedyAccount = "account_id names no account of this API: copy the Account ID from the account's overview page; " +
+	remedyAccount = "there is no such account: copy the Account ID from the account's overview page; " +
 		"a zone id looks the same but is not one"
 	remedyRate = "the token is shared with something that uses up its 1200 requests in 5 minutes: " +
-		"give this connector a token of its own or lower rate_limit"
-	remedyMalformed = "something other than the Cloudflare API answered: check base_url and any proxy on the way"
+		"give this connector a token of its own or lower this limit"
+	remedyMalformed = "something other than the Cloudflare API answered: check this URL and any proxy on the way"
 )
 
 // Message is one element of the errors of a reply.
@@ -146,19 +170,19 @@ func New(status int, messages []Message, wait time.Duration) *Error {
 	}
 	switch {
 	case status == http.StatusTooManyRequests || e.Code == 971 || e.Code == 10429:
-		e.Kind, e.Remedy = KindRateLimited, remedyRate
+		e.Kind, e.Field, e.Remedy = KindRateLimited, "rate_limit", remedyRate
 	case status >= 500 || status == http.StatusRequestTimeout:
 		e.Kind = KindServer
 	case e.Code == 7003 || e.Code == 7000 || status == http.StatusNotFound:
-		e.Kind, e.Remedy = KindAccount, remedyAccount
+		e.Kind, e.Field, e.Remedy = KindAccount, "account_id", remedyAccount
 	case e.Code == 6003 || hasCause(messages, 6111):
-		e.Kind, e.Remedy = KindCredentials, remedyHeader
+		e.Kind, e.Field, e.Remedy = KindCredentials, "api_token", remedyHeader
 	case e.Code == 1000 || e.Code == 10001 || status == http.StatusUnauthorized:
-		e.Kind, e.Remedy = KindCredentials, remedyToken
+		e.Kind, e.Field, e.Remedy = KindCredentials, "api_token", remedyToken
 	case e.Code == 10000 || e.Code == 9109 || status == http.StatusForbidden:
-		e.Kind, e.Remedy = KindCredentials, remedyPermission
+		e.Kind, e.Field, e.Remedy = KindCredentials, "api_token", remedyPermission
 	case status == http.StatusOK && e.Code == 0, status < 400 && status != http.StatusOK:
-		e.Kind, e.Remedy = KindMalformed, remedyMalformed
+		e.Kind, e.Field, e.Remedy = KindMalformed, "base_url", remedyMalformed
 	default:
 		e.Kind = KindRequest
 	}
@@ -172,5 +196,5 @@ func hasCause(messages []Message, code int) bool {
 // Malformed is the error of a reply that is not one of this API. Message says
 // what is wrong with it.
 func Malformed(status int, message string) *Error {
-	return &Error{Kind: KindMalformed, Status: status, Message: message, Remedy: remedyMalformed}
+	return &Error{Kind: KindMalformed, Status: status, Message: message, Field: "base_url", Remedy: remedyMalformed}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/aisoc/cloudflareaudit/internal/httpx"
+	"github.com/aisoc/cloudflareaudit/internal/prefixed"
 )
 
 const (
@@ -75,15 +76,15 @@ type lot struct {
 	paused time.Time // no request before then
 }
 
-// NewBudget returns a round tripper in front of next that allows each token at
+// NewBudget returns a round tripper in front of behind that allows each token at
 // most limit requests in five minutes, which is at least 10.
-func NewBudget(pool *pgxpool.Pool, limit int, next http.RoundTripper) (*Budget, error) {
+func NewBudget(pool *pgxpool.Pool, limit int, behind http.RoundTripper) (*Budget, error) {
 	if limit < 10 {
-		return nil, fmt.Errorf("fleet: the budget of a token is %d requests in five minutes, but must be at least 10", limit)
+		return nil, prefixed.Errorf("fleet", "the budget of a token is %d requests in five minutes, but must be at least 10", limit)
 	}
 	burst := min(60, limit/2)
 	return &Budget{
-		pool: pool, next: next,
+		pool: pool, next: behind,
 		burst: float64(burst),
 		// What is sent within the span was taken within it or, at most, as long
 		// before as it is kept.
@@ -121,7 +122,7 @@ func (b *Budget) fingerprint(ctx context.Context, token string) (print fingerpri
 	defer b.mu.Unlock()
 	if b.salt == nil {
 		if err := b.pool.QueryRow(ctx, `SELECT salt FROM fleet_salt`).Scan(&b.salt); err != nil {
-			return print, fmt.Errorf("fleet: cannot read the budgets: %w", err)
+			return print, prefixed.Errorf("fleet", "cannot read the budgets: %w", err)
 		}
 	}
 	mac := hmac.New(sha256.New, b.salt)
@@ -159,7 +160,7 @@ func (b *Budget) take(ctx context.Context, print fingerprint, l *lot) error {
 		wait, err := b.try(ctx, print, l)
 		switch {
 		case err != nil:
-			return fmt.Errorf("fleet: cannot take from the budget of the token: %w", err)
+			return prefixed.Errorf("fleet", "cannot take from the budget of the token: %w", err)
 		case wait <= 0:
 			return nil
 		case wait > longestSleep:

@@ -46,7 +46,6 @@ package fleet
 import (
 	"context"
 	"embed"
-	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -59,6 +58,7 @@ import (
 
 	"github.com/aisoc/cloudflareaudit/ingest"
 	"github.com/aisoc/cloudflareaudit/internal/pgmigrate"
+	"github.com/aisoc/cloudflareaudit/internal/prefixed"
 	"github.com/aisoc/cloudflareaudit/store/postgres"
 )
 
@@ -74,11 +74,11 @@ type Fleet struct {
 // and whose secrets vault opens. It does no I/O.
 func New(pool *pgxpool.Pool, catalog *ingest.Catalog, vault *Vault) (*Fleet, error) {
 	if pool == nil || catalog == nil || vault == nil {
-		return nil, errors.New("fleet: the pool, the catalog and the vault are required")
+		return nil, prefixed.Errorf("fleet", "the pool, the catalog and the vault are required")
 	}
 	jobs, err := river.NewClient(riverpgxv5.New(pool), &river.Config{Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
-		return nil, fmt.Errorf("fleet: %w", err)
+		return nil, prefixed.Errorf("fleet", "%w", err)
 	}
 	return &Fleet{pool, catalog, vault, jobs}, nil
 }
@@ -87,18 +87,18 @@ func New(pool *pgxpool.Pool, catalog *ingest.Catalog, vault *Vault) (*Fleet, err
 var migrations embed.FS
 
 // line is the name of the migrations of this package.
-const line = "fleet"
+const migrationLine = "fleet"
 
 // lock keeps two processes from migrating at once, also the tables of River,
 // which has no lock of its own. The number means nothing.
-const lock = 0x63666c656574
+const migrationLock = 0x63666c656574
 
 // Migrate makes the tables of the fleet, of its cursors and of River, or brings
 // them up to date, and returns what it has applied.
 func Migrate(ctx context.Context, pool *pgxpool.Pool) (applied []string, err error) {
 	held, err := pool.Acquire(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("fleet: %w", err)
+		return nil, prefixed.Errorf("fleet", "%w", err)
 	}
 	// Taken out of the pool, which may allow but one connection.
 	conn := held.Hijack()
@@ -106,8 +106,8 @@ func Migrate(ctx context.Context, pool *pgxpool.Pool) (applied []string, err err
 	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
 		// It only holds the lock, for as long as that takes.
 		if _, err := tx.Exec(ctx, `SELECT set_config('idle_in_transaction_session_timeout', '0', true), pg_advisory_xact_lock($1)`,
-			int64(lock)); err != nil {
-			return fmt.Errorf("fleet: %w", err)
+			int64(migrationLock)); err != nil {
+			return prefixed.Errorf("fleet", "%w", err)
 		}
 		applied, err = migrate(ctx, pool)
 		return err
@@ -121,20 +121,20 @@ func migrate(ctx context.Context, pool *pgxpool.Pool) (applied []string, err err
 	}
 	names, err := postgres.Migrate(ctx, pool)
 	if err != nil {
-		return applied, fmt.Errorf("fleet: %w", err)
+		return applied, prefixed.Errorf("fleet", "%w", err)
 	}
 	add(names)
-	if names, err = pgmigrate.Apply(ctx, pool, line, migrations); err != nil {
-		return applied, fmt.Errorf("fleet: %w", err)
+	if names, err = pgmigrate.Apply(ctx, pool, migrationLine, migrations); err != nil {
+		return applied, prefixed.Errorf("fleet", "%w", err)
 	}
 	add(names)
 	migrator, err := rivermigrate.New(riverpgxv5.New(pool), &rivermigrate.Config{Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
-		return applied, fmt.Errorf("fleet: %w", err)
+		return applied, prefixed.Errorf("fleet", "%w", err)
 	}
 	result, err := migrator.Migrate(ctx, rivermigrate.DirectionUp, nil)
 	if err != nil {
-		return applied, fmt.Errorf("fleet: migrate the tables of River: %w", err)
+		return applied, prefixed.Errorf("fleet", "migrate the tables of River: %w", err)
 	}
 	for _, v := range result.Versions {
 		add([]string{fmt.Sprintf("river %03d %s", v.Version, v.Name)})
@@ -157,16 +157,16 @@ func (f *Fleet) clock(ctx context.Context) error {
 	before := time.Now()
 	var theirs time.Time
 	if err := f.pool.QueryRow(ctx, `SELECT clock_timestamp()`).Scan(&theirs); err != nil {
-		return fmt.Errorf("fleet: %w", err)
+		return prefixed.Errorf("fleet", "%w", err)
 	}
 	// The reply was made at some time in between.
 	ahead, behind := before.Sub(theirs), time.Until(theirs)
-	const fault = "fleet: the clock of this machine is %s %s that of the database, and they must agree within %s"
+	const fault = "the clock of this machine is %s %s that of the database, and they must agree within %s"
 	switch {
 	case ahead > maxSkew:
-		return fmt.Errorf(fault, ahead.Round(time.Second), "ahead of", maxSkew)
+		return prefixed.Errorf("fleet", fault, ahead.Round(time.Second), "ahead of", maxSkew)
 	case behind > maxSkew:
-		return fmt.Errorf(fault, behind.Round(time.Second), "behind", maxSkew)
+		return prefixed.Errorf("fleet", fault, behind.Round(time.Second), "behind", maxSkew)
 	}
 	return nil
 }
@@ -175,21 +175,21 @@ func (f *Fleet) clock(ctx context.Context) error {
 // with.
 func (f *Fleet) Check(ctx context.Context) error {
 	if err := postgres.Check(ctx, f.pool); err != nil {
-		return fmt.Errorf("fleet: %w", err)
+		return prefixed.Errorf("fleet", "%w", err)
 	}
-	if err := pgmigrate.Check(ctx, f.pool, line, migrations); err != nil {
-		return fmt.Errorf("fleet: %w", err)
+	if err := pgmigrate.Check(ctx, f.pool, migrationLine, migrations); err != nil {
+		return prefixed.Errorf("fleet", "%w", err)
 	}
 	migrator, err := rivermigrate.New(riverpgxv5.New(f.pool), &rivermigrate.Config{Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
-		return fmt.Errorf("fleet: %w", err)
+		return prefixed.Errorf("fleet", "%w", err)
 	}
 	result, err := migrator.Validate(ctx, nil)
 	if err != nil {
-		return fmt.Errorf("fleet: %w", err)
+		return prefixed.Errorf("fleet", "%w", err)
 	}
 	if !result.OK {
-		return fmt.Errorf("fleet: the tables of River are not up to date: %w", ErrOutdated)
+		return prefixed.Errorf("fleet", "the tables of River are not up to date: %w", ErrOutdated)
 	}
 	return nil
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/riverqueue/river"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/prefixed"
 	"github.com/aisoc/cloudflareaudit/store/postgres"
 )
 
@@ -78,7 +79,7 @@ type Instance struct {
 	Tenant     string            `json:"tenant"`
 	Account    string            `json:"account"`
 	Feed       string            `json:"feed"`
-	Interval   time.Duration     `json:"interval_ns"`
+	Interval   time.Duration     `json:"-"` // in JSON it is interval_seconds
 	Config     Object            `json:"config"`
 	SecretRefs map[string]string `json:"secret_refs,omitempty"`
 	Paused     bool              `json:"paused"`
@@ -88,6 +89,15 @@ type Instance struct {
 	ChangedAt time.Time `json:"changed_at"`
 
 	secrets []byte
+}
+
+// MarshalJSON implements [json.Marshaler].
+func (in Instance) MarshalJSON() ([]byte, error) {
+	type plain Instance
+	return json.Marshal(struct {
+		plain
+		IntervalSeconds int64 `json:"interval_seconds"`
+	}{plain(in), int64(in.Interval / time.Second)})
 }
 
 // columns are those that scan reads.
@@ -239,13 +249,14 @@ func (f *Fleet) source(in *Instance) (ingest.Source, error) {
 // Put adds the instances that are not there and changes those that are, all or
 // none, and returns what it did with each. The connector and the account of an
 // instance cannot be changed, because its cursor belongs to them. What is added
-// or changed is polled within a minute. A few hundred at a time are best.
+// or changed is polled within a minute, and a single one at once. A few hundred at
+// a time are best.
 func (f *Fleet) Put(ctx context.Context, specs ...Spec) ([]Change, error) {
 	ready := make([]prepared, len(specs))
 	for i, s := range specs {
 		var err error
 		if ready[i], err = f.prepare(s); err != nil {
-			return nil, fmt.Errorf("fleet: %s: %w", ready[i].ID, err)
+			return nil, prefixed.Errorf("fleet", "%s: %w", ready[i].ID, err)
 		}
 	}
 	if err := f.clock(ctx); err != nil {
@@ -269,7 +280,7 @@ func (f *Fleet) Put(ctx context.Context, specs ...Spec) ([]Change, error) {
 					return fmt.Errorf("%s: %w", p.ID, err)
 				}
 			}
-			at := soon(p.ID, p.Interval, now)
+			at := soon(p.ID, len(specs), p.Interval, now)
 			if err := setNext(ctx, tx, p.ID, at); err != nil {
 				return fmt.Errorf("%s: %w", p.ID, err)
 			}
@@ -282,7 +293,7 @@ func (f *Fleet) Put(ctx context.Context, specs ...Spec) ([]Change, error) {
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("fleet: %w", err)
+		return nil, prefixed.Errorf("fleet", "%w", err)
 	}
 	return changes, nil
 }
@@ -384,13 +395,13 @@ func (f *Fleet) get(ctx context.Context, db postgres.DB, id, lock string) (*Inst
 func (f *Fleet) List(ctx context.Context) ([]Instance, error) {
 	rows, err := f.pool.Query(ctx, `SELECT `+columns+` FROM fleet_instance i ORDER BY i.tenant, i.id`)
 	if err != nil {
-		return nil, fmt.Errorf("fleet: %w", err)
+		return nil, prefixed.Errorf("fleet", "%w", err)
 	}
 	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (in Instance, err error) {
 		return in, row.Scan(in.fields()...)
 	})
 	if err != nil {
-		return nil, fmt.Errorf("fleet: %w", err)
+		return nil, prefixed.Errorf("fleet", "%w", err)
 	}
 	return list, nil
 }
@@ -409,8 +420,8 @@ func (f *Fleet) Pause(ctx context.Context, id string) error {
 	})
 }
 
-// Resume has an instance polled within a minute that was paused, or that has
-// halted because of its cursor.
+// Resume has an instance polled at once that was paused, or that has halted
+// because of its cursor.
 func (f *Fleet) Resume(ctx context.Context, id string) error {
 	if err := f.clock(ctx); err != nil {
 		return err
@@ -425,7 +436,7 @@ func (f *Fleet) Resume(ctx context.Context, id string) error {
 		if err := f.cancelJob(ctx, tx, id); err != nil {
 			return err
 		}
-		at := soon(id, in.Interval, time.Now())
+		at := soon(id, 1, in.Interval, time.Now())
 		if err := setNext(ctx, tx, id, at); err != nil {
 			return err
 		}
@@ -456,7 +467,7 @@ func (f *Fleet) Cursor(ctx context.Context, id string) (ingest.Cursor, error) {
 		cursor, _, err = postgres.Load(ctx, f.pool, id)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("fleet: %s: %w", id, err)
+		return nil, prefixed.Errorf("fleet", "%s: %w", id, err)
 	}
 	return cursor, nil
 }
@@ -492,7 +503,7 @@ func (f *Fleet) change(ctx context.Context, id string, do func(pgx.Tx, *Instance
 		return do(tx, in)
 	})
 	if err != nil {
-		return fmt.Errorf("fleet: %s: %w", id, err)
+		return prefixed.Errorf("fleet", "%s: %w", id, err)
 	}
 	return nil
 }

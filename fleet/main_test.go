@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -26,7 +27,7 @@ func TestMain(m *testing.M) {
 	if err := flag.Set("test.parallel", "8"); err != nil {
 		panic(err)
 	}
-	goleak.VerifyTestMain(pgtest.Main{M: m})
+	goleak.VerifyTestMain(pgtest.Main{M: m, Essential: true})
 }
 
 // vendor is a service with a log for each account, whose cursor is the number of
@@ -43,6 +44,8 @@ type account struct {
 	batch int
 	// answer, when set, may fail a poll or make it wait.
 	answer func(ctx context.Context, config map[string]any) error
+	// logs are the states of the logs of an account that reads several.
+	logs []ingest.LogState
 
 	busy, overlapped int
 	polls            []time.Time
@@ -138,6 +141,7 @@ func (s *source) Poll(ctx context.Context, cursor ingest.Cursor) (ingest.Batch, 
 		b.Events = append(b.Events, ingest.Event{ExternalID: fmt.Sprintf("%s/%d", id, n)})
 	}
 	b.Coverage.Read, b.Coverage.Delivered, b.Coverage.Requests = to-from, to-from, 1
+	b.Coverage.Logs = slices.Clone(a.logs)
 	if b.More {
 		b.Coverage.Backlog = 1
 	} else {

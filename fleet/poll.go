@@ -3,8 +3,10 @@ package fleet
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -14,6 +16,7 @@ import (
 
 	"github.com/aisoc/cloudflareaudit/ingest"
 	"github.com/aisoc/cloudflareaudit/internal/httpx"
+	"github.com/aisoc/cloudflareaudit/internal/prefixed"
 	"github.com/aisoc/cloudflareaudit/internal/text"
 	"github.com/aisoc/cloudflareaudit/store/postgres"
 )
@@ -29,7 +32,7 @@ type poller struct {
 // database, or because the worker died or stopped. What cannot be saved is
 // delivered again each time, so it comes less and less often.
 func (p *poller) NextRetry(job *river.Job[pollArgs]) time.Time {
-	return time.Now().Add(backoff(job.Args.Instance, 0, job.Attempt, 0))
+	return time.Now().Add(retryIn(job.Args.Instance, job.Attempt, 0, 0, false))
 }
 
 // task is a poll under way.
@@ -39,6 +42,11 @@ type task struct {
 	cursor   ingest.Cursor
 	version  int64 // of the cursor
 	failures int   // in a row, before this poll
+	// step is what failed then, stepFailures times in a row since failingSince.
+	step         Step
+	stepFailures int
+	failingSince time.Time
+	logs         []ingest.LogState // after the poll before
 	// completed is when the last try to settle has completed the job, whether
 	// or not that try came to its end.
 	completed time.Time
@@ -83,7 +91,7 @@ func (p *poller) Work(ctx context.Context, job *river.Job[pollArgs]) error {
 // retire ends the job of an instance that is paused or removed.
 func (p *poller) retire(ctx context.Context, job *river.Job[pollArgs]) error {
 	err := pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error {
-		if _, err := complete(ctx, tx, job); err != nil {
+		if _, err := completeJob(ctx, tx, job); err != nil {
 			return err
 		}
 		return p.follow(ctx, tx, job.Args.Instance)
@@ -114,8 +122,11 @@ func (p *poller) follow(ctx context.Context, tx pgx.Tx, id string) error {
 func (p *poller) load(ctx context.Context, job *river.Job[pollArgs]) (*task, error) {
 	t := &task{job: job}
 	id := job.Args.Instance
-	err := p.pool.QueryRow(ctx, `SELECT `+columns+`, s.failures
-		FROM fleet_instance i JOIN fleet_state s ON s.id = i.id WHERE i.id = $1`, id).Scan(append(t.fields(), &t.failures)...)
+	var since *time.Time
+	err := p.pool.QueryRow(ctx, `SELECT `+columns+`, s.failures, s.step, s.step_failures, s.failing_since, s.logs
+		FROM fleet_instance i JOIN fleet_state s ON s.id = i.id WHERE i.id = $1`, id).
+		Scan(append(t.fields(), &t.failures, &t.step, &t.stepFailures, &since, &t.logs)...)
+	t.failingSince = utcOf(since)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, ErrUnknown
 	}
@@ -139,15 +150,18 @@ func (p *poller) poll(ctx context.Context, t *task) Poll {
 		return failed(StepBuild, err)
 	}
 	batch, err := source.Poll(ctx, t.cursor)
+	batch.Coverage.Logs = ingest.MergeLogs(t.logs, batch.Coverage.Logs, time.Now())
+	if err == nil {
+		err = batch.Check()
+	}
 	if err != nil {
 		out.Batch.Coverage = batch.Coverage
 		return failed(StepPoll, err)
 	}
-	switch {
-	case len(batch.Cursor) == 0:
-		return failed(StepPoll, errors.New("the source returned a batch without a cursor"))
-	case len(batch.Events) > ingest.MaxEvents:
-		return failed(StepPoll, fmt.Errorf("the source returned %d events, but a batch holds at most %d", len(batch.Events), ingest.MaxEvents))
+	if err := batch.Coverage.Unread(); err != nil {
+		// Its cursor counts all the same: it fixes where the feed begins.
+		out.Batch = batch
+		return failed(StepPoll, err)
 	}
 	if len(batch.Events) > 0 {
 		sink, err := p.opts.Sink(t.Instance)
@@ -157,6 +171,7 @@ func (p *poller) poll(ctx context.Context, t *task) Poll {
 		if err != nil {
 			out.Batch.Coverage = ingest.Coverage{
 				Requests: batch.Coverage.Requests, Statuses: batch.Coverage.Statuses, Throttled: batch.Coverage.Throttled,
+				Logs: batch.Coverage.Logs,
 			}
 			return failed(StepDeliver, err)
 		}
@@ -182,7 +197,7 @@ var errSettled = errors.New("settled already")
 
 // complete completes a job that is still this worker's, and returns when that
 // was.
-func complete(ctx context.Context, tx pgx.Tx, job *river.Job[pollArgs]) (at time.Time, err error) {
+func completeJob(ctx context.Context, tx pgx.Tx, job *river.Job[pollArgs]) (at time.Time, err error) {
 	row, err := river.JobCompleteTx[*riverpgxv5.Driver](ctx, tx, job)
 	switch {
 	case errors.Is(err, rivertype.ErrNotFound):
@@ -217,10 +232,32 @@ func (p *poller) settle(ctx context.Context, t *task, poll *Poll) error {
 
 // outcome is what is put down about a poll.
 type outcome struct {
-	lastError string
-	failures  int
-	halted    bool
-	at        time.Time // of the next poll
+	lastError    string
+	failures     int
+	step         Step
+	stepFailures int
+	failingSince time.Time
+	needsAction  bool
+	halted       bool
+	at           time.Time // of the next poll
+}
+
+// failed is the outcome of a poll that failed, after t.
+func (t *task) failed(poll *Poll, asked time.Duration, now time.Time) outcome {
+	o := outcome{
+		lastError:    clean(prefixed.Bare(poll.Err)),
+		failures:     t.failures + 1,
+		step:         poll.Step,
+		stepFailures: 1,
+		failingSince: now,
+		needsAction:  poll.Step == StepBuild || ingest.NeedsAction(poll.Err),
+		halted:       poll.Step == StepPoll && errors.Is(poll.Err, ingest.ErrCursor),
+	}
+	if t.failures > 0 && t.step == poll.Step && !t.failingSince.IsZero() {
+		o.stepFailures, o.failingSince = t.stepFailures+1, t.failingSince
+	}
+	o.at = now.Add(retryIn(t.ID, o.failures, t.Interval, asked, o.needsAction))
+	return o
 }
 
 func (p *poller) judge(t *task, poll *Poll, now time.Time) outcome {
@@ -233,20 +270,31 @@ func (p *poller) judge(t *task, poll *Poll, now time.Time) outcome {
 	case poll.Deferred:
 		// All that share the token are put off alike, so they are spread over
 		// as long again.
-		return outcome{failures: t.failures, at: now.Add(asked + phase(t.ID, max(asked, time.Second)))}
-	case poll.Err != nil:
 		return outcome{
-			lastError: clean(string(poll.Step) + ": " + poll.Err.Error()),
-			failures:  t.failures + 1,
-			halted:    poll.Step == StepPoll && errors.Is(poll.Err, ingest.ErrCursor),
-			at:        now.Add(backoff(t.ID, t.Interval, t.failures+1, asked)),
+			failures: t.failures, step: t.step, stepFailures: t.stepFailures, failingSince: t.failingSince,
+			at: now.Add(asked + phase(t.ID, max(asked, time.Second))),
 		}
+	case poll.Err != nil:
+		return t.failed(poll, asked, now)
 	// An unchanged cursor would only get the same answer again, so More must
 	// not turn it into a busy loop.
 	case poll.Batch.More && !bytes.Equal(poll.Batch.Cursor, t.cursor):
 		return outcome{at: now}
 	}
-	return outcome{at: next(t.ID, t.Interval, now)}
+	at := next(t.ID, t.Interval, now)
+	// A log that cannot be read is tried again as early as a failed poll would be.
+	if pause := poll.Batch.Coverage.UntilNextPoll(t.Interval, now); pause < t.Interval {
+		at = earlier(at, now.Add(pause))
+	}
+	return outcome{at: at}
+}
+
+// earlier is the earlier of two times.
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // settleTx notes how the instance fares, completes the job, saves the cursor and
@@ -256,10 +304,7 @@ func (p *poller) settleTx(ctx context.Context, tx pgx.Tx, t *task, poll *Poll) e
 	o := p.judge(t, poll, now)
 	c := poll.Batch.Coverage
 	done := poll.Err == nil
-	notices := make([]string, len(c.Notices))
-	for i, n := range c.Notices {
-		notices[i] = clean(n)
-	}
+	notices, logs := reported(c, done)
 	var paused bool
 	var at *time.Time
 	// What has changed meanwhile takes effect soon. The lock makes this wait for
@@ -272,6 +317,8 @@ func (p *poller) settleTx(ctx context.Context, tx pgx.Tx, t *task, poll *Poll) e
 			last_error = CASE WHEN $4::text <> '' THEN $4 ELSE s.last_error END,
 			last_error_at = CASE WHEN $4 <> '' THEN $2 ELSE s.last_error_at END,
 			failures = $5,
+			step = $15, step_failures = $16, failing_since = $17, needs_action = $18,
+			logs = coalesce($19::jsonb, s.logs),
 			halted = $6::boolean,
 			complete = CASE WHEN $3 THEN coalesce($7::timestamptz, s.complete) ELSE s.complete END,
 			backlog = CASE WHEN $3 THEN $8 ELSE s.backlog END,
@@ -281,12 +328,13 @@ func (p *poller) settleTx(ctx context.Context, tx pgx.Tx, t *task, poll *Poll) e
 		FROM i WHERE s.id = i.id
 		RETURNING i.paused, s.next_poll`,
 		t.ID, now, done, o.lastError, o.failures, o.halted, nullTime(c.Complete), c.Backlog, notices, len(poll.Batch.Events),
-		t.Version, soon(t.ID, t.Interval, now), o.at, t.CreatedAt).Scan(&paused, &at)
+		t.Version, soon(t.ID, 1, t.Interval, now), o.at, t.CreatedAt,
+		string(o.step), o.stepFailures, nullTime(o.failingSince), o.needsAction, logs).Scan(&paused, &at)
 	removed := errors.Is(err, pgx.ErrNoRows)
 	if err != nil && !removed {
 		return err
 	}
-	completed, err := complete(ctx, tx, t.job)
+	completed, err := completeJob(ctx, tx, t.job)
 	if err != nil {
 		return err
 	}
@@ -294,7 +342,7 @@ func (p *poller) settleTx(ctx context.Context, tx pgx.Tx, t *task, poll *Poll) e
 		return errSettled
 	}
 	t.completed = completed
-	if done && !removed && !bytes.Equal(poll.Batch.Cursor, t.cursor) {
+	if len(poll.Batch.Cursor) > 0 && !removed && !bytes.Equal(poll.Batch.Cursor, t.cursor) {
 		if _, err := postgres.Save(ctx, tx, t.ID, poll.Batch.Cursor, t.version); err != nil {
 			return err
 		}
@@ -323,6 +371,43 @@ func (p *poller) log(t *task, poll *Poll) {
 	case poll.Err == nil && t.failures > 0:
 		log.Info("poll recovered", "failures", t.failures)
 	}
+	if poll.Err != nil {
+		return
+	}
+	for _, s := range poll.Batch.Coverage.Logs {
+		i := slices.IndexFunc(t.logs, func(before ingest.LogState) bool { return before.Name == s.Name })
+		failed := i >= 0 && t.logs[i].Failed()
+		switch {
+		case s.Failed() && !failed:
+			log.Warn("a log cannot be read; the others go on", "log", s.Name, "error", s.Error)
+		case !s.Failed() && failed:
+			log.Info("a log can be read again", "log", s.Name)
+		}
+	}
+}
+
+// stored are the notices and the states of the logs as they are put down. The
+// states are nil where a poll that failed has not told any. What a state says is
+// no notice besides.
+func reported(c ingest.Coverage, told bool) (notices []string, logs []byte) {
+	notices = []string{}
+	for _, n := range c.Notices {
+		if !slices.ContainsFunc(c.Logs, func(s ingest.LogState) bool { return s.Err != nil && s.Err.Error() == n }) {
+			notices = append(notices, clean(n))
+		}
+	}
+	if len(c.Logs) == 0 && !told {
+		return notices, nil
+	}
+	states := append([]ingest.LogState{}, c.Logs...)
+	for i := range states {
+		states[i].Error = clean(states[i].Error)
+	}
+	logs, err := json.Marshal(states)
+	if err != nil {
+		return notices, nil // which texts and times never bring about
+	}
+	return notices, logs
 }
 
 // nullTime is t, or nil for the zero time.

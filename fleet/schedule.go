@@ -11,6 +11,7 @@ import (
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/rivertype"
 
+	"github.com/aisoc/cloudflareaudit/internal/backoff"
 	"github.com/aisoc/cloudflareaudit/store/postgres"
 )
 
@@ -24,9 +25,11 @@ const (
 	// changed. Together with the 5 s that River's scheduler takes, it is less
 	// than a minute.
 	spread = 45 * time.Second
-
-	firstBackoff = 5 * time.Second
-	maxBackoff   = 5 * time.Minute
+	// schedulerDelay is how late River's scheduler may make a job available.
+	schedulerDelay = 5 * time.Second
+	// spreadPer is how much of it each of them takes up: a single one is polled
+	// at once.
+	spreadPer = 450 * time.Millisecond
 )
 
 // pollArgs is the job of an instance.
@@ -109,21 +112,27 @@ func next(id string, interval time.Duration, now time.Time) time.Time {
 	return at
 }
 
-// soon is the time of a poll that should not wait for its place, but not
-// coincide with all others either.
-func soon(id string, interval time.Duration, now time.Time) time.Time {
-	return now.Add(phase(id, min(interval, spread)))
+// soon is the time of a poll of one of so many that should not wait for its
+// place, but not coincide with all the others either.
+func soon(id string, many int, interval time.Duration, now time.Time) time.Time {
+	within := min(interval, spread, time.Duration(many-1)*spreadPer)
+	if within <= 0 {
+		return now
+	}
+	return now.Add(phase(id, within))
 }
 
-// backoff is the pause after failures in a row, of which there is at least one.
-// It is no shorter than asked, and up to a tenth longer, so that what failed
-// together does not come back together.
-func backoff(id string, interval time.Duration, failures int, asked time.Duration) time.Duration {
-	limit := max(interval, maxBackoff)
-	d := firstBackoff
-	for n := 1; n < failures && d < limit; n++ {
-		d *= 2
+// retryIn is how long to wait after failures of an instance in a row, as
+// [backoff.Pause] has it. River's scheduler is part of that.
+func retryIn(id string, failures int, interval, asked time.Duration, needsAction bool) time.Duration {
+	longest := backoff.Longest
+	if !needsAction {
+		longest = max(longest, interval)
 	}
-	d = max(min(d, limit), asked)
-	return d + phase(id, d/10+1)
+	d := jitter(id, backoff.Pause(failures, interval, 0, needsAction))
+	return max(min(d, longest-schedulerDelay), jitter(id, asked))
 }
+
+// jitter makes a pause up to a tenth longer, always the same for an instance, so
+// that what failed together does not come back together.
+func jitter(id string, d time.Duration) time.Duration { return d + phase(id, d/10+1) }

@@ -42,26 +42,36 @@ func TestPhase_SpreadsInstancesEvenly(t *testing.T) {
 	}
 }
 
-func TestSoon_IsWithinAMinute(t *testing.T) {
+func TestSoon_IsAtOnceForOneAndWithinAMinuteForMany(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
-	for n := range 1000 {
-		at := soon(fmt.Sprint(n), 24*time.Hour, now)
-		require.False(t, at.Before(now))
-		require.Less(t, at.Sub(now), time.Minute-10*time.Second)
+	assert.Equal(t, now, soon("one", 1, 24*time.Hour, now), "whoever adds an account waits for it")
+	for many, most := range map[int]time.Duration{2: time.Second, 10: 5 * time.Second, 100_000: time.Minute - 10*time.Second} {
+		for n := range 1000 {
+			at := soon(fmt.Sprint(n), many, 24*time.Hour, now)
+			require.False(t, at.Before(now))
+			require.Less(t, at.Sub(now), most)
+		}
 	}
 }
 
-func TestBackoff_GrowsToItsLimitAndKeepsToWhatIsAsked(t *testing.T) {
+func TestRetryIn_KeepsWithinItsLimitsWithTheSchedulerOfTheQueue(t *testing.T) {
 	t.Parallel()
 	last := time.Duration(0)
-	for failures := 1; failures <= 7; failures++ {
-		d := backoff("id", time.Minute, failures, 0)
+	for failures := 1; failures <= 4; failures++ {
+		d := retryIn("id", failures, time.Minute, 0, false)
 		assert.Greater(t, d, last)
 		last = d
 	}
-	assert.GreaterOrEqual(t, backoff("id", time.Minute, 1_000_000, 0), maxBackoff)
-	assert.LessOrEqual(t, backoff("id", time.Minute, 1_000_000, 0), maxBackoff*11/10)
-	assert.GreaterOrEqual(t, backoff("id", time.Hour, 1_000_000, 0), time.Hour)
-	assert.GreaterOrEqual(t, backoff("id", time.Minute, 1, 17*time.Minute), 17*time.Minute)
+	for interval, longest := range map[time.Duration]time.Duration{time.Second: time.Minute, 5 * time.Minute: 5 * time.Minute, time.Hour: time.Hour} {
+		for n := range 100 {
+			id := fmt.Sprint(n)
+			for needsAction, most := range map[bool]time.Duration{false: longest, true: time.Minute} {
+				d := retryIn(id, 1_000_000, interval, 0, needsAction)
+				assert.Greater(t, d, most*8/10)
+				assert.LessOrEqual(t, d+schedulerDelay, most)
+			}
+		}
+	}
+	assert.GreaterOrEqual(t, retryIn("id", 1, time.Minute, 17*time.Minute, true), 17*time.Minute)
 }

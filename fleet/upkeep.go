@@ -84,7 +84,7 @@ func (f *Fleet) restore(ctx context.Context) (n int, err error) {
 		jobs := make([]river.InsertManyParams, len(lost))
 		ids, times := make([]string, len(lost)), make([]time.Time, len(lost))
 		for i, m := range lost {
-			ids[i], times[i] = m.ID, soon(m.ID, time.Duration(m.Seconds)*time.Second, now)
+			ids[i], times[i] = m.ID, soon(m.ID, len(lost), time.Duration(m.Seconds)*time.Second, now)
 			jobs[i] = river.InsertManyParams{Args: pollArgs{m.ID}, InsertOpts: jobAt(times[i])}
 		}
 		if _, err := tx.Exec(ctx, `UPDATE fleet_state s SET next_poll = l.at

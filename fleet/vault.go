@@ -11,6 +11,9 @@ import (
 	"strings"
 
 	"filippo.io/age"
+
+	"github.com/aisoc/cloudflareaudit/internal/files"
+	"github.com/aisoc/cloudflareaudit/internal/prefixed"
 )
 
 // Vault encrypts and decrypts the secrets of instances, and reads those that
@@ -33,7 +36,7 @@ func NewVault(keys, folder string) (*Vault, error) {
 	var err error
 	if v.identities, err = age.ParseIdentities(strings.NewReader(keys)); err != nil {
 		// The error of the library can repeat parts of the key.
-		return nil, errors.New("fleet: the key is no age identity, a line that begins with AGE-SECRET-KEY-")
+		return nil, prefixed.Errorf("fleet", "the key is no age identity, a line that begins with AGE-SECRET-KEY-")
 	}
 	switch first := v.identities[0].(type) {
 	case *age.X25519Identity:
@@ -41,7 +44,7 @@ func NewVault(keys, folder string) (*Vault, error) {
 	case *age.HybridIdentity:
 		v.recipient = first.Recipient()
 	default:
-		return nil, errors.New("fleet: the first key is of a kind that cannot encrypt")
+		return nil, prefixed.Errorf("fleet", "the first key is of a kind that cannot encrypt")
 	}
 	return v, nil
 }
@@ -50,7 +53,7 @@ func NewVault(keys, folder string) (*Vault, error) {
 func NewKey() (string, error) {
 	key, err := age.GenerateX25519Identity()
 	if err != nil {
-		return "", fmt.Errorf("fleet: %w", err)
+		return "", prefixed.Errorf("fleet", "%w", err)
 	}
 	return key.String(), nil
 }
@@ -92,7 +95,7 @@ func (v *Vault) open(id string, secrets []byte) (map[string]string, error) {
 		return nil, nil
 	}
 	if len(v.identities) == 0 {
-		return nil, errors.New("there is no key to decrypt the secrets with")
+		return nil, ErrNoKey
 	}
 	r, err := age.Decrypt(bytes.NewReader(secrets), v.identities...)
 	if err != nil {
@@ -127,7 +130,10 @@ func (v *Vault) read(name string) (string, error) {
 		return "", fmt.Errorf("cannot open the folder of secrets: %w", err)
 	}
 	defer root.Close()
-	text, err := root.ReadFile(name)
+	text, err := readPrivate(root, name)
+	if exposed, ok := errors.AsType[*files.ExposedError](err); ok {
+		return "", exposed
+	}
 	if err != nil {
 		return "", fmt.Errorf("cannot read the file in the folder of secrets: %w", cause(err))
 	}
@@ -136,6 +142,19 @@ func (v *Vault) read(name string) (string, error) {
 		return "", errors.New("the file in the folder of secrets is empty")
 	}
 	return string(text), nil
+}
+
+// readPrivate reads a file that other users must not read.
+func readPrivate(root *os.Root, name string) ([]byte, error) {
+	f, err := root.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if err := files.CheckPrivate(f); err != nil {
+		return nil, err
+	}
+	return io.ReadAll(f)
 }
 
 // cause is err without the name of a file.

@@ -14,6 +14,7 @@ import (
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/prefixed"
 )
 
 const (
@@ -104,13 +105,13 @@ const (
 func (f *Fleet) Work(ctx context.Context, opts WorkOptions) error {
 	switch {
 	case opts.Sink == nil:
-		return errors.New("fleet: Sink is nil")
+		return prefixed.Errorf("fleet", "Sink is nil")
 	case opts.Concurrency < 0:
-		return fmt.Errorf("fleet: Concurrency is negative: %d", opts.Concurrency)
+		return prefixed.Errorf("fleet", "Concurrency is negative: %d", opts.Concurrency)
 	case opts.PollTimeout < 0:
-		return fmt.Errorf("fleet: PollTimeout is negative: %s", opts.PollTimeout)
+		return prefixed.Errorf("fleet", "PollTimeout is negative: %s", opts.PollTimeout)
 	case opts.StopGrace < 0:
-		return fmt.Errorf("fleet: StopGrace is negative: %s", opts.StopGrace)
+		return prefixed.Errorf("fleet", "StopGrace is negative: %s", opts.StopGrace)
 	}
 	opts.Concurrency = cmp.Or(opts.Concurrency, defaultConcurrency)
 	opts.PollTimeout = cmp.Or(opts.PollTimeout, defaultPollTimeout)
@@ -122,6 +123,9 @@ func (f *Fleet) Work(ctx context.Context, opts WorkOptions) error {
 		return err
 	}
 	if err := f.clock(ctx); err != nil {
+		return err
+	}
+	if err := f.checkKey(ctx); err != nil {
 		return err
 	}
 
@@ -146,15 +150,35 @@ func (f *Fleet) Work(ctx context.Context, opts WorkOptions) error {
 		Logger:                      slog.New(warnings{opts.Logger.Handler()}),
 	})
 	if err != nil {
-		return fmt.Errorf("fleet: %w", err)
+		return prefixed.Errorf("fleet", "%w", err)
 	}
 	// The context of Start would stop it, too; this way it is stopped once.
 	if err := client.Start(context.WithoutCancel(ctx)); err != nil {
-		return fmt.Errorf("fleet: %w", err)
+		return prefixed.Errorf("fleet", "%w", err)
 	}
 	<-ctx.Done()
 	if err := client.Stop(context.WithoutCancel(ctx)); err != nil {
-		return fmt.Errorf("fleet: %w", err)
+		return prefixed.Errorf("fleet", "%w", err)
+	}
+	return nil
+}
+
+// ErrNoKey is in the tree of the error about encrypted secrets that a worker
+// without a key would have to use.
+var ErrNoKey = errors.New("there is no key to decrypt secrets with")
+
+// checkKey reports whether the worker has a key when it needs one. Else it would
+// take jobs from workers that have one, and fail.
+func (f *Fleet) checkKey(ctx context.Context) error {
+	if len(f.vault.identities) > 0 {
+		return nil
+	}
+	var n int
+	if err := f.pool.QueryRow(ctx, `SELECT count(*) FROM fleet_instance WHERE secrets IS NOT NULL`).Scan(&n); err != nil {
+		return prefixed.Errorf("fleet", "%w", err)
+	}
+	if n > 0 {
+		return prefixed.Errorf("fleet", "%w, and %d of the instances have some that are encrypted", ErrNoKey, n)
 	}
 	return nil
 }

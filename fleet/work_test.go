@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -137,7 +138,8 @@ func TestWork_WhatAFailureAsksForIsTheTimeOfTheNextPoll(t *testing.T) {
 	until := func(id string) time.Duration { return got[id].NextPoll.Sub(got[id].LastAttempt) }
 	assert.GreaterOrEqual(t, until("plain"), 5*time.Second)
 	assert.Less(t, until("plain"), 25*time.Second)
-	assert.Equal(t, "poll: it   broke here", got["plain"].LastError)
+	assert.Equal(t, "it   broke here", got["plain"].LastError)
+	assert.Equal(t, StepPoll, got["plain"].Step)
 	assert.Positive(t, got["plain"].Failures)
 	assert.GreaterOrEqual(t, until("asks"), 2*time.Hour)
 	assert.LessOrEqual(t, until("asks"), 2*time.Hour*11/10+time.Second)
@@ -157,6 +159,132 @@ func TestWork_WhatAFailureAsksForIsTheTimeOfTheNextPoll(t *testing.T) {
 	require.NoError(t, w.Resume(t.Context(), "example-cursor"))
 	eventually(t, "it goes on", func() bool { return w.statuses(t)["cursor"].LastSuccess.After(time.Now().Add(-time.Minute)) })
 	assert.False(t, w.statuses(t)["cursor"].Halted)
+}
+
+// refusal is an error that comes again until a person acts.
+type refusal string
+
+func (e refusal) Error() string { return string(e) }
+
+func (refusal) NeedsAction() bool { return true }
+
+// The first cursor fixes where the feed begins, also when nothing can be read, and
+// must not look like a success.
+func TestWork_APollThatReadsNoLogIsNoSuccess(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a := w.vendor.account("a", 0)
+	a.logs = []ingest.LogState{{Name: "Log 1", Error: "HTTP 403", Err: refusal("HTTP 403"), NeedsAction: true}}
+	w.put(t, spec("a"))
+	w.work(t)
+	eventually(t, "a poll", func() bool { return !w.statuses(t)["a"].LastAttempt.IsZero() })
+	s := w.statuses(t)["a"]
+	assert.True(t, s.LastSuccess.IsZero(), "never")
+	assert.Positive(t, s.Failures)
+	assert.True(t, s.NeedsAction)
+	assert.Equal(t, "failing", s.State)
+	assert.Regexp(t, `^a person has to act: Log 1 cannot be read since 20\S+Z: HTTP 403$`, s.Reason)
+	cursor, err := w.Cursor(t.Context(), "example-a")
+	require.NoError(t, err)
+	assert.NotEmpty(t, cursor, "it is saved all the same")
+	text, err := json.Marshal(s)
+	require.NoError(t, err)
+	assert.NotContains(t, string(text), `"last_success"`)
+
+	w.vendor.set(func() { a.logs = nil })
+	eventually(t, "a success", func() bool { return !w.statuses(t)["a"].LastSuccess.IsZero() })
+}
+
+func TestWork_OneLogOfTwoThatCannotBeReadShowsUntilItCan(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	one := ingest.LogState{Name: "Log 1", Complete: time.Now().UTC().Truncate(time.Second)}
+	a := w.vendor.account("a", 5)
+	a.logs = []ingest.LogState{one, {Name: "Log 2", Error: "HTTP 403", Err: refusal("HTTP 403"), NeedsAction: true}}
+	daily := spec("a")
+	daily.Interval = 24 * time.Hour
+	w.put(t, daily)
+	began := time.Now().Add(-time.Second)
+	w.work(t)
+	eventually(t, "a poll", func() bool { return !w.statuses(t)["a"].LastSuccess.IsZero() })
+	s := w.statuses(t)["a"]
+	assert.Zero(t, s.Failures, "the other one is read")
+	assert.Equal(t, "failing", s.State)
+	require.Len(t, s.Logs, 2)
+	assert.Equal(t, one, s.Logs[0])
+	since := s.Logs[1].Since
+	assert.True(t, since.After(began), since)
+	assert.LessOrEqual(t, time.Until(s.NextPoll), time.Minute, "as early as a failed poll would be tried again")
+	eventually(t, "another poll", func() bool { return w.statuses(t)["a"].LastSuccess.After(s.LastSuccess) })
+	assert.True(t, since.Equal(w.statuses(t)["a"].Logs[1].Since), "since when is kept")
+
+	sum, err := w.Summary(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, 1, sum.Failing)
+	assert.Zero(t, sum.OK)
+
+	w.vendor.set(func() { a.logs = []ingest.LogState{one, {Name: "Log 2", Complete: one.Complete}} })
+	eventually(t, "a recovery", func() bool { return w.statuses(t)["a"].State == "ok" })
+	s = w.statuses(t)["a"]
+	assert.Empty(t, s.Reason)
+	assert.Greater(t, time.Until(s.NextPoll), time.Hour, "back to the interval")
+}
+
+// Each instance is in exactly one state, in the sum as in the list.
+func TestSummary_CountsTheStatesOfTheList(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for id, err := range map[string]error{
+		"well": nil, "paused": nil, "retrying": errors.New("down"), "refused": refusal("HTTP 403"), "halted": ingest.ErrCursor,
+	} {
+		w.vendor.account(id, 1).answer = answerWith(func(map[string]any) error { return err })
+		w.put(t, spec(id))
+	}
+	require.NoError(t, w.Pause(t.Context(), "example-paused"))
+	stop := w.work(t)
+	eventually(t, "a poll of each", func() bool {
+		for id, s := range w.statuses(t) {
+			if s.LastAttempt.IsZero() && id != "paused" {
+				return false
+			}
+		}
+		return true
+	})
+	stop()
+	w.vendor.account("new", 1)
+	w.put(t, spec("new"))
+	states := make(map[string]string)
+	for id, s := range w.statuses(t) {
+		states[id] = s.State
+	}
+	assert.Equal(t, map[string]string{
+		"well": "ok", "paused": "paused", "retrying": "retrying", "refused": "failing", "halted": "halted", "new": "starting",
+	}, states)
+	s, err := w.Summary(t.Context())
+	require.NoError(t, err)
+	s.Lag = 0
+	assert.Equal(t, Summary{Instances: 6, OK: 1, Paused: 1, Retrying: 1, Failing: 1, Halted: 1, Starting: 1, Overdue: s.Overdue}, s)
+	text, err := json.Marshal(s)
+	require.NoError(t, err)
+	assert.Contains(t, string(text), `"lag_seconds":0`)
+	assert.NotContains(t, string(text), "lag_ns")
+}
+
+// Whoever adds an account or mends its token looks at what becomes of it.
+func TestPut_ASingleInstanceIsDueAtOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.vendor.account("a", 1)
+	daily := spec("a")
+	daily.Interval = 24 * time.Hour
+	for _, token := range []string{"first", "second"} {
+		daily.Config["api_token"] = token
+		before := time.Now()
+		w.put(t, daily)
+		at := w.statuses(t)["a"].NextPoll
+		assert.Less(t, at.Sub(before), 5*time.Second, token)
+		require.Len(t, w.jobs(t, "example-a"), 1)
+	}
 }
 
 // statuses are how the instances fare, by account.
@@ -180,7 +308,10 @@ func TestWork_NothingIsLostWhileTheSinkFails(t *testing.T) {
 	w.work(t)
 	eventually(t, "a failure", func() bool { return w.statuses(t)["a"].Failures > 0 })
 	s := w.statuses(t)["a"]
-	assert.Equal(t, "deliver: no space left", s.LastError)
+	assert.Equal(t, "no space left", s.LastError)
+	assert.Equal(t, StepDeliver, s.Step)
+	assert.Equal(t, "retrying", s.State)
+	assert.Contains(t, s.Reason, "the events cannot be delivered since ")
 	assert.True(t, s.LastSuccess.IsZero())
 	w.sink.set(nil)
 	eventually(t, "all entries", func() bool { n, _ := w.sink.count(); return n == 35 })

@@ -18,7 +18,9 @@ type Finding struct {
 	Level Level `json:"level"`
 	// Text says what was found, in one or two sentences.
 	Text string `json:"text"`
-	// Remedy says what to do about it, or is empty.
+	// Remedy says what to do about it, or is empty. Field is the field of the
+	// configuration that it is about, or empty.
+	Field  string `json:"field,omitempty"`
 	Remedy string `json:"remedy,omitempty"`
 }
 

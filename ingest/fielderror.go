@@ -22,6 +22,9 @@ type FieldError struct {
 	Allowed string
 }
 
+// NeedsAction implements [ActionNeeder]: the field has to be corrected.
+func (e *FieldError) NeedsAction() bool { return true }
+
 // Error implements error.
 func (e *FieldError) Error() string {
 	if e.Value == "" {

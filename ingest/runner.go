@@ -3,6 +3,7 @@ package ingest
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -11,24 +12,25 @@ import (
 	"sync"
 	"time"
 
+	"github.com/aisoc/cloudflareaudit/internal/backoff"
 	"github.com/aisoc/cloudflareaudit/internal/jitter"
 )
 
 const (
 	defaultInterval  = 300 * time.Second
 	defaultStopGrace = 10 * time.Second
-
-	firstBackoff = 5 * time.Second
-	maxBackoff   = 5 * time.Minute
 )
 
 // Runner is the reference host for one source in one process. It loads the
 // source's cursor once and then repeats: poll, deliver, save the cursor, wait.
 //
 // Failures of the source, the sink and the store are retried with a growing
-// pause: from 5 s, doubling up to the larger of Interval and 5 minutes, and
-// never less than an error's [RetryAfterer] asks for. Up to 10 % is added to
-// every pause, so that many runners do not act in step. A batch that was not
+// pause: from 5 s, doubling up to a minute, or for polls up to Interval if that
+// is longer, and never less than an error's [RetryAfterer] asks for. Where a
+// person has to act, see [NeedsAction], it is never more than a minute. Up to
+// 10 % is added to every pause, so that many runners do not act in step, within
+// these limits. While one of several logs cannot be read, the next poll comes as
+// early as a retry would. A batch that was not
 // delivered stays in hand and is offered to the sink again, event for event,
 // before anything else is read; a cursor that was not saved is saved again
 // without a second delivery. An unusable cursor, see [ErrCursor], is not
@@ -52,8 +54,9 @@ type Runner struct {
 	// and saved once the context of Run or Drain has ended. Zero means 10 s.
 	StopGrace time.Duration
 
-	// Logger gets the failures and recoveries of Run; normal running logs
-	// nothing. Nil is silent.
+	// Logger gets the failures and recoveries of Run, of single logs too; normal
+	// running logs nothing. A failure is told in full when it begins or changes,
+	// and in short while it lasts. Nil is silent.
 	Logger *slog.Logger
 
 	// OnBatch, when set, is called with each batch after its cursor has been
@@ -81,9 +84,14 @@ type Status struct {
 	// Err is the error that LastError shows, for errors.Is and errors.As. Who
 	// judges the health of a feed asks it whether a person has to act.
 	Err error `json:"-"`
+	// Step is the step that the last error is of.
+	Step Step `json:"step,omitempty"`
 	// Failures counts the attempts of any kind that have failed since
-	// LastSuccess.
-	Failures int `json:"failures"`
+	// LastSuccess, and StepFailures the last of these in a row that were of
+	// Step, of which FailingSince is the first. All are zero after a recovery.
+	Failures     int       `json:"failures"`
+	StepFailures int       `json:"step_failures"`
+	FailingSince time.Time `json:"failing_since,omitzero"`
 	// NextAttempt is when the runner, which now waits, will poll or try again
 	// what failed. It is zero while the runner is at work or not running.
 	NextAttempt time.Time `json:"next_attempt,omitzero"`
@@ -95,11 +103,26 @@ type Status struct {
 	SinkFailures  int `json:"sink_failures"`
 	StoreFailures int `json:"store_failures"`
 	// Totals adds up the batches that were delivered and saved, and the
-	// requests of the polls that failed. Its Backlog is that of the last batch.
+	// requests of the polls that failed. Its Backlog is that of the last batch,
+	// and its Logs are those of the last poll that told, failed or not.
 	Totals Coverage `json:"totals"`
 	// Lag is how far Totals.Complete lies in the past. It is zero until the
-	// first batch has told.
-	Lag time.Duration `json:"lag_ns"`
+	// first batch has told. In JSON it is lag_seconds, and null until then.
+	Lag time.Duration `json:"-"`
+}
+
+// MarshalJSON implements [json.Marshaler].
+func (s Status) MarshalJSON() ([]byte, error) {
+	type fields Status
+	out := struct {
+		fields
+		LagSeconds *float64 `json:"lag_seconds"`
+	}{fields: fields(s)}
+	if !s.Totals.Complete.IsZero() {
+		lag := s.Lag.Seconds()
+		out.LagSeconds = &lag
+	}
+	return json.Marshal(out)
 }
 
 // Run ingests until ctx ends. It then finishes the batch in hand: a delivery
@@ -133,6 +156,7 @@ func (r *Runner) Status() Status {
 	s := r.status
 	s.Totals.Dropped = maps.Clone(s.Totals.Dropped)
 	s.Totals.Statuses = maps.Clone(s.Totals.Statuses)
+	s.Totals.Logs = slices.Clone(s.Totals.Logs)
 	s.Totals.Notices = slices.Clone(s.Totals.Notices)
 	if !s.Totals.Complete.IsZero() {
 		s.Lag = time.Since(s.Totals.Complete)
@@ -158,7 +182,7 @@ func (r *Runner) run(ctx context.Context, once bool) (total Coverage, err error)
 
 	var saved Cursor
 	load := func() error {
-		return r.retry(ctx, once, loading, func() (err error) {
+		return r.retry(ctx, once, StepLoad, func() (err error) {
 			saved, err = r.Store.Load(ctx, r.Key)
 			return err
 		})
@@ -168,15 +192,16 @@ func (r *Runner) run(ctx context.Context, once bool) (total Coverage, err error)
 	}
 	for {
 		var batch Batch
-		err := r.retry(ctx, once, polling, func() (err error) {
+		err := r.retry(ctx, once, StepPoll, func() (err error) {
 			batch, err = r.poll(ctx, saved)
 			return err
 		})
 		if err != nil {
 			return stop(err)
 		}
-		if err := r.check(batch); err != nil {
-			return total, err
+		if err := batch.Check(); err != nil {
+			r.failed(StepPoll, err)
+			return total, fmt.Errorf("ingest: %s: %w", r.Key, err)
 		}
 		// An unchanged cursor would only get the same answer again, so More
 		// must not turn it into a busy loop.
@@ -199,7 +224,7 @@ func (r *Runner) run(ctx context.Context, once bool) (total Coverage, err error)
 		switch {
 		case batch.More && moved:
 		case !once:
-			r.wait(ctx, r.jitter(r.interval()))
+			r.wait(ctx, r.jitter(batch.Coverage.UntilNextPoll(r.interval(), time.Now())))
 		case batch.More:
 			return total, fmt.Errorf("ingest: %s: the source reports a backlog but its cursor does not move", r.Key)
 		default:
@@ -267,29 +292,19 @@ func (r *Runner) poll(ctx context.Context, cursor Cursor) (Batch, error) {
 	r.status.LastAttempt = time.Now().UTC()
 	r.mu.Unlock()
 	batch, err := r.Source.Poll(ctx, cursor)
-	if err != nil {
-		r.mu.Lock()
-		r.status.Totals.addRequests(batch.Coverage)
-		r.mu.Unlock()
+	now := time.Now()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	logs := MergeLogs(r.status.Totals.Logs, batch.Coverage.Logs, now)
+	if err == nil {
+		batch.Coverage.Logs = logs
+		return batch, nil
+	}
+	r.status.Totals.addRequests(batch.Coverage)
+	if len(logs) > 0 {
+		r.status.Totals.Logs = logs
 	}
 	return batch, err
-}
-
-// check reports whether batch breaks the contract of Source. Delivering it
-// could lose entries: without a cursor they would be read again for ever, and
-// a sink may cut a batch that is too large.
-func (r *Runner) check(batch Batch) error {
-	var err error
-	switch {
-	case len(batch.Cursor) == 0:
-		err = fmt.Errorf("ingest: %s: the source returned a batch without a cursor", r.Key)
-	case len(batch.Events) > MaxEvents:
-		err = fmt.Errorf("ingest: %s: the source returned %d events, but a batch holds at most %d", r.Key, len(batch.Events), MaxEvents)
-	default:
-		return nil
-	}
-	r.failed(polling, err)
-	return err
 }
 
 // settle delivers batch and saves its cursor, in this order.
@@ -297,7 +312,7 @@ func (r *Runner) settle(ctx context.Context, once bool, batch Batch, moved bool)
 	grace, cancel := linger(ctx, r.stopGrace())
 	defer cancel()
 	if len(batch.Events) > 0 {
-		err := r.retry(ctx, once, delivering, func() error {
+		err := r.retry(ctx, once, StepDeliver, func() error {
 			return r.Sink.Write(grace, batch.Events)
 		})
 		if err != nil {
@@ -305,60 +320,74 @@ func (r *Runner) settle(ctx context.Context, once bool, batch Batch, moved bool)
 		}
 	}
 	if moved {
-		err := r.retry(ctx, once, saving, func() error {
+		err := r.retry(ctx, once, StepSave, func() error {
 			return r.Store.Save(grace, r.Key, batch.Cursor)
 		})
 		if err != nil {
 			return err
 		}
 	}
-	r.settled(batch)
+	r.settled(batch, once)
 	if r.OnBatch != nil {
 		r.OnBatch(batch)
 	}
 	return nil
 }
 
-// stage is a step of the loop that can fail.
-type stage string
+// Step is a step of a [Runner] that can fail.
+type Step string
 
+// The steps.
 const (
-	loading    stage = "load the cursor"
-	polling    stage = "poll"
-	delivering stage = "deliver"
-	saving     stage = "save the cursor"
+	StepLoad    Step = "load the cursor"
+	StepPoll    Step = "poll"
+	StepDeliver Step = "deliver"
+	StepSave    Step = "save the cursor"
 )
 
-// retry calls step until it succeeds, the cursor is unusable or another host's, ctx
+// StepError is the failure of a step that a [Runner] does not repeat.
+type StepError struct {
+	// Key is that of the runner.
+	Key  string
+	Step Step
+	Err  error
+}
+
+// Error implements error.
+func (e *StepError) Error() string { return fmt.Sprintf("ingest: %s: %s: %v", e.Key, e.Step, e.Err) }
+
+// Unwrap returns why the step failed.
+func (e *StepError) Unwrap() error { return e.Err }
+
+// retry calls attempt until it succeeds, the cursor is unusable or another host's, ctx
 // ends or, with once, it has failed.
-// Once ctx has ended, a stage that works on a batch in hand gets one last
+// Once ctx has ended, a step that works on a batch in hand gets one last
 // attempt, and the others none.
-func (r *Runner) retry(ctx context.Context, once bool, s stage, step func() error) error {
-	inHand := s == delivering || s == saving
-	for n := 0; ; n++ {
+func (r *Runner) retry(ctx context.Context, once bool, s Step, attempt func() error) error {
+	inHand := s == StepDeliver || s == StepSave
+	for n := 1; ; n++ {
 		last := ctx.Err() != nil
 		if last && !inHand {
 			return ctx.Err()
 		}
-		err := step()
+		err := attempt()
 		if err == nil {
 			return nil
 		}
 		if ctx.Err() != nil && !inHand {
 			return ctx.Err()
 		}
-		failures := r.failed(s, err)
-		if once || s == saving && errors.Is(err, ErrConflict) || !inHand && errors.Is(err, ErrCursor) {
-			return fmt.Errorf("ingest: %s: %s: %w", r.Key, s, err)
+		told := r.failed(s, err)
+		if once || s == StepSave && errors.Is(err, ErrConflict) || !inHand && errors.Is(err, ErrCursor) {
+			return &StepError{Key: r.Key, Step: s, Err: err}
 		}
 		if last {
 			r.logger().Error("stopped with a batch in hand; the next run reads its entries again",
 				"key", r.Key, "step", string(s), "error", err)
 			return err
 		}
-		pause := r.jitter(max(r.backoff(n), retryAfter(err)))
-		r.logger().Warn("ingest failed", "key", r.Key, "step", string(s),
-			"error", err, "failures", failures, "retry_in", pause)
+		pause := r.jitter(r.backoff(n, s, err))
+		r.logFailure(s, err, told, pause)
 		r.wait(ctx, pause)
 	}
 }
@@ -381,9 +410,8 @@ func (r *Runner) setNext(t time.Time) {
 	r.status.NextAttempt = t
 }
 
-// failed notes a failure and returns how many there have been since the last
-// success.
-func (r *Runner) failed(s stage, err error) int {
+// failed notes a failure and reports whether the one before was the same.
+func (r *Runner) failed(s Step, err error) (same bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	st := &r.status
@@ -391,31 +419,78 @@ func (r *Runner) failed(s stage, err error) int {
 	if st.Failures == 0 {
 		r.downSince = now
 	}
+	if st.Failures == 0 || st.Step != s {
+		st.FailingSince, st.StepFailures = now, 0
+	}
+	text := string(s) + ": " + err.Error()
+	same = st.Failures > 0 && st.LastError == text
 	st.Failures++
-	st.LastError = string(s) + ": " + err.Error()
-	st.LastErrorAt = now
-	st.Err = err
+	st.StepFailures++
+	st.Step, st.LastError, st.LastErrorAt, st.Err = s, text, now, err
 	switch s {
-	case polling:
+	case StepPoll:
 		st.PollFailures++
-	case delivering:
+	case StepDeliver:
 		st.SinkFailures++
 	default:
 		st.StoreFailures++
 	}
-	return st.Failures
+	return same
 }
 
-// settled notes that batch is delivered and its cursor saved.
-func (r *Runner) settled(batch Batch) {
+// logFailure tells of a failure: in full when it is another one than the one
+// before, because the remedy in it is long, and else that it lasts.
+func (r *Runner) logFailure(s Step, err error, told bool, pause time.Duration) {
+	st := r.Status()
+	if !told {
+		r.logger().Warn("ingest failed", "key", r.Key, "step", string(s),
+			"error", err, "failures", st.Failures, "retry_in", pause)
+		return
+	}
+	r.logger().Warn("ingest still failing", "key", r.Key, "step", string(s),
+		"since", st.FailingSince, "failures", st.Failures, "retry_in", pause)
+}
+
+// settled notes that batch is delivered and its cursor saved. That is a success
+// if a log was read. With once it logs nothing of the logs: the caller of Drain
+// has it in the coverage.
+func (r *Runner) settled(batch Batch, once bool) {
+	r.mu.Lock()
+	before := r.status.Totals.Logs
+	r.status.Totals.Add(batch.Coverage)
+	r.mu.Unlock()
+	if err := batch.Coverage.Unread(); err != nil {
+		r.failed(StepPoll, err)
+		if once {
+			return
+		}
+		r.logger().Warn("ingest failed", "key", r.Key, "step", string(StepPoll), "error", err, "failures", r.Status().Failures)
+		return
+	}
+	if !once {
+		r.logLogs(before, batch.Coverage.Logs)
+	}
 	r.mu.Lock()
 	failures, down := r.status.Failures, time.Since(r.downSince)
-	r.status.Failures = 0
+	r.status.Failures, r.status.StepFailures, r.status.FailingSince = 0, 0, time.Time{}
 	r.status.LastSuccess = time.Now().UTC()
-	r.status.Totals.Add(batch.Coverage)
 	r.mu.Unlock()
 	if failures > 0 {
 		r.logger().Info("ingest recovered", "key", r.Key, "failures", failures, "after", down)
+	}
+}
+
+// logLogs tells which of the logs cannot be read any more, or can again.
+func (r *Runner) logLogs(before, after []LogState) {
+	for _, s := range after {
+		i := slices.IndexFunc(before, func(b LogState) bool { return b.Name == s.Name })
+		failed := i >= 0 && before[i].Failed()
+		switch {
+		case s.Failed() && (!failed || before[i].Error != s.Error):
+			r.logger().Warn("a log cannot be read; the others go on", "key", r.Key, "log", s.Name, "error", s.cause())
+		case !s.Failed() && !s.Skipped && failed:
+			r.logger().Info("a log can be read again", "key", r.Key, "log", s.Name, "after", time.Since(before[i].Since))
+		}
 	}
 }
 
@@ -426,23 +501,14 @@ func (r *Runner) logger() *slog.Logger {
 	return r.Logger
 }
 
-// backoff is the pause after n failures in a row before this one.
-func (r *Runner) backoff(n int) time.Duration {
-	limit := max(r.interval(), maxBackoff)
-	d := firstBackoff
-	for ; n > 0 && d < limit; n-- {
-		d *= 2
+// backoff is the pause after n failures of a step in a row. Only polls burden
+// the vendor, and may therefore wait for as long as an interval.
+func (r *Runner) backoff(n int, s Step, err error) time.Duration {
+	interval := time.Duration(0)
+	if s == StepPoll {
+		interval = r.interval()
 	}
-	return min(d, limit)
-}
-
-// retryAfter is how long err asks to wait, or zero.
-func retryAfter(err error) time.Duration {
-	var asks RetryAfterer
-	if errors.As(err, &asks) {
-		return asks.RetryAfter()
-	}
-	return 0
+	return backoff.Pause(n, interval, retryAfter(err), NeedsAction(err))
 }
 
 // jitter adds up to 10 % to d, which is not negative.

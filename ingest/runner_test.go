@@ -431,17 +431,18 @@ func TestRunner_BacksOffFrom5SecondsDoublingToALimit(t *testing.T) {
 		"deliver": {"write", func() *host { return &host{entries: 1, onWrite: firstFail(never, errDown)} }},
 		"save":    {"save", func() *host { return &host{entries: 1, onSave: firstFail(never, errDown)} }},
 	}
-	limits := map[string]struct{ interval, limit time.Duration }{
-		"5 minutes":       {time.Minute, 5 * time.Minute},
-		"longer interval": {time.Hour, time.Hour},
-	}
 	for name, test := range tests {
-		for limitName, limit := range limits {
-			t.Run(name+"/"+limitName, func(t *testing.T) {
+		for intervalName, interval := range map[string]time.Duration{"short interval": 30 * time.Second, "long interval": time.Hour} {
+			// Only a poll is a burden to somebody else.
+			longest := time.Minute
+			if test.step == "poll" {
+				longest = max(longest, interval)
+			}
+			t.Run(name+"/"+intervalName, func(t *testing.T) {
 				bubble(t, func(t *testing.T) {
 					h := test.build()
 					r := h.runner()
-					r.Interval = limit.interval
+					r.Interval = interval
 					runFor(t, r, 6*time.Hour)
 					pauses := h.pauses(test.step)
 					// The last one was cut short by the end of the run.
@@ -451,13 +452,118 @@ func TestRunner_BacksOffFrom5SecondsDoublingToALimit(t *testing.T) {
 					want := 5 * time.Second
 					for _, p := range pauses {
 						assertPause(t, want, p)
-						want = min(2*want, limit.limit)
+						assert.LessOrEqual(t, p, longest, "jitter included")
+						want = min(2*want, longest*10/11)
 					}
-					assert.Equal(t, limit.limit, want, "the limit was not reached: %v", pauses)
+					assert.Equal(t, longest*10/11, want, "the limit was not reached: %v", pauses)
 				})
 			})
 		}
 	}
+}
+
+// refusal is an error that comes again until a person acts.
+type refusal string
+
+func (e refusal) Error() string { return string(e) }
+
+func (refusal) NeedsAction() bool { return true }
+
+// Whoever mends a token looks at what becomes of it.
+func TestRunner_PollsWithinAMinuteOfARepairHoweverLongTheInterval(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := &host{onPoll: firstPollsFail(1<<30, fmt.Errorf("read: %w", refusal("HTTP 403")))}
+		r := h.runner()
+		r.Interval = 24 * time.Hour
+		runFor(t, r, 6*time.Hour)
+		pauses := h.pauses("poll")
+		require.Greater(t, len(pauses), 300)
+		for _, p := range pauses {
+			assert.LessOrEqual(t, p, time.Minute)
+		}
+	})
+}
+
+// One log of two that is refused is tried again as early as both would be.
+func TestRunner_PollsSoonAfterAPollThatCouldNotReadOneLog(t *testing.T) {
+	for name, c := range map[string]struct {
+		err     error
+		longest time.Duration
+	}{
+		"refused":           {refusal("HTTP 403"), time.Minute},
+		"down":              {errDown, time.Hour},
+		"asks for a pause":  {busyFor(40 * time.Minute), 55 * time.Minute},
+		"asks for too long": {busyFor(40 * time.Hour), 66 * time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				var log bytes.Buffer
+				h := &host{entries: 3}
+				h.onPoll = func(_ context.Context, _ int, batch *ingest.Batch) error {
+					batch.Coverage.Logs = []ingest.LogState{{Name: "one"}, {Name: "two", Error: c.err.Error(), Err: c.err, NeedsAction: ingest.NeedsAction(c.err)}}
+					return nil
+				}
+				r := h.runner()
+				r.Interval = time.Hour
+				r.Logger = slog.New(slog.NewTextHandler(&log, nil))
+				start := time.Now().UTC()
+				runFor(t, r, 2*time.Hour-time.Second)
+				for _, p := range h.pauses("poll") {
+					assert.LessOrEqual(t, p, c.longest)
+				}
+				s := r.Status()
+				assert.Zero(t, s.Failures, "the other one is read")
+				assert.Equal(t, start, s.Totals.Logs[1].Since)
+				assert.Zero(t, s.Totals.Logs[0].Since)
+				assert.Equal(t, 1, strings.Count(log.String(), "\n"), log.String())
+				assert.Regexp(t, `msg="a log cannot be read; the others go on" key=k log=two error="?`+c.err.Error(), log.String())
+			})
+		})
+	}
+}
+
+func TestRunner_LogsThatALogCanBeReadAgain(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var log bytes.Buffer
+		h := &host{}
+		h.onPoll = func(_ context.Context, n int, batch *ingest.Batch) error {
+			state := ingest.LogState{Name: "two"}
+			if n < 4 {
+				state.Error = "down"
+			}
+			batch.Coverage.Logs = []ingest.LogState{{Name: "one"}, state}
+			return nil
+		}
+		r := h.runner()
+		r.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		runFor(t, r, time.Hour)
+		lines := strings.Split(strings.TrimSpace(log.String()), "\n")
+		require.Len(t, lines, 2, log.String())
+		assert.Regexp(t, `level=INFO msg="a log can be read again" key=k log=two after=2[0-3]\.`, lines[1])
+	})
+}
+
+// The first cursor fixes where the feed begins, also when nothing can be read.
+func TestRunner_ABatchOfWhichNoLogWasReadIsNoSuccess(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := &host{}
+		h.onPoll = func(_ context.Context, n int, batch *ingest.Batch) error {
+			if n > 1 {
+				return refusal("HTTP 403")
+			}
+			batch.More = true
+			batch.Coverage.Logs = []ingest.LogState{{Name: "one", Error: "HTTP 403", Err: refusal("HTTP 403"), NeedsAction: true}}
+			return nil
+		}
+		r := h.runner()
+		runFor(t, r, time.Hour)
+		s := r.Status()
+		assert.Equal(t, ingest.Cursor("0"), h.stored, "it is saved all the same")
+		assert.Zero(t, s.LastSuccess)
+		assert.Greater(t, s.Failures, 50)
+		assert.Equal(t, ingest.StepPoll, s.Step)
+		assert.True(t, ingest.NeedsAction(s.Err))
+	})
 }
 
 func TestRunner_BackoffStartsAnewAfterASuccess(t *testing.T) {
@@ -772,7 +878,7 @@ func TestRunner_LogsEachFailureAndOneRecovery(t *testing.T) {
 		require.Len(t, lines, 4, log.String())
 		for i, want := range []string{
 			`level=WARN msg="ingest failed" key=k step=poll error=down failures=1 retry_in=5`,
-			`level=WARN msg="ingest failed" key=k step=poll error=down failures=2 retry_in=10`,
+			`level=WARN msg="ingest still failing" key=k step=poll since=\S+ failures=2 retry_in=10`,
 			`level=WARN msg="ingest failed" key=k step=deliver error=down failures=3 retry_in=5`,
 			`level=INFO msg="ingest recovered" key=k failures=3 after=2[0-2]\.`,
 		} {
@@ -841,7 +947,10 @@ func TestRunner_StatusTellsHowItStands(t *testing.T) {
 		synctest.Wait()
 		s = r.Status()
 		assert.Equal(t, 2, s.Failures)
+		assert.Equal(t, 2, s.StepFailures)
+		assert.Equal(t, ingest.StepPoll, s.Step)
 		assert.Equal(t, 2, s.PollFailures)
+		assert.True(t, s.FailingSince.Before(s.LastErrorAt) && !s.FailingSince.Before(failing), s)
 		assert.Equal(t, "poll: down", s.LastError)
 		assert.True(t, s.LastErrorAt.After(failing) && s.LastErrorAt.Equal(s.LastAttempt), s)
 		assert.Equal(t, start, s.LastSuccess)
@@ -852,6 +961,8 @@ func TestRunner_StatusTellsHowItStands(t *testing.T) {
 		synctest.Wait()
 		s = r.Status()
 		assert.Zero(t, s.Failures)
+		assert.Zero(t, s.StepFailures)
+		assert.Zero(t, s.FailingSince)
 		assert.Equal(t, "poll: down", s.LastError, "kept after the recovery")
 		assert.True(t, s.LastSuccess.After(s.LastErrorAt))
 		assert.Equal(t, 5, s.Polls)

@@ -71,8 +71,14 @@ type Source interface {
 	// as a batch and no error; if the trouble persists the next poll returns
 	// it. Errors that say when to come back implement [RetryAfterer], and those
 	// about a cursor that cannot be used wrap [ErrCursor]: the host stops
-	// polling this instance. Of the batch that comes with an error, Coverage
-	// may account for the requests that were sent; the rest is zero.
+	// polling this instance. Those that only a person can mend implement
+	// [ActionNeeder]. Of the batch that comes with an error, Coverage may
+	// account for the requests that were sent and say how each log fares; the
+	// rest is zero.
+	//
+	// The first poll of all may return a batch and no error although it could
+	// read nothing, because its cursor fixes where the feed begins; see
+	// [Coverage.Unread].
 	//
 	// Poll honours ctx at every wait and returns promptly when it ends.
 	Poll(ctx context.Context, cursor Cursor) (Batch, error)
@@ -125,6 +131,10 @@ type Coverage struct {
 	Complete time.Time `json:"complete"`
 	// Backlog counts the windows that remain open.
 	Backlog int `json:"backlog"`
+	// Logs say how each log fares that the source reads, in the same order in
+	// every batch. A log that fails while the others go on shows here alone. A
+	// source that reads one log may leave it empty.
+	Logs []LogState `json:"logs,omitempty"`
 	// Notices are conditions a person should know about that cost no event,
 	// such as an optional feature that lacks its permission. Each is there
 	// from the first batch after it has arisen until it is over, in the same
@@ -144,7 +154,8 @@ type Window struct {
 }
 
 // Add adds the counters of d, a later poll, to c and takes over its Complete,
-// Backlog and Notices, so that a host can keep totals. Windows are not kept.
+// Backlog, Logs and Notices, so that a host can keep totals. Windows are not
+// kept.
 func (c *Coverage) Add(d Coverage) {
 	c.addRequests(d)
 	c.Read += d.Read
@@ -160,6 +171,7 @@ func (c *Coverage) Add(d Coverage) {
 	}
 	c.Complete = d.Complete
 	c.Backlog = d.Backlog
+	c.Logs = d.Logs
 	c.Notices = d.Notices
 }
 

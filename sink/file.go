@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -15,6 +14,8 @@ import (
 	"github.com/gofrs/flock"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/files"
+	"github.com/aisoc/cloudflareaudit/internal/prefixed"
 )
 
 // lineStart is how every line begins.
@@ -33,6 +34,8 @@ type File struct {
 	lock   *flock.Flock
 	stream *Writer
 	torn   int64
+	// exposed says that others can read the file, if they can.
+	exposed error
 
 	mu  sync.Mutex
 	buf []byte
@@ -69,7 +72,7 @@ func OpenFile(path string) (*File, error) {
 		// after the real one has gone would block instead of failing.
 		file, err := os.OpenFile(path, os.O_WRONLY, 0)
 		if err != nil {
-			return nil, fmt.Errorf("sink: cannot open the output: %w", err)
+			return nil, prefixed.Errorf("sink", "cannot open the output: %w", err)
 		}
 		return &File{path: path, file: file, stream: NewWriter(file)}, nil
 	}
@@ -86,19 +89,20 @@ func (f *File) open() error {
 		file, err = create(f.path)
 	}
 	if err != nil {
-		return fmt.Errorf("sink: cannot open the output: %w", err)
+		return prefixed.Errorf("sink", "cannot open the output: %w", err)
 	}
 	f.file = file
 	f.lock = flock.New(lockPath(f.path))
 	locked, err := f.lock.TryLock()
 	if err != nil {
-		return fmt.Errorf("sink: cannot lock %s: %w", f.path, err)
+		return prefixed.Errorf("sink", "cannot lock %s: %w", f.path, err)
 	}
 	if !locked {
-		return fmt.Errorf("sink: another process writes to %s; stop that one or choose another file", f.path)
+		return prefixed.Errorf("sink", "another process writes to %s; stop that one or choose another file", f.path)
 	}
+	f.exposed = files.CheckPrivate(file)
 	if err := f.repair(); err != nil {
-		return fmt.Errorf("sink: cannot repair the end of %s: %w", f.path, err)
+		return prefixed.Errorf("sink", "cannot repair the end of %s: %w", f.path, err)
 	}
 	return nil
 }
@@ -109,7 +113,7 @@ func create(path string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := syncDir(filepath.Dir(path)); err != nil {
+	if err := files.SyncDir(filepath.Dir(path)); err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
 	return file, nil
@@ -128,6 +132,43 @@ func lockPath(path string) string {
 // Removed is the size in bytes of the torn last line that OpenFile removed.
 func (f *File) Removed() int64 { return f.torn }
 
+// Exposed returns an error that says how to mend it when users other than the
+// owner and the group of the file can read or change it, and else nil. The
+// events tell who may do what, so few should read them.
+func (f *File) Exposed() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.exposed
+}
+
+// Reopen lets go of the file when it has been renamed or removed, and opens or
+// makes the one that now has its name, as the next batch would. A program that
+// has rotated the file asks for it, so that it can go on with the old one.
+func (f *File) Reopen() error {
+	if f.stream != nil {
+		return nil
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.undo(); err != nil {
+		return err
+	}
+	_, err := f.follow()
+	return err
+}
+
+// undo takes back a failed write that could not be taken back at the time.
+func (f *File) undo() error {
+	if f.rollback < 0 {
+		return nil
+	}
+	if err := f.truncate(f.rollback); err != nil {
+		return prefixed.Errorf("sink", "cannot take back a failed write: %w", err)
+	}
+	f.rollback = -1
+	return nil
+}
+
 // Close closes the file and lets other processes write to it.
 func (f *File) Close() error {
 	f.mu.Lock()
@@ -140,7 +181,7 @@ func (f *File) Close() error {
 		errs = append(errs, f.lock.Close())
 	}
 	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("sink: cannot close the output: %w", err)
+		return prefixed.Errorf("sink", "cannot close the output: %w", err)
 	}
 	return nil
 }
@@ -153,18 +194,15 @@ func (f *File) Write(ctx context.Context, events []ingest.Event) error {
 		return f.stream.Write(ctx, events)
 	}
 	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("sink: %w", err)
+		return prefixed.Errorf("sink", "%w", err)
 	}
 	if len(events) == 0 {
 		return nil
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.rollback >= 0 {
-		if err := f.truncate(f.rollback); err != nil {
-			return fmt.Errorf("sink: cannot take back a failed write: %w", err)
-		}
-		f.rollback = -1
+	if err := f.undo(); err != nil {
+		return err
 	}
 	info, err := f.follow()
 	if err != nil {
@@ -181,10 +219,10 @@ func (f *File) Write(ctx context.Context, events []ingest.Event) error {
 	if err == nil {
 		return nil
 	}
-	err = fmt.Errorf("sink: %w", err)
+	err = prefixed.Errorf("sink", "%w", err)
 	if undo := f.truncate(info.Size()); undo != nil {
 		f.rollback = info.Size()
-		err = errors.Join(err, fmt.Errorf("sink: cannot take back the failed write: %w", undo))
+		err = errors.Join(err, prefixed.Errorf("sink", "cannot take back the failed write: %w", undo))
 	}
 	return err
 }
@@ -195,25 +233,25 @@ func (f *File) Write(ctx context.Context, events []ingest.Event) error {
 func (f *File) follow() (os.FileInfo, error) {
 	info, err := f.file.Stat()
 	if err != nil {
-		return nil, fmt.Errorf("sink: %w", err)
+		return nil, prefixed.Errorf("sink", "%w", err)
 	}
-	named, err := os.Stat(f.path)
-	if err == nil && os.SameFile(info, named) {
+	current, err := os.Stat(f.path)
+	if err == nil && os.SameFile(info, current) {
 		return info, nil
 	}
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("sink: %w", err)
+		return nil, prefixed.Errorf("sink", "%w", err)
 	}
 	fresh := &File{path: f.path}
 	if err := fresh.open(); err != nil {
 		return nil, errors.Join(err, fresh.Close())
 	}
 	if info, err = fresh.file.Stat(); err != nil {
-		return nil, errors.Join(fmt.Errorf("sink: %w", err), fresh.Close())
+		return nil, errors.Join(prefixed.Errorf("sink", "%w", err), fresh.Close())
 	}
 	// All of the old file is on the disk.
 	_, _ = f.file.Close(), f.lock.Close()
-	f.file, f.lock = fresh.file, fresh.lock
+	f.file, f.lock, f.exposed = fresh.file, fresh.lock, fresh.exposed
 	return info, nil
 }
 
@@ -299,17 +337,4 @@ func whole(r io.Reader) bool {
 	}
 	_, err := dec.ReadToken()
 	return err == io.EOF
-}
-
-// syncDir makes the names in dir durable.
-func syncDir(dir string) error {
-	if runtime.GOOS == "windows" {
-		// There a folder cannot be synced, and a new name is journaled.
-		return nil
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

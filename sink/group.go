@@ -2,11 +2,11 @@ package sink
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"time"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/prefixed"
 )
 
 // defaultGroupTimeout bounds one write of a [Group].
@@ -50,7 +50,7 @@ func NewGroup(next ingest.Sink) *Group { return &Group{next: next, Timeout: defa
 // may be delivered nevertheless, and must not change.
 func (g *Group) Write(ctx context.Context, events []ingest.Event) error {
 	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("sink: %w", err)
+		return prefixed.Errorf("sink", "%w", err)
 	}
 	if len(events) == 0 {
 		return nil
@@ -67,7 +67,7 @@ func (g *Group) Write(ctx context.Context, events []ingest.Event) error {
 	case err := <-d.done:
 		return err
 	case <-ctx.Done():
-		return fmt.Errorf("sink: %w", context.Cause(ctx))
+		return prefixed.Errorf("sink", "%w", context.Cause(ctx))
 	}
 }
 

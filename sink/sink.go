@@ -9,11 +9,11 @@ package sink
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"io"
 	"sync"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/prefixed"
 )
 
 // maxKept is the largest buffer that is kept for the next batch. Batches are
@@ -42,7 +42,7 @@ func NewWriter(w io.Writer) *Writer { return &Writer{out: w} }
 // reads waits for its reader.
 func (w *Writer) Write(ctx context.Context, events []ingest.Event) error {
 	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("sink: %w", err)
+		return prefixed.Errorf("sink", "%w", err)
 	}
 	if len(events) == 0 {
 		return nil
@@ -66,7 +66,7 @@ func (w *Writer) Write(ctx context.Context, events []ingest.Event) error {
 			w.rest = bytes.Clone(buf[n:end])
 		}
 	}
-	return fmt.Errorf("sink: %w", err)
+	return prefixed.Errorf("sink", "%w", err)
 }
 
 // appendLines appends one line per event.

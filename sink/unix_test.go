@@ -168,3 +168,39 @@ func TestFile_GoesOnInANewFileWhenItsOwnHasBeenMovedAway(t *testing.T) {
 	require.NoError(t, f.Write(t.Context(), events("5")))
 	assert.Equal(t, line("4")+line("5"), content(t, path))
 }
+
+// A program that rotates the file compresses the old one as soon as it has told
+// us, so nothing may be written to it any more.
+func TestFile_ReopenMovesOnToTheNewFileAtOnce(t *testing.T) {
+	t.Parallel()
+	path := newPath(t)
+	f := openFile(t, path)
+	require.NoError(t, f.Write(t.Context(), events("1")))
+	require.NoError(t, f.Reopen(), "nothing has changed")
+	require.NoError(t, os.Rename(path, path+".1"))
+	require.NoError(t, f.Reopen())
+	assert.Empty(t, content(t, path), "the new one is there before the next batch")
+	second, err := sink.OpenFile(path + ".1")
+	require.NoError(t, err, "the old one is let go of")
+	require.NoError(t, second.Close())
+	require.NoError(t, f.Write(t.Context(), events("2")))
+	assert.Equal(t, line("1"), content(t, path+".1"))
+	assert.Equal(t, line("2"), content(t, path))
+
+	require.NoError(t, os.Rename(path, path+".2"))
+	require.NoError(t, os.Mkdir(path, 0o700))
+	require.Error(t, f.Reopen(), "the name leads to a folder")
+	require.NoError(t, os.Remove(path))
+	require.NoError(t, f.Write(t.Context(), events("3")), "it goes on once it can")
+	assert.Equal(t, line("3"), content(t, path))
+}
+
+func TestFile_SaysWhenOthersCanReadIt(t *testing.T) {
+	t.Parallel()
+	path := newPath(t)
+	assert.NoError(t, openFile(t, path).Exposed(), "as it is made")
+	open := newPath(t)
+	require.NoError(t, os.WriteFile(open, nil, 0o600))
+	require.NoError(t, os.Chmod(open, 0o644))
+	assert.ErrorContains(t, openFile(t, open).Exposed(), "run 'chmod 600 "+open+"'")
+}

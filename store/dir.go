@@ -7,13 +7,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 
 	"github.com/gofrs/flock"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/files"
+	"github.com/aisoc/cloudflareaudit/internal/prefixed"
 )
 
 const (
@@ -44,22 +45,22 @@ type Dir struct {
 // left behind is removed.
 func Open(dir string) (*Dir, error) {
 	if err := makeDir(dir); err != nil {
-		return nil, fmt.Errorf("store: cannot make the folder: %w", err)
+		return nil, prefixed.Errorf("store", "cannot make the folder: %w", err)
 	}
 	lock := flock.New(filepath.Join(dir, lockName))
 	locked, err := lock.TryLock()
 	if err != nil {
-		return nil, fmt.Errorf("store: cannot lock the folder %s: %w", dir, err)
+		return nil, prefixed.Errorf("store", "cannot lock the folder %s: %w", dir, err)
 	}
 	if !locked {
-		return nil, fmt.Errorf("store: the folder %s is in use by another process; stop that one or choose another folder", dir)
+		return nil, prefixed.Errorf("store", "the folder %s is in use by another process; stop that one or choose another folder", dir)
 	}
 	d := &Dir{dir: dir, lock: lock}
 	if err := d.clean(); err != nil {
-		return nil, errors.Join(fmt.Errorf("store: cannot clean the folder: %w", err), lock.Close())
+		return nil, errors.Join(prefixed.Errorf("store", "cannot clean the folder: %w", err), lock.Close())
 	}
 	if err := d.probe(); err != nil {
-		return nil, errors.Join(fmt.Errorf("store: cannot write to the folder: %w", err), lock.Close())
+		return nil, errors.Join(prefixed.Errorf("store", "cannot write to the folder: %w", err), lock.Close())
 	}
 	return d, nil
 }
@@ -71,7 +72,7 @@ func (d *Dir) Close() error {
 	defer d.mu.Unlock()
 	d.closed = true
 	if err := d.lock.Close(); err != nil {
-		return fmt.Errorf("store: cannot unlock the folder %s: %w", d.dir, err)
+		return prefixed.Errorf("store", "cannot unlock the folder %s: %w", d.dir, err)
 	}
 	return nil
 }
@@ -177,7 +178,7 @@ func replace(path, partial string, data []byte) error {
 		return errors.Join(err, ignoreMissing(os.Remove(partial)))
 	}
 	// Without this the rename itself may not survive a power cut.
-	return syncDir(filepath.Dir(path))
+	return files.SyncDir(filepath.Dir(path))
 }
 
 func writeSynced(path string, data []byte) error {
@@ -219,26 +220,13 @@ func makeDir(dir string) error {
 	if err != nil {
 		return err
 	}
-	return syncDir(parent)
-}
-
-// syncDir makes the names in dir durable.
-func syncDir(dir string) error {
-	if runtime.GOOS == "windows" {
-		// There a folder cannot be synced, and a rename is journaled.
-		return nil
-	}
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
+	return files.SyncDir(parent)
 }
 
 func wrapLoad(key string, err error) error {
-	return fmt.Errorf("store: cannot load the cursor of %q: %w", key, err)
+	return prefixed.Errorf("store", "cannot load the cursor of %q: %w", key, err)
 }
 
 func wrapSave(key string, err error) error {
-	return fmt.Errorf("store: cannot save the cursor of %q: %w", key, err)
+	return prefixed.Errorf("store", "cannot save the cursor of %q: %w", key, err)
 }

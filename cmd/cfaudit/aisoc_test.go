@@ -22,6 +22,7 @@ import (
 	"github.com/aisoc/cloudflareaudit/internal/eventschema"
 	"github.com/aisoc/cloudflareaudit/internal/fakeaisoc"
 	"github.com/aisoc/cloudflareaudit/internal/fakecloudflare"
+	"github.com/aisoc/cloudflareaudit/internal/health"
 	"github.com/aisoc/cloudflareaudit/sink/aisoc"
 	"github.com/aisoc/cloudflareaudit/testdata"
 )
@@ -338,11 +339,11 @@ func TestAiSOC_RunGoesOnBehindAnEventThatIsNeverTaken(t *testing.T) {
 	}
 	assert.Regexp(t, `\ncfaudit_aisoc_posts_total [1-9]`, metrics)
 	assert.Regexp(t, `\ncfaudit_aisoc_bisections_total [1-9]`, metrics)
-	var h health
+	var h feedHealth
 	require.NoError(t, json.Unmarshal([]byte(get("/healthz")), &h))
 	require.NotNil(t, h.AiSOC)
 	assert.Equal(t, 1, h.AiSOC.DeadLettered)
-	assert.Equal(t, "ok", h.Status)
+	assert.Equal(t, health.OK, h.Status)
 	code, log := stop()
 	assert.Equal(t, exitOK, code)
 	assert.Contains(t, log, "external_id=poison")
@@ -371,7 +372,7 @@ func TestAiSOC_RunIsNotStoppedByAnEventThatIsAllThereIs(t *testing.T) {
 
 func TestAiSOC_HealthTellsWhatThePersonHasToMend(t *testing.T) {
 	t.Parallel()
-	for status, want := range map[int]string{
+	for status, want := range map[int]health.State{
 		400: "failing", 401: "failing", 404: "failing", 307: "failing", 429: "retrying", 500: "retrying", 503: "retrying",
 	} {
 		synctest.Test(t, func(t *testing.T) {
@@ -389,15 +390,15 @@ func TestAiSOC_HealthTellsWhatThePersonHasToMend(t *testing.T) {
 			synctest.Wait()
 			_, h := w.get(t, "/healthz")
 			assert.Equal(t, want, h.Status, status)
-			assert.Contains(t, h.Reason, "cannot deliver to AiSOC: ")
+			assert.Contains(t, h.Reason, "the events cannot be delivered since ")
 			assert.Contains(t, h.Reason, fmt.Sprint("the service answered HTTP ", status))
-			assert.Equal(t, want == "failing", strings.HasPrefix(h.Reason, "a person has to act: "), h.Reason)
+			assert.Equal(t, want == health.Failing, strings.HasPrefix(h.Reason, "a person has to act: "), h.Reason)
 
 			server.SetFault(nil)
 			time.Sleep(10 * time.Minute)
 			synctest.Wait()
 			_, h = w.get(t, "/healthz")
-			assert.Equal(t, "ok", h.Status)
+			assert.Equal(t, health.OK, h.Status)
 			assert.Equal(t, 1, h.AiSOC.Accepted)
 			assert.Equal(t, map[string]int{"a": 1}, server.Accepted())
 			assert.EqualValues(t, 1, gather(t, w.monitor)["cfaudit_aisoc_accepted_total"])
@@ -513,7 +514,7 @@ func TestAiSOC_ADeadLetterFileThatCannotBeWrittenIsAFailureAtTheStart(t *testing
 	server := new(fakeaisoc.Server)
 	got := a.call("poll", "--state", t.TempDir()).to(listen(t, server), "--dead-letter", t.TempDir()).run(t.Context())
 	assert.Equal(t, exitFailed, got.code)
-	assert.Contains(t, got.err, "cfaudit: cannot deliver to AiSOC: cannot write the dead-letter file: ")
+	assert.Contains(t, got.err, "cfaudit: cannot write the dead-letter file: ")
 	assert.Empty(t, a.Requests())
 	assert.Empty(t, server.Requests())
 }

@@ -63,10 +63,7 @@ else 1.`,
 			return errors.New("stopped before there was an answer")
 		}
 		for i := range report.Findings {
-			f := &report.Findings[i]
-			if r := inFlags.Replace(f.Remedy); r != "" {
-				f.Remedy = strings.ToUpper(r[:1]) + r[1:]
-			}
+			report.Findings[i].Field = inFlags(report.Findings[i].Field)
 		}
 		write := writeReport
 		if *asJSON {
@@ -146,7 +143,11 @@ func writeReport(w io.Writer, r cloudflareaudit.Report) error {
 			continue
 		}
 		mark := "->"
-		for _, line := range wrap(f.Remedy, reportWidth-3) {
+		remedy := f.Remedy
+		if f.Field != "" {
+			remedy = f.Field + ": " + remedy
+		}
+		for _, line := range wrap(remedy, reportWidth-3) {
 			fmt.Fprintf(&b, "%-8s %-2s %s\n", "", mark, line)
 			mark = ""
 		}

@@ -49,7 +49,7 @@ func TestCheck_SaysWhatIsWrongInTermsOfFlags(t *testing.T) {
 	text := strings.Join(strings.Fields(got.out), " ")
 	assert.Contains(t, text, "error The audit log cannot be read: cloudflare answered HTTP 403, code 10000: Authentication error. "+
 		"Cloudflare knows the token neither as one of this account nor as one of a user")
-	assert.Contains(t, text, "give it in CLOUDFLARE_API_TOKEN or --token-file")
+	assert.Contains(t, text, "-> CLOUDFLARE_API_TOKEN or --token-file: Create a new one")
 	assert.NotContains(t, text, "api_token")
 	for line := range strings.Lines(got.out) {
 		assert.LessOrEqual(t, len([]rune(line)), 81, line)
@@ -57,18 +57,18 @@ func TestCheck_SaysWhatIsWrongInTermsOfFlags(t *testing.T) {
 
 	got = a.call("check", "--account-id", strings.Repeat("9", 32)).run(t.Context())
 	assert.Equal(t, exitFailed, got.code)
-	assert.Contains(t, got.out, "-> --account-id names no account of this API")
+	assert.Contains(t, got.out, "-> --account-id: There is no such account: copy the Account ID")
 	assert.Contains(t, got.out, "can see the account 023e105f4ecef8ad9ca31a8372d0c353")
 
 	got = call{args: []string{"check", "--base-url", "http://127.0.0.1:1"}, env: a.call().env}.run(t.Context())
 	assert.Equal(t, exitFailed, got.code)
-	assert.Contains(t, got.out, "-> Check --base-url, the network")
+	assert.Contains(t, got.out, "-> --base-url: Check this URL, the network")
 
 	a.Fault(func(int, *http.Request) *fakecloudflare.Fault {
 		return fakecloudflare.Status(400, 6003, "Invalid request headers", nil)
 	})
 	got = a.call("check").run(t.Context())
-	assert.Contains(t, got.out, "-> The token in CLOUDFLARE_API_TOKEN or --token-file is not an API")
+	assert.Contains(t, got.out, "-> CLOUDFLARE_API_TOKEN or --token-file: This is not an API token")
 }
 
 func TestCheck_PrintsJSON(t *testing.T) {

@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/signal"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -39,11 +38,12 @@ standard error. It needs no account and no network, and leaves nothing behind.`,
   cfaudit demo | jq -r 'select(.severity == "critical") | .title'`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			// A closed pipe must not kill the process before the folder of the
-			// cursor has been removed.
-			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM, syscall.SIGPIPE)
+			ctx, stop := untilStopped(cmd.Context())
 			defer stop()
-			return demo(ctx, w)
+			if err := demo(ctx, w); err == nil || errors.Is(err, syscall.EPIPE) || ctx.Err() == nil {
+				return err
+			}
+			return errStopped
 		},
 	}
 }
@@ -98,26 +98,18 @@ func demo(ctx context.Context, w world) (err error) {
 	}
 	first, err := runner.Drain(ctx)
 	if err != nil {
-		return demoError(err)
+		return err
 	}
 	later.Store(int64(5 * time.Minute))
 	second, err := runner.Drain(ctx)
 	if err != nil {
-		return demoError(err)
+		return err
 	}
 	fmt.Fprintf(w.stderr, "\nfirst poll:  read %s, wrote %s%s\n", count(first.Read, "entry", "entries"),
 		count(first.Delivered, "event", "events"), bracketed(events.list(), marked(first)))
 	fmt.Fprintf(w.stderr, "dropped:     %d%s, repeated: %d\n", first.DroppedTotal(), bracketed(byRule(first.Dropped)), first.Repeated)
 	fmt.Fprintf(w.stderr, "second poll: %d new, %d recognised\n", second.Delivered+second.DroppedTotal(), second.Repeated)
 	return nil
-}
-
-// demoError is err, unless it is the end of the pipe that the events go to.
-func demoError(err error) error {
-	if errors.Is(err, syscall.EPIPE) {
-		return errNobodyReads
-	}
-	return err
 }
 
 // demoServer returns an API with entries of every kind, the newest of which is

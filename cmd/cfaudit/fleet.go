@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 	"syscall"
@@ -26,6 +25,7 @@ import (
 	"github.com/aisoc/cloudflareaudit/fleet"
 	"github.com/aisoc/cloudflareaudit/ingest"
 	"github.com/aisoc/cloudflareaudit/internal/httpx"
+	"github.com/aisoc/cloudflareaudit/internal/prefixed"
 )
 
 func newFleet(w world) *cobra.Command {
@@ -48,12 +48,7 @@ Environment:
                           what it leaves out is taken from the variables of libpq, such as PGPASSWORD
   CFAUDIT_FLEET_KEY       the key that encrypts the tokens in the database,
                           unless --key-file is given`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return errors.New("there is no such command")
-			}
-			return nil
-		},
+		Args: noSubcommand,
 		// Without it, what is not a command would get the help and no error.
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -132,8 +127,8 @@ func (s *station) pool(ctx context.Context, log *slog.Logger) (*pgxpool.Pool, er
 			return err
 		}
 	}
-	if host := cfg.ConnConfig.Host; !local(host) && (cfg.ConnConfig.TLSConfig == nil || len(cfg.ConnConfig.Fallbacks) > 0) {
-		log.Warn("the connection to the database may be unencrypted: add sslmode=verify-full to its URL", "host", host)
+	if server := cfg.ConnConfig.Host; !local(server) && (cfg.ConnConfig.TLSConfig == nil || len(cfg.ConnConfig.Fallbacks) > 0) {
+		log.Warn("the connection to the database may be unencrypted: add sslmode=verify-full to its URL", "host", server)
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
@@ -165,7 +160,9 @@ func (s *station) persist(ctx context.Context, log *slog.Logger, told string, pa
 
 // newFleetLogger is a log on standard error. What an error says to do is in terms
 // of configuration fields, as in a list of accounts.
-func newFleetLogger(w world) *slog.Logger { return slog.New(slog.NewTextHandler(w.stderr, nil)) }
+func newFleetLogger(w world) *slog.Logger {
+	return loggerOf(w, func(err error) string { return tell(err, asGiven) })
+}
 
 // refused reports whether the database has said no, which it will again: to the
 // user, to the password, or because there is no such database.
@@ -186,28 +183,24 @@ func gone(err error) bool {
 
 // local reports whether a host of libpq is this machine: a folder of a socket or
 // a loopback address.
-func local(host string) bool {
-	addr, err := netip.ParseAddr(host)
-	return strings.HasPrefix(host, "/") || host == "localhost" || err == nil && addr.IsLoopback()
+func local(name string) bool {
+	addr, err := netip.ParseAddr(name)
+	return strings.HasPrefix(name, "/") || name == "localhost" || err == nil && addr.IsLoopback()
 }
 
 // vault opens the secrets.
 func (s *station) vault() (*fleet.Vault, error) {
 	keys, from := s.getenv(envFleetKey), envFleetKey
 	if s.flags.Changed("key-file") {
-		text, err := readSmall(s.key)
+		text, err := readSecret(s.key)
 		if err != nil {
-			// The name may be the key, given in place of a file that holds it.
-			if path, ok := errors.AsType[*os.PathError](err); ok {
-				err = path.Err
-			}
-			return nil, faults{"--key-file: cannot read the file: " + err.Error()}
+			return nil, faults{"--key-file: " + withoutName(err).Error()}
 		}
 		keys, from = string(text), "--key-file"
 	}
 	v, err := fleet.NewVault(keys, s.secrets)
 	if err != nil {
-		return nil, faults{from + ": " + strings.TrimPrefix(err.Error(), "fleet: ")}
+		return nil, faults{from + ": " + prefixed.Bare(err)}
 	}
 	return v, nil
 }
@@ -235,7 +228,7 @@ func (s *station) with(ctx context.Context, do func(context.Context, *fleet.Flee
 	return s.persist(ctx, log, "the database went away, trying again until it is there", gone, func() error {
 		err := f.Check(ctx)
 		if errors.Is(err, fleet.ErrOutdated) {
-			return fmt.Errorf("%w: run 'cfaudit fleet migrate'", err)
+			return &remarked{err, ": run 'cfaudit fleet migrate'"}
 		}
 		if err != nil {
 			return err
@@ -374,10 +367,10 @@ func namedAccounts(most int) cobra.PositionalArgs {
 }
 
 // newFleetChange is a command that does something with the accounts named.
-func newFleetChange(w world, name, short, long, past string, do func(context.Context, *fleet.Fleet, string) error) *cobra.Command {
+func newFleetChange(w world, name, headline, long, past string, do func(context.Context, *fleet.Fleet, string) error) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     name + " ID...",
-		Short:   short,
+		Short:   headline,
 		Long:    long,
 		Example: "  cfaudit fleet " + name + " cloudflare-023e105f4ecef8ad9ca31a8372d0c353",
 		Args:    namedAccounts(math.MaxInt),

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -20,6 +21,7 @@ import (
 
 	"github.com/aisoc/cloudflareaudit"
 	"github.com/aisoc/cloudflareaudit/fleet"
+	"github.com/aisoc/cloudflareaudit/internal/httpx"
 	"github.com/aisoc/cloudflareaudit/sink/aisoc"
 )
 
@@ -64,6 +66,7 @@ encrypted before it is stored, unless it is in a file that api_token_ref names.`
 	flags.StringVar(&row.feed, "feed", "", "`ID` of the connector instance in AiSOC (default cloudflare)")
 	var cursor string
 	flags.StringVar(&cursor, "cursor", "", "`FILE` with the cursor of an account that is new here, from the folder of --state or from 'fleet cursor'")
+	loopback := flags.Bool("allow-loopback", false, "accept a base_url on the machine of the workers, as in a test")
 	set := addSettings(w, flags)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		g := set.given()
@@ -95,11 +98,12 @@ encrypted before it is stored, unless it is in a file that api_token_ref names.`
 			for i, r := range rows {
 				specs[i] = r.spec()
 				wrong = append(wrong, r.misplaced()...)
+				wrong = append(wrong, r.badAddress(from != "", *loopback)...)
 				for _, fault := range set.rowFaults(f.Validate(specs[i]), g, from != "") {
 					wrong = append(wrong, r.place+fault)
 				}
 			}
-			wrong = append(wrong, twice(rows, specs)...)
+			wrong = append(wrong, duplicates(rows, specs)...)
 			if len(wrong) > 0 {
 				return wrong
 			}
@@ -121,7 +125,7 @@ func putAll(ctx context.Context, out io.Writer, f *fleet.Fleet, specs []fleet.Sp
 		changes, err := f.Put(ctx, part...)
 		if err != nil {
 			if n > 0 {
-				err = fmt.Errorf("%w; the first %d are stored: give the whole list again", err, n)
+				err = &remarked{err, fmt.Sprintf("; the first %d are stored: give the whole list again", n)}
 			}
 			return err
 		}
@@ -190,14 +194,32 @@ func (r fleetRow) misplaced() (wrong faults) {
 	return wrong
 }
 
+// badAddress is what is wrong with where the account is read: an address on the
+// machine of the workers gets the token, and whatever listens there answers.
+func (r fleetRow) badAddress(list, loopback bool) (wrong faults) {
+	given, _ := r.object["base_url"].(string)
+	name := "--base-url"
+	if list {
+		name = "base_url"
+	}
+	if fault := baseURLFault(name, given); fault != "" {
+		wrong = append(wrong, r.place+fault)
+	}
+	if u, err := url.Parse(given); err == nil && given != "" && httpx.IsLoopback(u.Hostname()) && !loopback {
+		wrong = append(wrong, r.place+(&cloudflareaudit.FieldError{Field: name, Value: u.Redacted(),
+			Allowed: "is on the machine of each worker, which is accepted with --allow-loopback only"}).Error())
+	}
+	return wrong
+}
+
 // tokenForm is how the tokens of Cloudflare begin.
 var tokenForm = regexp.MustCompile(`^cf[aku]t?_`)
 
 // rowFaults are the faults of an account: of a list in terms of its names, else
 // in terms of flags.
-func (s *settings) rowFaults(err error, g given, list bool) (wrong faults) {
+func (s *settings) rowFaults(err error, g flagValues, list bool) (wrong faults) {
 	var fields []error
-	for _, fault := range parts(err) {
+	for _, fault := range causesOf(err) {
 		field, ok := errors.AsType[*cloudflareaudit.FieldError](fault)
 		switch {
 		case ok && list:
@@ -208,30 +230,30 @@ func (s *settings) rowFaults(err error, g given, list bool) (wrong faults) {
 			wrong = append(wrong, redact(fault.Error()))
 		}
 	}
-	return append(wrong, s.inFlags(errors.Join(fields...), g)...)
+	return append(wrong, s.faultsOf(errors.Join(fields...), g)...)
 }
 
 // parts are the errors that err joins, also below what wraps them.
-func parts(err error) (all []error) {
+func causesOf(err error) (all []error) {
 	if err == nil {
 		return nil
 	}
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		for _, e := range joined.Unwrap() {
-			all = append(all, parts(e)...)
+			all = append(all, causesOf(e)...)
 		}
 		return all
 	}
 	for inner := errors.Unwrap(err); inner != nil; inner = errors.Unwrap(inner) {
 		if _, ok := inner.(interface{ Unwrap() []error }); ok {
-			return parts(inner)
+			return causesOf(inner)
 		}
 	}
 	return []error{err}
 }
 
 // twice are the accounts that stand in a list twice.
-func twice(rows []fleetRow, specs []fleet.Spec) (wrong faults) {
+func duplicates(rows []fleetRow, specs []fleet.Spec) (wrong faults) {
 	first := make(map[string]string)
 	for i, s := range specs {
 		key := s.Tenant + "\x00" + s.Account

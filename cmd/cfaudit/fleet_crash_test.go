@@ -94,7 +94,7 @@ func newClinic(t *testing.T, accounts int) *clinic {
 	require.NoError(t, err)
 	file := filepath.Join(c.folder, "accounts.json")
 	require.NoError(t, os.WriteFile(file, text, 0o600))
-	got := c.ok("add", "--from", file, "--base-url", listener.URL+fakecloudflare.Prefix, "--interval", fleetInterval.String(),
+	got := c.ok("add", "--allow-loopback", "--from", file, "--base-url", listener.URL+fakecloudflare.Prefix, "--interval", fleetInterval.String(),
 		"--max-events", "20", "--page-size", "20", "--rate-limit", "1200", "--drop-routine=false")
 	require.Contains(t, got.err, fmt.Sprintf("%d added, 0 changed, 0 unchanged", accounts))
 	return c

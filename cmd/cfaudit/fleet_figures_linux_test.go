@@ -82,7 +82,7 @@ func measureFleet(t *testing.T, accounts int) {
 	file := filepath.Join(t.TempDir(), "accounts.json")
 	require.NoError(t, os.WriteFile(file, text, 0o600))
 	began := time.Now()
-	do("add", "--from", file, "--base-url", api.URL+fakecloudflare.Prefix)
+	do("add", "--allow-loopback", "--from", file, "--base-url", api.URL+fakecloudflare.Prefix)
 	t.Logf("%d accounts added in %s", accounts, time.Since(began).Round(100*time.Millisecond))
 
 	logs, err := os.Create(filepath.Join(t.TempDir(), "log"))

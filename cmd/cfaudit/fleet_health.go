@@ -1,8 +1,8 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"fmt"
 	"net/http"
 	"sync"
 	"time"
@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/aisoc/cloudflareaudit/fleet"
+	"github.com/aisoc/cloudflareaudit/internal/health"
 	"github.com/aisoc/cloudflareaudit/internal/httpx"
 	"github.com/aisoc/cloudflareaudit/sink/aisoc"
 )
@@ -17,9 +18,15 @@ import (
 const (
 	// watchEvery is how often a worker looks at the whole fleet.
 	watchEvery = 15 * time.Second
-	// fleetPatience is how long the database may be out of reach, and how long
-	// a worker may make no poll while polls are overdue.
-	fleetPatience = 5 * time.Minute
+)
+
+// The patience with what a worker needs.
+var (
+	// fleetPatience is for a database that is out of reach, and for a worker
+	// that makes no poll while polls are overdue.
+	fleetPatience = health.Patience{For: 5 * time.Minute}
+	// outputPatience is for an output to which nothing can be delivered.
+	outputPatience = health.Patience{Failures: 3, For: 2 * time.Minute}
 )
 
 // fleetMonitor tells how a worker and the fleet fare.
@@ -35,8 +42,14 @@ type fleetMonitor struct {
 	summary fleet.Summary
 	seen    time.Time
 	err     error
+	// lost is when the database was first out of reach since seen, and behind
+	// when polls were first overdue, or zero.
+	lost, behind time.Time
 	// settled is when a poll was last made and put down, failed or not.
 	settled time.Time
+	// undelivered is what keeps deliveries from succeeding, all of them since
+	// the last that did.
+	undelivered health.Trouble
 }
 
 // fleetMetrics are counted by this worker. docs/fleet.md lists them.
@@ -92,11 +105,7 @@ func (m *fleetMonitor) observe(p fleet.Poll) {
 	case p.Err != nil:
 		result = "failed"
 	}
-	if result != "lost" {
-		m.mu.Lock()
-		m.settled = time.Now()
-		m.mu.Unlock()
-	}
+	m.note(p, time.Now())
 	x := &m.metrics
 	x.polls.WithLabelValues(result).Inc()
 	if p.Err != nil && !p.Deferred {
@@ -123,6 +132,25 @@ func (m *fleetMonitor) observe(p fleet.Poll) {
 	x.undecodable.Add(float64(c.Undecodable))
 }
 
+// note keeps what the health of the worker depends on.
+func (m *fleetMonitor) note(p fleet.Poll, now time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if p.Step != fleet.StepSave {
+		m.settled = now
+	}
+	switch {
+	case p.Step == fleet.StepDeliver:
+		if m.undelivered.Failures == 0 {
+			m.undelivered = health.Trouble{What: "no event can be delivered", Since: now, Patience: outputPatience}
+		}
+		m.undelivered.Failures++
+		m.undelivered.Error = tell(p.Err, asGiven)
+	case len(p.Batch.Events) > 0:
+		m.undelivered = health.Trouble{}
+	}
+}
+
 // watch looks at the fleet now and then until ctx ends.
 func (m *fleetMonitor) watch(ctx context.Context) {
 	for m.look(ctx); httpx.Sleep(ctx, watchEvery) == nil; {
@@ -133,20 +161,28 @@ func (m *fleetMonitor) watch(ctx context.Context) {
 func (m *fleetMonitor) look(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, watchEvery)
 	defer cancel()
-	summary, err := m.fleet.Summary(ctx)
+	whole, err := m.fleet.Summary(ctx)
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	now := time.Now()
 	m.err = err
-	if err == nil {
-		m.summary, m.seen = summary, time.Now()
+	if err != nil {
+		m.lost = cmp.Or(m.lost, now)
+		return
 	}
+	m.summary, m.seen, m.lost = whole, now, time.Time{}
+	if whole.Overdue == 0 {
+		m.behind = time.Time{}
+		return
+	}
+	m.behind = cmp.Or(m.behind, now)
 }
 
 // fleetHealth is what /healthz and /readyz say.
 type fleetHealth struct {
-	Status string `json:"status"`
-	Ready  bool   `json:"ready"`
-	Reason string `json:"reason,omitempty"`
+	Status health.State `json:"status"`
+	Ready  bool         `json:"ready"`
+	Reason string       `json:"reason,omitempty"`
 	// Fleet is that of all workers, at the time of SeenAt.
 	Fleet    *fleet.Summary `json:"fleet,omitempty"`
 	SeenAt   time.Time      `json:"seen_at,omitzero"`
@@ -159,46 +195,47 @@ type fleetHealth struct {
 func (m *fleetMonitor) health(now time.Time) fleetHealth {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	h := fleetHealth{Status: healthy, Ready: !m.seen.IsZero(), LastPoll: m.settled.UTC(), SeenAt: m.seen.UTC()}
-	if m.settled.IsZero() {
-		h.LastPoll = time.Time{}
+	verdict := health.Judge(now, health.Subject{Begun: !m.seen.IsZero(), Troubles: m.troubles()})
+	h := fleetHealth{Status: verdict.State, Reason: verdict.Reason, Ready: !m.seen.IsZero()}
+	if !m.settled.IsZero() {
+		h.LastPoll = m.settled.UTC()
 	}
 	if h.Ready {
-		summary := m.summary
-		h.Fleet = &summary
-	} else {
-		h.SeenAt = time.Time{}
+		whole := m.summary
+		h.Fleet, h.SeenAt = &whole, m.seen.UTC()
 	}
 	if stats, ok := m.delivery.stats(); ok {
 		h.AiSOC = &stats
 	}
-	since := func(t time.Time) time.Duration {
-		if t.Before(m.started) {
-			t = m.started
-		}
-		return now.Sub(t).Round(time.Second)
-	}
-	switch {
-	case m.err != nil && since(m.seen) > fleetPatience:
-		h.Status, h.Reason = failing, fmt.Sprintf("the database has been out of reach for %s: %s", since(m.seen), explain(m.err))
-	case m.err != nil:
-		h.Status, h.Reason = retrying, explain(m.err)
-	case !h.Ready:
-		h.Status = starting
-	case m.summary.Overdue > 0 && since(m.settled) > fleetPatience:
-		h.Status, h.Reason = failing, fmt.Sprintf("%s overdue, and this worker has made no poll for %s",
-			count(m.summary.Overdue, "account is", "accounts are"), since(m.settled))
-	case m.summary.Overdue > 0:
-		h.Status, h.Reason = retrying, fmt.Sprintf("%s overdue by more than a minute: if it stays so, add workers",
-			count(m.summary.Overdue, "account is", "accounts are"))
-	}
 	return h
+}
+
+// troubles are what does not work for this worker at present.
+func (m *fleetMonitor) troubles() (list []health.Trouble) {
+	if m.err != nil {
+		list = append(list, health.Trouble{What: "the database is out of reach", Error: tell(m.err, asGiven),
+			Since: m.lost, Patience: fleetPatience})
+	} else if m.summary.Overdue > 0 {
+		// A worker that makes polls is well, however many more there are to do.
+		since := m.behind
+		for _, t := range []time.Time{m.started, m.settled} {
+			if t.After(since) {
+				since = t
+			}
+		}
+		what := count(m.summary.Overdue, "account is", "accounts are") + " overdue by more than a minute, and this worker has made no poll"
+		list = append(list, health.Trouble{What: what, Error: "if workers make polls and it stays so, add some", Since: since, Patience: fleetPatience})
+	}
+	if m.undelivered.Failures > 0 {
+		list = append(list, m.undelivered)
+	}
+	return list
 }
 
 func (m *fleetMonitor) handler() http.Handler {
 	return monitoring(m.registry, func() (report any, well, ready bool) {
 		h := m.health(time.Now())
-		return h, h.Status != failing, h.Ready
+		return h, h.Status.Well(), h.Ready
 	})
 }
 
@@ -208,7 +245,7 @@ var (
 
 	fleetInfo     = fleetLookups.desc("info", "The version of cfaudit.", "version")
 	fleetHealthy  = fleetLookups.desc("healthy", "1, or 0 when /healthz says that this worker is failing.")
-	fleetAccounts = fleetLookups.desc("accounts", "Accounts of the whole fleet, by state: active, failing, halted, paused.", "state")
+	fleetAccounts = fleetLookups.desc("accounts", "Accounts of the whole fleet, by state: ok, starting, retrying, failing, halted or paused.", "state")
 	fleetOverdue  = fleetLookups.desc("accounts_overdue", "Accounts of the whole fleet whose poll has been due for more than a minute.")
 	fleetBehind   = fleetLookups.desc("accounts_with_backlog", "Accounts of the whole fleet with a backlog.")
 	fleetLag      = fleetLookups.desc("lag_seconds", "The longest lag of the whole fleet.")
@@ -226,10 +263,10 @@ func (m *fleetMonitor) Collect(ch chan<- prometheus.Metric) {
 	out.gauge(fleetInfo, 1, version())
 	out.healthy(fleetHealthy, h.Status)
 	if s := h.Fleet; s != nil {
-		out.gauge(fleetAccounts, float64(s.Instances-s.Failing-s.Halted-s.Paused), "active")
-		out.gauge(fleetAccounts, float64(s.Failing), "failing")
-		out.gauge(fleetAccounts, float64(s.Halted), "halted")
-		out.gauge(fleetAccounts, float64(s.Paused), "paused")
+		for state, n := range map[health.State]int{health.OK: s.OK, health.Starting: s.Starting, health.Retrying: s.Retrying,
+			health.Failing: s.Failing, health.Halted: s.Halted, health.Paused: s.Paused} {
+			out.gauge(fleetAccounts, float64(n), string(state))
+		}
 		out.gauge(fleetOverdue, float64(s.Overdue))
 		out.gauge(fleetBehind, float64(s.Behind))
 		out.gauge(fleetLag, s.Lag.Seconds())

@@ -59,12 +59,15 @@ func newFleetStatus(w world) *cobra.Command {
 		Short: "Show how each account fares",
 		Long: `Status shows for each account when it was last read and to which age, whether it
 has a backlog, what went wrong last, and when it is polled next. The last line
-sums it up. BACKLOG counts the windows of time that have been read in part.`,
+sums it up. STATE is ok, starting (not read yet), retrying (something fails, but
+not for long), failing (a person should look), halted (a person has to act; see
+'fleet resume') or paused. BACKLOG counts the windows of time that have been read
+in part.`,
 		Args: noArgs,
 	}
 	s := addStation(w, cmd.Flags(), false)
 	asJSON := cmd.Flags().Bool("json", false, "print JSON")
-	failing := cmd.Flags().Bool("failing", false, "show only accounts that fail, have halted or are overdue")
+	troubled := cmd.Flags().Bool("failing", false, "show only accounts that fail, have halted or are overdue")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		return s.with(cmd.Context(), func(ctx context.Context, f *fleet.Fleet) error {
 			list, err := f.Status(ctx)
@@ -72,17 +75,17 @@ sums it up. BACKLOG counts the windows of time that have been read in part.`,
 				return err
 			}
 			now := time.Now()
-			if *failing {
+			if *troubled {
 				list = slices.DeleteFunc(list, func(s fleet.Status) bool {
-					return s.Paused || s.Failures == 0 && !s.Halted && !overdue(s, now)
+					return s.Paused || s.Reason == "" && !overdue(s, now)
 				})
 			}
 			if *asJSON {
 				return writeJSON(w.stdout, nonNil(list))
 			}
-			rows := [][]string{{"ID", "TENANT", "LAST SUCCESS", "LAG", "BACKLOG", "NEXT POLL", "LAST ERROR"}}
+			rows := [][]string{{"ID", "TENANT", "STATE", "LAST SUCCESS", "LAG", "BACKLOG", "NEXT POLL", "REASON OR LAST ERROR"}}
 			for _, s := range list {
-				rows = append(rows, []string{s.ID, s.Tenant, ago(s.LastSuccess, now), lag(s), fmt.Sprint(s.Backlog), nextPoll(s, now), lastError(s, now)})
+				rows = append(rows, []string{s.ID, s.Tenant, s.State, ago(s.LastSuccess, now), lagOf(s), fmt.Sprint(s.Backlog), nextPoll(s, now), lastError(s, now)})
 			}
 			if err := writeTable(w.stdout, rows); err != nil {
 				return err
@@ -104,7 +107,7 @@ func overdue(s fleet.Status, now time.Time) bool {
 
 // sentence is a summary in words.
 func sentence(s fleet.Summary) string {
-	parts := map[string]int{"paused": s.Paused, "halted": s.Halted, "failing": s.Failing, "overdue": s.Overdue, "with a backlog": s.Behind}
+	parts := map[string]int{"paused": s.Paused, "halted": s.Halted, "failing": s.Failing, "retrying": s.Retrying, "starting": s.Starting, "overdue": s.Overdue, "with a backlog": s.Behind}
 	text := count(s.Instances, "account", "accounts")
 	for _, what := range slices.Sorted(maps.Keys(parts)) {
 		if parts[what] > 0 {
@@ -117,7 +120,7 @@ func sentence(s fleet.Summary) string {
 	return text
 }
 
-func lag(s fleet.Status) string {
+func lagOf(s fleet.Status) string {
 	if s.Complete.IsZero() {
 		return "-"
 	}
@@ -147,15 +150,19 @@ func nextPoll(s fleet.Status, now time.Time) string {
 	return "in " + short(s.NextPoll.Sub(now))
 }
 
+// lastError is why an account is not well, or else what its last error was.
 func lastError(s fleet.Status, now time.Time) string {
-	if s.LastError == "" {
-		return "-"
-	}
-	text := fmt.Sprintf("%s, %s", ago(s.LastErrorAt, now), s.LastError)
-	if s.Failures > 0 {
+	text := s.Reason
+	switch {
+	case text != "" && s.Failures > 0:
 		text = fmt.Sprintf("%d in a row, %s", s.Failures, text)
+	case text != "":
+	case s.LastError == "":
+		return "-"
+	default:
+		text = fmt.Sprintf("over; %s, %s", ago(s.LastErrorAt, now), s.LastError)
 	}
-	const most = 120
+	const most = 200
 	if runes := []rune(text); len(runes) > most {
 		text = string(runes[:most]) + "…"
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -28,6 +30,7 @@ import (
 	"github.com/aisoc/cloudflareaudit/ingest"
 	"github.com/aisoc/cloudflareaudit/internal/fakeaisoc"
 	"github.com/aisoc/cloudflareaudit/internal/fakecloudflare"
+	"github.com/aisoc/cloudflareaudit/internal/health"
 	"github.com/aisoc/cloudflareaudit/internal/pgtest"
 	"github.com/aisoc/cloudflareaudit/sink"
 )
@@ -53,6 +56,9 @@ func newWard(t *testing.T) *ward {
 }
 
 func (f *ward) call(args ...string) call {
+	if args[0] == "add" {
+		args = append(args, "--allow-loopback") // the API of the tests is there
+	}
 	return call{args: append([]string{"fleet"}, args...), env: f.env}
 }
 
@@ -109,8 +115,8 @@ func TestFleet_FromNothingToEvents(t *testing.T) {
 	assert.Equal(t, f.url, instances[0].Config["base_url"])
 	assert.NotContains(t, got.out, tokenA)
 	got = f.ok("status")
-	assert.Regexp(t, `(?m)^cloudflare-`+a+` +`+tenantA+` +never +- +0 +in \d+s +-$`, got.out)
-	assert.Regexp(t, `\n\n2 accounts\n$`, got.out)
+	assert.Regexp(t, `(?m)^cloudflare-`+a+` +`+tenantA+` +starting +never +- +0 +(in \d+s|now) +-$`, got.out)
+	assert.Regexp(t, `\n\n2 accounts, 2 starting\n$`, got.out)
 
 	f.dueNow()
 	out := filepath.Join(t.TempDir(), "events.jsonl")
@@ -126,7 +132,7 @@ func TestFleet_FromNothingToEvents(t *testing.T) {
 	}, 20*time.Second, 50*time.Millisecond)
 	assert.Len(t, set(ids(t, read(t, out))), 120)
 	got = f.ok("status")
-	assert.Regexp(t, `(?m)^cloudflare-`+a+` +`+tenantA+` +\d+s ago +(0s|[1-9]\S*) +0 +in \d+s +-$`, got.out)
+	assert.Regexp(t, `(?m)^cloudflare-`+a+` +`+tenantA+` +ok +\d+s ago +(0s|[1-9]\S*) +0 +in \d+s +-$`, got.out)
 	assert.Regexp(t, `^ID +TENANT[^\n]*\n\n2 accounts`, f.ok("status", "--failing").out)
 
 	status, body := fetch(t, url+"/healthz")
@@ -137,7 +143,7 @@ func TestFleet_FromNothingToEvents(t *testing.T) {
 	assert.Equal(t, 200, status)
 	_, body = fetch(t, url+"/metrics")
 	assert.Contains(t, body, "\ncfaudit_fleet_healthy 1\n")
-	assert.Contains(t, body, "\ncfaudit_fleet_accounts{state=\"active\"} 2\n")
+	assert.Contains(t, body, "\ncfaudit_fleet_accounts{state=\"failing\"} 0\n")
 	assert.Contains(t, body, "\ncfaudit_fleet_entries_read_total 120\n")
 	assert.NotContains(t, body, tokenA)
 	problems, err := promlint.New(strings.NewReader(body)).Lint()
@@ -380,6 +386,13 @@ func TestFleet_ReadsNoOtherEnvironment(t *testing.T) {
 func TestFleetMonitor_JudgesTheWorker(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
+	stamp := func(ago time.Duration) string { return now.Add(-ago).UTC().Format(time.RFC3339) }
+	// undelivered lets deliveries fail at times, the latest first.
+	undelivered := func(m *fleetMonitor, ago ...time.Duration) {
+		for _, d := range slices.Backward(ago) {
+			m.note(fleet.Poll{Step: fleet.StepDeliver, Err: errors.New("no space left")}, now.Add(-d))
+		}
+	}
 	fresh := func() *fleetMonitor {
 		m := newFleetMonitor(nil, new(delivery))
 		m.started = now.Add(-time.Hour)
@@ -388,19 +401,34 @@ func TestFleetMonitor_JudgesTheWorker(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		change func(*fleetMonitor)
-		status string
+		status health.State
 		reason string
 	}{
-		"all is well":           {func(*fleetMonitor) {}, healthy, ""},
-		"before the first look": {func(m *fleetMonitor) { m.seen, m.started = time.Time{}, now }, starting, ""},
-		"a short outage of the database": {func(m *fleetMonitor) { m.seen, m.err = now.Add(-time.Minute), io.ErrUnexpectedEOF },
-			retrying, "unexpected EOF"},
-		"a long outage": {func(m *fleetMonitor) { m.seen, m.err = now.Add(-10*time.Minute), io.ErrUnexpectedEOF },
-			failing, "the database has been out of reach for 10m0s: unexpected EOF"},
-		"too few workers": {func(m *fleetMonitor) { m.summary.Overdue = 3 }, retrying, "3 accounts are overdue by more than a minute: if it stays so, add workers"},
-		"a worker that does nothing": {func(m *fleetMonitor) { m.summary.Overdue, m.settled = 1, now.Add(-6*time.Minute) },
-			failing, "1 account is overdue, and this worker has made no poll for 6m0s"},
-		"nothing to do": {func(m *fleetMonitor) { m.settled = time.Time{} }, healthy, ""},
+		"all is well":           {func(*fleetMonitor) {}, health.OK, ""},
+		"before the first look": {func(m *fleetMonitor) { m.seen, m.started = time.Time{}, now }, health.Starting, ""},
+		"a short outage of the database": {func(m *fleetMonitor) { m.lost, m.err = now.Add(-time.Minute), io.ErrUnexpectedEOF },
+			health.Retrying, "the database is out of reach since " + stamp(time.Minute) + ": unexpected EOF"},
+		"a long outage": {func(m *fleetMonitor) { m.lost, m.err = now.Add(-10*time.Minute), io.ErrUnexpectedEOF },
+			health.Failing, "the database is out of reach since " + stamp(10*time.Minute) + ": unexpected EOF"},
+		"too few workers": {func(m *fleetMonitor) { m.summary.Overdue, m.behind = 3, now.Add(-time.Hour) },
+			health.Retrying, "3 accounts are overdue by more than a minute, and this worker has made no poll since " + stamp(0) + ": if workers make polls and it stays so, add some"},
+		"a worker that does nothing": {func(m *fleetMonitor) {
+			m.summary.Overdue, m.behind, m.settled = 1, now.Add(-time.Hour), now.Add(-6*time.Minute)
+		}, health.Failing, "1 account is overdue by more than a minute, and this worker has made no poll since " + stamp(6*time.Minute) + ": if workers make polls and it stays so, add some"},
+		"an account that has become overdue just now": {func(m *fleetMonitor) {
+			m.summary.Overdue, m.behind, m.settled = 1, now.Add(-time.Minute), now.Add(-time.Hour)
+		}, health.Retrying, "1 account is overdue by more than a minute, and this worker has made no poll since " + stamp(time.Minute) + ": if workers make polls and it stays so, add some"},
+		"nothing to do": {func(m *fleetMonitor) { m.settled = time.Time{} }, health.OK, ""},
+		"an output that fails": {func(m *fleetMonitor) { undelivered(m, 0, time.Minute) },
+			health.Retrying, "no event can be delivered since " + stamp(time.Minute) + ": no space left"},
+		"an output that fails twice for long": {func(m *fleetMonitor) { undelivered(m, 0, time.Hour) },
+			health.Retrying, "no event can be delivered since " + stamp(time.Hour) + ": no space left"},
+		"an output that fails for two minutes": {func(m *fleetMonitor) { undelivered(m, 0, time.Minute, 2*time.Minute) },
+			health.Failing, "no event can be delivered since " + stamp(2*time.Minute) + ": no space left"},
+		"an output that works for others": {func(m *fleetMonitor) {
+			undelivered(m, time.Minute, 2*time.Minute, 3*time.Minute)
+			m.note(fleet.Poll{Batch: ingest.Batch{Events: make([]ingest.Event, 1)}}, now)
+		}, health.OK, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -459,11 +487,14 @@ func TestFleet_ATokenInPlaceOfAnIDIsNotRepeated(t *testing.T) {
 
 func TestFleet_ACommandThatThereIsNotIsAnError(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"statu", "cfat_0123456789012345678901234567890123456789"} {
+	for name, want := range map[string]string{
+		"statu": `there is no command "statu"; did you mean status?`,
+		"cfat_0123456789012345678901234567890123456789": "there is no such command",
+	} {
 		got := call{args: []string{"fleet", name}}.run(t.Context())
 		assert.Equal(t, exitUsage, got.code, name)
 		assert.Empty(t, got.out, name)
-		assert.Equal(t, "cfaudit: there is no such command\nSee 'cfaudit fleet --help'.\n", got.err)
+		assert.Equal(t, "cfaudit: "+want+"\nSee 'cfaudit fleet --help'.\n", got.err)
 	}
 	got := call{args: []string{"fleet"}}.run(t.Context())
 	assert.Equal(t, exitOK, got.code)
@@ -483,7 +514,7 @@ func TestFleet_ATenantThatIsNoUUID(t *testing.T) {
 	f.dueNow()
 	_, stop := f.call("work", "--aisoc", listen(t, service), "--dead-letters", t.TempDir(), "--listen", "127.0.0.1:0").background(t)
 	require.Eventually(t, func() bool {
-		return strings.Contains(f.ok("status", "--json").out, `"last_error": "deliver: tenant: \"acme\": must be a UUID such as 00000000-0000-4000-8000-000000000001"`)
+		return strings.Contains(f.ok("status", "--json").out, `"last_error": "tenant: \"acme\": must be a UUID such as 00000000-0000-4000-8000-000000000001"`)
 	}, 30*time.Second, 50*time.Millisecond)
 	stop()
 	assert.Empty(t, service.Requests())

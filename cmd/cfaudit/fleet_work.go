@@ -82,6 +82,9 @@ With --listen it says over HTTP how it and the fleet fare: /healthz, /readyz, an
 				wrong = append(wrong, "--listen: "+err.Error())
 			}
 		}
+		if !s.flags.Changed("key-file") && s.getenv(envFleetKey) == "" && s.secrets == "" {
+			wrong = append(wrong, envFleetKey+" or --key-file: is required: the key of the tokens, unless all of them are in files of --secrets")
+		}
 		if len(wrong) > 0 {
 			return wrong
 		}
@@ -90,10 +93,13 @@ With --listen it says over HTTP how it and the fleet fare: /healthz, /readyz, an
 		s.patient = true
 		log := newFleetLogger(w)
 		d.timeout = *timeout
-		if err := d.open(log); err != nil {
+		ctx, end := context.WithCancelCause(ctx)
+		defer end(nil)
+		if err := d.open(log, end); err != nil {
 			return err
 		}
 		defer d.close()
+		defer onHangup(w, d.file, log)()
 		err := s.with(ctx, func(ctx context.Context, f *fleet.Fleet) error {
 			m := newFleetMonitor(f, d)
 			if address != "" {
@@ -120,6 +126,9 @@ With --listen it says over HTTP how it and the fleet fare: /healthz, /readyz, an
 				},
 			})
 		})
+		if cause := context.Cause(ctx); errors.Is(cause, errReaderGone) {
+			return cause
+		}
 		if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 			return nil
 		}
@@ -141,7 +150,7 @@ type delivery struct {
 	all  *sink.Group // without --aisoc
 
 	mu       sync.Mutex
-	feeds    map[feed]*sink.Group
+	feeds    map[tenantFeed]*sink.Group
 	sinks    []*aisoc.Sink
 	distinct map[string]*sink.Distinct // by tenant
 }
@@ -150,7 +159,7 @@ type delivery struct {
 const remembered = 10_000
 
 // feed is a connector instance of a tenant.
-type feed struct{ tenant, id string }
+type tenantFeed struct{ tenant, id string }
 
 // faults are what is wrong with the flags.
 func (d *delivery) faults() (wrong faults) {
@@ -172,7 +181,7 @@ func (d *delivery) faults() (wrong faults) {
 		wrong = append(wrong, "--dead-letters: is required with --aisoc: a folder for events that the service refuses for good")
 	}
 	// The tenant and the feed are those of each account.
-	cfg := d.config(feed{"00000000-0000-4000-8000-000000000001", "feed"})
+	cfg := d.config(tenantFeed{"00000000-0000-4000-8000-000000000001", "feed"})
 	for _, fault := range leaves(cfg.Validate()) {
 		if e, ok := errors.AsType[*aisoc.FieldError](fault); ok {
 			name := map[string]string{"URL": "--aisoc", "Token": envAiSOCToken}[e.Field]
@@ -183,7 +192,7 @@ func (d *delivery) faults() (wrong faults) {
 	return wrong
 }
 
-func (d *delivery) config(to feed) aisoc.Config {
+func (d *delivery) config(to tenantFeed) aisoc.Config {
 	return aisoc.Config{
 		URL:           d.aisoc,
 		TenantID:      to.tenant,
@@ -196,9 +205,10 @@ func (d *delivery) config(to feed) aisoc.Config {
 	}
 }
 
-// open opens what all accounts share.
-func (d *delivery) open(log *slog.Logger) (err error) {
-	d.log, d.feeds, d.distinct = log, make(map[feed]*sink.Group), make(map[string]*sink.Distinct)
+// open opens what all accounts share. When nothing reads standard output any more
+// it calls end.
+func (d *delivery) open(log *slog.Logger, end context.CancelCauseFunc) (err error) {
+	d.log, d.feeds, d.distinct = log, make(map[tenantFeed]*sink.Group), make(map[string]*sink.Distinct)
 	switch {
 	case d.aisoc != "":
 		if err := os.MkdirAll(d.deadLetters, 0o700); err != nil {
@@ -206,12 +216,13 @@ func (d *delivery) open(log *slog.Logger) (err error) {
 		}
 		return nil
 	case d.out == "-":
-		d.all = d.group(sink.NewWriter(d.stdout))
+		d.all = d.group(&piped{sink.NewWriter(d.stdout), end})
 		return nil
 	}
 	if d.file, err = sink.OpenFile(d.out); err != nil {
 		return err
 	}
+	warnExposed(d.file, log)
 	if n := d.file.Removed(); n > 0 {
 		log.Warn("removed a torn last line; its entry is written again", "file", d.out, "bytes", n)
 	}
@@ -240,7 +251,7 @@ func (d *delivery) close() {
 func (d *delivery) sink(in fleet.Instance) (ingest.Sink, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	group, err := d.groupOf(feed{in.Tenant, in.Feed})
+	group, err := d.groupOf(tenantFeed{in.Tenant, in.Feed})
 	if err != nil {
 		return nil, err
 	}
@@ -256,33 +267,33 @@ func (d *delivery) sink(in fleet.Instance) (ingest.Sink, error) {
 }
 
 // groupOf is what the accounts of a feed share.
-func (d *delivery) groupOf(to feed) (*sink.Group, error) {
+func (d *delivery) groupOf(to tenantFeed) (*sink.Group, error) {
 	if d.all != nil {
 		return d.all, nil
 	}
 	if g := d.feeds[to]; g != nil {
 		return g, nil
 	}
-	service, err := aisoc.New(d.config(to))
+	events, err := aisoc.New(d.config(to))
 	if err != nil {
 		return nil, inFields(err)
 	}
-	g := d.group(service)
-	d.feeds[to], d.sinks = g, append(d.sinks, service)
+	g := d.group(events)
+	d.feeds[to], d.sinks = g, append(d.sinks, events)
 	return g, nil
 }
 
 // inFields says in terms of the fields of an account what the sink says in terms
 // of its own.
 func inFields(err error) error {
-	faults := leaves(err)
-	for i, fault := range faults {
+	causes := leaves(err)
+	for i, fault := range causes {
 		if e, ok := errors.AsType[*aisoc.FieldError](fault); ok {
 			name := map[string]string{"TenantID": "tenant", "ConnectorID": "feed"}[e.Field]
-			faults[i] = &aisoc.FieldError{Field: cmp.Or(name, e.Field), Value: redact(e.Value), Allowed: e.Allowed}
+			causes[i] = &aisoc.FieldError{Field: cmp.Or(name, e.Field), Value: redact(e.Value), Allowed: e.Allowed}
 		}
 	}
-	return errors.Join(faults...)
+	return errors.Join(causes...)
 }
 
 // omitted counts the events that were left out because another account of the

@@ -90,7 +90,7 @@ func TestFull_ADiskThatFillsUpIsWaitedFor(t *testing.T) {
 	poll := a.call(append([]string{"poll"}, args...)...)
 	failed := poll.end(t, nil)
 	assert.Equal(t, exitFailed, failed.code)
-	assert.Regexp(t, `^cfaudit: store: cannot write to the folder: .*probe\.cursor\.tmp: `+want+"\n$", failed.err)
+	assert.Regexp(t, `^cfaudit: cannot write to the folder: .*probe\.cursor\.tmp: `+want+"\n$", failed.err)
 	assert.Len(t, a.Requests(), requests)
 	assert.Equal(t, cursor, read(t, filepath.Join(state, cursorName)))
 	assert.Equal(t, []string{".lock", cursorName}, names(t, state))

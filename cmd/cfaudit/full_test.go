@@ -86,7 +86,7 @@ func TestFull_AFileThatCannotGrowHoldsWholeLinesAndGoesOnLater(t *testing.T) {
 	for n := range 3 {
 		failed := poll.end(t, smallDisk(200))
 		assert.Equal(t, exitFailed, failed.code)
-		assert.Contains(t, failed.err, "deliver: sink: write "+out+": file too large\n")
+		assert.Contains(t, failed.err, "cannot deliver the events: write "+out+": file too large\n")
 		lines = read(t, out)
 		written := ids(t, lines)
 		assert.NotEmpty(t, written)
@@ -146,25 +146,25 @@ func TestFull_AStateThatCannotBeWrittenIsNotedFirst(t *testing.T) {
 	}{
 		"a file": {
 			prepare: func(t *testing.T, folder string) string { return write(t, "text") },
-			want:    "store: cannot make the folder: %s is not a folder",
+			want:    "cfaudit: cannot make the folder: %s is not a folder",
 		},
 		"below a file": {
 			prepare: func(t *testing.T, folder string) string { return filepath.Join(write(t, "text"), "state") },
-			want:    "store: cannot make the folder: mkdir %s: not a directory",
+			want:    "cfaudit: cannot make the folder: mkdir %s: not a directory",
 		},
 		"no right to make it": {
 			prepare: func(t *testing.T, folder string) string {
 				require.NoError(t, os.Chmod(folder, 0o555))
 				return filepath.Join(folder, "state")
 			},
-			want: "store: cannot make the folder: mkdir %s: permission denied",
+			want: "cfaudit: cannot make the folder: mkdir %s: permission denied",
 		},
 		"no right to write": {
 			prepare: func(t *testing.T, folder string) string {
 				require.NoError(t, os.Chmod(folder, 0o555))
 				return folder
 			},
-			want: "store: cannot lock the folder %[1]s: open %[1]s/.lock: permission denied",
+			want: "cfaudit: cannot lock the folder %[1]s: open %[1]s/.lock: permission denied",
 		},
 		"no right to write any more": {
 			prepare: func(t *testing.T, folder string) string {
@@ -173,7 +173,7 @@ func TestFull_AStateThatCannotBeWrittenIsNotedFirst(t *testing.T) {
 				require.NoError(t, os.Chmod(folder, 0o555))
 				return folder
 			},
-			want: "store: cannot write to the folder: open %s/probe.cursor.tmp: permission denied",
+			want: "cfaudit: cannot write to the folder: open %s/probe.cursor.tmp: permission denied",
 		},
 		"a folder in place of the cursor": {
 			prepare: func(t *testing.T, folder string) string {
@@ -187,12 +187,12 @@ func TestFull_AStateThatCannotBeWrittenIsNotedFirst(t *testing.T) {
 				require.NoError(t, os.MkdirAll(filepath.Join(folder, tmp, "full"), 0o777))
 				return folder
 			},
-			want: "store: cannot clean the folder: remove %s/" + tmp + ": directory not empty",
+			want: "cfaudit: cannot clean the folder: remove %s/" + tmp + ": directory not empty",
 		},
 		"no room at all": {
 			prepare: func(t *testing.T, folder string) string { return folder },
 			disk:    smallDisk(0),
-			want:    "store: cannot write to the folder: write %s/probe.cursor.tmp: file too large",
+			want:    "cfaudit: cannot write to the folder: write %s/probe.cursor.tmp: file too large",
 		},
 	}
 	for name, tt := range tests {

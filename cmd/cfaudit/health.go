@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -17,20 +18,21 @@ import (
 
 	"github.com/aisoc/cloudflareaudit"
 	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/health"
 	"github.com/aisoc/cloudflareaudit/sink/aisoc"
 )
 
 // listenAddress is where --listen says to listen. Without a host it is this
 // machine alone.
 func listenAddress(flag string) (string, error) {
-	host, port, err := net.SplitHostPort(flag)
+	name, port, err := net.SplitHostPort(flag)
 	if err == nil {
 		_, err = strconv.ParseUint(port, 10, 16)
 	}
 	if err != nil {
 		return "", fmt.Errorf("%q: must be an address and a port, such as 127.0.0.1:9090 or :9090", redact(flag))
 	}
-	return net.JoinHostPort(cmp.Or(host, "127.0.0.1"), port), nil
+	return net.JoinHostPort(cmp.Or(name, "127.0.0.1"), port), nil
 }
 
 // monitor tells how a runner fares.
@@ -38,8 +40,6 @@ type monitor struct {
 	runner    *ingest.Runner
 	accountID string
 	started   time.Time
-	// patience is how old the last success may be.
-	patience time.Duration
 
 	mu     sync.Mutex
 	events severities
@@ -51,7 +51,6 @@ func watch(r *ingest.Runner, accountID string) *monitor {
 		runner:    r,
 		accountID: accountID,
 		started:   time.Now(),
-		patience:  max(3*r.Interval, 15*time.Minute),
 		events:    make(severities),
 	}
 	report := r.OnBatch
@@ -106,12 +105,12 @@ func (m *monitor) handler() http.Handler {
 	registry.MustRegister(m)
 	return monitoring(registry, func() (report any, well, ready bool) {
 		h := m.health(time.Now())
-		return h, h.Status != failing, h.Ready
+		return h, h.Status.Well(), h.Ready
 	})
 }
 
 // answer writes h with the status that probes look at.
-func answer(w http.ResponseWriter, well bool, h any) {
+func writeHealth(w http.ResponseWriter, well bool, h any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	if !well {
@@ -123,31 +122,26 @@ func answer(w http.ResponseWriter, well bool, h any) {
 	_ = enc.Encode(h) // to a peer that may have gone
 }
 
-// The values of health.Status.
-const (
-	starting = "starting" // nothing has been read yet
-	healthy  = "ok"
-	retrying = "retrying" // something failed, but not for long
-	failing  = "failing"  // a person should look
-)
+// feedHealth is what /healthz and /readyz say.
+type feedHealth struct {
+	Status    health.State `json:"status"`
+	Ready     bool         `json:"ready"`
+	Reason    string       `json:"reason,omitempty"`
+	AccountID string       `json:"account_id"`
 
-// health is what /healthz and /readyz say.
-type health struct {
-	Status    string `json:"status"`
-	Ready     bool   `json:"ready"`
-	Reason    string `json:"reason,omitempty"`
-	AccountID string `json:"account_id"`
-
-	LastAttempt time.Time `json:"last_attempt,omitzero"`
-	LastSuccess time.Time `json:"last_success,omitzero"`
-	NextAttempt time.Time `json:"next_attempt,omitzero"`
-	LastError   string    `json:"last_error,omitempty"`
-	LastErrorAt time.Time `json:"last_error_at,omitzero"`
-	Failures    int       `json:"failures"`
-	// LagSeconds is how far the log has been read to, as an age. It is null
-	// before anything has been read.
+	LastAttempt  time.Time `json:"last_attempt,omitzero"`
+	LastSuccess  time.Time `json:"last_success,omitzero"`
+	NextAttempt  time.Time `json:"next_attempt,omitzero"`
+	FailingSince time.Time `json:"failing_since,omitzero"`
+	LastError    string    `json:"last_error,omitempty"`
+	LastErrorAt  time.Time `json:"last_error_at,omitzero"`
+	Failures     int       `json:"failures"`
+	// LagSeconds is how far the logs have been read to, as an age. It is null
+	// until all of them have been read once.
 	LagSeconds     *int64 `json:"lag_seconds"`
 	BacklogWindows int    `json:"backlog_windows"`
+	// Logs are the states of the logs that are read.
+	Logs []ingest.LogState `json:"logs,omitempty"`
 	// Notices are conditions that cost no event; see [ingest.Coverage].
 	Notices []string `json:"notices,omitempty"`
 	// AiSOC counts what was delivered with --aisoc.
@@ -156,69 +150,72 @@ type health struct {
 
 // delivered counts what went to AiSOC, if that is where the events go.
 func (m *monitor) delivered() *aisoc.Stats {
-	service, ok := m.runner.Sink.(*aisoc.Sink)
+	events, ok := m.runner.Sink.(*aisoc.Sink)
 	if !ok {
 		return nil
 	}
-	stats := service.Stats()
+	stats := events.Stats()
 	return &stats
 }
 
-func (m *monitor) health(now time.Time) health {
+func (m *monitor) health(now time.Time) feedHealth {
 	s := m.runner.Status()
-	h := health{
-		Status:         healthy,
-		Ready:          !s.Totals.Complete.IsZero(),
+	h := feedHealth{
 		AccountID:      m.accountID,
 		LastAttempt:    s.LastAttempt,
 		LastSuccess:    s.LastSuccess,
 		NextAttempt:    s.NextAttempt,
+		FailingSince:   s.FailingSince,
 		LastErrorAt:    s.LastErrorAt,
 		Failures:       s.Failures,
 		BacklogWindows: s.Totals.Backlog,
-		Notices:        s.Totals.Notices,
+		Logs:           inWords(s.Totals.Logs),
+		Notices:        otherNotices(s.Totals),
 		AiSOC:          m.delivered(),
 	}
 	if s.Err != nil {
 		h.LastError = explain(s.Err)
 	}
-	if h.Ready {
+	if !s.Totals.Complete.IsZero() {
 		lag := int64(s.Lag.Seconds())
 		h.LagSeconds = &lag
 	}
-	since := s.LastSuccess
-	if since.Before(m.started) {
-		since = m.started
+	h.Ready = h.LagSeconds != nil || slices.ContainsFunc(s.Totals.Logs, func(l ingest.LogState) bool { return !l.Complete.IsZero() })
+	feed := health.Feed{
+		Begun:       m.started,
+		LastSuccess: s.LastSuccess,
+		Interval:    m.runner.Interval,
+		Logs:        h.Logs,
 	}
-	quiet := now.Sub(since)
-	switch {
-	case s.Failures > 0 && lasting(s.Err):
-		h.Status, h.Reason = failing, "a person has to act: "+h.LastError
-	case quiet > m.patience:
-		h.Status = failing
-		h.Reason = fmt.Sprintf("no batch has been delivered for %s, and %s are usual at most",
-			quiet.Round(time.Second), m.patience)
-		if s.Failures > 0 {
-			h.Reason += ": " + h.LastError
-		}
-	case s.Failures > 0:
-		h.Status, h.Reason = retrying, h.LastError
-	case !h.Ready:
-		h.Status = starting
+	if s.Failures > 0 {
+		feed.Step, feed.Failures, feed.FailingSince = steps[s.Step], s.StepFailures, s.FailingSince
+		feed.Error, feed.NeedsAction = h.LastError, ingest.NeedsAction(s.Err)
 	}
+	verdict := feed.Judge(now)
+	h.Status, h.Reason = verdict.State, verdict.Reason
 	return h
 }
 
-// lasting reports whether an error will come again until a person acts.
-func lasting(err error) bool {
-	if errors.Is(err, ingest.ErrCursor) {
-		return true
+// steps are the steps of a runner as health knows them.
+var steps = map[ingest.Step]health.Step{
+	ingest.StepLoad: health.Load, ingest.StepPoll: health.Poll, ingest.StepDeliver: health.Deliver, ingest.StepSave: health.Save,
+}
+
+// inWords are states whose errors are worded for this command.
+func inWords(logs []ingest.LogState) []ingest.LogState {
+	for i, s := range logs {
+		if read, ok := errors.AsType[*cloudflareaudit.ReadError](s.Err); ok {
+			logs[i].Error = explain(read.Err) // the name says of which log
+		}
 	}
-	if service, ok := errors.AsType[*aisoc.ServiceError](err); ok {
-		return !service.Temporary()
-	}
-	api, ok := errors.AsType[*cloudflareaudit.APIError](err)
-	return ok && (api.Kind == cloudflareaudit.KindCredentials || api.Kind == cloudflareaudit.KindAccount)
+	return logs
+}
+
+// otherNotices are the notices that the states of the logs do not show already.
+func otherNotices(c ingest.Coverage) []string {
+	return slices.DeleteFunc(c.Notices, func(notice string) bool {
+		return slices.ContainsFunc(c.Logs, func(s ingest.LogState) bool { return s.Err != nil && s.Err.Error() == notice })
+	})
 }
 
 // The metrics. README.md lists them.
@@ -239,6 +236,7 @@ var (
 	descRepeated    = feedLookups.desc("entries_repeated_total", "Entries recognised as handled before, mostly in the overlap.")
 	descLate        = feedLookups.desc("entries_late_total", "Entries that only the overlap found.")
 	descUndecodable = feedLookups.desc("entries_undecodable_total", "Entries that could not be understood and were delivered as they are.")
+	descReadable    = feedLookups.desc("log_readable", "1, or 0 when the log cannot be read.", "log")
 	descLag         = feedLookups.desc("lag_seconds", "How long ago the time is up to which everything has been delivered.")
 	descBacklog     = feedLookups.desc("backlog_windows", "Windows of time that have been read in part.")
 	descAISOC       = newAISOCMetrics(&feedLookups)
@@ -278,6 +276,13 @@ func (m *monitor) Collect(ch chan<- prometheus.Metric) {
 	out.count(descRepeated, float64(t.Repeated))
 	out.count(descLate, float64(t.Late))
 	out.count(descUndecodable, float64(t.Undecodable))
+	for _, l := range t.Logs {
+		readable := 1.0
+		if l.Failed() {
+			readable = 0
+		}
+		out.gauge(descReadable, readable, l.Name)
+	}
 	if !t.Complete.IsZero() {
 		out.gauge(descLag, s.Lag.Seconds())
 	}

@@ -28,6 +28,7 @@ import (
 	"github.com/aisoc/cloudflareaudit"
 	"github.com/aisoc/cloudflareaudit/ingest"
 	"github.com/aisoc/cloudflareaudit/internal/fakecloudflare"
+	"github.com/aisoc/cloudflareaudit/internal/health"
 	"github.com/aisoc/cloudflareaudit/sink"
 	"github.com/aisoc/cloudflareaudit/store"
 )
@@ -79,7 +80,7 @@ func (w *watched) start(t *testing.T) (stop func()) {
 }
 
 // get asks the handler.
-func (w *watched) get(t *testing.T, path string) (status int, h health) {
+func (w *watched) get(t *testing.T, path string) (status int, h feedHealth) {
 	t.Helper()
 	rec := httptest.NewRecorder()
 	w.handler().ServeHTTP(rec, httptest.NewRequest(http.MethodGet, path, nil))
@@ -95,7 +96,7 @@ func TestHealth_GoesFromStartingToOK(t *testing.T) {
 		for path, want := range map[string]int{"/healthz": 200, "/readyz": 503} {
 			code, h := w.get(t, path)
 			assert.Equal(t, want, code, path)
-			assert.Equal(t, health{Status: "starting", AccountID: fakecloudflare.DefaultAccountID}, h)
+			assert.Equal(t, feedHealth{Status: "starting", AccountID: fakecloudflare.DefaultAccountID}, h)
 		}
 		defer w.start(t)()
 		time.Sleep(time.Minute)
@@ -103,7 +104,7 @@ func TestHealth_GoesFromStartingToOK(t *testing.T) {
 		for _, path := range []string{"/healthz", "/readyz"} {
 			code, h := w.get(t, path)
 			assert.Equal(t, 200, code, path)
-			assert.Equal(t, "ok", h.Status)
+			assert.Equal(t, health.OK, h.Status)
 			assert.True(t, h.Ready)
 			assert.Equal(t, time.Now().Add(-time.Minute).UTC(), h.LastSuccess)
 			assert.True(t, h.NextAttempt.After(time.Now()))
@@ -127,8 +128,9 @@ func TestHealth_AStandingErrorFailsAtOnceAndRecovers(t *testing.T) {
 		synctest.Wait()
 		code, h := w.get(t, "/healthz")
 		assert.Equal(t, 503, code)
-		assert.Equal(t, "failing", h.Status)
-		assert.Contains(t, h.Reason, "a person has to act: cannot read the audit log: cloudflare answered HTTP 403, code 10000")
+		assert.Equal(t, health.Failing, h.Status)
+		assert.Contains(t, h.Reason, "a person has to act: the audit log cannot be read since")
+		assert.Contains(t, h.Reason, ": cloudflare answered HTTP 403, code 10000")
 		assert.Contains(t, h.LastError, "--token-file", "in terms of flags")
 		assert.Positive(t, h.Failures)
 		code, h = w.get(t, "/readyz")
@@ -140,7 +142,7 @@ func TestHealth_AStandingErrorFailsAtOnceAndRecovers(t *testing.T) {
 		synctest.Wait()
 		code, h = w.get(t, "/healthz")
 		assert.Equal(t, 200, code)
-		assert.Equal(t, "ok", h.Status)
+		assert.Equal(t, health.OK, h.Status)
 		assert.Zero(t, h.Failures)
 		assert.NotEmpty(t, h.LastError, "kept, with its time")
 	})
@@ -158,43 +160,129 @@ func TestHealth_AWrongTokenFromTheStartIsNeverReady(t *testing.T) {
 		synctest.Wait()
 		code, h := w.get(t, "/readyz")
 		assert.Equal(t, 503, code)
-		assert.Equal(t, "failing", h.Status)
+		assert.Equal(t, health.Failing, h.Status)
 		assert.Nil(t, h.LagSeconds)
 	})
 }
 
 func TestHealth_AFailureThatMayPassFailsOnlyAfterAWhile(t *testing.T) {
 	t.Parallel()
-	for name, spoil := range map[string]func(*watched){
-		"of the API": func(w *watched) {
+	for name, c := range map[string]struct {
+		spoil func(*watched)
+		// until is how long it is borne.
+		until time.Duration
+		why   string
+	}{
+		"of the API": {func(w *watched) {
 			w.api.Fault(func(int, *http.Request) *fakecloudflare.Fault { return fakecloudflare.HTML(502) })
-		},
-		"of the sink": func(w *watched) { err := errors.New("no space left"); w.broken.Store(&err) },
+		}, 15 * time.Minute, `the audit log cannot be read since \S+: cloudflare answered HTTP 502`},
+		"of the sink": {func(w *watched) { err := errors.New("no space left"); w.broken.Store(&err) },
+			2 * time.Minute, `^the events cannot be delivered since \S+: no space left$`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				w := newWatched(t)
+				w.runner.Interval = time.Minute
 				defer w.start(t)()
 				time.Sleep(time.Second)
-				spoil(w)
+				c.spoil(w)
 				w.api.Add(time.Time{}, fakecloudflare.Entry("a", time.Now(), 0))
-				time.Sleep(10 * time.Minute)
+				time.Sleep(80 * time.Second) // it shows with the next poll
+				synctest.Wait()
+				_, h := w.get(t, "/healthz")
+				require.Equal(t, health.Retrying, h.Status)
+				began := h.FailingSince
+				from := began
+				if c.until >= 15*time.Minute {
+					from = h.LastSuccess // what is silent for so long is failing, too
+				}
+				time.Sleep(time.Until(from.Add(c.until - time.Second)))
 				synctest.Wait()
 				code, h := w.get(t, "/healthz")
 				assert.Equal(t, 200, code)
-				assert.Equal(t, "retrying", h.Status)
-				assert.NotEmpty(t, h.Reason)
+				assert.Equal(t, health.Retrying, h.Status)
+				assert.Regexp(t, c.why, h.Reason)
 
-				time.Sleep(6 * time.Minute)
+				time.Sleep(time.Second)
 				synctest.Wait()
 				code, h = w.get(t, "/healthz")
 				assert.Equal(t, 503, code)
-				assert.Equal(t, "failing", h.Status)
-				assert.Regexp(t, `^no batch has been delivered for 16m\d?\d?s?.*, and 15m0s are usual at most: .*(502|no space left)`, h.Reason)
+				assert.Equal(t, health.Failing, h.Status)
+				assert.Regexp(t, c.why, h.Reason)
+				assert.Equal(t, began, h.FailingSince)
 			})
 		})
 	}
+}
+
+// Of two logs one is refused while the other delivers: somebody has to know.
+func TestHealth_OneLogOfTwoThatIsRefusedFailsAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWatched(t)
+		source, err := cloudflareaudit.New(cloudflareaudit.Config{
+			AccountID: fakecloudflare.DefaultAccountID, APIToken: cloudflareaudit.NewSecret(w.token), AuditLogAPI: cloudflareaudit.AuditLogBoth,
+			HTTPClient: &http.Client{Transport: w.api.Transport()},
+		})
+		require.NoError(t, err)
+		w.runner.Source = source
+		w.api.Deny("logs/audit")
+		defer w.start(t)()
+		began := time.Now().UTC()
+		time.Sleep(18 * time.Minute)
+		synctest.Wait()
+		code, h := w.get(t, "/healthz")
+		assert.Equal(t, 503, code)
+		assert.Equal(t, health.Failing, h.Status)
+		assert.Regexp(t, `^a person has to act: Audit Logs v2 cannot be read since `+began.Format(time.RFC3339)+`: cloudflare answered HTTP 403`, h.Reason)
+		assert.Contains(t, h.Reason, "--token-file", "in terms of flags")
+		require.Len(t, h.Logs, 2)
+		assert.False(t, h.Logs[0].Failed())
+		assert.True(t, h.Logs[1].NeedsAction)
+		assert.Equal(t, began, h.Logs[1].Since)
+		assert.Zero(t, h.Failures, "the other one is read")
+		assert.False(t, h.LastSuccess.IsZero())
+		assert.Empty(t, h.Notices, "it is said once")
+		metrics := gather(t, w.monitor)
+		assert.EqualValues(t, 0, metrics["cfaudit_healthy"])
+		assert.EqualValues(t, 1, metrics[`cfaudit_log_readable{log="the audit log"}`])
+		assert.EqualValues(t, 0, metrics[`cfaudit_log_readable{log="Audit Logs v2"}`])
+
+		w.api.Deny()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		code, h = w.get(t, "/healthz")
+		assert.Equal(t, 200, code, "read within a minute after it was mended")
+		assert.Equal(t, health.OK, h.Status)
+		assert.NotNil(t, h.LagSeconds)
+	})
+}
+
+// A feed that never succeeded has no last success, wherever it is asked for.
+func TestHealth_NeverIsNotNow(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWatched(t)
+		w.api.Deny("audit_logs")
+		defer w.start(t)()
+		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		_, h := w.get(t, "/healthz")
+		assert.Equal(t, health.Failing, h.Status)
+		assert.True(t, h.LastSuccess.IsZero(), h.LastSuccess)
+		assert.NotContains(t, gather(t, w.monitor), "cfaudit_last_success_timestamp_seconds")
+		rec := httptest.NewRecorder()
+		w.handler().ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/healthz", nil))
+		assert.NotContains(t, rec.Body.String(), "last_success")
+
+		w.api.Deny()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		_, h = w.get(t, "/healthz")
+		assert.Equal(t, health.OK, h.Status, "within a minute after it was mended")
+		assert.Contains(t, gather(t, w.monitor), "cfaudit_last_success_timestamp_seconds")
+	})
 }
 
 func TestHealth_NeverShowsTheToken(t *testing.T) {
@@ -221,13 +309,6 @@ func TestHealth_NeverShowsTheToken(t *testing.T) {
 	})
 }
 
-func TestHealth_PatienceGrowsWithTheInterval(t *testing.T) {
-	t.Parallel()
-	assert.Equal(t, 15*time.Minute, watch(&ingest.Runner{}, "").patience)
-	assert.Equal(t, 15*time.Minute, watch(&ingest.Runner{Interval: time.Minute}, "").patience)
-	assert.Equal(t, 3*time.Hour, watch(&ingest.Runner{Interval: time.Hour}, "").patience)
-}
-
 func TestHealth_ASilentStopIsNoticed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -238,7 +319,7 @@ func TestHealth_ASilentStopIsNoticed(t *testing.T) {
 		time.Sleep(15 * time.Minute)
 		code, h := w.get(t, "/healthz")
 		assert.Equal(t, 503, code)
-		assert.Equal(t, "no batch has been delivered for 15m1s, and 15m0s are usual at most", h.Reason)
+		assert.Regexp(t, `^no batch has been delivered since \S+: 15m0s are usual at most$`, h.Reason)
 	})
 }
 
@@ -250,7 +331,8 @@ func TestHealth_AnUnusableCursorFails(t *testing.T) {
 		assert.ErrorIs(t, w.runner.Run(t.Context()), ingest.ErrCursor)
 		code, h := w.get(t, "/healthz")
 		assert.Equal(t, 503, code)
-		assert.Contains(t, h.Reason, "a person has to act: unusable cursor")
+		assert.Contains(t, h.Reason, "a person has to act: the feed cannot be read since")
+		assert.Contains(t, h.Reason, "unusable cursor")
 	})
 }
 
@@ -272,7 +354,7 @@ func TestHealth_ShowsWhatAnOptionalFeatureLacks(t *testing.T) {
 		synctest.Wait()
 		code, h := w.get(t, "/healthz")
 		assert.Equal(t, 200, code, "it costs no event")
-		assert.Equal(t, "ok", h.Status)
+		assert.Equal(t, health.OK, h.Status)
 		require.Len(t, h.Notices, 1)
 		assert.Contains(t, h.Notices[0], "resolve_members: the list of members cannot be read")
 		assert.Nil(t, h.AiSOC)

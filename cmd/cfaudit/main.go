@@ -4,8 +4,9 @@
 // file, standard output or AiSOC's ingestion service for the events.
 //
 // Results go to standard output and everything else to standard error. The exit
-// code is 0 when all went well, 1 when something failed, and 2 when the command
-// or its configuration has to be changed.
+// code is 0 when all went well, also when a pipe such as head has read enough of a
+// list, 1 when something failed, 2 when the command or its configuration has to be
+// changed, and 130 when an interrupt ended a command that was not done.
 package main
 
 import (
@@ -22,8 +23,6 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-
-	"github.com/aisoc/cloudflareaudit"
 )
 
 // The exit codes.
@@ -31,6 +30,8 @@ const (
 	exitOK     = 0
 	exitFailed = 1
 	exitUsage  = 2
+	// exitStopped is what a shell shows for a command that an interrupt ended.
+	exitStopped = 130
 )
 
 // The environment variables that are read. There are no others.
@@ -52,6 +53,9 @@ type world struct {
 }
 
 func main() {
+	// A write to a pipe without a reader fails then, and does not kill the
+	// process: who cares for the rest, such as a sink, gets to know of it.
+	signal.Ignore(syscall.SIGPIPE)
 	os.Exit(execute(context.Background(), os.Args[1:], world{os.Stdin, os.Stdout, os.Stderr, os.Getenv}))
 }
 
@@ -68,6 +72,7 @@ func execute(ctx context.Context, args []string, w world) int {
 
 	cmd, err := root.ExecuteContextC(ctx)
 	var wrong faults
+	var unwritten *outputError
 	switch {
 	case err == nil:
 		return exitOK
@@ -79,8 +84,14 @@ func execute(ctx context.Context, args []string, w world) int {
 			fmt.Fprintf(w.stderr, "cfaudit: %s\n", fault)
 		}
 		return exitUsage
-	case errors.Is(err, errNobodyReads), errors.Is(err, errAnswered):
+	case errors.Is(err, errAnswered):
 		return exitFailed
+	case errors.Is(err, errStopped):
+		return exitStopped
+	case errors.Is(err, syscall.EPIPE) && !errors.Is(err, errReaderGone) && !errors.As(err, &unwritten):
+		// The reader of a table or of a list has seen enough, where no cursor
+		// depends on it.
+		return exitOK
 	}
 	fmt.Fprintf(w.stderr, "cfaudit: %s\n", explain(err))
 	return exitFailed
@@ -94,51 +105,6 @@ var startsLikeAToken = regexp.MustCompile(`^cf[aku]t?_`)
 
 // redact takes what may be a token out of a text that repeats the command line.
 func redact(s string) string { return tokenLike.ReplaceAllString(s, "[redacted]") }
-
-// errNobodyReads says that the reader of standard output has gone, which is its
-// right: nothing is said about it.
-var errNobodyReads = errors.New("nobody reads the output")
-
-// explain is err for a person at this command: without the layers it came
-// through, and with the remedy in terms of flags.
-func explain(err error) string {
-	text := err.Error()
-	if strings.Contains(text, "cloudflareaudit: ") {
-		var causes []string
-		// Two audit logs may fail for two reasons.
-		for _, line := range strings.Split(text, "\n") {
-			if _, cause, ok := strings.Cut(line, "cloudflareaudit: "); ok {
-				line = cause
-			}
-			if strings.HasPrefix(line, "read ") {
-				line = "cannot " + line
-			}
-			causes = append(causes, line)
-		}
-		text = strings.Join(causes, "; ")
-		if _, ok := errors.AsType[*cloudflareaudit.APIError](err); ok {
-			text = inFlags.Replace(text)
-		}
-	} else if _, cause, ok := strings.Cut(text, "aisoc: "); ok {
-		text = "cannot deliver to AiSOC: " + strings.ReplaceAll(cause, "aisoc: ", "")
-	}
-	text = strings.TrimPrefix(text, "fleet: ")
-	if errors.Is(err, cloudflareaudit.ErrCursor) {
-		text = inFlags.Replace(text) + "; it is the file named after the account in the folder of --state"
-	}
-	return text
-}
-
-// inFlags puts flags in place of the configuration fields that remedies name.
-var inFlags = strings.NewReplacer(
-	"enter it as api_token", "give it in "+envToken+" or --token-file",
-	"api_token", "the token in "+envToken+" or --token-file",
-	"account_id", "--account-id",
-	"base_url", "--base-url",
-	"rate_limit", "--rate-limit",
-	"initial_lookback", "--initial-lookback",
-	"audit_log_api", "--audit-log-api",
-)
 
 func newRoot(w world) *cobra.Command {
 	root := &cobra.Command{
@@ -169,9 +135,15 @@ Environment:
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+		Args:              noSubcommand,
+		// Without it, what is not a command would get the help and no error.
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetVersionTemplate("cfaudit {{.Version}}\n")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
+		if twice, ok := errors.AsType[*pflag.InvalidValueError](err); ok && errors.Is(err, errTwice) {
+			return fmt.Errorf("--%s: %w", twice.GetFlag().Name, errTwice)
+		}
 		if unknown, ok := errors.AsType[*pflag.NotExistError](err); ok &&
 			strings.Contains(unknown.GetSpecifiedName(), "token") {
 			return fmt.Errorf("%w: give the token in %s or --token-file, where other users of this machine cannot see it", err, envToken)
@@ -181,6 +153,7 @@ Environment:
 	root.SetHelpCommand(newHelp(root))
 	root.AddCommand(newDemo(w), newCheck(w), newPoll(w), newRun(w), newBatch(w), newNormalize(w),
 		newFleet(w), newRules(w), newSchema(w), newVersion(w))
+	onlyOnce(root)
 	return root
 }
 
@@ -191,8 +164,12 @@ func newHelp(root *cobra.Command) *cobra.Command {
 		Use:   "help [COMMAND]",
 		Short: "Explain a command",
 		Args: func(_ *cobra.Command, args []string) error {
-			if _, rest, err := root.Find(args); err != nil || len(rest) > 0 {
-				return errors.New("there is no such command")
+			cmd, rest, err := root.Find(args)
+			if err == nil && len(rest) > 0 {
+				return unknownCommand(cmd, rest[0])
+			}
+			if err != nil {
+				return unknownCommand(root, args[0])
 			}
 			return nil
 		},
@@ -225,20 +202,4 @@ func version() string {
 		return info.Main.Version
 	}
 	return "(devel)"
-}
-
-// noArgs refuses arguments. It does not repeat them, for one may be a token.
-func noArgs(_ *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return errors.New("there are arguments, but only flags are expected")
-	}
-	return nil
-}
-
-// untilStopped returns a context that ends at the first interrupt or request to
-// terminate. The second one kills the process, as if none were handled.
-func untilStopped(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop)
-	return ctx, stop
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/aisoc/cloudflareaudit/internal/health"
 	"github.com/aisoc/cloudflareaudit/sink/aisoc"
 )
 
@@ -42,12 +43,12 @@ func (s samples) gauge(d *prometheus.Desc, n float64, labels ...string) {
 }
 
 // healthy is 1 unless /healthz says that something is failing.
-func (s samples) healthy(d *prometheus.Desc, status string) {
-	if status == failing {
-		s.gauge(d, 0)
+func (s samples) healthy(d *prometheus.Desc, state health.State) {
+	if state.Well() {
+		s.gauge(d, 1)
 		return
 	}
-	s.gauge(d, 1)
+	s.gauge(d, 0)
 }
 
 // aisocMetrics are those of what is delivered with --aisoc.
@@ -85,17 +86,17 @@ func statusLabel(status int) string {
 	return strconv.Itoa(status)
 }
 
-// monitoring answers with the metrics of registry, and with what health says.
-func monitoring(registry *prometheus.Registry, health func() (report any, well, ready bool)) http.Handler {
+// monitoring answers with the metrics of registry, and with what judge says.
+func monitoring(registry *prometheus.Registry, judge func() (report any, well, ready bool)) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
-		report, well, _ := health()
-		answer(w, well, report)
+		report, well, _ := judge()
+		writeHealth(w, well, report)
 	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		report, _, ready := health()
-		answer(w, ready, report)
+		report, _, ready := judge()
+		writeHealth(w, ready, report)
 	})
 	return mux
 }

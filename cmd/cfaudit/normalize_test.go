@@ -50,7 +50,7 @@ func TestNormalize_TakesEveryFormOfInput(t *testing.T) {
 		got := call{args: []string{"normalize", "--drop-routine=false"}, stdin: text}.run(t.Context())
 		require.Equal(t, exitOK, got.code, got.err)
 		assert.Equal(t, want, ids(t, got.out), name)
-		assert.Regexp(t, `^read 20 entries: 20 events \(.*\), 0 dropped, 0 repeated\n$`, got.err, name)
+		assert.Regexp(t, `^read 20 entries: 20 events \(.*\), 0 dropped\n$`, got.err, name)
 	}
 }
 
@@ -103,7 +103,7 @@ func TestNormalize_DropsAndGradesByTheRules(t *testing.T) {
 	rules := write(t, `[{"id":"mine","match":{"action":"dns.record.create"},"drop":true}]`)
 	got := run("--rules", rules)
 	assert.Empty(t, got.out)
-	assert.Equal(t, "read 1 entry: 0 events, 1 dropped (1 mine), 0 repeated\n", got.err)
+	assert.Equal(t, "read 1 entry: 0 events, 1 dropped (1 mine)\n", got.err)
 	assert.Contains(t, run("--rules", rules, "--drop-routine=false").out, `"severity":"info"`)
 
 	entry = strings.Replace(entry, `"type":"create"`, `"type":"delete"`, 1)

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
+	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -50,7 +53,8 @@ goes to standard error.
 The cursor is saved after the events have been written, so none is lost; when
 the command is killed in between, the next poll writes one batch a second time,
 with the same external_id. A failure ends the command; what was written before
-stays, and the next poll goes on from there.
+stays, and the next poll goes on from there. When one of two logs cannot be read,
+the other is, and the exit code is 1.
 
 ` + serviceHelp,
 		Example: `  export CLOUDFLARE_API_TOKEN=… CLOUDFLARE_ACCOUNT_ID=…
@@ -79,10 +83,15 @@ stays, and the next poll goes on from there.
 				}
 				fmt.Fprintln(w.stderr, line)
 			}
-			if err != nil && ctx.Err() != nil {
+			switch {
+			case h.toPipe() && errors.Is(err, syscall.EPIPE):
+				return errReaderGone
+			case err != nil && ctx.Err() != nil:
 				return errors.New("stopped with a backlog left; the next poll goes on from here")
+			case err != nil:
+				return err
 			}
-			return err
+			return unreadLogs(total.Logs)
 		})
 	}
 	return cmd
@@ -101,11 +110,12 @@ cannot be used ends it, because a person has to say where to go on.
 An interrupt or a request to terminate stops it once the batch in hand has been
 written and its cursor saved; a second one kills it. Even then nothing is lost:
 the next run writes at most one batch a second time, with the same external_id.
+A hangup (SIGHUP) reopens the file of --out, for what rotates it.
 
 With --listen it says over HTTP how it fares: /healthz is 503 with the reason
-when the feed fails for long or a person has to act, /readyz is 200 once the log
-has been read, and /metrics is for Prometheus. An address without a host, such
-as :9090, is this machine alone.
+when the feed or one of its logs fails for long or a person has to act, /readyz
+is 200 once a log has been read, and /metrics is for Prometheus. An address
+without a host, such as :9090, is this machine alone.
 
 ` + serviceHelp,
 		Example: `  export CLOUDFLARE_ACCOUNT_ID=…
@@ -120,17 +130,55 @@ as :9090, is this machine alone.
 		return h.with(func(r *ingest.Runner) error {
 			ctx, stop := untilStopped(cmd.Context())
 			defer stop()
-			if h.listen != "" {
-				stop, err := h.serveHealth(r)
-				if err != nil {
-					return err
-				}
-				defer stop()
-			}
-			return r.Run(ctx)
+			return h.run(ctx, r)
 		})
 	}
 	return cmd
+}
+
+// run runs r until ctx ends or nothing reads standard output any more.
+func (h *host) run(ctx context.Context, r *ingest.Runner) error {
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	if h.toPipe() {
+		r.Sink = &piped{r.Sink, end}
+	}
+	file, _ := r.Sink.(*sink.File)
+	defer onHangup(h.world, file, r.Logger)()
+	if h.listen != "" {
+		stop, err := h.serveHealth(r)
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
+	if err := r.Run(ctx); err != nil {
+		return err
+	}
+	if cause := context.Cause(ctx); errors.Is(cause, errReaderGone) {
+		return cause
+	}
+	return nil
+}
+
+// toPipe reports whether events go to standard output.
+func (h *host) toPipe() bool { return !h.service.used() && h.out == "-" }
+
+// unreadLogs is an error about the logs that could not be read while another one
+// could, or nil.
+func unreadLogs(logs []ingest.LogState) error {
+	var all []error
+	for _, s := range logs {
+		if !s.Failed() {
+			continue
+		}
+		reached := "; it has never been read"
+		if !s.Complete.IsZero() {
+			reached = "; it has been read up to " + s.Complete.UTC().Format(time.RFC3339)
+		}
+		all = append(all, &remarked{s.Err, reached})
+	}
+	return errors.Join(all...)
 }
 
 // serveHealth says over HTTP how r fares, until stop is called.
@@ -210,6 +258,7 @@ func (h *host) sink(key string, log *slog.Logger) (events ingest.Sink, done func
 	if err != nil {
 		return nil, nil, err
 	}
+	warnExposed(file, log)
 	if n := file.Removed(); n > 0 {
 		log.Warn("removed a torn last line; its entry is written again", "file", h.out, "bytes", n)
 	}
@@ -224,17 +273,20 @@ func (h *host) report(log *slog.Logger) func(ingest.Batch) {
 		}
 		c := b.Coverage
 		log.Info("polled", "read", c.Read, "events", c.Delivered, "dropped", c.DroppedTotal(),
-			"repeated", c.Repeated, "late", c.Late, "undecodable", c.Undecodable,
+			"reread", c.Repeated, "late", c.Late, "undecodable", c.Undecodable,
 			"requests", c.Requests, "backlog", c.Backlog, "complete", c.Complete)
 	}
 }
 
 // newLogger is a log on standard error.
-func newLogger(w world) *slog.Logger {
+func newLogger(w world) *slog.Logger { return loggerOf(w, explain) }
+
+// loggerOf is a log on standard error that has its errors worded.
+func loggerOf(w world, word func(error) string) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w.stderr, &slog.HandlerOptions{
 		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 			if err, ok := a.Value.Any().(error); ok {
-				a.Value = slog.StringValue(explain(err))
+				a.Value = slog.StringValue(word(err))
 			}
 			return a
 		},

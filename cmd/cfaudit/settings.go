@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/url"
 	"os"
 	"slices"
 	"strconv"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/aisoc/cloudflareaudit"
 	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/files"
 )
 
 // faults are what is wrong with a configuration, one line each.
@@ -28,12 +30,12 @@ func (f faults) Error() string { return strings.Join(f, "\n") }
 type kind int
 
 const (
-	text kind = iota
-	toggle
-	list    // repeatable, or separated by commas
-	seconds // a duration, for a field in seconds
-	rules   // the name of a file that holds rules
-	line    // the name of a file that holds a value of one line
+	asText kind = iota
+	asToggle
+	asList    // repeatable, or separated by commas
+	asSeconds // a duration, for a field in seconds
+	asRules   // the name of a file that holds rules
+	asLine    // the name of a file that holds a value of one line
 )
 
 // options are the flags that make up the configuration of the connector.
@@ -42,26 +44,26 @@ var options = []struct {
 	kind        kind
 	usage       string
 }{
-	{"account-id", "account_id", text, "`ID` of the account (environment: " + envAccountID + ")"},
-	{"token-file", "api_token", line, "`FILE` with the API token (environment: " + envToken + ")"},
-	{"audit-log-api", "audit_log_api", text, "which audit log to read: `v1`, v2 or both"},
-	{"rules", "rules", rules, "`FILE` with a list of rules, in JSON or YAML, to put in front of the default ones"},
-	{"production-zone", "production_zones", list, "`ZONE` in production: a name or an id, also with *; repeatable (default every zone)"},
-	{"verified-worker", "verified_workers", list, "`WORKER` that routes may point to, also with *; repeatable (default none)"},
-	{"own-token-id", "own_token_id", text, "`ID` of the API token, not the token: changes to it are reported as such"},
-	{"drop-routine", "drop_routine", toggle, "drop routine entries; with =false they are of severity info"},
-	{"hide-user-logs", "hide_user_logs", toggle, "leave out the entries of users, such as logins and API keys; v1 only"},
-	{"resolve-members", "resolve_members", toggle, "look up actors known by id alone, and the roles of new members"},
-	{"resolve-scopes", "resolve_scopes", toggle, "look up what API tokens may do; needs Account > Account API Tokens > Read"},
-	{"interval", "poll_interval_seconds", seconds, "`TIME` between polls, 30s to 24h"},
-	{"initial-lookback", "initial_lookback", text, "`TIME` the first poll reaches back, 1m to 548d"},
-	{"overlap", "overlap", text, "`TIME` by which entries may be late and are found, 10s to 24h"},
-	{"overlap-v2", "overlap_v2", text, "`TIME` by which entries of Audit Logs v2 may be late, 10s to 24h"},
-	{"page-size", "page_size", text, "ask for `N` entries at once, 1 to 1000"},
-	{"max-events", "max_events", text, "write at most `N` events before the cursor is saved, 1 to 1000"},
-	{"rate-limit", "rate_limit", text, "send at most `N` requests in 5 minutes, 1 to 1200"},
-	{"request-timeout", "request_timeout", text, "`TIME` one request may take, 1s to 5m"},
-	{"base-url", "base_url", text, "`URL` of the API"},
+	{"account-id", "account_id", asText, "`ID` of the account (environment: " + envAccountID + ")"},
+	{"token-file", "api_token", asLine, "`FILE` with the API token (environment: " + envToken + ")"},
+	{"audit-log-api", "audit_log_api", asText, "which audit log to read: `v1`, v2 or both"},
+	{"rules", "rules", asRules, "`FILE` with a list of rules, in JSON or YAML, to put in front of the default ones"},
+	{"production-zone", "production_zones", asList, "`ZONE` in production: a name or an id, also with *; repeatable (default every zone)"},
+	{"verified-worker", "verified_workers", asList, "`WORKER` that routes may point to, also with *; repeatable (default none)"},
+	{"own-token-id", "own_token_id", asText, "`ID` of the API token, not the token: changes to it are reported as such"},
+	{"drop-routine", "drop_routine", asToggle, "drop routine entries; with =false they are of severity info"},
+	{"hide-user-logs", "hide_user_logs", asToggle, "leave out the entries of users, such as logins and API keys; v1 only"},
+	{"resolve-members", "resolve_members", asToggle, "look up actors known by id alone, and the roles of new members"},
+	{"resolve-scopes", "resolve_scopes", asToggle, "look up what API tokens may do; needs Account > Account API Tokens > Read"},
+	{"interval", "poll_interval_seconds", asSeconds, "`TIME` between polls, 30s to 24h"},
+	{"initial-lookback", "initial_lookback", asText, "`TIME` the first poll reaches back, 1m to 548d"},
+	{"overlap", "overlap", asText, "`TIME` by which entries may be late and are found, 10s to 24h"},
+	{"overlap-v2", "overlap_v2", asText, "`TIME` by which entries of Audit Logs v2 may be late, 10s to 24h"},
+	{"page-size", "page_size", asText, "ask for `N` entries at once, 1 to 1000"},
+	{"max-events", "max_events", asText, "write at most `N` events before the cursor is saved, 1 to 1000"},
+	{"rate-limit", "rate_limit", asText, "send at most `N` requests in 5 minutes, 1 to 1200"},
+	{"request-timeout", "request_timeout", asText, "`TIME` one request may take, 1s to 5m"},
+	{"base-url", "base_url", asText, "`URL` of the API"},
 }
 
 // settings makes the configuration of a command from its flags.
@@ -89,13 +91,13 @@ func addSettings(w world, flags *pflag.FlagSet, named ...string) *settings {
 		}
 		usage, initial := o.usage, defaults[o.field]
 		switch o.kind {
-		case toggle:
+		case asToggle:
 			on, _ := initial.(bool)
 			flags.Bool(o.flag, on, usage)
-		case list:
+		case asList:
 			flags.StringSlice(o.flag, nil, usage)
 		default:
-			if o.kind == seconds {
+			if o.kind == asSeconds {
 				initial = fmt.Sprintf("%vs", initial)
 			}
 			if initial != nil {
@@ -116,7 +118,11 @@ func (s *settings) config(found ...string) (cloudflareaudit.Config, error) {
 	g := s.given()
 	wrong := append(faults(found), g.wrong...)
 	cfg, err := cloudflareaudit.ParseConfig(g.object)
-	wrong = append(wrong, s.inFlags(err, g)...)
+	wrong = append(wrong, s.faultsOf(err, g)...)
+	address, _ := g.object["base_url"].(string)
+	if fault := baseURLFault("--base-url", address); fault != "" {
+		wrong = append(wrong, fault)
+	}
 	if len(wrong) > 0 {
 		return cfg, wrong
 	}
@@ -131,7 +137,7 @@ func (s *settings) nothing() bool {
 }
 
 // given is what the flags and the environment give.
-type given struct {
+type flagValues struct {
 	object map[string]any
 	// names says where the value of a field came from, for a person.
 	names map[string]string
@@ -140,8 +146,8 @@ type given struct {
 	wrong  faults
 }
 
-func (s *settings) given() given {
-	g := given{object: make(map[string]any), unread: make(map[string]bool), names: map[string]string{
+func (s *settings) given() flagValues {
+	g := flagValues{object: make(map[string]any), unread: make(map[string]bool), names: map[string]string{
 		"account_id": "--account-id or " + envAccountID,
 		"api_token":  envToken + " or --token-file",
 	}}
@@ -162,13 +168,18 @@ func (s *settings) given() given {
 			g.unread[o.field] = true
 			continue
 		}
+		if other, ok := g.object[o.field]; ok && o.kind == asLine && other != v {
+			g.wrong = append(g.wrong, "--"+o.flag+": holds another token than "+envToken+": give one of the two")
+			g.unread[o.field] = true
+			continue
+		}
 		g.object[o.field] = v
 	}
 	return g
 }
 
-// inFlags are the faults of a configuration, in terms of flags.
-func (s *settings) inFlags(err error, g given) (wrong faults) {
+// faultsOf are the faults of a configuration, in terms of flags.
+func (s *settings) faultsOf(err error, g flagValues) (wrong faults) {
 	for _, fault := range leaves(err) {
 		e, ok := errors.AsType[*cloudflareaudit.FieldError](fault)
 		if !ok {
@@ -183,7 +194,7 @@ func (s *settings) inFlags(err error, g given) (wrong faults) {
 		shown := cloudflareaudit.FieldError{
 			Field:   g.names[field],
 			Value:   redact(e.Value),
-			Allowed: inFlags.Replace(e.Allowed),
+			Allowed: e.Allowed,
 		}
 		switch {
 		case inside != "":
@@ -203,9 +214,9 @@ func (s *settings) inFlags(err error, g given) (wrong faults) {
 // value is the value of a flag as the configuration object has it.
 func (s *settings) value(flag string, k kind) (any, error) {
 	switch k {
-	case toggle:
+	case asToggle:
 		return s.flags.GetBool(flag)
-	case list:
+	case asList:
 		return s.flags.GetStringSlice(flag)
 	}
 	v, err := s.flags.GetString(flag)
@@ -213,7 +224,7 @@ func (s *settings) value(flag string, k kind) (any, error) {
 		return nil, err
 	}
 	switch k {
-	case seconds:
+	case asSeconds:
 		d, err := cloudflareaudit.ParseDuration(v)
 		if err == nil && d%time.Second != 0 {
 			err = errors.New("must be in whole seconds")
@@ -223,22 +234,22 @@ func (s *settings) value(flag string, k kind) (any, error) {
 		}
 		// As text, because the number 0 stands for the default.
 		return strconv.FormatInt(int64(d/time.Second), 10), nil
-	case rules, line:
-		b, err := readSmall(v)
-		if err != nil {
-			// The name may be a token, given in place of a file that holds it.
-			if path, ok := errors.AsType[*fs.PathError](err); ok {
-				err = path.Err
-			}
-			return nil, fmt.Errorf("cannot read the file: %w", err)
+	case asRules, asLine:
+		read := readSmall
+		if k == asLine {
+			read = readSecret
 		}
-		if k == line {
+		b, err := read(v)
+		if err != nil {
+			return nil, withoutName(err)
+		}
+		if k == asLine {
 			b = bytes.TrimSuffix(bytes.TrimSuffix(b, []byte("\n")), []byte("\r"))
 		}
 		if len(b) == 0 {
 			return nil, errors.New("the file is empty")
 		}
-		if k == rules {
+		if k == asRules {
 			s.rules, err = parseRuleFile(v, b)
 			return s.rules.json, err
 		}
@@ -247,21 +258,58 @@ func (s *settings) value(flag string, k kind) (any, error) {
 	return v, nil
 }
 
+// withoutName is why a file cannot be read, without its name, which may be a
+// secret that was given in place of a file that holds it. A file that there is has
+// a name to be shown.
+func withoutName(err error) error {
+	if _, ok := errors.AsType[*files.ExposedError](err); ok {
+		return err
+	}
+	if path, ok := errors.AsType[*fs.PathError](err); ok {
+		err = path.Err
+	}
+	return fmt.Errorf("cannot read the file: %w", err)
+}
+
 // readSmall reads a file of the configuration, which is not as large as a device
 // that never ends.
 func readSmall(name string) ([]byte, error) {
+	return readChecked(name, func(*os.File) error { return nil })
+}
+
+// readSecret is readSmall for a file that other users must not read.
+func readSecret(name string) ([]byte, error) { return readChecked(name, files.CheckPrivate) }
+
+func readChecked(name string, check func(*os.File) error) ([]byte, error) {
 	const most = 1 << 20
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
+	if err := check(f); err != nil {
+		return nil, err
+	}
 	b, err := io.ReadAll(io.LimitReader(f, most+1))
 	if err == nil && len(b) > most {
 		err = errors.New("it has more than 1 MiB")
 	}
 	return b, err
 }
+
+// baseURLFault is what is wrong with the address of the API although it is one, or
+// "": that of Cloudflare has a path, without which nothing is found.
+func baseURLFault(name, given string) string {
+	u, err := url.Parse(given)
+	if given == "" || err != nil || u.Hostname() != "api.cloudflare.com" || strings.TrimRight(u.Path, "/") == apiPath {
+		return ""
+	}
+	return (&cloudflareaudit.FieldError{Field: name, Value: u.Redacted(),
+		Allowed: "must end in " + apiPath + ": " + cloudflareaudit.DefaultBaseURL}).Error()
+}
+
+// apiPath is the path of the API at Cloudflare.
+const apiPath = "/client/v4"
 
 // leaves are the errors that err joins.
 func leaves(err error) []error {

@@ -81,9 +81,13 @@ func TestSettings_FlagsGoBeforeTheEnvironment(t *testing.T) {
 	assert.Equal(t, strings.Repeat("0", 32), cfg.AccountID)
 	assert.Equal(t, "cfat_environment", cfg.APIToken.Reveal())
 
-	cfg, err = parse(t, env, "--account-id", testID, "--token-file", write(t, "cfat_file"))
+	cfg, err = parse(t, env, "--account-id", testID)
 	require.NoError(t, err)
 	assert.Equal(t, testID, cfg.AccountID)
+
+	delete(env, envToken)
+	cfg, err = parse(t, env, "--token-file", write(t, "cfat_file"))
+	require.NoError(t, err)
 	assert.Equal(t, "cfat_file", cfg.APIToken.Reveal())
 }
 

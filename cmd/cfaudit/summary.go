@@ -18,14 +18,18 @@ func (s severities) add(events []ingest.Event) {
 	}
 }
 
-// summary accounts for what was read, in one line.
+// summary accounts for what was read, in one line. An entry that was read again,
+// because late ones may stand beside it, does not count as another one.
 func summary(c ingest.Coverage, events severities) string {
 	parts := []string{
 		count(c.Delivered, "event", "events") + bracketed(events.list(), marked(c)),
 		fmt.Sprintf("%d dropped", c.DroppedTotal()) + bracketed(byRule(c.Dropped)),
-		fmt.Sprintf("%d repeated", c.Repeated),
 	}
-	return "read " + count(c.Read, "entry", "entries") + ": " + strings.Join(parts, ", ")
+	text := "read " + count(c.Read-c.Repeated, "entry", "entries") + ": " + strings.Join(parts, ", ")
+	if c.Repeated > 0 {
+		text += fmt.Sprintf("; re-read %d to catch late ones", c.Repeated)
+	}
+	return text
 }
 
 // list is the events by severity, worst first.

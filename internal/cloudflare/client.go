@@ -491,7 +491,7 @@ func excerpt(body []byte) string {
 
 // Failed is the error of a request for the log, worded for a host.
 func (l *Log) Failed(err error) error {
-	return fmt.Errorf("cloudflareaudit: read %s: %w", l.Title, Reason(err))
+	return &apierror.ReadError{Log: l.Title, Err: Reason(err)}
 }
 
 // Reason is err without the request that [url.Error] repeats, and with the words

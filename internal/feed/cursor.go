@@ -14,6 +14,7 @@ import (
 
 	"github.com/aisoc/cloudflareaudit/ingest"
 	"github.com/aisoc/cloudflareaudit/internal/jsondoc"
+	"github.com/aisoc/cloudflareaudit/internal/prefixed"
 	"github.com/aisoc/cloudflareaudit/internal/text"
 )
 
@@ -381,8 +382,8 @@ func decodePosition(cursor ingest.Cursor, accountID string) (*position, error) {
 		return &position{Version: cursorVersion, AccountID: accountID}, nil
 	}
 	unusable := func(format string, args ...any) error {
-		return fmt.Errorf("cloudflareaudit: %w: %w; restore the last good cursor, "+
-			"or remove it to begin again at initial_lookback", ingest.ErrCursor, fmt.Errorf(format, args...))
+		return prefixed.Errorf("cloudflareaudit", "%w: %w; restore the last good cursor, "+
+			"or remove it to begin again with the initial lookback", ingest.ErrCursor, fmt.Errorf(format, args...))
 	}
 	// The version decides what the rest may look like, so it is read first.
 	var head struct {

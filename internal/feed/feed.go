@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/aisoc/cloudflareaudit/apierror"
 	"github.com/aisoc/cloudflareaudit/ingest"
 	"github.com/aisoc/cloudflareaudit/internal/cloudflare"
 	"github.com/aisoc/cloudflareaudit/internal/jsondoc"
@@ -141,7 +142,8 @@ type Ahead struct {
 //
 // Of two logs, the one that has newer entries to read goes first. When one of
 // them fails the other goes on. The error is that of an unusable cursor, or says
-// that no log could be read; then the Coverage still accounts for the requests.
+// that no log could be read; then the Coverage still accounts for the requests, and for
+// how each log fares.
 func (r *Reader) Poll(ctx context.Context, cursor ingest.Cursor, h Handler) (Result, error) {
 	pos, err := decodePosition(cursor, r.opts.AccountID)
 	if err != nil {
@@ -151,18 +153,29 @@ func (r *Reader) Poll(ctx context.Context, cursor ingest.Cursor, h Handler) (Res
 	defer func() { in.page.Release() }()
 	polls := r.begin(pos, in)
 	out := Result{}
+	states := make(map[*cloudflare.Log]ingest.LogState, len(polls))
 	for _, p := range polls {
 		if p.full() {
 			// It is the first to go next time.
 			out.More = true
+			states[p.log] = ingest.LogState{Skipped: true}
 			continue
 		}
+		already := in.coverage.Read
 		err := p.read(ctx)
+		if err != nil && ctx.Err() == nil && (!p.progressed || p.isNew && in.coverage.Read == already) {
+			states[p.log] = unread(err)
+		}
 		if err != nil && !p.progressed {
 			out.Failures = append(out.Failures, err)
 			continue
 		}
 		out.More = out.More || p.feed.open() > 0 || p.feed.Settled.IsZero() || err == nil && p.stale()
+	}
+	for _, log := range r.opts.Logs {
+		state := states[log]
+		state.Name, state.Complete = log.Title, (*pos.place(log)).Complete
+		in.coverage.Logs = append(in.coverage.Logs, state)
 	}
 	if len(out.Failures) == len(polls) {
 		return Result{Coverage: in.coverage}, errors.Join(out.Failures...)
@@ -186,9 +199,8 @@ func (r *Reader) begin(pos *position, in *intake) []*poll {
 	polls := make([]*poll, len(r.opts.Logs))
 	for i, log := range r.opts.Logs {
 		p := &poll{reader: r, log: log, intake: in, biggest: cloudflare.MaxPageSize, most: cloudflare.MaxPageSize}
-		f := &pos.AuditLogs
+		f := pos.place(log)
 		if log == cloudflare.V2 {
-			f = &pos.AuditLogsV2
 			p.endpoint, p.overlap = &followedPages{p}, r.opts.OverlapV2
 		} else {
 			p.endpoint, p.overlap, p.recent = &numberedPages{p}, r.opts.Overlap, mostlyWithin
@@ -204,6 +216,23 @@ func (r *Reader) begin(pos *position, in *intake) []*poll {
 		polls[0], polls[1] = polls[1], polls[0]
 	}
 	return polls
+}
+
+// unread is the state of a log that cannot be read because of err.
+func unread(err error) ingest.LogState {
+	state := ingest.LogState{Error: err.Error(), Err: err, NeedsAction: ingest.NeedsAction(err)}
+	if read, ok := errors.AsType[*apierror.ReadError](err); ok {
+		state.Error = read.Err.Error() // the name says of which log
+	}
+	return state
+}
+
+// place is where the position holds the feed of a log.
+func (p *position) place(log *cloudflare.Log) **feed {
+	if log == cloudflare.V2 {
+		return &p.AuditLogsV2
+	}
+	return &p.AuditLogs
 }
 
 // serverTime is the server's time, as far as it is known.

@@ -178,7 +178,7 @@ var mutants = []mutant{
 	{
 		fault: "the cursor is saved although the delivery failed",
 		file:  "ingest/runner.go",
-		old:   "err := r.retry(ctx, once, delivering, func() error {\n\t\t\treturn r.Sink.Write(grace, batch.Events)\n\t\t})",
+		old:   "err := r.retry(ctx, once, StepDeliver, func() error {\n\t\t\treturn r.Sink.Write(grace, batch.Events)\n\t\t})",
 		new:   "err := r.Sink.Write(grace, batch.Events)\n\t\tr.logger().Warn(\"not delivered\", \"error\", err)\n\t\terr = nil",
 		test:  "TestRunner_RetriesDeliveryWithTheSameEvents",
 	},
@@ -187,7 +187,7 @@ var mutants = []mutant{
 	{
 		fault: "a failure of the source ends the runner",
 		file:  "ingest/runner.go",
-		old:   "if once || s == saving && errors.Is(err, ErrConflict) || !inHand && errors.Is(err, ErrCursor) {",
+		old:   "if once || s == StepSave && errors.Is(err, ErrConflict) || !inHand && errors.Is(err, ErrCursor) {",
 		new:   "if once || !inHand {",
 		test:  "TestRunner_RetriesThePollFromTheSameCursor",
 	},
@@ -299,8 +299,8 @@ var mutants = []mutant{
 	{
 		fault: "a long Retry-After does not hold back the runner",
 		file:  "ingest/runner.go",
-		old:   "r.jitter(max(r.backoff(n), retryAfter(err)))",
-		new:   "r.jitter(r.backoff(n))",
+		old:   "backoff.Pause(n, interval, retryAfter(err), NeedsAction(err))",
+		new:   "backoff.Pause(n, interval, 0, NeedsAction(err))",
 		test:  "TestRunner_HonoursRetryAfter",
 	},
 	{
@@ -948,9 +948,9 @@ var mutants = []mutant{
 	{
 		fault: "a wait that is asked for is not kept",
 		file:  "fleet/schedule.go",
-		old:   "d = max(min(d, limit), asked)",
-		new:   "d = min(d, limit)",
-		test:  "TestBackoff_GrowsToItsLimitAndKeepsToWhatIsAsked",
+		old:   "return max(min(d, longest-schedulerDelay), jitter(id, asked))",
+		new:   "return min(d, longest-schedulerDelay)",
+		test:  "TestRetryIn_KeepsWithinItsLimitsWithTheSchedulerOfTheQueue",
 	},
 	{
 		fault: "a poll that was put off counts as a failure",

@@ -4,7 +4,9 @@
 // databases on that server, whose user must be allowed to. Else it starts a
 // server from the installed binaries, for the process of the test, in a
 // temporary folder and on a Unix socket. Where there are none, tests are
-// skipped, and fail when CFAUDIT_TEST_NO_SKIP is set, as it is in CI.
+// skipped, and fail when CFAUDIT_TEST_NO_SKIP is set, as it is in CI. A package
+// that needs the server for what it promises says so in the line that go test
+// prints of it, see [Main].
 package pgtest
 
 import (
@@ -15,6 +17,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -25,6 +28,8 @@ import (
 const (
 	EnvURL    = "CFAUDIT_TEST_DATABASE_URL"
 	EnvNoSkip = "CFAUDIT_TEST_NO_SKIP"
+	// EnvNoServer has the tests run as if no server were installed.
+	EnvNoServer = "CFAUDIT_TEST_NO_SERVER"
 )
 
 var shared struct {
@@ -34,12 +39,28 @@ var shared struct {
 
 // Main is the tests of a package. Its Run also stops the server that Database
 // has started, so that goleak finds nothing of it.
-type Main struct{ *testing.M }
+type Main struct {
+	*testing.M
+	// Essential says that the tests without a server are of little worth. When
+	// others are skipped, go test then prints "[no tests to run]" behind its ok,
+	// which else would hide it.
+	Essential bool
+}
+
+// skipped counts the tests that were skipped for want of a server.
+var skipped atomic.Int64
+
+// noTests has go test print "[no tests to run]" behind the ok of a package.
+const noTests = "testing: warning: no tests to run"
 
 // Run runs the tests.
 func (m Main) Run() int {
 	defer stop()
-	return m.M.Run()
+	code := m.M.Run()
+	if n := skipped.Load(); n > 0 && m.Essential {
+		fmt.Printf("NO POSTGRES, %d TESTS SKIPPED\n%s\n", n, noTests)
+	}
+	return code
 }
 
 func stop() {
@@ -119,5 +140,6 @@ func missing(t testing.TB, format string, args ...any) {
 	if os.Getenv(EnvNoSkip) != "" {
 		t.Fatal(why)
 	}
+	skipped.Add(1)
 	t.Skip(why)
 }

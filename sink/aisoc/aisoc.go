@@ -9,7 +9,6 @@ package aisoc
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -21,6 +20,7 @@ import (
 
 	"github.com/aisoc/cloudflareaudit/ingest"
 	"github.com/aisoc/cloudflareaudit/internal/httpx"
+	"github.com/aisoc/cloudflareaudit/internal/prefixed"
 )
 
 // path is where the service takes batches.
@@ -131,7 +131,7 @@ func New(cfg Config) (*Sink, error) {
 	}
 	if cfg.DeadLetter != "" {
 		if err := appendDurably(cfg.DeadLetter, nil); err != nil {
-			return nil, fmt.Errorf("aisoc: cannot write the dead-letter file: %w", err)
+			return nil, prefixed.Errorf("aisoc", "cannot write the dead-letter file: %w", err)
 		}
 	}
 	return &Sink{cfg: cfg, url: strings.TrimRight(cfg.URL, "/") + path, http: &client, log: log}, nil

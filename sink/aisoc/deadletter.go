@@ -2,13 +2,14 @@ package aisoc
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/aisoc/cloudflareaudit/internal/files"
+	"github.com/aisoc/cloudflareaudit/internal/prefixed"
 )
 
 // bury appends events to the dead-letter file.
@@ -27,7 +28,7 @@ func (s *Sink) bury(refused []refusal) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := appendDurably(s.cfg.DeadLetter, lines); err != nil {
-		return fmt.Errorf("aisoc: cannot write the dead-letter file: %w", err)
+		return prefixed.Errorf("aisoc", "cannot write the dead-letter file: %w", err)
 	}
 	for _, r := range refused {
 		s.stats.DeadLettered++
@@ -50,7 +51,7 @@ func appendDurably(name string, lines []byte) (err error) {
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	if errors.Is(missing, os.ErrNotExist) {
-		if err := syncDir(filepath.Dir(name)); err != nil {
+		if err := files.SyncDir(filepath.Dir(name)); err != nil {
 			return err
 		}
 	}
@@ -72,17 +73,4 @@ func appendDurably(name string, lines []byte) (err error) {
 		return err
 	}
 	return f.Sync()
-}
-
-// syncDir makes the names in dir durable.
-func syncDir(dir string) error {
-	if runtime.GOOS == "windows" {
-		// There a folder cannot be synced, and a new name is journaled.
-		return nil
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

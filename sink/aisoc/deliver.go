@@ -2,10 +2,11 @@ package aisoc
 
 import (
 	"context"
-	"fmt"
 	"iter"
 	"math/rand/v2"
 	"slices"
+
+	"github.com/aisoc/cloudflareaudit/internal/prefixed"
 )
 
 const (
@@ -79,10 +80,10 @@ func (d *delivery) deliver(ctx context.Context, items []item) error {
 	case f == nil || !f.byEvents():
 		return err
 	case d.cfg.DeadLetter == "" && (len(items) == 1 || !f.tooLarge()):
-		return fmt.Errorf("%w; if only this batch fails, one of its events is the cause: name a dead-letter file to go on without it", err)
+		return prefixed.Errorf("", "%w; if only this batch fails, one of its events is the cause: name a dead-letter file to go on without it", err)
 	case len(items) == 1:
 		if d.blamed++; d.blamed > maxBlamed {
-			return fmt.Errorf("%w; it refuses so many events that they are not the cause", err)
+			return prefixed.Errorf("", "%w; it refuses so many events that they are not the cause", err)
 		}
 		d.refuse(refusal{item: items[0], reason: f.Error()})
 		return nil
@@ -100,7 +101,7 @@ func (d *delivery) settle(ctx context.Context, items []item, r reply) error {
 		d.accept(items)
 		return nil
 	case d.cfg.DeadLetter == "":
-		return fmt.Errorf("aisoc: the service rejects %d of %d events: %s; name a dead-letter file to go on without them",
+		return prefixed.Errorf("aisoc", "the service rejects %d of %d events: %s; name a dead-letter file to go on without them",
 			r.Rejected, len(items), r.reason(0))
 	case r.Rejected < len(items):
 		return d.halve(ctx, items)
@@ -227,12 +228,12 @@ func (d *delivery) prove(ctx context.Context, suspect item, patience int) error 
 	f := failureOf(err)
 	switch {
 	case !known && (err == nil && reply.Rejected > 0 || f != nil && f.byEvents()):
-		return fmt.Errorf("aisoc: the service has accepted nothing yet, so it may be at fault and not the events that it refuses (%s)",
+		return prefixed.Errorf("aisoc", "the service has accepted nothing yet, so it may be at fault and not the events that it refuses (%s)",
 			d.firstReason())
 	case err != nil:
 		return err
 	case reply.Rejected > 0:
-		return fmt.Errorf("aisoc: the service rejects what it has accepted before: %s; check the tenant and the connector there", reply.reason(0))
+		return prefixed.Errorf("aisoc", "the service rejects what it has accepted before: %s; check the tenant and the connector there", reply.reason(0))
 	case !known:
 		d.mu.Lock()
 		d.remember(it)

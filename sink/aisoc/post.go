@@ -15,6 +15,7 @@ import (
 
 	"github.com/aisoc/cloudflareaudit/ingest"
 	"github.com/aisoc/cloudflareaudit/internal/httpx"
+	"github.com/aisoc/cloudflareaudit/internal/prefixed"
 	"github.com/aisoc/cloudflareaudit/internal/text"
 )
 
@@ -86,11 +87,17 @@ func failureOf(err error) *ServiceError {
 }
 
 // Error implements error.
-func (f *ServiceError) Error() string {
+func (f *ServiceError) Error() string { return "aisoc: " + f.Bare() }
+
+// NeedsAction implements [ingest.ActionNeeder].
+func (f *ServiceError) NeedsAction() bool { return !f.Temporary() }
+
+// Bare is the error without the name of the package in front.
+func (f *ServiceError) Bare() string {
 	if f.Status == 0 {
-		return "aisoc: no reply from the service: " + f.text
+		return "no reply from the service: " + f.text
 	}
-	text := fmt.Sprintf("aisoc: the service answered HTTP %d", f.Status)
+	text := fmt.Sprintf("the service answered HTTP %d", f.Status)
 	if f.text != "" {
 		text += ": " + f.text
 	}
@@ -145,7 +152,7 @@ func (s *Sink) send(ctx context.Context, items []item, patience int) (reply, err
 	body := s.body(items)
 	for n := 1; ; n++ {
 		if err := ctx.Err(); err != nil {
-			return reply{}, fmt.Errorf("aisoc: %w", context.Cause(ctx))
+			return reply{}, prefixed.Errorf("aisoc", "%w", context.Cause(ctx))
 		}
 		r, err := s.post(ctx, body, len(items))
 		if err == nil {
@@ -192,7 +199,7 @@ func (s *Sink) post(ctx context.Context, body []byte, n int) (reply, error) {
 	defer cancel()
 	req, err := http.NewRequestWithContext(within, http.MethodPost, s.url, bytes.NewReader(body))
 	if err != nil {
-		return reply{}, fmt.Errorf("aisoc: %w", err)
+		return reply{}, prefixed.Errorf("aisoc", "%w", err)
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept", "application/json")
@@ -239,7 +246,7 @@ func (s *Sink) post(ctx context.Context, body []byte, n int) (reply, error) {
 // noReply is the failure of a request without a reply, unless ctx has ended.
 func (s *Sink) noReply(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
-		return fmt.Errorf("aisoc: %w", context.Cause(ctx))
+		return prefixed.Errorf("aisoc", "%w", context.Cause(ctx))
 	}
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err

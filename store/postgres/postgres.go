@@ -20,7 +20,6 @@ import (
 	"context"
 	"embed"
 	"errors"
-	"fmt"
 	"sync"
 
 	"github.com/jackc/pgx/v5"
@@ -29,6 +28,7 @@ import (
 
 	"github.com/aisoc/cloudflareaudit/ingest"
 	"github.com/aisoc/cloudflareaudit/internal/pgmigrate"
+	"github.com/aisoc/cloudflareaudit/internal/prefixed"
 )
 
 var (
@@ -63,14 +63,14 @@ func Check(ctx context.Context, pool *pgxpool.Pool) error {
 // when there is none.
 func Load(ctx context.Context, db DB, key string) (cursor ingest.Cursor, version int64, err error) {
 	if key == "" {
-		return nil, 0, fmt.Errorf("postgres: cannot load a cursor: %w", errEmptyKey)
+		return nil, 0, prefixed.Errorf("postgres", "cannot load a cursor: %w", errEmptyKey)
 	}
 	err = db.QueryRow(ctx, `SELECT cursor, version FROM ingest_cursor WHERE key = $1`, []byte(key)).Scan(&cursor, &version)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, 0, nil
 	}
 	if err != nil {
-		return nil, 0, fmt.Errorf("postgres: cannot load the cursor of %q: %w", key, err)
+		return nil, 0, prefixed.Errorf("postgres", "cannot load the cursor of %q: %w", key, err)
 	}
 	return cursor, version, nil
 }
@@ -84,7 +84,7 @@ func Save(ctx context.Context, db DB, key string, cursor ingest.Cursor, version 
 		err = swap(ctx, db, key, cursor, version)
 	}
 	if err != nil {
-		return 0, fmt.Errorf("postgres: cannot save the cursor of %q: %w", key, err)
+		return 0, prefixed.Errorf("postgres", "cannot save the cursor of %q: %w", key, err)
 	}
 	return version + 1, nil
 }
@@ -116,7 +116,7 @@ func swap(ctx context.Context, db DB, key string, cursor ingest.Cursor, version 
 // Delete removes the cursor under key, if there is one.
 func Delete(ctx context.Context, db DB, key string) error {
 	if _, err := db.Exec(ctx, `DELETE FROM ingest_cursor WHERE key = $1`, []byte(key)); err != nil {
-		return fmt.Errorf("postgres: cannot delete the cursor of %q: %w", key, err)
+		return prefixed.Errorf("postgres", "cannot delete the cursor of %q: %w", key, err)
 	}
 	return nil
 }

@@ -17,7 +17,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(pgtest.Main{M: m})
+	goleak.VerifyTestMain(pgtest.Main{M: m, Essential: true})
 }
 
 // migrated is a database with the table in it.

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// noArgs refuses arguments. It repeats none that may be a token.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	unexpected := fmt.Errorf("unexpected argument %q", redact(args[0]))
+	if args[0] != "true" && args[0] != "false" {
+		return unexpected
+	}
+	var given string
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if f.Value.Type() == "bool" {
+			given = f.Name
+		}
+	})
+	if given == "" {
+		return unexpected
+	}
+	return fmt.Errorf("%w: a switch takes its value after =, such as --%s=%s", unexpected, given, args[0])
+}
+
+// noSubcommand refuses what is no command of cmd, and suggests what was meant.
+func noSubcommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return unknownCommand(cmd, args[0])
+}
+
+func unknownCommand(parent *cobra.Command, name string) error {
+	if looksSecret(name) {
+		return errors.New("there is no such command")
+	}
+	text := fmt.Sprintf("there is no command %q", name)
+	parent.SuggestionsMinimumDistance = 2
+	if meant := parent.SuggestionsFor(name); len(meant) > 0 {
+		slices.Sort(meant)
+		text += "; did you mean " + strings.Join(meant, " or ") + "?"
+	}
+	return errors.New(text)
+}
+
+// looksSecret reports whether an argument may be a token.
+func looksSecret(s string) bool { return redact(s) != s }
+
+// places are the flags that name where something is or goes. The last one of two
+// outranks the first, as is usual, but of a place that would go unnoticed: another
+// folder of the cursor has everything read again.
+var places = []string{"account-id", "cursor", "database", "dead-letter", "dead-letters", "from", "key-file", "out", "rules", "secrets", "state", "token-file"}
+
+// onlyOnce has the flags of places of a command, and of those below it, refuse to
+// be given twice.
+func onlyOnce(cmd *cobra.Command) {
+	for _, name := range places {
+		if f := cmd.Flags().Lookup(name); f != nil {
+			f.Value = &onceValue{Value: f.Value}
+		}
+	}
+	for _, child := range cmd.Commands() {
+		onlyOnce(child)
+	}
+}
+
+// errTwice says that a flag was given twice.
+var errTwice = errors.New("is given twice")
+
+// onceValue is the value of a flag that can be set once.
+type onceValue struct {
+	pflag.Value
+	set bool
+}
+
+// Set implements [pflag.Value].
+func (v *onceValue) Set(text string) error {
+	if v.set {
+		return errTwice
+	}
+	v.set = true
+	return v.Value.Set(text)
+}

@@ -1,0 +1,264 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/aisoc/cloudflareaudit/internal/fakecloudflare"
+)
+
+func TestExecute_SlipsOfTheCommandLineAreToldWithTheirRemedy(t *testing.T) {
+	t.Parallel()
+	for line, want := range map[string]string{
+		"poll --drop-routine false":   `unexpected argument "false": a switch takes its value after =, such as --drop-routine=false`,
+		"poll --resolve-members true": `unexpected argument "true": a switch takes its value after =, such as --resolve-members=true`,
+		"poll --state a --state b":    "--state: is given twice",
+		"run --out a --out=b":         "--out: is given twice",
+		"chekc":                       `there is no command "chekc"; did you mean check?`,
+		"fleet wrok":                  `there is no command "wrok"; did you mean work?`,
+		"help rnu":                    `there is no command "rnu"; did you mean run?`,
+		"check --base-url https://api.cloudflare.com":     `--base-url: "https://api.cloudflare.com": must end in /client/v4: https://api.cloudflare.com/client/v4`,
+		"check --base-url https://api.cloudflare.com/v4/": `must end in /client/v4`,
+	} {
+		got := command(t, strings.Fields(line)...)
+		assert.Equal(t, exitUsage, got.code, line)
+		assert.Contains(t, got.err, want, line)
+	}
+	got := command(t, "cfat_0123456789012345678901234567890123456789")
+	assert.Equal(t, exitUsage, got.code)
+	assert.NotContains(t, got.err, "0123")
+	for _, line := range []string{"poll --page-size 10 --page-size 20 --state x", "check --production-zone a.example.com --production-zone b.example.com"} {
+		assert.NotContains(t, command(t, strings.Fields(line)...).err, "twice", line)
+	}
+}
+
+func TestSettings_TwoDifferentTokensAreRefused(t *testing.T) {
+	t.Parallel()
+	a := newAccount(t, recent(3)...)
+	got := a.call("check", "--token-file", write(t, "cfat_another\n")).run(t.Context())
+	assert.Equal(t, exitUsage, got.code)
+	assert.Equal(t, "cfaudit: --token-file: holds another token than CLOUDFLARE_API_TOKEN: give one of the two\n", got.err)
+	assert.Empty(t, a.Requests())
+	assert.Equal(t, exitOK, a.call("check", "--token-file", write(t, a.token+"\n")).run(t.Context()).code, "the same one")
+}
+
+func TestFiles_ExposedSecrets(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("the mode does not tell there")
+	}
+	a := newAccount(t, recent(3)...)
+	exposed := write(t, a.token+"\n")
+	require.NoError(t, os.Chmod(exposed, 0o644))
+	check := a.call("check", "--token-file", exposed)
+	delete(check.env, envToken)
+	got := check.run(t.Context())
+	assert.Equal(t, exitUsage, got.code)
+	assert.Contains(t, got.err, "--token-file: other users of this machine can read or change the file, whose mode is 0644: run 'chmod 600 "+exposed+"'")
+	assert.Empty(t, a.Requests())
+	require.NoError(t, os.Chmod(exposed, 0o600))
+	assert.Equal(t, exitOK, check.run(t.Context()).code)
+
+	key := write(t, strings.TrimSpace(command(t, "fleet", "key").out))
+	require.NoError(t, os.Chmod(key, 0o604))
+	got = call{args: []string{"fleet", "work", "--key-file", key}, env: map[string]string{envDatabase: "postgres://127.0.0.1:1/x"}}.run(t.Context())
+	assert.Equal(t, exitUsage, got.code)
+	assert.Contains(t, got.err, "--key-file: other users of this machine can read or change the file, whose mode is 0604: run 'chmod 600 "+key+"'")
+}
+
+func TestFiles_AnOutputThatOthersCanReadIsToldOf(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("the mode does not tell there")
+	}
+	a := newAccount(t, recent(3)...)
+	out := write(t, "")
+	require.NoError(t, os.Chmod(out, 0o644))
+	got := a.call("poll", "--state", t.TempDir(), "--out", out, "--drop-routine=false").run(t.Context())
+	assert.Equal(t, exitOK, got.code, "it is written all the same")
+	assert.Contains(t, got.err, "run 'chmod 600 "+out+"'")
+	assert.Len(t, ids(t, read(t, out)), 3)
+	require.NoError(t, os.Chmod(out, 0o640))
+	got = a.call("poll", "--state", t.TempDir(), "--out", out, "--drop-routine=false").run(t.Context())
+	assert.NotContains(t, got.err, "chmod", "the group may forward it")
+}
+
+// A worker without a key would take polls from those that have one, and fail.
+func TestFleetWork_RefusesToBeginWithoutAKey(t *testing.T) {
+	t.Parallel()
+	got := call{args: []string{"fleet", "work"}, env: map[string]string{envDatabase: "postgres://127.0.0.1:1/x"}}.run(t.Context())
+	assert.Equal(t, exitUsage, got.code)
+	assert.Contains(t, got.err, "CFAUDIT_FLEET_KEY or --key-file: is required: the key of the tokens, unless all of them are in files of --secrets")
+
+	f := newWard(t)
+	a, token := f.account(1, 1)
+	f.env[envToken] = token
+	f.ok("add", "--tenant", tenantA, "--account-id", a, "--base-url", f.url)
+	delete(f.env, envFleetKey)
+	got = f.call("work", "--secrets", t.TempDir()).run(t.Context())
+	assert.Equal(t, exitFailed, got.code)
+	assert.Contains(t, got.err, "cfaudit: there is no key to decrypt secrets with, and 1 of the instances have some that are encrypted")
+}
+
+// What a list names as the API gets the tokens.
+func TestFleetAdd_AnAddressOnTheMachineOfTheWorkersNeedsAFlag(t *testing.T) {
+	t.Parallel()
+	f := newWard(t)
+	const row = "account_id,tenant,api_token,base_url\n023e105f4ecef8ad9ca31a8372d0c353,acme,cfat_x,"
+	add := func(url string, flags ...string) result {
+		list := filepath.Join(t.TempDir(), "list.csv")
+		require.NoError(t, os.WriteFile(list, []byte(row+url+"\n"), 0o600))
+		return call{args: append([]string{"fleet", "add", "--from", list}, flags...), env: f.env}.run(t.Context())
+	}
+	for _, url := range []string{"http://127.0.0.1:8080/client/v4", "https://localhost/client/v4", "http://[::1]:1/client/v4"} {
+		got := add(url)
+		assert.Equal(t, exitUsage, got.code, url)
+		assert.Contains(t, got.err, "line 2: base_url: \""+url+"\": is on the machine of each worker, which is accepted with --allow-loopback only", url)
+		assert.Equal(t, exitOK, add(url, "--allow-loopback").code, url)
+	}
+	assert.Equal(t, exitOK, add("https://proxy.example.com/client/v4").code)
+	got := add("https://api.cloudflare.com")
+	assert.Equal(t, exitUsage, got.code)
+	assert.Contains(t, got.err, "line 2: base_url: \"https://api.cloudflare.com\": must end in /client/v4")
+}
+
+// A log that is refused is no reason to stop reading the other, but one to tell.
+func TestPoll_TellsOfALogThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	a := newAccount(t, recent(3)...)
+	a.Deny("logs/audit")
+	state := t.TempDir()
+	got := a.call("poll", "--state", state, "--audit-log-api", "both", "--drop-routine=false").run(t.Context())
+	assert.Equal(t, exitFailed, got.code)
+	assert.Len(t, ids(t, got.out), 3, "the other one is written")
+	assert.Regexp(t, `\ncfaudit: cannot read Audit Logs v2: cloudflare answered HTTP 403.*; it has never been read\n$`, got.err)
+	assert.Contains(t, got.err, "CLOUDFLARE_API_TOKEN or --token-file: the API token lacks")
+	a.Deny()
+	got = a.call("poll", "--state", state, "--audit-log-api", "both", "--drop-routine=false").run(t.Context())
+	assert.Equal(t, exitOK, got.code, got.err)
+	a.Deny("audit_logs")
+	got = a.call("poll", "--state", state, "--audit-log-api", "both", "--drop-routine=false").run(t.Context())
+	assert.Equal(t, exitFailed, got.code)
+	assert.Regexp(t, `cfaudit: cannot read the audit log: .*; it has been read up to \d{4}-\d\d-\d\dT[\d:]+Z\n$`, got.err)
+}
+
+// What is read again on purpose does not look like a fault.
+func TestPoll_DoesNotCountWhatIsReadAgainAsEntries(t *testing.T) {
+	t.Parallel()
+	a := newAccount(t, recent(300)...)
+	got := a.call("poll", "--state", t.TempDir(), "--max-events", "100", "--drop-routine=false").run(t.Context())
+	require.Equal(t, exitOK, got.code, got.err)
+	assert.Regexp(t, `^read 300 entries: 300 events \(.*\), 0 dropped; `, got.err)
+	assert.NotContains(t, got.err, "repeated")
+}
+
+func TestRun_AHangupReopensTheOutputAndDoesNotEndIt(t *testing.T) {
+	skipWithoutSignals(t)
+	t.Parallel()
+	a := newAccount(t, recent(3)...)
+	out := filepath.Join(t.TempDir(), "events.jsonl")
+	var errs lines
+	cmd := a.call("run", "--state", t.TempDir(), "--out", out, "--drop-routine=false", "--interval", "30s").
+		start(t, func(cmd *exec.Cmd) { cmd.Stderr = &errs })
+	written := func(name string) bool {
+		info, err := os.Stat(name)
+		return err == nil && info.Size() > 0
+	}
+	require.Eventually(t, func() bool { return written(out) }, 10*time.Second, time.Millisecond)
+	require.NoError(t, os.Rename(out, out+".1"))
+	require.NoError(t, cmd.Process.Signal(syscall.SIGHUP))
+	require.Eventually(t, func() bool { _, err := os.Stat(out); return err == nil }, 10*time.Second, time.Millisecond, "the new file")
+	require.Eventually(t, func() bool { return strings.Contains(errs.String(), "reopened the output") }, 10*time.Second, time.Millisecond)
+	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+	require.NoError(t, cmd.Wait(), errs.String())
+	assert.Len(t, ids(t, read(t, out+".1")), 3)
+
+	stdout := a.call("run", "--state", t.TempDir(), "--drop-routine=false").start(t, func(cmd *exec.Cmd) { cmd.Stdout = &errs })
+	require.Eventually(t, func() bool { return strings.Contains(errs.String(), `{"source"`) }, 10*time.Second, time.Millisecond)
+	require.NoError(t, stdout.Process.Signal(syscall.SIGHUP))
+	require.NoError(t, stdout.Process.Signal(syscall.SIGTERM))
+	require.NoError(t, stdout.Wait(), "it lives on without a file, too")
+}
+
+// To write to a pipe that nothing reads would fail for ever.
+func TestRun_EndsWhenNothingReadsItsOutput(t *testing.T) {
+	skipWithoutSignals(t)
+	t.Parallel()
+	a := newAccount(t, recent(200)...)
+	var errs lines
+	var pipe io.ReadCloser
+	cmd := a.call("run", "--state", t.TempDir(), "--drop-routine=false", "--max-events", "10").start(t, func(cmd *exec.Cmd) {
+		var err error
+		pipe, err = cmd.StdoutPipe()
+		require.NoError(t, err)
+		cmd.Stderr = &errs
+	})
+	_, err := bufio.NewReader(pipe).ReadString('\n')
+	require.NoError(t, err)
+	require.NoError(t, pipe.Close())
+	require.Error(t, cmd.Wait())
+	assert.Equal(t, exitFailed, cmd.ProcessState.ExitCode())
+	assert.Contains(t, errs.String(), "cfaudit: standard output has no reader any more")
+}
+
+func TestLists_EndWellWhenTheirReaderHasSeenEnough(t *testing.T) {
+	skipWithoutSignals(t)
+	t.Parallel()
+	for _, line := range []string{"rules", "rules --json", "schema", "demo"} {
+		var errs lines
+		var pipe io.ReadCloser
+		cmd := call{args: strings.Fields(line)}.start(t, func(cmd *exec.Cmd) {
+			var err error
+			pipe, err = cmd.StdoutPipe()
+			require.NoError(t, err)
+			cmd.Stderr = &errs
+		})
+		require.NoError(t, pipe.Close())
+		assert.NoError(t, cmd.Wait(), line)
+		assert.NotContains(t, errs.String(), "broken pipe", line)
+	}
+}
+
+func TestDemo_AnInterruptIsNoFailure(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	got := call{args: []string{"demo"}}.run(ctx)
+	assert.Equal(t, exitStopped, got.code)
+	assert.Empty(t, got.err)
+}
+
+func TestFleetStatus_SaysNeverAndWhichLogIsRefused(t *testing.T) {
+	t.Parallel()
+	f := newWard(t)
+	id, token := fmt.Sprintf("%032x", 0xacc1111), fmt.Sprintf("cfat_ward%036d", accounts.Add(1))
+	server := fakecloudflare.NewServer(fakecloudflare.Options{AccountID: id, Token: token})
+	f.api.Add(server)
+	f.env[envToken] = token
+	server.Deny("audit_logs")
+	f.ok("add", "--tenant", tenantA, "--account-id", id, "--base-url", f.url)
+	_, stop := f.call("work", "--out", filepath.Join(t.TempDir(), "out"), "--listen", "127.0.0.1:0").background(t)
+	require.Eventually(t, func() bool { return strings.Contains(f.ok("status").out, "failing") }, 20*time.Second, 50*time.Millisecond)
+	out := f.ok("status", "--failing").out
+	assert.Regexp(t, `(?m)^cloudflare-`+id+` +`+tenantA+` +failing +never +- .*a person has to act: the audit log cannot be read since 20\S+Z: cloudflare answered HTTP 403`, out)
+	assert.Contains(t, out, "\n1 account, 1 failing\n")
+	assert.NotContains(t, f.ok("status", "--json").out, `"last_success"`)
+	server.Deny()
+	began := time.Now()
+	require.Eventually(t, func() bool { return strings.Contains(f.ok("status").out, " ok ") }, time.Minute, 100*time.Millisecond)
+	assert.Less(t, time.Since(began), time.Minute, "within a minute after it was mended")
+	stop()
+}

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"golang.org/x/term"
+
+	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/sink"
+)
+
+// errStopped says that an interrupt ended a command before it was done, which is
+// what was asked for: nothing is said about it.
+var errStopped = errors.New("stopped")
+
+// untilStopped returns a context that ends at the first interrupt or request to
+// terminate. The second one kills the process, as if none were handled.
+func untilStopped(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	return ctx, stop
+}
+
+// onHangup has a hangup, SIGHUP, reopen the file that events go to, until stop is
+// called: whatever rotates the file sends one. Without a file there is nothing to
+// reopen, and the process lives on all the same, unless it is the terminal of its
+// output that is gone.
+func onHangup(w world, file *sink.File, log *slog.Logger) (stop func()) {
+	if out, ok := w.stdout.(*os.File); ok && file == nil && term.IsTerminal(int(out.Fd())) {
+		return func() {}
+	}
+	hangups, done := make(chan os.Signal, 1), make(chan struct{})
+	signal.Notify(hangups, syscall.SIGHUP)
+	go func() {
+		defer close(done)
+		for range hangups {
+			reopen(file, log)
+		}
+	}()
+	return func() {
+		signal.Stop(hangups)
+		close(hangups)
+		<-done
+	}
+}
+
+func reopen(file *sink.File, log *slog.Logger) {
+	if file == nil {
+		return
+	}
+	if err := file.Reopen(); err != nil {
+		log.Error("cannot reopen the output; the next batch tries again", "error", err)
+		return
+	}
+	log.Info("reopened the output")
+	warnExposed(file, log)
+}
+
+// warnExposed tells of an output that other users can read.
+func warnExposed(file *sink.File, log *slog.Logger) {
+	if err := file.Exposed(); err != nil {
+		log.Warn("the output holds who may do what in the account", "error", err)
+	}
+}
+
+// errReaderGone says that nothing reads standard output any more, as behind
+// 'head': whatever is written to it is lost.
+var errReaderGone = errors.New("standard output has no reader any more; the cursor stays before what was not written")
+
+// piped is a sink to standard output that ends its host with errReaderGone when
+// nothing reads that any more. To try again would be in vain for ever.
+type piped struct {
+	ingest.Sink
+	end context.CancelCauseFunc
+}
+
+// Write implements [ingest.Sink].
+func (p *piped) Write(ctx context.Context, events []ingest.Event) error {
+	err := p.Sink.Write(ctx, events)
+	if errors.Is(err, syscall.EPIPE) {
+		p.end(errReaderGone)
+		return errors.Join(errReaderGone, err)
+	}
+	return err
+}

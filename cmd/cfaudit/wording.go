@@ -1,0 +1,92 @@
+package main
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/aisoc/cloudflareaudit"
+	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/prefixed"
+	"github.com/aisoc/cloudflareaudit/sink/aisoc"
+)
+
+// inFlags is what a field of the configuration is called at a command line.
+func inFlags(field string) string {
+	switch field {
+	case "":
+		return ""
+	case "api_token":
+		return envToken + " or --token-file"
+	}
+	for _, o := range options {
+		if o.field == field {
+			return "--" + o.flag
+		}
+	}
+	return field
+}
+
+// asGiven is what a field is called in a list of accounts.
+func asGiven(field string) string { return field }
+
+// explain is err for a person at this command: without the layers it came
+// through, and with what to do about it in terms of flags.
+func explain(err error) string {
+	text := tell(err, inFlags)
+	if errors.Is(err, ingest.ErrCursor) {
+		text += "; it is the file named after the account in the folder of --state"
+	}
+	return text
+}
+
+// tell words an error, with the fields of the configuration as name has them.
+func tell(err error, name func(field string) string) string {
+	switch e := err.(type) {
+	case nil:
+		return ""
+	case *ingest.StepError:
+		return failedSteps(e) + tell(e.Err, name)
+	case *cloudflareaudit.ReadError:
+		return "cannot read " + e.Log + ": " + tell(e.Err, name)
+	case *cloudflareaudit.APIError:
+		shown := *e
+		shown.Field = name(e.Field)
+		return shown.Error()
+	case *remarked:
+		return tell(e.err, name) + e.remark
+	case interface{ Unwrap() []error }:
+		if _, bare := err.(prefixed.Barer); bare {
+			break
+		}
+		var causes []string
+		for _, cause := range e.Unwrap() {
+			causes = append(causes, tell(cause, name))
+		}
+		return strings.Join(causes, "; ")
+	}
+	return prefixed.Bare(err)
+}
+
+// failedSteps is what did not work, ending in ": ". The errors of the other steps
+// say it themselves.
+func failedSteps(e *ingest.StepError) string {
+	if e.Step != ingest.StepDeliver {
+		return ""
+	}
+	if _, ok := errors.AsType[*aisoc.ServiceError](e.Err); ok || prefixed.Package(e.Err) == "aisoc" {
+		return "cannot deliver to AiSOC: "
+	}
+	return "cannot deliver the events: "
+}
+
+// remarked is an error with something to say about it in the end.
+type remarked struct {
+	err    error
+	remark string
+}
+
+// Error implements error.
+func (e *remarked) Error() string { return e.err.Error() + e.remark }
+
+// Unwrap returns the error.
+func (e *remarked) Unwrap() error { return e.err }

@@ -1,0 +1,147 @@
+package ingest
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/aisoc/cloudflareaudit/internal/backoff"
+)
+
+// LogState says how one of the logs fares that a source reads.
+type LogState struct {
+	// Name names the log for people, such as "Audit Logs v2". It is the same
+	// in every batch.
+	Name string `json:"name"`
+	// Error says why the log cannot be read. It is empty when it can.
+	Error string `json:"error,omitempty"`
+	// Err is the error behind Error, for errors.Is and errors.As. It is nil
+	// where the state was stored in between.
+	Err error `json:"-"`
+	// NeedsAction says that the error comes again until a person acts, see
+	// [NeedsAction].
+	NeedsAction bool `json:"needs_action,omitempty"`
+	// Since is when the first of the failures in a row was seen. A source
+	// remembers nothing and leaves it zero; the host fills it in with
+	// [MergeLogs].
+	Since time.Time `json:"since,omitzero"`
+	// Complete is the time up to which everything that this log has shown is
+	// delivered once the batch is. It is zero before anything has been read.
+	Complete time.Time `json:"complete,omitzero"`
+	// Skipped says that the poll had no room left to read this log, so that
+	// what was known of it still holds.
+	Skipped bool `json:"-"`
+}
+
+// Failed reports whether the log could not be read.
+func (s LogState) Failed() bool { return s.Error != "" }
+
+// cause is the error of a log that cannot be read.
+func (s LogState) cause() error {
+	if s.Err != nil {
+		return s.Err
+	}
+	return errors.New(s.Error)
+}
+
+// MergeLogs returns the states after a poll at now, given those before it and
+// those that the poll found. A log that keeps failing keeps its Since.
+func MergeLogs(before, found []LogState, now time.Time) []LogState {
+	merged := slices.Clone(found)
+	for i := range merged {
+		s := &merged[i]
+		was := slices.IndexFunc(before, func(b LogState) bool { return b.Name == s.Name })
+		switch {
+		case s.Skipped && was >= 0:
+			*s = before[was]
+		case !s.Failed():
+		case was >= 0 && before[was].Failed():
+			s.Since = before[was].Since
+		default:
+			s.Since = now.UTC()
+		}
+	}
+	return merged
+}
+
+// Unread returns why none of the logs could be read, or nil when one could, or
+// when the source does not tell. Of a batch for which it returns an error only
+// the cursor counts: it fixes where the feed begins, and the poll has failed.
+func (c Coverage) Unread() error {
+	var causes []error
+	for _, s := range c.Logs {
+		switch {
+		case s.Skipped:
+		case !s.Failed():
+			return nil
+		default:
+			causes = append(causes, s.cause())
+		}
+	}
+	return errors.Join(causes...)
+}
+
+// UntilNextPoll is how long a host waits at now after a batch that left no
+// backlog, where interval is usual. While a log cannot be read the next poll
+// comes as early as a retry would.
+func (c Coverage) UntilNextPoll(interval time.Duration, now time.Time) time.Duration {
+	for _, s := range c.Logs {
+		if s.Failed() {
+			interval = min(interval, backoff.While(now.Sub(s.Since), interval, retryAfter(s.Err), s.NeedsAction))
+		}
+	}
+	return interval
+}
+
+// retryAfter is how long err asks to wait, or zero.
+func retryAfter(err error) time.Duration {
+	var asks RetryAfterer
+	if errors.As(err, &asks) {
+		return asks.RetryAfter()
+	}
+	return 0
+}
+
+// ActionNeeder is implemented by errors that know whether a person has to act.
+// Hosts ask with [NeedsAction].
+type ActionNeeder interface {
+	error
+	// NeedsAction reports whether the error comes again until a person acts,
+	// such as one about a token that was revoked.
+	NeedsAction() bool
+}
+
+// NeedsAction reports whether err comes again until a person acts: when an error
+// in its tree says so, see [ActionNeeder], or is [ErrCursor].
+func NeedsAction(err error) bool {
+	if err == nil {
+		return false
+	}
+	if err == ErrCursor {
+		return true
+	}
+	if needer, ok := err.(ActionNeeder); ok && needer.NeedsAction() {
+		return true
+	}
+	switch wrapper := err.(type) {
+	case interface{ Unwrap() error }:
+		return NeedsAction(wrapper.Unwrap())
+	case interface{ Unwrap() []error }:
+		return slices.ContainsFunc(wrapper.Unwrap(), NeedsAction)
+	}
+	return false
+}
+
+// Check reports how b breaks the contract of [Source.Poll], or nil. A host
+// delivers nothing of such a batch: without a cursor its entries would be read
+// again for ever, and a sink may cut a batch that is too large.
+func (b Batch) Check() error {
+	switch {
+	case len(b.Cursor) == 0:
+		return errors.New("the source returned a batch without a cursor")
+	case len(b.Events) > MaxEvents:
+		return fmt.Errorf("the source returned %d events, but a batch holds at most %d", len(b.Events), MaxEvents)
+	}
+	return nil
+}

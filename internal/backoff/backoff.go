@@ -1,0 +1,42 @@
+// Package backoff says how long a host waits before it tries again what has
+// failed. The runner and the fleet share it, so that both recover alike.
+package backoff
+
+import (
+	"math"
+	"time"
+)
+
+const (
+	// First is the pause after the first failure. It doubles from there.
+	First = 5 * time.Second
+	// Longest is the longest pause, jitter included, after a failure that a
+	// person mends, and that of any other failure when the interval is shorter.
+	Longest = time.Minute
+)
+
+// Pause is how long to wait after failures in a row, of which there is at least
+// one. It is never longer than the larger of interval and [Longest], or than
+// Longest alone when a person has to act: whoever mends a token waits for the
+// result. It is never shorter than asked, which is what the server asks for.
+//
+// The caller adds up to a tenth as jitter; the limits leave room for it.
+func Pause(failures int, interval, asked time.Duration, needsAction bool) time.Duration {
+	limit := Longest
+	if !needsAction {
+		limit = max(limit, interval)
+	}
+	limit = limit * 10 / 11
+	d := First
+	for n := 1; n < failures && d < limit; n++ {
+		d *= 2
+	}
+	return max(min(d, limit), asked)
+}
+
+// While is how long to wait until a log is tried again that has been failing for
+// some time while the rest of its feed goes on: about as long as that, within the
+// limits of [Pause].
+func While(failing, interval, asked time.Duration, needsAction bool) time.Duration {
+	return max(min(Pause(math.MaxInt, interval, 0, needsAction), max(failing, First)), asked)
+}

@@ -1,0 +1,57 @@
+// Package files has what the stores, the sinks and the command need of files
+// besides what package os offers.
+package files
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+)
+
+// SyncDir makes the names in dir durable: that a file was made in it, renamed or
+// removed.
+func SyncDir(dir string) error {
+	if runtime.GOOS == "windows" {
+		// There a folder cannot be synced, and a new name is journaled.
+		return nil
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// An ExposedError says that other users of this machine can read a file, or
+// change it.
+type ExposedError struct {
+	// Path is the name of the file, and Mode its permissions.
+	Path string
+	Mode os.FileMode
+}
+
+// Error implements error. It says what to do.
+func (e *ExposedError) Error() string {
+	return fmt.Sprintf("other users of this machine can read or change the file, whose mode is %04o: run 'chmod 600 %s'", e.Mode.Perm(), e.Path)
+}
+
+// exposed are the permissions of users who are neither the owner of a file nor in
+// its group.
+const exposed = 0o006
+
+// CheckPrivate returns an [ExposedError] when users other than the owner and the
+// group of a file can read or change it. It is nil for what is not a regular
+// file, on Windows, where the mode does not tell, and on a file system that is
+// mounted read-only: such are the secrets of containers, where the mount decides
+// who sees them and the mode cannot be changed.
+func CheckPrivate(f *os.File) error {
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if runtime.GOOS == "windows" || !info.Mode().IsRegular() || info.Mode().Perm()&exposed == 0 || onReadOnlyMount(f) {
+		return nil
+	}
+	return &ExposedError{f.Name(), info.Mode()}
+}
