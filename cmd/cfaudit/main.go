@@ -152,6 +152,7 @@ graded security event, one JSON object a line.
   cfaudit poll        writes what is new, and ends
   cfaudit run         does so for ever
   cfaudit batch       reads one batch for a program that embeds the connector
+  cfaudit export      writes the events of a span of time, as CSV or a table
   cfaudit fleet       does so for thousands of accounts, from several machines
 
 Results go to standard output, everything else to standard error. The exit code
@@ -164,7 +165,8 @@ Environment:
   AISOC_TOKEN             with --aisoc, a bearer token for a gateway in front of
                           the ingestion service; optional
   CFAUDIT_DATABASE_URL    for fleet, see 'cfaudit fleet --help'
-  CFAUDIT_FLEET_KEY       the same`,
+  CFAUDIT_FLEET_KEY       the same
+  NO_COLOR, TERM=dumb     no colours, and no status line on a dumb terminal`,
 		Version:           version(),
 		SilenceErrors:     true,
 		SilenceUsage:      true,
@@ -179,7 +181,7 @@ Environment:
 		return err
 	})
 	root.SetHelpCommand(newHelp(root))
-	root.AddCommand(newDemo(w), newCheck(w), newPoll(w), newRun(w), newBatch(w), newNormalize(w),
+	root.AddCommand(newDemo(w), newCheck(w), newPoll(w), newRun(w), newBatch(w), newExport(w), newNormalize(w),
 		newFleet(w), newRules(w), newSchema(w), newVersion(w))
 	return root
 }

@@ -55,14 +55,15 @@ type Reader struct {
 // nil, is one of [Reader.Cursor] for the same span: reading goes on from there.
 // The settings of cfg that concern a lookback, a clock and pages are replaced.
 func New(cfg cloudflareaudit.Config, span selection.Span, cursor ingest.Cursor) (*Reader, error) {
-	if age := time.Since(span.Since); age > Kept {
-		return nil, fmt.Errorf("--since: %q: must be within the last 548 days, for which Cloudflare keeps its audit logs",
-			span.Since.Format(time.RFC3339))
+	return newReader(cfg, span, cursor, fullPage)
+}
+
+func newReader(cfg cloudflareaudit.Config, span selection.Span, cursor ingest.Cursor, page int) (*Reader, error) {
+	if err := CheckSpan(span); err != nil {
+		return nil, err
 	}
-	if cfg.PageSize == 0 {
-		cfg.PageSize = fullPage
-	}
-	cfg.InitialLookback = max(span.Length(), shortest)
+	cfg.PageSize = page
+	cfg.InitialLookback = min(max(span.Length(), shortest), Kept)
 	cfg.Clock = func() time.Time { return span.Until }
 	if time.Since(span.Until) > unsettled {
 		cfg.Overlap, cfg.OverlapV2 = shortestOverlap, shortestOverlap
@@ -77,6 +78,17 @@ func New(cfg cloudflareaudit.Config, span selection.Span, cursor ingest.Cursor) 
 		return nil, err
 	}
 	return &Reader{source: source, span: span, cursor: cursor, reached: span.Until}, nil
+}
+
+// CheckSpan says whether a span is too old to be read: the error names the flag
+// --since, the value and what is allowed.
+func CheckSpan(span selection.Span) error {
+	// What is a little older has just been deleted, which does no harm.
+	if time.Since(span.Since) > Kept+time.Hour {
+		return fmt.Errorf("--since: %q: must be within the last 548 days, for which Cloudflare keeps its audit logs",
+			span.Since.Format(time.RFC3339))
+	}
+	return nil
 }
 
 // transport is the transport of all readers, without the proxy settings of the
@@ -209,13 +221,13 @@ func Measure(ctx context.Context, cfg cloudflareaudit.Config, span selection.Spa
 		logs = 2
 	}
 	const page = 100
-	cfg.PageSize, cfg.MaxEvents = page, page*logs
+	cfg.MaxEvents = page * logs
 	// What is dropped has no time to tell the density by.
 	cfg.DropRoutine, cfg.Rules = new(bool), nil
 	cfg.ResolveMembers, cfg.ResolveScopes = false, false
 	out := Estimate{Exact: true}
 	probe := func(s selection.Span) (entries float64, whole bool, err error) {
-		r, err := New(cfg, s, nil)
+		r, err := newReader(cfg, s, nil, page)
 		if err != nil {
 			return 0, false, err
 		}

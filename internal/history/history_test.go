@@ -194,9 +194,9 @@ func TestReader_WaitsForTheBudgetAndSaysSo(t *testing.T) {
 
 func TestMeasure_CountsAShortSpanAndEstimatesALongOne(t *testing.T) {
 	t.Parallel()
-	start := time.Now().Add(-400 * time.Hour).UTC().Truncate(time.Second)
+	start := time.Now().Add(-200 * time.Hour).UTC().Truncate(time.Second)
 	s, cfg := account(fakecloudflare.Options{})
-	s.Add(time.Time{}, entries(20_000, start)...)
+	s.Add(time.Time{}, entries(8000, start)...)
 	short, err := Measure(t.Context(), cfg, selection.Span{Since: start, Until: start.Add(50 * time.Minute)})
 	require.NoError(t, err)
 	assert.True(t, short.Exact)
@@ -204,15 +204,15 @@ func TestMeasure_CountsAShortSpanAndEstimatesALongOne(t *testing.T) {
 	assert.Equal(t, 1, short.Asked)
 	assert.LessOrEqual(t, short.Requests, 2)
 
-	span := selection.Span{Since: start, Until: start.Add(20_000 * time.Minute)}
+	span := selection.Span{Since: start, Until: start.Add(8000 * time.Minute)}
 	long, err := Measure(t.Context(), cfg, span)
 	require.NoError(t, err)
 	assert.False(t, long.Exact)
-	assert.InEpsilon(t, 20_000, long.Entries, 0.05)
+	assert.InEpsilon(t, 8000, long.Entries, 0.05)
 	assert.LessOrEqual(t, long.Asked, 2*(samples+1), "a sample takes two requests: one at its end, one for what is settled")
 	before := len(s.Requests())
 	r, err := New(cfg, span, nil)
 	require.NoError(t, err)
-	assert.Len(t, ids(t, r), 20_000)
+	assert.Len(t, ids(t, r), 8000)
 	assert.InDelta(t, len(s.Requests())-before, long.Requests, 4)
 }

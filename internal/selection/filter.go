@@ -45,11 +45,33 @@ func (f *Filter) Empty() bool {
 
 // Match reports whether e is selected.
 func (f *Filter) Match(e *ingest.Event) bool {
-	return f.severe(e.Severity) &&
-		matches(f.Actions, e.Action, strings.TrimSuffix(e.Action, ".failed")) &&
-		matches(f.Actors, e.Actor, e.Audit.ActorEmail, e.Audit.ActorName, e.Audit.ActorID, e.Audit.TokenName, e.Audit.TokenID) &&
-		matches(f.Zones, e.Audit.ZoneName, e.Audit.ZoneID) &&
-		matches(f.Rules, e.Audit.Rule)
+	if !f.severe(e.Severity) {
+		return false
+	}
+	for _, c := range f.conditions(e) {
+		if !matches(c.patterns, c.values...) {
+			return false
+		}
+	}
+	return true
+}
+
+// condition is one condition of a filter with what an event has for it.
+type condition struct {
+	flag     string
+	patterns []string
+	values   []string
+}
+
+func (f *Filter) conditions(e *ingest.Event) [4]condition {
+	return [4]condition{
+		{"--action", f.Actions, []string{e.Action, strings.TrimSuffix(e.Action, ".failed")}},
+		{"--actor", f.Actors, []string{
+			e.Actor, e.Audit.ActorEmail, e.Audit.ActorName, e.Audit.ActorID, e.Audit.TokenName, e.Audit.TokenID,
+		}},
+		{"--zone", f.Zones, []string{e.Audit.ZoneName, e.Audit.ZoneID}},
+		{"--rule", f.Rules, []string{e.Audit.Rule}},
+	}
 }
 
 func (f *Filter) severe(s ingest.Severity) bool {
@@ -88,4 +110,48 @@ func glob(pattern, s string) bool {
 		s = s[i+len(part):]
 	}
 	return strings.HasSuffix(s, parts[last])
+}
+
+// Tally counts what a filter is applied to, pattern by pattern, so that a pattern
+// that matches nothing, such as a mistyped name, can be told.
+type Tally struct {
+	filter   *Filter
+	seen     int
+	selected int
+	hits     map[string]int
+}
+
+// NewTally returns a Tally of the filter.
+func NewTally(f *Filter) *Tally { return &Tally{filter: f, hits: make(map[string]int)} }
+
+// Match is [Filter.Match] of the filter, and counts.
+func (t *Tally) Match(e *ingest.Event) bool {
+	t.seen++
+	for _, c := range t.filter.conditions(e) {
+		for _, p := range c.patterns {
+			if matches([]string{p}, c.values...) {
+				t.hits[c.flag+" "+p]++
+			}
+		}
+	}
+	if !t.filter.Match(e) {
+		return false
+	}
+	t.selected++
+	return true
+}
+
+// Counts are how many events there were, and how many the filter selected.
+func (t *Tally) Counts() (seen, selected int) { return t.seen, t.selected }
+
+// Unmatched lists the patterns that no event matched, each with its flag.
+func (t *Tally) Unmatched() (flags []string) {
+	for _, c := range t.filter.conditions(&ingest.Event{}) {
+		for _, p := range c.patterns {
+			if name := c.flag + " " + p; t.seen > 0 && t.hits[name] == 0 {
+				flags = append(flags, name)
+			}
+		}
+	}
+	return flags
 }

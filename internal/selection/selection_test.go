@@ -103,3 +103,14 @@ func TestFilter_AnUnknownSeverityIsRefused(t *testing.T) {
 	assert.True(t, (&Filter{}).Empty())
 	assert.False(t, (&Filter{Rules: []string{"x"}}).Empty())
 }
+
+func TestTally_NamesThePatternsThatMatchNothing(t *testing.T) {
+	t.Parallel()
+	tally := NewTally(&Filter{Actors: []string{"alice@*", "alcie@*"}, Rules: []string{"a"}, MinSeverity: ingest.High})
+	assert.Empty(t, tally.Unmatched(), "without events there is nothing to tell")
+	assert.False(t, tally.Match(&ingest.Event{Actor: "alice@example.com", Severity: ingest.Low, Audit: ingest.Audit{Rule: "a"}}))
+	assert.True(t, tally.Match(&ingest.Event{Actor: "alice@example.com", Severity: ingest.High, Audit: ingest.Audit{Rule: "a"}}))
+	seen, selected := tally.Counts()
+	assert.Equal(t, []int{2, 1}, []int{seen, selected})
+	assert.Equal(t, []string{"--actor alcie@*"}, tally.Unmatched())
+}

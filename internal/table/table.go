@@ -26,6 +26,9 @@ type Options struct {
 	Width int
 	// Colour shows the severity in colour.
 	Colour bool
+	// AsGiven keeps the events in their order. By default each write is put in
+	// the order of time, the newest last, next to what follows.
+	AsGiven bool
 	// Location is the time zone of the times. Nil means UTC.
 	Location *time.Location
 }
@@ -82,8 +85,7 @@ func arrange(width int) layout {
 	return l
 }
 
-// Write implements [ingest.Sink]. It shows the events in the order of time, the
-// newest last, so that it stands next to what follows.
+// Write implements [ingest.Sink].
 func (t *Table) Write(_ context.Context, events []ingest.Event) error {
 	var b strings.Builder
 	if !t.headed && len(events) > 0 {
@@ -93,7 +95,9 @@ func (t *Table) Write(_ context.Context, events []ingest.Event) error {
 	for i := range events {
 		ordered[i] = &events[i]
 	}
-	slices.SortStableFunc(ordered, func(a, b *ingest.Event) int { return a.CreatedAt.Compare(b.CreatedAt) })
+	if !t.options.AsGiven {
+		slices.SortStableFunc(ordered, func(a, b *ingest.Event) int { return a.CreatedAt.Compare(b.CreatedAt) })
+	}
 	for _, e := range ordered {
 		t.event(&b, e)
 	}
