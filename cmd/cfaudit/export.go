@@ -56,7 +56,7 @@ In CSV, a cell that a spreadsheet would take for a formula has a ' in front.
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.StringVar(&x.out, "out", "-", "`FILE` to write, - for standard output")
-	x.addFormat(flags, "by --out, table on a terminal, else jsonl")
+	x.addFormat(flags, "by --out, a table on a terminal")
 	flags.BoolVar(&x.force, "force", false, "replace what is in --out")
 	flags.BoolVar(&x.dryRun, "dry-run", false, "write nothing; say how many requests it takes")
 	filterFlags(flags, &x.filter)

@@ -50,8 +50,8 @@ func newSpanned(w world, flags *pflag.FlagSet, since string) *spanned {
 	flags.SortFlags = false
 	flags.StringVar(&s.since, "since", since, "`TIME` from which on, see above")
 	flags.StringVar(&s.until, "until", "", "`TIME` up to which, in the same forms; a day or month is included (default now)")
-	flags.StringVar(&s.zone, "time-zone", "", "`ZONE` of days and of what is shown, such as UTC or Europe/Berlin (default this machine's)")
-	flags.StringArrayVar(&s.from, "from", nil, "read saved events from `FILE`, also gzip, not the API; more may follow; - is standard input")
+	flags.StringVar(&s.zone, "time-zone", "", "`ZONE` of days and of what is shown, such as Europe/Berlin (default this machine's)")
+	flags.StringArrayVar(&s.from, "from", nil, "read saved events from `FILE`, also gzip; more files may follow; - is standard input")
 	s.settings = addSettings(w, flags, spanOptions...)
 	return s
 }
