@@ -153,6 +153,7 @@ graded security event, one JSON object a line.
   cfaudit run         does so for ever
   cfaudit batch       reads one batch for a program that embeds the connector
   cfaudit export      writes the events of a span of time, as CSV or a table
+  cfaudit report      makes a page about a span of time for people
   cfaudit fleet       does so for thousands of accounts, from several machines
 
 Results go to standard output, everything else to standard error. The exit code
@@ -181,7 +182,7 @@ Environment:
 		return err
 	})
 	root.SetHelpCommand(newHelp(root))
-	root.AddCommand(newDemo(w), newCheck(w), newPoll(w), newRun(w), newBatch(w), newExport(w), newNormalize(w),
+	root.AddCommand(newDemo(w), newCheck(w), newPoll(w), newRun(w), newBatch(w), newExport(w), newReport(w), newNormalize(w),
 		newFleet(w), newRules(w), newSchema(w), newVersion(w))
 	return root
 }

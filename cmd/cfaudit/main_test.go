@@ -210,7 +210,7 @@ func TestExecute_WrongUseIsExitCode2(t *testing.T) {
 
 func TestExecute_HelpGoesToStandardOutput(t *testing.T) {
 	t.Parallel()
-	for _, line := range []string{"", "--help", "poll --help", "help run", "check -h", "demo -h", "export -h", "normalize -h", "rules -h", "schema -h", "version -h"} {
+	for _, line := range []string{"", "--help", "poll --help", "help run", "check -h", "demo -h", "export -h", "report -h", "normalize -h", "rules -h", "schema -h", "version -h"} {
 		got := command(t, strings.Fields(line)...)
 		assert.Equal(t, exitOK, got.code, line)
 		assert.Contains(t, got.out, "Usage:", line)
