@@ -42,6 +42,7 @@ var pageTemplate = template.Must(template.New("report").Funcs(template.FuncMap{
 		return part[*Group]{caption, label, list, whys}
 	},
 	"join":        func(list []string) string { return strings.Join(list, ", ") },
+	"lower":       strings.ToLower,
 	"more":        func(c *Change) int { return c.Omitted + max(0, len(c.Fields)-8) },
 	"plural":      plural,
 	"rank":        severityRank,

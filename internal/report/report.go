@@ -72,10 +72,10 @@ type Change struct {
 	Techniques []string
 	// Logs are the audit logs it stands in, and IDs the ids of its events.
 	Logs, IDs []string
-	// NewActor and NewAddress say that the actor, or the actor at this address,
-	// was not seen before the span; OffHours that a person did it outside the
-	// working hours.
-	NewActor, NewAddress, OffHours bool
+	// NewActor, NewAddress and NewToken say that the actor, the actor at this
+	// address, or the API token was not seen before the span; OffHours that a
+	// person did it outside the working hours.
+	NewActor, NewAddress, NewToken, OffHours bool
 
 	account, resource, zoneID string
 	correlation               ingest.CorrelationID
@@ -88,6 +88,7 @@ type Builder struct {
 	earlier  int
 	actors   map[string]bool
 	address  map[[2]string]bool
+	tokens   map[string]bool
 	accounts map[string]int
 	first    time.Time
 	untimed  int
@@ -105,7 +106,8 @@ func NewBuilder(o Options) *Builder {
 		o.Listed = DefaultListed
 	}
 	return &Builder{
-		options: o, actors: make(map[string]bool), address: make(map[[2]string]bool), accounts: make(map[string]int),
+		options: o, actors: make(map[string]bool), address: make(map[[2]string]bool),
+		tokens: make(map[string]bool), accounts: make(map[string]int),
 	}
 }
 
@@ -113,6 +115,7 @@ func NewBuilder(o Options) *Builder {
 func (b *Builder) Earlier(e *ingest.Event) {
 	b.earlier++
 	b.actors[actorKey(e)] = true
+	b.tokens[tokenOf(e)] = true
 	if net := netOf(e.SrcIP); net != "" {
 		b.address[[2]string{actorKey(e), net}] = true
 	}
@@ -133,7 +136,7 @@ func (b *Builder) Add(e *ingest.Event) {
 		At: at.In(b.options.Location), Severity: e.Severity, Action: table.Clean(e.Action), Title: table.Subject(e), Why: table.Clean(a.Why),
 		Rule: table.Clean(a.Rule), Actor: table.Clean(cmp.Or(e.Actor, "unknown")), Kind: kindOf(e), SrcIP: table.Clean(e.SrcIP),
 		Zone: table.Clean(cmp.Or(a.ZoneName, a.ZoneID)), Target: table.Clean(a.Target), Product: product(table.Clean(e.Action)),
-		Interface: table.Clean(a.Interface), Token: table.Clean(cmp.Or(a.TokenName, a.TokenID)), Failed: a.Outcome == "failure",
+		Interface: table.Clean(a.Interface), Token: tokenOf(e), Failed: a.Outcome == "failure",
 		Direction: a.Direction, Omitted: a.ChangesOmitted,
 		Logs: []string{table.Clean(a.API)}, IDs: []string{table.Clean(e.ExternalID)},
 		account: a.AccountID, resource: a.ResourceID, zoneID: a.ZoneID, correlation: a.CorrelationID,
@@ -205,10 +208,14 @@ func (b *Builder) markNew(changes []*Change) {
 		}
 		key := strings.ToLower(c.Actor)
 		c.NewActor = !b.actors[key]
+		c.NewToken = c.Token != "" && !b.tokens[c.Token]
 		net := netOf(c.SrcIP)
 		c.NewAddress = !c.NewActor && net != "" && !b.address[[2]string{key, net}]
 	}
 }
+
+// tokenOf is the name of the API token that was used, else its id, or "".
+func tokenOf(e *ingest.Event) string { return table.Clean(cmp.Or(e.Audit.TokenName, e.Audit.TokenID)) }
 
 func actorKey(e *ingest.Event) string {
 	return strings.ToLower(table.Clean(cmp.Or(e.Actor, "unknown")))

@@ -44,7 +44,7 @@ type Actor struct {
 	Worst  ingest.Severity
 	Counts []Count
 	All    []*Change
-	// New says that the actor was not seen before the span, and NewAddresses are
+	// New says that the actor or token was not seen before the span, and NewAddresses are
 	// those of the Addresses that were not.
 	New                     bool
 	Addresses, NewAddresses []string
@@ -64,6 +64,7 @@ func (r *Report) who() (people, tokens, staff, machinery []*Actor) {
 			byName[string(c.Kind)+"\x00"+c.Actor] = a
 		}
 		a.add(c)
+		a.New = a.New || c.NewActor
 		if c.Token == "" {
 			continue
 		}
@@ -72,6 +73,7 @@ func (r *Report) who() (people, tokens, staff, machinery []*Actor) {
 			byToken[c.Token] = a
 		}
 		a.add(c)
+		a.New = a.New || c.NewToken
 		if !slices.Contains(a.Owners, c.Actor) {
 			a.Owners = append(a.Owners, c.Actor)
 		}
@@ -108,7 +110,6 @@ func (a *Actor) add(c *Change) {
 	if a.Worst == "" || severityRank(c.Severity) < severityRank(a.Worst) {
 		a.Worst = c.Severity
 	}
-	a.New = a.New || c.NewActor
 	if c.OffHours {
 		a.OffHours = append(a.OffHours, c)
 	}
