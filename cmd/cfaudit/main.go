@@ -168,10 +168,9 @@ Environment:
   CFAUDIT_DATABASE_URL    for fleet, see 'cfaudit fleet --help'
   CFAUDIT_FLEET_KEY       the same
   NO_COLOR, TERM=dumb     no colours, and no status line on a dumb terminal`,
-		Version:           version(),
-		SilenceErrors:     true,
-		SilenceUsage:      true,
-		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+		Version:       version(),
+		SilenceErrors: true,
+		SilenceUsage:  true,
 	}
 	root.SetVersionTemplate("cfaudit {{.Version}}\n")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
@@ -183,7 +182,7 @@ Environment:
 	})
 	root.SetHelpCommand(newHelp(root))
 	root.AddCommand(newDemo(w), newCheck(w), newPoll(w), newRun(w), newBatch(w), newExport(w), newReport(w), newNormalize(w),
-		newFleet(w), newRules(w), newSchema(w), newVersion(w))
+		newFleet(w), newRules(w), newConfig(w), newSchema(w), newMan(w), newVersion(w))
 	return root
 }
 
