@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -214,11 +215,14 @@ func (r *riskiest) Write(_ context.Context, events []ingest.Event) error {
 // ones matter.
 func (r *riskiest) show(out io.Writer, o table.Options) error {
 	slices.SortStableFunc(r.events, func(a, b ingest.Event) int {
-		rank := func(s ingest.Severity) int { return slices.Index(ingest.Severities(), s) }
-		if d := rank(a.Severity) - rank(b.Severity); d != 0 {
-			return d
+		rank := func(e ingest.Event) int {
+			n := 2 * slices.Index(ingest.Severities(), e.Severity)
+			if e.Audit.Direction != "weaker" {
+				n++
+			}
+			return n
 		}
-		return a.CreatedAt.Compare(b.CreatedAt)
+		return cmp.Or(rank(a)-rank(b), a.CreatedAt.Compare(b.CreatedAt))
 	})
 	top := r.events[:min(demoRows, len(r.events))]
 	if err := table.New(out, o).Write(context.Background(), top); err != nil {
@@ -256,7 +260,11 @@ func distinct(events []ingest.Event, n int) (list []ingest.Event) {
 func changed(e *ingest.Event) string {
 	for _, c := range e.Audit.Changes {
 		if c.Old != "" && c.New != "" {
-			return table.Clean(fmt.Sprintf(" (%s: %s -> %s)", c.Field, c.Old, c.New))
+			field := c.Field
+			if strings.HasPrefix(field, "rules.") { // and the id of the rule
+				field = field[strings.LastIndexByte(field, '.')+1:]
+			}
+			return table.Clean(fmt.Sprintf(" (%s: %s -> %s)", field, c.Old, c.New))
 		}
 	}
 	return ""

@@ -292,11 +292,6 @@ func (x *export) nameUnmatched() {
 // lateness is how late entries appear at most, as far as is known.
 const lateness = 15 * time.Minute
 
-func (x *spanned) spanText(s selection.Span) string {
-	const form = "2006-01-02 15:04"
-	return s.Since.In(x.location).Format(form) + " to " + s.Until.In(x.location).Format(form+" MST")
-}
-
 func (x *export) fromFiles(ctx context.Context) (err error) {
 	out, finish, err := x.replacing()
 	if err != nil {

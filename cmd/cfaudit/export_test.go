@@ -16,7 +16,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/aisoc/cloudflareaudit/ingest"
 	"github.com/aisoc/cloudflareaudit/internal/fakecloudflare"
+	"github.com/aisoc/cloudflareaudit/internal/selection"
 )
 
 // busy serves an account with n entries of the last two days, one each few
@@ -240,4 +242,17 @@ func TestExport_AFailureOfTheAPISaysWhatToDo(t *testing.T) {
 	assert.Contains(t, got.err, "HTTP 403")
 	assert.Contains(t, got.err, "the same command goes on from here")
 	assert.NotContains(t, got.err, a.token)
+}
+
+func TestExport_ProgressHasTheCountTheDateReachedAndTheTimeLeft(t *testing.T) {
+	t.Parallel()
+	since := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	x := &export{spanned: &spanned{location: time.UTC}}
+	p := progress{Span: selection.Span{Since: since, Until: since.AddDate(0, 0, 10)}, Exported: 1, Coverage: ingest.Coverage{Read: 1234567}}
+	assert.Equal(t, "Exporting: 1 event of 1,234,567 entries, 0 %", x.progressLine(p, 0, time.Minute, 0))
+	p.Reached = since.AddDate(0, 0, 5)
+	assert.Equal(t, "Exporting: 1 event of 1,234,567 entries, reached 2026-03-06 00:00, 50 %, about 1m0s left", x.progressLine(p, 0, time.Minute, 0))
+	assert.Equal(t, "Exporting: 1 event of 1,234,567 entries, reached 2026-03-06 00:00, 50 %, about 4m0s left", x.progressLine(p, 0.375, time.Minute, 0),
+		"what an earlier export has read took none of the time")
+	assert.Contains(t, x.progressLine(p, 0, time.Minute, 7*time.Second), "50 %, waiting 7s for the request budget")
 }

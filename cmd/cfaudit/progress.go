@@ -36,19 +36,7 @@ func (x *export) showProgress(r *history.Reader, p *progress) *shown {
 	text := func() string {
 		s.lock()
 		defer s.unlock()
-		share := 1 - float64(p.Reached.Sub(p.Span.Since))/float64(p.Span.Length())
-		if p.Reached.IsZero() {
-			share = 0
-		}
-		line := fmt.Sprintf("Exporting: %s of %s entries, ", count(p.Exported, "event", "events"), grouped(p.Coverage.Read))
-		if !p.Reached.IsZero() {
-			line += "reached " + p.Reached.In(x.location).Format("2006-01-02 15:04") + ", "
-		}
-		line += fmt.Sprintf("%.0f %%", 100*share)
-		if left := time.Until(wait).Round(time.Second); left > 0 {
-			return line + fmt.Sprintf(", waiting %s for the request budget", left)
-		}
-		return line + timeLeft((share-begun)/max(1-begun, 0.001), time.Since(started))
+		return x.progressLine(*p, begun, time.Since(started), time.Until(wait).Round(time.Second))
 	}
 	if x.line != nil {
 		s.end = x.every(text)
@@ -73,4 +61,20 @@ func (x *export) showProgress(r *history.Reader, p *progress) *shown {
 		ended.Wait()
 	})
 	return s
+}
+
+// progressLine says how far an export has come that began at a share of the span,
+// and how long it has to wait for the request budget.
+func (x *export) progressLine(p progress, begun float64, spent, wait time.Duration) string {
+	line := fmt.Sprintf("Exporting: %s of %s entries, ", count(p.Exported, "event", "events"), grouped(p.Coverage.Read))
+	share := 0.0
+	if !p.Reached.IsZero() {
+		share = 1 - float64(p.Reached.Sub(p.Span.Since))/float64(p.Span.Length())
+		line += "reached " + p.Reached.In(x.location).Format("2006-01-02 15:04") + ", "
+	}
+	line += fmt.Sprintf("%.0f %%", 100*share)
+	if wait > 0 {
+		return line + fmt.Sprintf(", waiting %s for the request budget", wait)
+	}
+	return line + timeLeft((share-begun)/max(1-begun, 0.001), spent)
 }

@@ -204,7 +204,13 @@ func timeLeft(share float64, spent time.Duration) string {
 	return ", about " + max(left.Round(time.Second), time.Second).String() + " left"
 }
 
-// oneEnd is the message for a command that was stopped.
+// spanText is a span for a person.
+func (s *spanned) spanText(span selection.Span) string {
+	const form = "2006-01-02 15:04"
+	return span.Since.In(s.location).Format(form) + " to " + span.Until.In(s.location).Format(form+" MST")
+}
+
+// errStopped is the error of a command that was stopped before its end.
 var errStopped = errors.New("stopped")
 
 // filterFlags adds the flags of a filter.
