@@ -62,13 +62,23 @@ func inZone(zone string, e *ingest.Event) *ingest.Event {
 	return e
 }
 
-func rule(id, enabled, direction string) *ingest.Event {
+func fields(target, direction string, changes ...ingest.FieldChange) *ingest.Event {
+	return did("zone.firewall.rule.update", func(e *ingest.Event) {
+		e.Audit.ResourceID, e.Audit.Target, e.Audit.Direction, e.Audit.Changes = target, target, direction, changes
+	})
+}
+
+func rule(id, enabled, direction string) *ingest.Event { return rules(enabled, direction, id) }
+
+func rules(enabled, direction string, ids ...string) *ingest.Event {
 	return did("firewall_rule.disable", func(e *ingest.Event) {
 		if direction == safer {
 			e.Action = "firewall_rule.enable"
 		}
 		e.Audit.ResourceID, e.Audit.Direction = "ruleset", direction
-		e.Audit.Changes = []ingest.FieldChange{{Field: "rules." + id + ".enabled", New: enabled}}
+		for _, id := range ids {
+			e.Audit.Changes = append(e.Audit.Changes, ingest.FieldChange{Field: "rules." + id + ".enabled", New: enabled})
+		}
 	})
 }
 
@@ -99,6 +109,20 @@ func TestWeakened_IsWhatNoLaterChangeUndoes(t *testing.T) {
 		}, 0},
 		{"a rule of a rule set", []*ingest.Event{rule("r1", "false", weaker), rule("r1", "true", safer)}, 0},
 		{"another rule of the rule set", []*ingest.Event{rule("r1", "false", weaker), rule("r2", "true", safer)}, 1},
+		{"one of two rules of a rule set", []*ingest.Event{rules("false", weaker, "r1", "r2"), rules("true", safer, "r1")}, 1},
+		{"two rules of a rule set, one after the other", []*ingest.Event{
+			rules("false", weaker, "r1", "r2"), rules("true", safer, "r1"), rules("true", safer, "r2"),
+		}, 0},
+		{"two rules of a rule set in two steps", []*ingest.Event{rules("false", weaker, "r1"), rules("false", weaker, "r2"), rules("true", safer, "r2")}, 1},
+		{"another field put back", []*ingest.Event{
+			fields("a", weaker, ingest.FieldChange{Field: "threshold", Old: "50", New: "100"}, ingest.FieldChange{Field: "description", Old: "x", New: "y"}),
+			fields("a", "", ingest.FieldChange{Field: "description", Old: "y", New: "x"}),
+		}, 1},
+		{"all fields put back", []*ingest.Event{
+			fields("a", weaker, ingest.FieldChange{Field: "threshold", Old: "50", New: "100"}),
+			fields("a", "", ingest.FieldChange{Field: "threshold", Old: "100", New: "50"}),
+		}, 0},
+		{"the same name at another level", []*ingest.Event{named("api_token.create", "ci", ""), inZone("", named("api_token.revoke", "ci", ""))}, 1},
 		{"a policy that lets everyone in no more", []*ingest.Event{
 			named("access_policy.update", "Staff", weaker), named("access_policy.update", "Staff", safer),
 		}, 0},
@@ -110,6 +134,19 @@ func TestWeakened_IsWhatNoLaterChangeUndoes(t *testing.T) {
 			assert.True(t, w.By.At.After(w.At), test.name)
 		}
 	}
+}
+
+func TestWeakened_TellsWhatIsSoNowFromWhatWasSoBefore(t *testing.T) {
+	r := reported(t, setting("ssl", "strict", "full", weaker), setting("ssl", "full", "off", weaker))
+	require.Len(t, r.Open, 1)
+	assert.Equal(t, "ssl: strict", valueBefore(r.Open[0].Change))
+	assert.Equal(t, "ssl: off", valueNow(r.Open[0].Latest))
+
+	r = reported(t, setting("ssl", "strict", "off", weaker), setting("ssl", "off", "flexible", safer))
+	require.Len(t, r.Undone, 1)
+	assert.Equal(t, "ssl: flexible", r.Undone[0].Instead, "safer, and not what it was")
+	r = reported(t, setting("ssl", "strict", "off", weaker), setting("ssl", "off", "strict", safer))
+	assert.Empty(t, r.Undone[0].Instead)
 }
 
 func TestReport_TheTwoLogsOfAChangeAreOneChange(t *testing.T) {

@@ -384,10 +384,10 @@ func (r *Report) of(s ingest.Severity) int { return r.Counts[severityRank(s)].N 
 type Risk struct {
 	*Change           // the newest
 	All     []*Change // in the order of time
-	// Still says that it is in place at the end of the span, and UndoneBy is the
-	// change that undid it, or nil.
-	Still    bool
-	UndoneBy *Change
+	// Still says that it is in place at the end of the span, and Undone is what
+	// undid it, or nil.
+	Still  bool
+	Undone *Weakening
 }
 
 // maxRisks bounds how many risks are shown in full.
@@ -428,11 +428,11 @@ func (r *Report) follow() {
 	for _, risk := range r.Risky {
 		for _, c := range risk.All {
 			for _, w := range r.Open {
-				risk.Still = risk.Still || w.Change == c
+				risk.Still = risk.Still || slices.Contains(w.all, c)
 			}
 			for _, w := range r.Undone {
-				if w.Change == c {
-					risk.UndoneBy = w.By
+				if slices.Contains(w.all, c) {
+					risk.Undone = w
 				}
 			}
 		}

@@ -114,7 +114,7 @@ func (r *Risk) notes() string {
 		holds bool
 		text  string
 	}{
-		{r.Still, "STILL IN PLACE"}, {!r.Still && r.UndoneBy != nil, "undone later"}, {r.Failed, "attempt failed"}, {r.NewActor, "new actor"},
+		{r.Still, "STILL IN PLACE"}, {!r.Still && r.Undone != nil, "undone later"}, {r.Failed, "attempt failed"}, {r.NewActor, "new actor"},
 		{r.NewAddress, "new address"}, {r.OffHours, "outside working hours"},
 	} {
 		if n.holds {

@@ -16,9 +16,19 @@ const (
 // Weakening is a change that made something weaker or more open, and what became
 // of it.
 type Weakening struct {
+	// Change is the first such change, and Latest the last one while nothing undid
+	// it, which may be the same.
 	*Change
+	Latest *Change
 	// By is the change that undid it, or nil while it is in place.
 	By *Change
+	// Instead says what is so after By where that is not what was so before, such
+	// as "ssl: flexible", or is empty.
+	Instead string
+
+	all []*Change
+	// rules are the rules of a rule set that are still weaker.
+	rules []string
 }
 
 // opens are actions that take away protection or sight, or give somebody access,
@@ -45,17 +55,19 @@ func weakened(changes []*Change) (open, undone []*Weakening) {
 		}
 		for _, w := range all {
 			if w.By == nil && w.undoneBy(c) {
-				w.By = c
+				w.By, w.Instead = c, instead(w.Change, c)
 			}
 		}
 		if !opening(c) {
 			continue
 		}
 		// The same thing once more is one weakening.
-		if i := slices.IndexFunc(all, func(w *Weakening) bool { return w.By == nil && w.Action == c.Action && sameThing(w.Change, c) }); i >= 0 {
+		if i := slices.IndexFunc(all, func(w *Weakening) bool { return w.By == nil && w.Action == c.Action && w.continues(c) }); i >= 0 {
+			w := all[i]
+			w.Latest, w.all = c, append(w.all, c)
 			continue
 		}
-		all = append(all, &Weakening{Change: c})
+		all = append(all, &Weakening{Change: c, Latest: c, all: []*Change{c}, rules: ruleIDs(c.Fields)})
 	}
 	for _, w := range all {
 		if w.By == nil {
@@ -79,16 +91,56 @@ func opening(c *Change) bool {
 	return slices.Contains(opens, c.Action) && severityRank(c.Severity) <= severityRank(ingest.Medium)
 }
 
-// undoneBy reports whether c puts right what w did: it makes the same thing safer,
-// gives it its old value back, or is the opposite action.
+// continues reports whether c weakens the same thing again. Another rule of a rule
+// set is another thing.
+func (w *Weakening) continues(c *Change) bool {
+	return sameThing(w.Change, c) && len(without(ruleIDs(c.Fields), w.rules)) == 0
+}
+
+// undoneBy reports whether c puts right what is left of w: it makes the same thing
+// safer, gives back every value there was, or is the opposite action. In doubt it
+// does not.
 func (w *Weakening) undoneBy(c *Change) bool {
 	if c.Product != w.Product || !sameThing(w.Change, c) {
 		return false
 	}
-	if c.Direction == safer || restores(w.Fields, c.Fields) {
-		return true
+	undoes := c.Direction == safer || restores(w.Fields, c.Fields) ||
+		slices.Contains(opposites[lastWord(w.Action)], lastWord(c.Action)) && c.Direction != weaker
+	if ids := ruleIDs(c.Fields); undoes && len(w.rules) > 0 && len(ids) > 0 && !sameTarget(w.Change, c) {
+		// Of several rules, each has to be put right.
+		w.rules = without(w.rules, ids)
+		return len(w.rules) == 0
 	}
-	return slices.Contains(opposites[lastWord(w.Action)], lastWord(c.Action)) && c.Direction != weaker
+	return undoes
+}
+
+// without is list without the rules, "*" being all of them.
+func without(list, rules []string) (left []string) {
+	for _, id := range list {
+		if !slices.Contains(rules, id) && !slices.Contains(rules, "*") {
+			left = append(left, id)
+		}
+	}
+	return left
+}
+
+// instead is the value after c of the field that w is about, where c did not give
+// it back the value that it had, or "".
+func instead(w, c *Change) string {
+	was, ok := tellingField(w)
+	if !ok || was.Old == "" {
+		return ""
+	}
+	for _, f := range c.Fields {
+		name := f.Field
+		if strings.HasPrefix(name, "rules.") {
+			name = lastWord(name)
+		}
+		if name == was.Field && f.New != "" && f.New != was.Old {
+			return was.Field + ": " + f.New
+		}
+	}
+	return ""
 }
 
 func lastWord(action string) string { return action[strings.LastIndexByte(action, '.')+1:] }
@@ -97,22 +149,23 @@ func lastWord(action string) string { return action[strings.LastIndexByte(action
 // told apart by their names, and the rules of a rule set by their ids; both share
 // the resource they stand in.
 func sameThing(a, b *Change) bool {
-	if a.account != b.account || !sameZone(a, b) {
+	ofResource := a.resource != "" && a.resource == b.resource && a.resource != a.account
+	if a.account != b.account || !sameZone(a, b) && (!ofResource || a.Zone != "" && b.Zone != "") {
 		return false
 	}
 	if x, y := ruleIDs(a.Fields), ruleIDs(b.Fields); len(x) > 0 && len(y) > 0 {
-		return slices.ContainsFunc(x, func(id string) bool { return slices.Contains(y, id) || slices.Contains(y, "*") || id == "*" }) ||
-			a.Target != "" && strings.EqualFold(a.Target, b.Target)
+		return len(without(x, y)) < len(x) || slices.Contains(x, "*") || sameTarget(a, b)
 	}
 	if a.Target != "" && b.Target != "" && a.Product == "Zone settings" {
-		return strings.EqualFold(a.Target, b.Target)
+		return sameTarget(a, b)
 	}
-	return a.resource != "" && a.resource == b.resource && (a.resource != a.account || strings.EqualFold(a.Target, b.Target)) ||
-		a.Target != "" && strings.EqualFold(a.Target, b.Target)
+	return ofResource || sameTarget(a, b) || a.resource != "" && a.resource == b.resource && strings.EqualFold(a.Target, b.Target)
 }
 
+func sameTarget(a, b *Change) bool { return a.Target != "" && strings.EqualFold(a.Target, b.Target) }
+
 func sameZone(a, b *Change) bool {
-	return strings.EqualFold(a.Zone, b.Zone) || a.zoneID != "" && a.zoneID == b.zoneID || a.Zone == "" || b.Zone == ""
+	return strings.EqualFold(a.Zone, b.Zone) || a.zoneID != "" && a.zoneID == b.zoneID
 }
 
 // ruleIDs are the ids of the rules whose fields changed.
@@ -126,14 +179,14 @@ func ruleIDs(fields []ingest.FieldChange) (ids []string) {
 	return ids
 }
 
-// restores reports whether a later change gives a field its old value back.
+// restores reports whether a later change gives every field whose old value is
+// known that value back.
 func restores(was, now []ingest.FieldChange) bool {
-	for _, a := range was {
-		for _, b := range now {
-			if a.Field == b.Field && a.Old != "" && a.Old == b.New {
-				return true
-			}
+	known := before(was)
+	for _, a := range known {
+		if !slices.ContainsFunc(now, func(b ingest.FieldChange) bool { return a.Field == b.Field && a.Old == b.New }) {
+			return false
 		}
 	}
-	return false
+	return len(known) > 0
 }
