@@ -212,7 +212,7 @@ func (x *export) fromAPI(ctx context.Context, cfg cloudflareaudit.Config) (err e
 		seen += len(events)
 		kept := x.selected(events)
 		if err := rows.Write(ctx, kept); err != nil {
-			return fmt.Errorf("%w: %w", errOutput, outputError(err))
+			return fmt.Errorf("%w: %w", errOutput, outputFailure(err))
 		}
 		reached, _ := reader.Reached()
 		show.lock()
@@ -236,8 +236,8 @@ func (x *export) fromAPI(ctx context.Context, cfg cloudflareaudit.Config) (err e
 	return nil
 }
 
-// outputError is err, unless the reader of the output has gone.
-func outputError(err error) error {
+// outputFailure is err, unless the reader of the output has gone.
+func outputFailure(err error) error {
 	if demoError(err) == errNobodyReads {
 		return errNobodyReads
 	}
@@ -302,7 +302,7 @@ func (x *export) fromFiles(ctx context.Context) (err error) {
 	p := progress{Span: x.span, Graded: make(severities)}
 	_, verbatim := rows.(*sink.Writer)
 	if err := rows.Write(ctx, nil); err != nil {
-		return fmt.Errorf("%w: %w", errOutput, outputError(err))
+		return fmt.Errorf("%w: %w", errOutput, outputFailure(err))
 	}
 	r, err := x.readFiles(ctx, x.line, func(e *ingest.Event, text []byte, earlier bool) error {
 		if earlier || !x.tally.Match(e) {
@@ -318,7 +318,7 @@ func (x *export) fromFiles(ctx context.Context) (err error) {
 		p.Exported++
 		p.Graded.add(one)
 		if err != nil {
-			return fmt.Errorf("%w: %w", errOutput, outputError(err))
+			return fmt.Errorf("%w: %w", errOutput, outputFailure(err))
 		}
 		return nil
 	})

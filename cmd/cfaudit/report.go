@@ -141,7 +141,7 @@ func (r *reporting) write(finished *report.Report) (err error) {
 	}
 	if r.out == "-" {
 		if err := write(r.stdout); err != nil {
-			return fmt.Errorf("%w: %w", errOutput, outputError(err))
+			return fmt.Errorf("%w: %w", errOutput, outputFailure(err))
 		}
 		return nil
 	}
