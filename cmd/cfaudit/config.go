@@ -93,7 +93,7 @@ shown.`,
 				return err
 			}
 		}
-		// What is wrong with the values is said after they have been shown.
+		// Report invalid values after showing them.
 		_, err := s.config()
 		return err
 	}

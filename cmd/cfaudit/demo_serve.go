@@ -121,8 +121,8 @@ func inAccount(id string, entries ...json.RawMessage) []json.RawMessage {
 	return moved
 }
 
-// router leads a request to its account. What belongs to none is answered by the
-// first.
+// router sends each request to the server of its account. The first server answers
+// requests that name no account.
 func router(servers map[string]*fakecloudflare.Server) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		rest, _ := strings.CutPrefix(r.URL.Path, fakecloudflare.Prefix+"/accounts/")

@@ -70,7 +70,7 @@ func (s *spanned) files(_ *cobra.Command, args []string) error {
 	return nil
 }
 
-// parse reads the flags. What else is wrong is added to found.
+// parse reads the flags. Its error lists found, the caller's own faults, first.
 func (s *spanned) parse(args []string, found ...string) (cloudflareaudit.Config, error) {
 	s.now = time.Now()
 	if len(s.from) > 0 {

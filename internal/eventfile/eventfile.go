@@ -98,8 +98,8 @@ func (r *Reader) Read(name string, from io.Reader) error {
 	}
 }
 
-// line handles one line. What has been read of it ends with io.EOF, or with
-// errLong.
+// line handles one line. read is io.EOF at the end of the file, and errLong for a
+// line that is too long.
 func (r *Reader) line(name string, number int, line []byte, read error) error {
 	if number == 1 {
 		line = bytes.TrimPrefix(line, []byte("\xef\xbb\xbf"))

@@ -27,7 +27,7 @@ func TestStory_IsInOrderWithinItsTimesAndTheSameEachTime(t *testing.T) {
 		last = at
 		var entry struct{ ID string }
 		require.NoError(t, json.Unmarshal(e, &entry))
-		assert.False(t, ids[entry.ID], "an id is there twice")
+		assert.False(t, ids[entry.ID], "duplicate id")
 		ids[entry.ID] = true
 	}
 	assert.True(t, json.Valid(Happening(1, to)))

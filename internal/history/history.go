@@ -24,11 +24,11 @@ import (
 const (
 	// Kept is how long Cloudflare keeps entries: 18 months.
 	Kept = 548 * 24 * time.Hour
-	// shortest is the shortest lookback of a connector. What a shorter span
-	// brings in besides is left out.
+	// shortest is the shortest lookback of a connector. For a shorter span, Next
+	// filters out the events around it.
 	shortest = time.Minute
-	// unsettled is for how long more entries of a time may appear. What is older
-	// need not be read twice, as an overlap would have it.
+	// unsettled is how long entries may still appear after their own time. Older
+	// spans need no overlap.
 	unsettled       = time.Hour
 	shortestOverlap = 10 * time.Second
 	// fullPage is the most entries of one page.
@@ -83,7 +83,8 @@ func newReader(cfg cloudflareaudit.Config, span selection.Span, cursor ingest.Cu
 // CheckSpan says whether a span is too old to be read: the error names the flag
 // --since, the value and what is allowed.
 func CheckSpan(span selection.Span) error {
-	// What is a little older has just been deleted, which does no harm.
+	// An hour of tolerance: Cloudflare may just have deleted the oldest entries,
+	// which is harmless.
 	if time.Since(span.Since) > Kept+time.Hour {
 		return fmt.Errorf("--since: %q: must be within the last 548 days, for which Cloudflare keeps its audit logs",
 			span.Since.Format(time.RFC3339))
@@ -222,7 +223,7 @@ func Measure(ctx context.Context, cfg cloudflareaudit.Config, span selection.Spa
 	}
 	const page = 100
 	cfg.MaxEvents = page * logs
-	// What is dropped has no time to tell the density by.
+	// Dropped entries have no time, which the density is computed from.
 	cfg.DropRoutine, cfg.Rules = new(bool), nil
 	cfg.ResolveMembers, cfg.ResolveScopes = false, false
 	out := Estimate{Exact: true}

@@ -148,7 +148,7 @@ func TestPage_FitsEveryWidthInBothThemesAndCanBeRead(t *testing.T) {
 			name := fmt.Sprintf("%s-%d", theme, width)
 			require.NoError(t, chromedp.Do(ctx, chromedp.EmulateViewport(width, 900), chromedp.Navigate(url)))
 			shoot(t, ctx, "report-"+name+".png")
-			// What is folded must fit and be readable as well.
+			// Folded content must fit and be readable as well.
 			must(t, ctx, chromedp.Evaluate[chromedp.Void](`document.querySelectorAll('details').forEach(d => d.open = true)`))
 			assert.LessOrEqual(t, must(t, ctx, chromedp.Evaluate[int](`document.documentElement.scrollWidth`)), int(width),
 				"%s: the page is wider than the window", name)

@@ -214,7 +214,7 @@ func zoneName(t time.Time) string {
 func (r *Report) period() string {
 	from := r.Options.Span.Since.In(r.Options.Location)
 	to := r.Options.Span.Until.In(r.Options.Location)
-	// What ends at midnight ends with the day before.
+	// A period that ends at midnight ends with the day before.
 	last := to.Add(-time.Second)
 	switch {
 	case from.Format(time.DateOnly) == last.Format(time.DateOnly):

@@ -204,7 +204,7 @@ func TestReport_TellsNewActorsAddressesAndOddHours(t *testing.T) {
 	assert.Len(t, r.Machinery, 1)
 
 	none := reported(t, did("x", nil))
-	assert.Zero(t, none.NewActors, "without a comparison nobody is new")
+	assert.Zero(t, none.NewActors, "without a baseline no actor is new")
 	assert.False(t, none.Baseline)
 }
 

@@ -44,8 +44,8 @@ type Options struct {
 	Listed int
 }
 
-// Change is one change, or one attempt, as the report shows it. What the two audit
-// logs say about the same change is one Change.
+// Change is one change, or one attempt, as the report shows it. The two entries
+// that both audit logs have of a change become one Change.
 type Change struct {
 	// Anchor is the id of the change on the page, or "" when it is not listed.
 	Anchor   string

@@ -191,7 +191,7 @@ func panelOf(title string, top, scale int) Panel {
 	return p
 }
 
-// stack is the pieces of one bar. What is there at all can be seen.
+// stack is the pieces of one bar. A count of one is always visible.
 func stack(counts map[ingest.Severity]int, of []ingest.Severity, x, width float64, top, scale int) (parts []Part) {
 	y := float64(top + panel)
 	for _, s := range of {

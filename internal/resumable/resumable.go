@@ -1,6 +1,6 @@
 // Package resumable writes a file in steps that survive an interruption. A small
-// file beside it says how far it has come; what a step that was cut short has
-// left behind is cut off again, so that nothing is lost or doubled.
+// file beside it records the length after the last complete step. Bytes beyond it
+// are truncated on resume, so that nothing is lost or doubled.
 package resumable
 
 import (
@@ -125,7 +125,7 @@ func (f *File) resume(saved *record, state any) error {
 	return err
 }
 
-// Write implements [io.Writer]. What is written counts from the next Step on.
+// Write implements [io.Writer]. The next Step makes the bytes durable.
 func (f *File) Write(p []byte) (int, error) {
 	n, err := f.buffer.Write(p)
 	f.offset += int64(n)

@@ -109,7 +109,8 @@ func (l *Line) clear() {
 	}
 }
 
-// show writes the text. What is as wide as the terminal would make it scroll.
+// show writes the text, one column narrower than the terminal, because a full line
+// would scroll it.
 func (l *Line) show() {
 	width, _ := Terminal(l.out)
 	if l.text == "" || width < 2 {
