@@ -21,7 +21,10 @@ export PATH := $(PATH):/usr/local/go/bin
 # The vulnerability database: a folder, or nothing for that of the Go project.
 VULNDB ?=
 
-.PHONY: help test race fuzz soak fleet-soak mutants bench figures fleet-figures lint vuln licenses demo ci
+# Where browser keeps pictures of the report.
+SHOTS ?= $(CURDIR)/shots
+
+.PHONY: help test race fuzz soak fleet-soak mutants bench figures fleet-figures browser lint vuln licenses demo ci
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+): ## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -73,6 +76,11 @@ figures: ## measure what is no benchmark: requests, delays, memory, weight
 fleet-figures: ## measure a worker and its database with FLEETS (1000,5000,20000) accounts
 	CFAUDIT_TEST_NO_SKIP=1 go test -timeout=0 -count=1 -v -run '^TestFleetFigures' ./cmd/cfaudit \
 		-fleet.figures=$(FLEETS) | grep -vE '^(=== |PASS$$)'
+
+# It needs chromium and says so if there is none. What needs no browser is tested
+# by test.
+browser: ## look at the report in a headless browser and keep pictures in SHOTS
+	go test -count=1 -v -run '^TestPage_' ./internal/report -browser -shots='$(SHOTS)'
 
 lint: ## check format, module files, vet and staticcheck
 	.ci/run format tidy lint

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,55 +9,76 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/aisoc/cloudflareaudit"
 	"github.com/aisoc/cloudflareaudit/ingest"
 	"github.com/aisoc/cloudflareaudit/internal/fakecloudflare"
+	"github.com/aisoc/cloudflareaudit/internal/table"
 	"github.com/aisoc/cloudflareaudit/sink"
 	"github.com/aisoc/cloudflareaudit/store"
-	"github.com/aisoc/cloudflareaudit/testdata"
+)
+
+const (
+	// demoSpan is how far back the history of the demo reaches.
+	demoSpan = 7 * 24 * time.Hour
+	// demoSeed makes the same history each time.
+	demoSeed = 1
+	// demoRows is how many events the demo shows on a terminal, and demoWhys how
+	// many of them it explains.
+	demoRows, demoWhys = 12, 3
 )
 
 func newDemo(w world) *cobra.Command {
-	return &cobra.Command{
+	var imitation imitation
+	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Show what it does, without an account",
-		Long: `Demo starts a small imitation of the Cloudflare API on this machine, with entries
-of every kind that end just now, in both audit logs, and polls it twice the way
-poll does, the second time as if five minutes had passed. On a terminal it shows
-the events as a table, in a pipe as JSON, one object a line. A summary goes to
-standard error. It needs no account and no network, and leaves nothing behind.`,
+		Long: `Demo starts a small imitation of the Cloudflare API on this machine, with the
+history of a week that ends now, and polls it twice the way poll does, the second
+time as if five minutes had passed. On a terminal it shows the riskiest events and
+why they matter; in a pipe it writes all events as JSON, one object a line. A
+summary goes to standard error. It needs no account and no network, and leaves
+nothing behind.
+
+With --serve the imitation stays, with a longer history that goes on, and demo
+prints how to try every other command against it.`,
 		Example: `  cfaudit demo
-  cfaudit demo | jq -r 'select(.severity == "critical") | .title'`,
+  cfaudit demo | jq -r 'select(.severity == "critical") | .title'
+  cfaudit demo --serve`,
 		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+	}
+	imitation.addFlags(cmd.Flags())
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if imitation.serve {
 			ctx, stop := untilStopped(cmd.Context())
 			defer stop()
-			if err := demo(ctx, w); err == nil || errors.Is(err, syscall.EPIPE) || ctx.Err() == nil {
-				return err
-			}
-			return errStopped
-		},
+			return imitation.run(ctx, w)
+		}
+		if fault := imitation.unused(cmd.Flags()); fault != "" {
+			return faults{fault}
+		}
+		ctx, stop := untilStopped(cmd.Context())
+		defer stop()
+		if err := demo(ctx, w); err == nil || errors.Is(err, syscall.EPIPE) || ctx.Err() == nil {
+			return err
+		}
+		return errStopped
 	}
+	return cmd
 }
 
 func demo(ctx context.Context, w world) (err error) {
 	// later is how much the server's clock is ahead.
 	var later atomic.Int64
 	clock := func() time.Time { return time.Now().Add(time.Duration(later.Load())) }
-	server, span, err := demoServer(clock)
-	if err != nil {
-		return err
-	}
-	address, stop, err := serve(server)
+	address, stop, err := serve(demoServer(clock), "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
@@ -65,11 +87,9 @@ func demo(ctx context.Context, w world) (err error) {
 		AccountID:       fakecloudflare.DefaultAccountID,
 		APIToken:        cloudflareaudit.NewSecret(fakecloudflare.DefaultToken),
 		BaseURL:         "http://" + address + fakecloudflare.Prefix,
-		AuditLogAPI:     cloudflareaudit.AuditLogBoth,
-		InitialLookback: span + time.Hour,
-		// So long that the second poll reads everything again.
-		Overlap:   min(span+time.Hour, 24*time.Hour),
-		OverlapV2: min(span+time.Hour, 24*time.Hour),
+		InitialLookback: demoSpan + time.Hour,
+		// So long that the second poll reads a day again.
+		Overlap: 24 * time.Hour,
 		// It need not know that the clock is turned.
 		Clock:  clock,
 		Logger: newLogger(w),
@@ -88,16 +108,20 @@ func demo(ctx context.Context, w world) (err error) {
 	}
 	defer func() { err = errors.Join(err, cursors.Close()) }()
 
-	events := make(severities)
+	counted := make(severities)
+	out, show := demoSink(w)
 	runner := &ingest.Runner{
 		Source:  source,
-		Sink:    demoSink(w.stdout),
+		Sink:    out,
 		Store:   cursors,
 		Key:     "demo",
-		OnBatch: func(b ingest.Batch) { events.add(b.Events) },
+		OnBatch: func(b ingest.Batch) { counted.add(b.Events) },
 	}
 	first, err := runner.Drain(ctx)
 	if err != nil {
+		return err
+	}
+	if err := show(); err != nil {
 		return err
 	}
 	later.Store(int64(5 * time.Minute))
@@ -106,41 +130,36 @@ func demo(ctx context.Context, w world) (err error) {
 		return err
 	}
 	fmt.Fprintf(w.stderr, "\nfirst poll:  read %s, wrote %s%s\n", count(first.Read, "entry", "entries"),
-		count(first.Delivered, "event", "events"), bracketed(events.list(), marked(first)))
+		count(first.Delivered, "event", "events"), bracketed(counted.list(), marked(first)))
 	fmt.Fprintf(w.stderr, "dropped:     %d%s, repeated: %d\n", first.DroppedTotal(), bracketed(byRule(first.Dropped)), first.Repeated)
 	fmt.Fprintf(w.stderr, "second poll: %d new, %d recognised\n", second.Delivered+second.DroppedTotal(), second.Repeated)
+	if _, ok := table.Terminal(w.stdout); ok {
+		fmt.Fprint(w.stderr, demoNext)
+	}
 	return nil
 }
 
-// demoServer returns an API with entries of every kind, the newest of which is
-// from now, and the span of time they are from.
-func demoServer(clock func() time.Time) (*fakecloudflare.Server, time.Duration, error) {
-	v1, err := fakecloudflare.Load(testdata.Entries())
-	if err != nil {
-		return nil, 0, err
-	}
-	v2, err := fakecloudflare.Load(testdata.EntriesV2())
-	if err != nil {
-		return nil, 0, err
-	}
+// demoNext is what to do after the demo.
+const demoNext = `
+Next:
+  cfaudit demo | jq .     the same events as JSON
+  cfaudit demo --serve    try all commands against an imitation
+  cfaudit check --help    connect your own account
+`
+
+// demoServer returns an API with a week of entries, the newest of which is from
+// now.
+func demoServer(clock func() time.Time) *fakecloudflare.Server {
 	now := clock()
-	// Together, because a change stands in both.
-	list := fakecloudflare.Shift(now, append(v1[:len(v1):len(v1)], v2...))
-	oldest := now
-	for _, e := range list {
-		if t, ok := fakecloudflare.When(e); ok && t.Before(oldest) {
-			oldest = t
-		}
-	}
 	server := fakecloudflare.NewServer(fakecloudflare.Options{Clock: clock})
-	server.Add(time.Time{}, list[:len(v1)]...)
-	server.AddV2(time.Time{}, list[len(v1):]...)
-	return server, now.Sub(oldest), nil
+	server.Add(time.Time{}, fakecloudflare.Story(demoSeed, now.Add(-demoSpan), now)...)
+	server.Add(time.Time{}, fakecloudflare.Happening(demoSeed, now.Add(-10*time.Second)))
+	return server
 }
 
-// serve offers handler to this machine until stop is called.
-func serve(handler http.Handler) (address string, stop func(), err error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+// serve offers handler at a loopback address until stop is called.
+func serve(handler http.Handler, at string) (address string, stop func(), err error) {
+	listener, err := net.Listen("tcp", at)
 	if err != nil {
 		return "", nil, err
 	}
@@ -156,68 +175,85 @@ func serve(handler http.Handler) (address string, stop func(), err error) {
 	}, nil
 }
 
-// demoSink shows events on a terminal and otherwise writes them.
-func demoSink(out io.Writer) ingest.Sink {
-	if file, ok := out.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
-		width, _, err := term.GetSize(int(file.Fd()))
-		if err != nil || width < 40 {
-			width = 120
-		}
-		return &table{out: file, width: width}
+// demoSink writes events at once, or on a terminal keeps them until show is
+// called.
+func demoSink(w world) (out ingest.Sink, show func() error) {
+	width, ok := table.Terminal(w.stdout)
+	if !ok {
+		return sink.NewWriter(w.stdout), func() error { return nil }
 	}
-	return sink.NewWriter(out)
+	s := &riskiest{}
+	return s, func() error {
+		return s.show(w.stdout, table.Options{
+			Width: width, Colour: table.Colours(w.stdout, w.getenv), Location: time.Local, AsGiven: true,
+		})
+	}
 }
 
-// table is a sink that shows events to a person.
-type table struct {
-	out   io.Writer
-	width int
-}
-
-// colours are the colours of the severities. They are all of the same length,
-// because the table counts them as text.
-var colours = map[ingest.Severity]string{
-	ingest.Critical: "\x1b[1;35m",
-	ingest.High:     "\x1b[1;31m",
-	ingest.Medium:   "\x1b[0;33m",
-	ingest.Low:      "\x1b[0;36m",
-	ingest.Info:     "\x1b[0;37m",
-}
-
-const (
-	plain  = "\x1b[0;39m"
-	normal = "\x1b[0m"
-	// invisible is the length of the colours in a line.
-	invisible = len(plain) + len(normal)
-)
+// riskiest is a sink that keeps events to show those that matter most.
+type riskiest struct{ events []ingest.Event }
 
 // Write implements [ingest.Sink].
-func (t *table) Write(_ context.Context, events []ingest.Event) error {
-	var b strings.Builder
-	tab := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(tab, "TIME\t%sSEVERITY%s\tTITLE\tACTOR\tACTION\n", plain, normal)
-	title := min(80, max(40, t.width-80))
-	for _, e := range events {
-		fmt.Fprintf(tab, "%s\t%s%s%s\t%s\t%s\t%s\n", e.CreatedAt.Local().Format("Jan 02 15:04:05"),
-			colours[e.Severity], e.Severity, normal, shorten(e.Title, title), shorten(e.Actor, 24), e.Action)
-	}
-	if err := tab.Flush(); err != nil {
-		return err
-	}
-	for line := range strings.Lines(b.String()) {
-		// What is too long for the terminal would break the lines of the table.
-		line = shorten(strings.TrimSuffix(line, "\n"), t.width+invisible)
-		if _, err := fmt.Fprintln(t.out, line); err != nil {
-			return err
-		}
-	}
+func (r *riskiest) Write(_ context.Context, events []ingest.Event) error {
+	r.events = append(r.events, events...)
 	return nil
 }
 
-// shorten cuts s to at most n characters.
-func shorten(s string, n int) string {
-	if r := []rune(s); len(r) > n {
-		return string(r[:n-1]) + "…"
+// show writes the riskiest events as a table, the worst first, and why the first
+// ones matter.
+func (r *riskiest) show(out io.Writer, o table.Options) error {
+	slices.SortStableFunc(r.events, func(a, b ingest.Event) int {
+		rank := func(e ingest.Event) int {
+			n := 2 * slices.Index(ingest.Severities(), e.Severity)
+			if e.Audit.Direction != "weaker" {
+				n++
+			}
+			return n
+		}
+		return cmp.Or(rank(a)-rank(b), a.CreatedAt.Compare(b.CreatedAt))
+	})
+	top := r.events[:min(demoRows, len(r.events))]
+	if err := table.New(out, o).Write(context.Background(), top); err != nil {
+		return err
 	}
-	return s
+	var b strings.Builder
+	if more := len(r.events) - len(top); more > 0 {
+		fmt.Fprintf(&b, "… and %d more\n", more)
+	}
+	b.WriteString("\nWhy the first of them matter:\n")
+	width := min(max(o.Width, table.MinWidth), 100)
+	for i, e := range distinct(top, demoWhys) {
+		bullet := fmt.Sprintf("%d. ", i+1)
+		for _, line := range table.Wrap(table.Subject(&e)+". "+table.Clean(e.Audit.Why)+changed(&e), width-len(bullet)) {
+			b.WriteString(bullet + line + "\n")
+			bullet = strings.Repeat(" ", len(bullet))
+		}
+	}
+	_, err := io.WriteString(out, b.String())
+	return err
+}
+
+// distinct is the first n of the events that were graded by different rules.
+func distinct(events []ingest.Event, n int) (list []ingest.Event) {
+	for _, e := range events {
+		same := func(other ingest.Event) bool { return other.Audit.Rule == e.Audit.Rule }
+		if len(list) < n && !slices.ContainsFunc(list, same) {
+			list = append(list, e)
+		}
+	}
+	return list
+}
+
+// changed is the first changed value of an event, for the end of a sentence.
+func changed(e *ingest.Event) string {
+	for _, c := range e.Audit.Changes {
+		if c.Old != "" && c.New != "" {
+			field := c.Field
+			if strings.HasPrefix(field, "rules.") { // and the id of the rule
+				field = field[strings.LastIndexByte(field, '.')+1:]
+			}
+			return table.Clean(fmt.Sprintf(" (%s: %s -> %s)", field, c.Old, c.New))
+		}
+	}
+	return ""
 }

@@ -87,6 +87,9 @@ func execute(ctx context.Context, args []string, w world) int {
 	case errors.Is(err, errAnswered):
 		return exitFailed
 	case errors.Is(err, errStopped):
+		if err != errStopped { // it says how to go on
+			fmt.Fprintf(w.stderr, "cfaudit: %s\n", explain(err))
+		}
 		return exitStopped
 	case errors.Is(err, syscall.EPIPE) && !errors.Is(err, errReaderGone) && !errors.As(err, &unwritten):
 		// The reader of a table or of a list has seen enough, where no cursor
@@ -118,6 +121,8 @@ graded security event, one JSON object a line.
   cfaudit poll        writes what is new, and ends
   cfaudit run         does so for ever
   cfaudit batch       reads one batch for a program that embeds the connector
+  cfaudit export      writes the events of a span of time, as CSV or a table
+  cfaudit report      makes a page about a span of time for people
   cfaudit fleet       does so for thousands of accounts, from several machines
 
 Results go to standard output, everything else to standard error. The exit code
@@ -130,12 +135,12 @@ Environment:
   AISOC_TOKEN             with --aisoc, a bearer token for a gateway in front of
                           the ingestion service; optional
   CFAUDIT_DATABASE_URL    for fleet, see 'cfaudit fleet --help'
-  CFAUDIT_FLEET_KEY       the same`,
-		Version:           version(),
-		SilenceErrors:     true,
-		SilenceUsage:      true,
-		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
-		Args:              noSubcommand,
+  CFAUDIT_FLEET_KEY       the same
+  NO_COLOR, TERM=dumb     no colours, and no status line on a dumb terminal`,
+		Version:       version(),
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          noSubcommand,
 		// Without it, what is not a command would get the help and no error.
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -151,8 +156,8 @@ Environment:
 		return err
 	})
 	root.SetHelpCommand(newHelp(root))
-	root.AddCommand(newDemo(w), newCheck(w), newPoll(w), newRun(w), newBatch(w), newNormalize(w),
-		newFleet(w), newRules(w), newSchema(w), newVersion(w))
+	root.AddCommand(newDemo(w), newCheck(w), newPoll(w), newRun(w), newBatch(w), newExport(w), newReport(w), newNormalize(w),
+		newFleet(w), newRules(w), newConfig(w), newSchema(w), newMan(w), newVersion(w))
 	onlyOnce(root)
 	return root
 }

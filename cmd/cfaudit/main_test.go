@@ -210,7 +210,7 @@ func TestExecute_WrongUseIsExitCode2(t *testing.T) {
 
 func TestExecute_HelpGoesToStandardOutput(t *testing.T) {
 	t.Parallel()
-	for _, line := range []string{"", "--help", "poll --help", "help run", "check -h", "demo -h", "normalize -h", "rules -h", "schema -h", "version -h"} {
+	for _, line := range []string{"", "--help", "poll --help", "help run", "check -h", "demo -h", "export -h", "report -h", "normalize -h", "rules -h", "schema -h", "version -h"} {
 		got := command(t, strings.Fields(line)...)
 		assert.Equal(t, exitOK, got.code, line)
 		assert.Contains(t, got.out, "Usage:", line)
@@ -241,7 +241,7 @@ func TestExecute_ReadsNoOtherEnvironment(t *testing.T) {
 		env := a.call().env
 		var out, errs bytes.Buffer
 		code := execute(t.Context(), args, world{strings.NewReader(""), &out, &errs, func(name string) string {
-			assert.Contains(t, []string{envToken, envAccountID}, name, line)
+			assert.Contains(t, []string{envToken, envAccountID, envNoColor, envTerm}, name, line)
 			return env[name]
 		}})
 		assert.Equal(t, exitOK, code, "%s: %s", line, &errs)

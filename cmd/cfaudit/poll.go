@@ -22,6 +22,7 @@ import (
 // cursor and one for its events.
 type host struct {
 	*settings
+	display
 	state, out string
 	service    *service
 	listen     string // or "" for nowhere
@@ -36,6 +37,7 @@ func newHost(w world, cmd *cobra.Command) *host {
 	flags := cmd.Flags()
 	flags.StringVar(&h.state, "state", "", "`FOLDER` that keeps the cursor, the same one each time; required")
 	flags.StringVar(&h.out, "out", "-", "`FILE` to append the events to, - for standard output")
+	h.addFormat(flags, "table on a terminal, else jsonl")
 	h.service = addService(flags)
 	h.settings = addSettings(w, flags)
 	flags.BoolVarP(&h.verbose, "verbose", "v", false, "log a line for every poll")
@@ -47,8 +49,9 @@ func newPoll(w world) *cobra.Command {
 		Use:   "poll",
 		Short: "Write what is new in the audit log, and end",
 		Long: `Poll reads the audit log from where the last poll stopped, writes each new entry
-as an event, one JSON object a line, and ends when no backlog remains. A summary
-goes to standard error.
+as an event, and ends when no backlog remains. On a terminal the events are a
+table, elsewhere JSON, one object a line; --format says otherwise. A summary goes
+to standard error.
 
 The cursor is saved after the events have been written, so none is lost; when
 the command is killed in between, the next poll writes one batch a second time,
@@ -59,7 +62,8 @@ the other is, and the exit code is 1.
 ` + serviceHelp,
 		Example: `  export CLOUDFLARE_API_TOKEN=… CLOUDFLARE_ACCOUNT_ID=…
   cfaudit poll --state state --out events.jsonl
-  cfaudit poll --state state --initial-lookback 7d | jq -r .title
+  cfaudit poll --state state --initial-lookback 7d
+  cfaudit poll --state state | jq -r .title
   cfaudit poll --state state --aisoc https://ingest.example.com \
     --tenant 0f9a7a52-6d0e-4c39-9d59-6f1f4e6f0001 --connector-id 9d0c2f5e-4f7a-4a52-8c34-0f6f1f4e6f01`,
 		Args: noArgs,
@@ -75,13 +79,15 @@ the other is, and the exit code is 1.
 				events.add(b.Events)
 				report(b)
 			}
+			stopLine := h.watchRunner(r)
 			total, err := r.Drain(ctx)
+			stopLine()
 			if err == nil || total.Read > 0 {
 				line := summary(total, events) + traffic(total)
 				if events, ok := r.Sink.(*aisoc.Sink); ok {
 					line += h.service.delivered(events.Stats())
 				}
-				fmt.Fprintln(w.stderr, line)
+				fmt.Fprintln(h.stderr, line)
 			}
 			switch {
 			case h.toPipe() && errors.Is(err, syscall.EPIPE):
@@ -101,8 +107,9 @@ func newRun(w world) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Write what is new in the audit log, for ever",
-		Long: `Run polls the audit log, again and again, and writes each new entry as an event,
-one JSON object a line. It survives failures of the API, of the output and of
+		Long: `Run polls the audit log, again and again, and writes each new entry as an event:
+on a terminal as a row of a table above a status line, elsewhere as JSON, one
+object a line; --format says otherwise. It survives failures of the API, of the output and of
 the network by trying again; each failure and each recovery is logged to
 standard error, and in normal running there is nothing there. A cursor that
 cannot be used ends it, because a person has to say where to go on.
@@ -152,13 +159,20 @@ func (h *host) run(ctx context.Context, r *ingest.Runner) error {
 		}
 		defer stop()
 	}
-	if err := r.Run(ctx); err != nil {
-		return err
+	events := make(severities)
+	report := r.OnBatch
+	r.OnBatch = func(b ingest.Batch) {
+		events.add(b.Events)
+		report(b)
 	}
-	if cause := context.Cause(ctx); errors.Is(cause, errReaderGone) {
+	started, stopLine := time.Now(), h.watchRunner(r)
+	err := r.Run(ctx)
+	stopLine()
+	h.atEnd(h.stderr, r.Status(), events, started)
+	if cause := context.Cause(ctx); err == nil && errors.Is(cause, errReaderGone) {
 		return cause
 	}
-	return nil
+	return err
 }
 
 // toPipe reports whether events go to standard output.
@@ -208,12 +222,18 @@ func (h *host) with(do func(*ingest.Runner) error) (err error) {
 		}
 		h.listen = address
 	}
+	if fault := h.fault(); fault != "" {
+		missing = append(missing, fault)
+	} else if h.format != "" && h.format != formatJSONL && (h.out != "-" || h.service.used()) {
+		missing = append(missing, fmt.Sprintf("--format: %q: is for standard output alone; cfaudit export writes such files", h.format))
+	}
 	missing = append(missing, h.service.faults(h.getenv)...)
 	cfg, err := h.config(missing...)
 	if err != nil {
 		return err
 	}
 	h.accountID = cfg.AccountID
+	h.begin(&h.world)
 	log := newLogger(h.world)
 	cfg.Logger = log
 	source, err := cloudflareaudit.New(cfg)
@@ -252,7 +272,7 @@ func (h *host) sink(key string, log *slog.Logger) (events ingest.Sink, done func
 		events, err = h.service.open(h.getenv, h.state, key, log)
 		return events, done, err
 	case h.out == "-":
-		return sink.NewWriter(h.stdout), done, nil
+		return h.display.sink(h.world), done, nil
 	}
 	file, err := sink.OpenFile(h.out)
 	if err != nil {

@@ -422,27 +422,6 @@ func TestDemo_LeavesNothingBehind(t *testing.T) {
 	}
 }
 
-func TestTable_FitsTheTerminal(t *testing.T) {
-	t.Parallel()
-	var b strings.Builder
-	events := eventsOf(t, recent(40)...)
-	require.NoError(t, (&table{out: &b, width: 90}).Write(t.Context(), events))
-	lines := strings.Split(strings.TrimSuffix(b.String(), "\n"), "\n")
-	assert.Len(t, lines, 41)
-	column := -1
-	for i, line := range lines {
-		assert.LessOrEqual(t, len([]rune(line)), 90+invisible)
-		text := []rune(ansi.ReplaceAllString(line, ""))
-		if i == 0 {
-			column = strings.Index(string(text), "TITLE")
-			continue
-		}
-		assert.Equal(t, "  ", string(text[column-2:column]), string(text))
-		assert.NotEqual(t, ' ', text[column], string(text))
-		assert.True(t, strings.HasPrefix(events[i-1].Title, strings.TrimRight(string(text[column:column+10]), "… ")), string(text))
-	}
-}
-
 func TestPoll_LooksUpWhatItIsToldTo(t *testing.T) {
 	t.Parallel()
 	when := time.Now().Add(-time.Minute).UTC().Format(time.RFC3339)

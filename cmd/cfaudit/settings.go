@@ -38,12 +38,15 @@ const (
 	asLine    // the name of a file that holds a value of one line
 )
 
-// options are the flags that make up the configuration of the connector.
-var options = []struct {
+// option is a flag that makes up the configuration of the connector.
+type option struct {
 	flag, field string
 	kind        kind
 	usage       string
-}{
+}
+
+// options are the flags that make up the configuration of the connector.
+var options = []option{
 	{"account-id", "account_id", asText, "`ID` of the account (environment: " + envAccountID + ")"},
 	{"token-file", "api_token", asLine, "`FILE` with the API token (environment: " + envToken + ")"},
 	{"audit-log-api", "audit_log_api", asText, "which audit log to read: `v1`, v2 or both"},
@@ -72,6 +75,8 @@ type settings struct {
 	flags *pflag.FlagSet
 	// connects says that the command needs an account and a token.
 	connects bool
+	// file is the file of --config, or "".
+	file string
 	// rules is the file of rules, once it has been read.
 	rules ruleFile
 }
@@ -106,7 +111,9 @@ func addSettings(w world, flags *pflag.FlagSet, named ...string) *settings {
 			flags.String(o.flag, "", usage)
 		}
 	}
-	return &settings{world: w, flags: flags, connects: connects}
+	s := &settings{world: w, flags: flags, connects: connects}
+	flags.StringVar(&s.file, "config", "", "`FILE` with the configuration, see 'cfaudit config --help'; flags take precedence")
+	return s
 }
 
 // descriptor is the catalog entry of the connector.
@@ -141,18 +148,28 @@ type flagValues struct {
 	object map[string]any
 	// names says where the value of a field came from, for a person.
 	names map[string]string
+	// inFile are the fields that the file of --config gives.
+	inFile map[string]bool
 	// unread are the fields whose flags are wrong, and wrong says how.
 	unread map[string]bool
 	wrong  faults
 }
 
 func (s *settings) given() flagValues {
-	g := flagValues{object: make(map[string]any), unread: make(map[string]bool), names: map[string]string{
+	g := flagValues{object: make(map[string]any), unread: make(map[string]bool), inFile: make(map[string]bool), names: map[string]string{
 		"account_id": "--account-id or " + envAccountID,
 		"api_token":  envToken + " or --token-file",
 	}}
+	if s.file != "" {
+		c, err := readConfigFile(s.file)
+		if wrong, ok := errors.AsType[faults](err); ok {
+			g.wrong = append(g.wrong, wrong...)
+		}
+		c.addTo(&g, s)
+	}
 	if v := s.getenv(envAccountID); v != "" && s.flags.Lookup("account-id") != nil {
 		g.object["account_id"], g.names["account_id"] = v, envAccountID
+		delete(g.inFile, "account_id")
 	}
 	if v := s.getenv(envToken); v != "" && s.connects {
 		g.object["api_token"], g.names["api_token"] = v, envToken
@@ -162,6 +179,7 @@ func (s *settings) given() flagValues {
 			continue
 		}
 		g.names[o.field] = "--" + o.flag
+		delete(g.inFile, o.field)
 		v, err := s.value(o.flag, o.kind)
 		if err != nil {
 			g.wrong = append(g.wrong, redact(fmt.Sprintf("--%s: %s", o.flag, err)))
@@ -196,13 +214,16 @@ func (s *settings) faultsOf(err error, g flagValues) (wrong faults) {
 			Value:   redact(e.Value),
 			Allowed: e.Allowed,
 		}
+		if g.inFile[field] {
+			shown.Allowed = e.Allowed
+		}
 		switch {
 		case inside != "":
 			shown.Field += ": " + s.rules.place(e.Field)
-		case field == "rules":
+		case field == "rules" && s.flags.Changed("rules"):
 			// The value is the file, which says less than its name.
 			shown.Value = s.flags.Lookup("rules").Value.String()
-		case field == "poll_interval_seconds":
+		case field == "poll_interval_seconds" && s.flags.Changed("interval"):
 			shown.Value = s.flags.Lookup("interval").Value.String()
 			shown.Allowed += " seconds"
 		}

@@ -1001,4 +1001,55 @@ var mutants = []mutant{
 		new:   "total > ingest.MaxEvents",
 		test:  "TestGroup_NoCallIsLargerThanABatch",
 	},
+
+	// What people read.
+	{
+		fault: "what an interrupted export has written too much stays in the file",
+		file:  "internal/resumable/resumable.go",
+		old:   "file.Truncate(saved.Offset)",
+		new:   "file.Truncate(size)",
+		test:  "TestFile_GoesOnExactlyWhereTheLastStepEnded",
+	},
+	{
+		fault: "an export goes on from its beginning",
+		file:  "cmd/cfaudit/export.go",
+		old:   "cursor = ingest.Cursor(p.Cursor)",
+		new:   "cursor = nil",
+		test:  "TestExport_InterruptedOftenIsTheSameFileInTheEnd",
+	},
+	{
+		fault: "a past span is read up to the present",
+		file:  "internal/history/history.go",
+		old:   "resp.Header.Set(\"Date\", a.date)",
+		new:   "_ = a.date",
+		test:  "TestReader_ReadsTheSpanAndNothingElse",
+	},
+	{
+		fault: "a title can control the terminal",
+		file:  "internal/table/text.go",
+		old:   "case unicode.IsControl(r), unicode.Is(unicode.Bidi_Control, r), r == '\\ufeff':",
+		new:   "case r == '\\ufeff':",
+		test:  "TestTable_AHostileTitleCannotControlTheTerminal",
+	},
+	{
+		fault: "a cell of a CSV file is a formula",
+		file:  "internal/table/csv.go",
+		old:   "return \"'\" + cell",
+		new:   "return cell",
+		test:  "TestCSV_NoCellIsAFormula",
+	},
+	{
+		fault: "the page of a report may load and run anything",
+		file:  "internal/report/html.go",
+		old:   "return \"default-src 'none'; ",
+		new:   "return \"default-src *; ",
+		test:  "TestHTML_ThePolicyAllowsItsOwnStyleAlone",
+	},
+	{
+		fault: "one of two disabled rules makes up for both",
+		file:  "internal/report/weakened.go",
+		old:   "return len(w.rules) == 0",
+		new:   "return true",
+		test:  "TestWeakened_IsWhatNoLaterChangeUndoes",
+	},
 }

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+)
+
+func newConfig(w world) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:                   "config",
+		DisableFlagsInUseLine: true,
+		Short:                 "Check or show the configuration, without a connection",
+		Long: `Config checks or shows the configuration that check, poll, run, export and report
+would use: that of the file of --config, of the environment and of flags. Flags
+take precedence over the environment, and that over the file.
+
+A file is YAML or JSON, with the names of the fields that 'cfaudit schema --all' lists:
+
+  account_id: 023e105f4ecef8ad9ca31a8372d0c353
+  audit_log_api: both
+  production_zones: [example.com, "*.example.org"]
+  rules:
+    - id: terraform-dns
+      match: {action: "dns.record.*", actor: terraform@example.com}
+      severity: info`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return errors.New("there is no such command")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newConfigCheck(w), newConfigShow(w))
+	return cmd
+}
+
+func newConfigCheck(w world) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "check",
+		Short:   "Name everything that is wrong with the configuration",
+		Example: "  cfaudit config check --config cfaudit.yaml",
+		Args:    noArgs,
+	}
+	s := addSettings(w, cmd.Flags())
+	cmd.RunE = func(*cobra.Command, []string) error {
+		if _, err := s.config(); err != nil {
+			return err
+		}
+		_, err := fmt.Fprintln(w.stdout, "the configuration is valid; cfaudit check tests whether it works")
+		return err
+	}
+	return cmd
+}
+
+func newConfigShow(w world) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "show",
+		Short: "Show the configuration and where each value comes from",
+		Long: `Show prints every field with its value and where that comes from. Secrets are not
+shown.`,
+		Example: "  cfaudit config show --config cfaudit.yaml --interval 1m",
+		Args:    noArgs,
+	}
+	s := addSettings(w, cmd.Flags())
+	cmd.RunE = func(*cobra.Command, []string) error {
+		g := s.given()
+		if len(g.wrong) > 0 {
+			return g.wrong
+		}
+		var b strings.Builder
+		out := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(out, "FIELD\tVALUE\tFROM")
+		for _, f := range descriptor().Fields {
+			value, from := f.Default, "default"
+			if v, ok := g.object[f.Name]; ok {
+				value, from = v, g.names[f.Name]
+			}
+			if value == nil {
+				value = ""
+			}
+			fmt.Fprintf(out, "%s\t%s\t%s\n", f.Name, redact(fmt.Sprint(shownValue(f, value))), from)
+		}
+		if err := out.Flush(); err != nil {
+			return err
+		}
+		for line := range strings.Lines(b.String()) {
+			if _, err := fmt.Fprintln(w.stdout, strings.TrimRight(line, " \n")); err != nil {
+				return err
+			}
+		}
+		// Report invalid values after showing them.
+		_, err := s.config()
+		return err
+	}
+	return cmd
+}

@@ -1,0 +1,184 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/aisoc/cloudflareaudit/internal/fakecloudflare"
+	"github.com/aisoc/cloudflareaudit/internal/httpx"
+)
+
+// historySpan is how far back the history of --serve reaches.
+const historySpan = 60 * 24 * time.Hour
+
+// demoAccounts are the accounts of --serve: the first is the one to read, and the
+// others make a fleet.
+var demoAccounts = []string{
+	fakecloudflare.DefaultAccountID,
+	"5a1e0000000000000000000000000002",
+	"5a1e0000000000000000000000000003",
+}
+
+// imitation is the imitation of the API that demo --serve offers.
+type imitation struct {
+	serve  bool
+	listen string
+	every  time.Duration
+}
+
+func (m *imitation) addFlags(flags *pflag.FlagSet) {
+	flags.SortFlags = false
+	flags.BoolVar(&m.serve, "serve", false, "keep an imitation of the API running, and print how to try the commands against it")
+	flags.StringVar(&m.listen, "listen", "127.0.0.1:8788", "with --serve: loopback `ADDRESS` of the imitation; port 0 chooses one")
+	flags.DurationVar(&m.every, "every", 15*time.Second, "with --serve: `TIME` between new entries")
+}
+
+// unused is what is wrong with flags that need --serve, or "".
+func (m *imitation) unused(flags *pflag.FlagSet) string {
+	for _, name := range []string{"listen", "every"} {
+		if flags.Changed(name) {
+			return "--" + name + ": goes together with --serve"
+		}
+	}
+	return ""
+}
+
+func (m *imitation) faults() (wrong faults) {
+	host, _, err := net.SplitHostPort(m.listen)
+	if err != nil || !httpx.IsLoopback(host) {
+		wrong = append(wrong, fmt.Sprintf("--listen: %q: must be an address of this machine alone, such as 127.0.0.1:8788", redact(m.listen)))
+	}
+	if m.every < time.Second {
+		wrong = append(wrong, fmt.Sprintf("--every: %q: must be at least 1s", m.every))
+	}
+	return wrong
+}
+
+// run serves until ctx ends.
+func (m *imitation) run(ctx context.Context, w world) error {
+	if wrong := m.faults(); len(wrong) > 0 {
+		return wrong
+	}
+	now := time.Now()
+	servers := make(map[string]*fakecloudflare.Server)
+	for i, id := range demoAccounts {
+		servers[id] = imitated(id, uint64(demoSeed+i), now)
+	}
+	address, stop, err := serve(router(servers), m.listen)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return faults{fmt.Sprintf("--listen: %q: is in use; choose another one, such as 127.0.0.1:0", m.listen)}
+	} else if err != nil {
+		return err
+	}
+	defer stop()
+	if _, err := fmt.Fprint(w.stdout, serveHelp(address)); err != nil {
+		return err
+	}
+	tick := time.NewTicker(m.every)
+	defer tick.Stop()
+	for n := uint64(1); ; n++ {
+		select {
+		case <-ctx.Done():
+			return nil
+		case at := <-tick.C:
+			for id, s := range servers {
+				s.Add(time.Time{}, inAccount(id, fakecloudflare.Happening(n, at))...)
+			}
+		}
+	}
+}
+
+// imitated is the API of one account.
+func imitated(id string, seed uint64, now time.Time) *fakecloudflare.Server {
+	s := fakecloudflare.NewServer(fakecloudflare.Options{AccountID: id})
+	s.Add(time.Time{}, inAccount(id, fakecloudflare.Story(seed, now.Add(-historySpan), now)...)...)
+	var v2 []json.RawMessage
+	for i, pair := range fakecloudflare.GeneratePairs(seed, 40, now.Add(-historySpan), now.Add(-time.Hour)) {
+		if i%2 == 0 { // the other half stands in v1 alone
+			v2 = append(v2, pair.V2)
+		}
+	}
+	s.AddV2(time.Time{}, inAccount(id, v2...)...)
+	return s
+}
+
+// inAccount moves entries to another account.
+func inAccount(id string, entries ...json.RawMessage) []json.RawMessage {
+	moved := make([]json.RawMessage, len(entries))
+	for i, e := range entries {
+		moved[i] = bytes.ReplaceAll(e, []byte(fakecloudflare.DefaultAccountID), []byte(id))
+	}
+	return moved
+}
+
+// router sends each request to the server of its account. The first server answers
+// requests that name no account.
+func router(servers map[string]*fakecloudflare.Server) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		rest, _ := strings.CutPrefix(r.URL.Path, fakecloudflare.Prefix+"/accounts/")
+		id, _, _ := strings.Cut(rest, "/")
+		s := servers[id]
+		if s == nil {
+			s = servers[demoAccounts[0]]
+		}
+		s.ServeHTTP(w, r)
+	})
+}
+
+// serveHelp is what to type to try the commands against the imitation.
+func serveHelp(address string) string {
+	url := "http://" + address + fakecloudflare.Prefix
+	return strings.NewReplacer("$URL", url, "$TOKEN", fakecloudflare.DefaultToken, "$ONE", demoAccounts[0],
+		"$TWO", demoAccounts[1], "$THREE", demoAccounts[2]).Replace(`An imitation of the Cloudflare API answers on $URL
+until you press Ctrl-C. It has 60 days of history, and something new happens
+every few seconds. The token and the accounts are made up.
+
+In another terminal:
+
+  export CLOUDFLARE_API_TOKEN=$TOKEN
+  export CLOUDFLARE_ACCOUNT_ID=$ONE
+  API=$URL
+
+  cfaudit check  --base-url $API
+  cfaudit poll   --base-url $API --state demo-state --initial-lookback 3d
+  cfaudit run    --base-url $API --state demo-state --interval 30s
+  cfaudit export --base-url $API --since 30d --dry-run
+  cfaudit export --base-url $API --since 30d --min-severity medium --out changes.csv
+  cfaudit report --base-url $API --since 7d --out report.html
+
+  cfaudit export --base-url $API --since 2d --actor 'mallory@*' --format table
+  cfaudit export --base-url $API --since 30d --audit-log-api both --format jsonl | jq -r .title
+
+Your own rules: write one, and see what it would have done to saved events.
+
+  cat > mine.yaml <<'END'
+  - id: terraform-dns
+    match: {action: "dns.record.*", actor: terraform@example.com}
+    severity: info
+  END
+  cfaudit rules  --rules mine.yaml | head
+  cfaudit export --base-url $API --since 7d --rules mine.yaml --rule terraform-dns --format table
+
+A fleet of three accounts, if there is a Postgres database to try it with:
+
+  export CFAUDIT_DATABASE_URL=postgres://…
+  (umask 077 && cfaudit fleet key > fleet.key)
+  cfaudit fleet migrate
+  for id in $ONE $TWO $THREE; do
+    cfaudit fleet add --tenant demo --account-id $id --base-url $API --key-file fleet.key
+  done
+  cfaudit fleet work --key-file fleet.key --out fleet.jsonl
+  cfaudit fleet status
+
+`)
+}

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/table"
+	"github.com/aisoc/cloudflareaudit/sink"
+)
+
+// The environment variables that change how a terminal is written to.
+const (
+	envNoColor = "NO_COLOR"
+	envTerm    = "TERM"
+)
+
+// The forms events are written in.
+const (
+	formatTable = "table"
+	formatJSONL = "jsonl"
+	formatCSV   = "csv"
+)
+
+// display is how events and progress are shown.
+type display struct {
+	// format is one of the forms, or "" to choose by where the events go.
+	format string
+	// line is the status line, or nil where standard error is no terminal.
+	line *table.Line
+}
+
+func (d *display) addFormat(flags *pflag.FlagSet, initially string) {
+	flags.StringVar(&d.format, "format", "", "`FORM` of the events: table, jsonl or csv (default "+initially+")")
+}
+
+// fault is what is wrong with --format, or "".
+func (d *display) fault() string {
+	switch d.format {
+	case "", formatTable, formatJSONL, formatCSV:
+		return ""
+	}
+	return fmt.Sprintf("--format: %q: must be table, jsonl or csv", d.format)
+}
+
+// begin puts the status line behind what w writes to a terminal.
+func (d *display) begin(w *world) {
+	d.line = table.NewLine(w.stderr, w.getenv)
+	w.stderr = d.line.Behind(w.stderr)
+	if _, ok := table.Terminal(w.stdout); ok {
+		w.stdout = d.line.Behind(w.stdout)
+	}
+}
+
+// sink writes events to w in the format, a table on a terminal and JSON lines
+// elsewhere if none was given.
+func (d *display) sink(w world) ingest.Sink {
+	format := d.format
+	width, isTerminal := table.Terminal(w.stdout)
+	if format == "" && isTerminal {
+		format = formatTable
+	}
+	switch format {
+	case formatTable:
+		return table.New(w.stdout, table.Options{
+			Width: width, Colour: table.Colours(w.stdout, w.getenv), Location: time.Local,
+		})
+	case formatCSV:
+		return table.NewCSV(w.stdout, false)
+	}
+	return sink.NewWriter(w.stdout)
+}
+
+// every sets the status line to what text says, each second, until stop is
+// called, which clears it.
+func (d *display) every(text func() string) (stop func()) {
+	if d.line == nil {
+		return func() {}
+	}
+	done := make(chan struct{})
+	var ended sync.WaitGroup
+	ended.Go(func() {
+		tick := time.NewTicker(time.Second)
+		defer tick.Stop()
+		for {
+			d.line.Set(text())
+			select {
+			case <-done:
+				return
+			case <-tick.C:
+			}
+		}
+	})
+	return sync.OnceFunc(func() {
+		close(done)
+		ended.Wait()
+		d.line.Set("")
+	})
+}
+
+// watchRunner shows on the status line how a runner fares.
+func (d *display) watchRunner(r *ingest.Runner) (stop func()) {
+	return d.every(func() string { return runnerLine(r.Status(), time.Now()) })
+}
+
+// runnerLine is the state of a runner in one line.
+func runnerLine(s ingest.Status, now time.Time) string {
+	counted := count(s.Totals.Delivered, "event", "events") + " since the start"
+	if !s.Totals.Complete.IsZero() {
+		counted += ", complete up to " + s.Totals.Complete.Local().Format(time.DateTime)
+	}
+	wait := s.NextAttempt.Sub(now).Round(time.Second)
+	switch {
+	case s.Failures > 0 && !s.NextAttempt.IsZero():
+		return fmt.Sprintf("Failing (%s); next attempt in %s. %s", s.LastError, max(0, wait), counted)
+	case !s.NextAttempt.IsZero():
+		return fmt.Sprintf("Waiting, next poll in %s. %s", max(0, wait), counted)
+	case s.Totals.Backlog > 0:
+		return fmt.Sprintf("Reading a backlog of %s. %s", count(s.Totals.Backlog, "window", "windows"), counted)
+	}
+	return "Reading the audit log. " + counted
+}
+
+// atEnd prints the summary of a run on a terminal; a service has the metrics.
+func (d *display) atEnd(to io.Writer, s ingest.Status, events severities, since time.Time) {
+	if d.line != nil {
+		fmt.Fprintf(to, "stopped after %s; %s%s\n", time.Since(since).Round(time.Second), summary(s.Totals, events), traffic(s.Totals))
+	}
+}

@@ -1,0 +1,214 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/fakecloudflare"
+	"github.com/aisoc/cloudflareaudit/internal/table"
+)
+
+// screen is a terminal that keeps what is written to it.
+type screen struct {
+	bytes.Buffer
+	width int
+}
+
+func (s *screen) Terminal() (int, bool) { return s.width, true }
+
+// shownOn runs a command line whose output and errors go to a terminal.
+func (c call) shownOn(ctx context.Context, width int) (code int, out, errs string) {
+	o, e := &screen{width: width}, &screen{width: width}
+	code = execute(ctx, c.args, world{
+		stdin: strings.NewReader(c.stdin), stdout: o, stderr: e, getenv: func(name string) string { return c.env[name] },
+	})
+	return code, o.String(), e.String()
+}
+
+func TestPoll_OnATerminalIsATableWithASummary(t *testing.T) {
+	t.Parallel()
+	a := newAccount(t, recent(40)...)
+	for _, width := range []int{60, 100, 200} {
+		code, out, errs := a.call("poll", "--state", t.TempDir()).shownOn(t.Context(), width)
+		require.Equal(t, exitOK, code, errs)
+		assert.Contains(t, out, "TITLE")
+		assert.NotContains(t, out, `{"source"`)
+		assert.Contains(t, out, "\x1b[1m", "colour")
+		for line := range strings.Lines(ansi.ReplaceAllString(out, "")) {
+			assert.LessOrEqual(t, len([]rune(strings.TrimSuffix(line, "\n"))), width)
+		}
+		assert.Contains(t, errs, "read 40 entries: ")
+		assert.Contains(t, errs, "Reading the audit log.", "the status line")
+		assert.True(t, strings.HasSuffix(errs, "no backlog\n"), "the status line is gone: %q", errs)
+	}
+}
+
+func TestPoll_NoColourAndDumbTerminalsAreRespected(t *testing.T) {
+	t.Parallel()
+	a := newAccount(t, recent(10)...)
+	for _, env := range [][2]string{{envNoColor, "1"}, {envTerm, "dumb"}} {
+		c := a.call("poll", "--state", t.TempDir())
+		c.env[env[0]] = env[1]
+		code, out, errs := c.shownOn(t.Context(), 100)
+		require.Equal(t, exitOK, code, errs)
+		assert.Contains(t, out, "TITLE")
+		assert.NotContains(t, out, "\x1b[1m", env)
+		if env[0] == envTerm {
+			assert.NotContains(t, errs, "\x1b", env)
+		}
+	}
+}
+
+func TestPoll_TheFormatCanBeChosen(t *testing.T) {
+	t.Parallel()
+	a := newAccount(t, recent(10)...)
+	for format, begins := range map[string]string{"jsonl": `{"source"`, "csv": "created_at,", "table": "TIME"} {
+		got := a.call("poll", "--state", t.TempDir(), "--format", format).run(t.Context())
+		require.Equal(t, exitOK, got.code, got.err)
+		assert.True(t, strings.HasPrefix(got.out, begins), format)
+		code, out, errs := a.call("poll", "--state", t.TempDir(), "--format", format).shownOn(t.Context(), 100)
+		require.Equal(t, exitOK, code, errs)
+		assert.True(t, strings.HasPrefix(ansi.ReplaceAllString(out, ""), begins), format)
+	}
+	got := a.call("poll", "--state", t.TempDir(), "--format", "xml").run(t.Context())
+	assert.Equal(t, exitUsage, got.code)
+	assert.Contains(t, got.err, `--format: "xml": must be table, jsonl or csv`)
+	got = a.call("poll", "--state", t.TempDir(), "--format", "csv", "--out", t.TempDir()+"/x").run(t.Context())
+	assert.Equal(t, exitUsage, got.code)
+	assert.Contains(t, got.err, "cfaudit export writes such files")
+}
+
+func TestRun_OnATerminalSaysWhatItWaitsForAndWhatItDid(t *testing.T) {
+	t.Parallel()
+	a := newAccount(t, recent(5)...)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	a.Fault(func(int, *http.Request) *fakecloudflare.Fault {
+		time.AfterFunc(1500*time.Millisecond, cancel)
+		return nil
+	})
+	code, out, errs := a.call("run", "--state", t.TempDir()).shownOn(ctx, 120)
+	require.Equal(t, exitOK, code, errs)
+	assert.Contains(t, out, "TITLE")
+	assert.Contains(t, errs, "Waiting, next poll in ")
+	assert.Contains(t, errs, "stopped after ")
+	assert.Contains(t, errs, "read 5 entries: ")
+
+	a.Fault(nil)
+	quiet, stop := context.WithTimeout(t.Context(), time.Second)
+	defer stop()
+	got := a.call("run", "--state", t.TempDir()).run(quiet)
+	assert.Equal(t, exitOK, got.code)
+	assert.Empty(t, got.err, "a service logs nothing in normal running")
+}
+
+func TestRunnerLine_NamesTheFailureAndTheNextAttempt(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	assert.Equal(t, "Failing (HTTP 500); next attempt in 5s. 0 events since the start",
+		runnerLine(ingest.Status{Failures: 1, LastError: "HTTP 500", NextAttempt: now.Add(5 * time.Second)}, now))
+	assert.Equal(t, "Reading a backlog of 2 windows. 7 events since the start",
+		runnerLine(ingest.Status{Totals: ingest.Coverage{Backlog: 2, Delivered: 7}}, now))
+}
+
+func TestDemo_OnATerminalShowsTheRiskiestFirstWhyAndWhatIsNext(t *testing.T) {
+	t.Parallel()
+	for _, width := range []int{60, 80, 120} {
+		code, out, errs := call{args: []string{"demo"}}.shownOn(t.Context(), width)
+		require.Equal(t, exitOK, code, errs)
+		out = ansi.ReplaceAllString(out, "")
+		for line := range strings.Lines(out) {
+			assert.LessOrEqual(t, len([]rune(strings.TrimSuffix(line, "\n"))), width)
+		}
+		_, rows, _ := strings.Cut(out, "\n")
+		assert.Contains(t, strings.SplitN(rows, "\n", 2)[0], "critical")
+		assert.NotRegexp(t, `[0-9a-f]{32}`, out, "names and no ids")
+		assert.Contains(t, out, "\n3. ")
+		assert.Contains(t, errs, "cfaudit demo --serve")
+		assert.Less(t, strings.Count(out, "\n"), 60, "it is short")
+	}
+}
+
+func TestDemoServe_PrintsCommandsThatWork(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	out := &printed{has: make(chan struct{})}
+	ended := make(chan int)
+	go func() {
+		ended <- execute(ctx, []string{"demo", "--serve", "--listen", "127.0.0.1:0", "--every", "1s"}, world{
+			stdin: strings.NewReader(""), stdout: out, stderr: out, getenv: func(string) string { return "" },
+		})
+	}()
+	<-out.has
+	help := out.text
+	value := func(name string) string {
+		_, rest, ok := strings.Cut(help, name+"=")
+		require.True(t, ok, name)
+		return strings.Fields(rest)[0]
+	}
+	url := value("API")
+	c := func(args ...string) result {
+		return call{args: append(args, "--base-url", url), env: map[string]string{
+			envToken: value("export " + envToken), envAccountID: value("export " + envAccountID),
+		}}.run(t.Context())
+	}
+	state := t.TempDir()
+	for _, args := range [][]string{
+		{"check"}, {"poll", "--state", state, "--initial-lookback", "3d"}, {"export", "--since", "30d", "--dry-run"},
+		{"export", "--since", "2d", "--actor", "mallory@*", "--format", "table"},
+		{"export", "--since", "7d", "--audit-log-api", "both", "--format", "jsonl"},
+	} {
+		got := c(args...)
+		assert.Equal(t, exitOK, got.code, "%v: %s%s", args, got.out, got.err)
+		assert.NotEmpty(t, got.out, args)
+	}
+	assert.Eventually(t, func() bool { return c("poll", "--state", state, "--drop-routine=false").out != "" }, 20*time.Second, time.Second,
+		"the history goes on")
+	cancel()
+	assert.Equal(t, exitOK, <-ended)
+}
+
+// printed keeps the first text that is written to it.
+type printed struct {
+	text string
+	has  chan struct{}
+}
+
+func (p *printed) Write(b []byte) (int, error) {
+	if p.text == "" {
+		p.text = string(b)
+		close(p.has)
+	}
+	return len(b), nil
+}
+
+func TestDemoServe_StaysOnThisMachine(t *testing.T) {
+	t.Parallel()
+	got := command(t, "demo", "--serve", "--listen", "0.0.0.0:8788", "--every", "1ms")
+	assert.Equal(t, exitUsage, got.code)
+	assert.Contains(t, got.err, "--listen: \"0.0.0.0:8788\": must be an address of this machine alone")
+	assert.Contains(t, got.err, "--every: \"1ms\": must be at least 1s")
+	got = command(t, "demo", "--listen", "127.0.0.1:0")
+	assert.Equal(t, exitUsage, got.code)
+	assert.Contains(t, got.err, "--listen: goes together with --serve")
+}
+
+func TestTerminal_IsFoundBehindTheStatusLine(t *testing.T) {
+	t.Parallel()
+	s := &screen{width: 90}
+	w := world{stdout: s, stderr: s, getenv: func(string) string { return "" }}
+	var d display
+	d.begin(&w)
+	width, ok := table.Terminal(w.stdout)
+	assert.True(t, ok)
+	assert.Equal(t, 90, width)
+}

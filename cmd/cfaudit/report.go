@@ -1,0 +1,236 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/aisoc/cloudflareaudit"
+	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/history"
+	"github.com/aisoc/cloudflareaudit/internal/report"
+	"github.com/aisoc/cloudflareaudit/internal/table"
+)
+
+// The forms of a report.
+const (
+	formatHTML = "html"
+	formatText = "text"
+)
+
+// reporting is one run of the command report.
+type reporting struct {
+	*spanned
+	display
+	out, baseline, hours string
+	force                bool
+	listed               int
+
+	working report.Hours
+	before  time.Duration
+}
+
+func newReport(w world) *cobra.Command {
+	r := &reporting{}
+	cmd := &cobra.Command{
+		Use:   "report [flags] [--from FILE…]",
+		Short: "Make a page about a span of time: what is risky, who did it, what is still open",
+		Long: `Report makes one page of HTML, or a text for a mail, about a span of time: what is
+risky first, with the values before and after; what weakened a protection and is
+still so at the end; who it was, with actors and addresses that were not seen
+before and what was done outside working hours; a timeline; zones, products and
+rules; and what the report rests on. Every statement leads to its events on the
+page. The page is a single file that needs no network and runs no script.
+
+It reads the events from the API, or with --from from files with saved events. To
+tell what is new it also looks at the time before: --baseline with the API, and
+all that is in the files with --from.
+
+` + timesHelp,
+		Example: `  cfaudit report --since 7d --out report.html
+  cfaudit report --since 2026-03 --until 2026-03 --from archive/*.jsonl.gz --out march.html
+  cfaudit report --since 7d --format text | mail -s "Cloudflare, this week" security@example.com`,
+	}
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.StringVar(&r.out, "out", "-", "`FILE` to write, - for standard output")
+	flags.StringVar(&r.format, "format", "", "`FORM` of the report: html or text (default by --out, text on a terminal)")
+	flags.BoolVar(&r.force, "force", false, "replace what is in --out")
+	flags.StringVar(&r.baseline, "baseline", "30d", "`TIME` before the span to compare with when reading the API; 0 for none")
+	flags.StringVar(&r.hours, "working-hours", "mon-fri 8-18", "`HOURS` in which people are expected to work, in --time-zone")
+	flags.IntVar(&r.listed, "list", report.DefaultListed, "show at most `N` changes one by one, the riskiest")
+	r.spanned = newSpanned(w, flags, "7d")
+	cmd.Args = r.files
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		cfg, err := r.parse(args, r.wrong()...)
+		if err != nil {
+			return err
+		}
+		r.begin(&r.world)
+		cfg.Logger = newLogger(r.world)
+		ctx, stop := untilStopped(cmd.Context())
+		defer stop()
+		return r.run(ctx, cfg)
+	}
+	return cmd
+}
+
+// wrong is what is wrong with the flags of report alone.
+func (r *reporting) wrong() (wrong []string) {
+	if r.format == "" && r.out != "-" {
+		switch strings.ToLower(filepath.Ext(r.out)) {
+		case ".txt", ".text", ".md":
+			r.format = formatText
+		}
+	}
+	switch r.format {
+	case "", formatHTML, formatText:
+	default:
+		wrong = append(wrong, fmt.Sprintf("--format: %q: must be html or text", r.format))
+	}
+	if r.out == "" {
+		wrong = append(wrong, "--out: must be a file, or - for standard output")
+	}
+	var err error
+	if r.before, err = cloudflareaudit.ParseDuration(r.baseline); r.baseline != "0" && (err != nil || r.before < 0 || r.before > history.Kept) {
+		wrong = append(wrong, fmt.Sprintf("--baseline: %q: must be a duration from 0 to 548d, such as 30d", r.baseline))
+	}
+	if r.working, err = report.ParseHours(r.hours); err != nil {
+		wrong = append(wrong, "--working-hours: "+err.Error())
+	}
+	if r.listed < 1 || r.listed > 100_000 {
+		wrong = append(wrong, fmt.Sprintf("--list: \"%d\": must be from 1 to 100000", r.listed))
+	}
+	return wrong
+}
+
+func (r *reporting) run(ctx context.Context, cfg cloudflareaudit.Config) (err error) {
+	options := report.Options{
+		Span: r.span, Location: r.location, Hours: r.working, Generated: r.now, Listed: r.listed,
+	}
+	collect := r.fromAPI
+	if len(r.from) > 0 {
+		collect = r.fromFiles
+	}
+	finished, incomplete, err := collect(ctx, cfg, options)
+	switch {
+	case ctx.Err() != nil:
+		return fmt.Errorf("%w before the report was complete", errStopped)
+	case err != nil:
+		return err
+	}
+	if err := r.write(finished); err != nil {
+		return err
+	}
+	fmt.Fprintf(r.stderr, "reported %s from %s: %s\n", count(len(finished.Changes), "change", "changes"),
+		r.spanText(r.span), strings.Join(finished.Headline, " "))
+	return incomplete
+}
+
+// write writes the report to where it belongs, whole or not at all.
+func (r *reporting) write(finished *report.Report) (err error) {
+	write := finished.HTML
+	_, isTerminal := table.Terminal(r.stdout)
+	if r.format == formatText || r.format == "" && r.out == "-" && isTerminal {
+		write = finished.Text
+	}
+	if r.out == "-" {
+		if err := write(r.stdout); err != nil {
+			return fmt.Errorf("%w: %w", errOutput, err)
+		}
+		return nil
+	}
+	out, finish, err := replaceFile(r.out, r.force)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, finish(err == nil)) }()
+	return write(out)
+}
+
+// fromFiles makes a report of saved events.
+func (r *reporting) fromFiles(ctx context.Context, _ cloudflareaudit.Config, o report.Options) (*report.Report, error, error) {
+	o.Source = "Saved events in " + shortList(r.from)
+	b := report.NewBuilder(o)
+	files, err := r.readFiles(ctx, r.line, func(e *ingest.Event, _ []byte, earlier bool) error {
+		if earlier {
+			b.Earlier(e)
+		} else {
+			b.Add(e)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	incomplete := accountFor(r.stderr, files)
+	if incomplete != nil {
+		b.Problem(incomplete.Error())
+	}
+	if n := len(files.Torn); n > 0 {
+		b.Problem(fmt.Sprintf("%s in the middle of an event: %s", count(n, "file ends", "files end"), shortList(files.Torn)))
+	}
+	return b.Report(), incomplete, nil
+}
+
+// shortList is the names of files for a person.
+func shortList(files []string) string {
+	var names []string
+	for _, f := range files {
+		names = append(names, filepath.Base(f))
+	}
+	if more := len(names) - 4; more > 0 {
+		names = append(names[:4], fmt.Sprintf("%d more", more))
+	}
+	return strings.Join(names, ", ")
+}
+
+// fromAPI makes a report of what the API shows.
+func (r *reporting) fromAPI(ctx context.Context, cfg cloudflareaudit.Config, o report.Options) (*report.Report, error, error) {
+	o.Source = "The Cloudflare API, " + logName(cfg.AuditLogAPI) + ", at " + r.now.In(r.location).Format(time.DateTime)
+	whole := r.span
+	if whole.Since = whole.Since.Add(-r.before); r.now.Sub(whole.Since) > history.Kept {
+		whole.Since = r.now.Add(-history.Kept).UTC().Truncate(time.Second)
+	}
+	reader, err := history.New(cfg, whole, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	b := report.NewBuilder(o)
+	defer r.line.Set("")
+	started := time.Now()
+	for !reader.Done() {
+		events, err := reader.Next(ctx)
+		if err != nil {
+			return nil, nil, err
+		}
+		for i := range events {
+			if e := &events[i]; e.CreatedAt.Year() > 1 && e.CreatedAt.Before(r.span.Since) {
+				b.Earlier(e)
+			} else {
+				b.Add(e)
+			}
+		}
+		at, share := reader.Reached()
+		r.line.Set(fmt.Sprintf("Reading: %s entries, reached %s, %.0f %%%s", grouped(reader.Coverage().Read),
+			at.In(r.location).Format("2006-01-02 15:04"), 100*share, timeLeft(share, time.Since(started))))
+	}
+	b.Covered(reader.Coverage())
+	return b.Report(), nil, nil
+}
+
+// logName is what people call an audit log.
+func logName(api string) string {
+	switch api {
+	case cloudflareaudit.AuditLogV2:
+		return "Audit Logs v2"
+	case cloudflareaudit.AuditLogBoth:
+		return "both audit logs"
+	}
+	return "audit log v1"
+}

@@ -1,0 +1,245 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/aisoc/cloudflareaudit"
+	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/eventfile"
+	"github.com/aisoc/cloudflareaudit/internal/history"
+	"github.com/aisoc/cloudflareaudit/internal/selection"
+	"github.com/aisoc/cloudflareaudit/internal/table"
+)
+
+// spanOptions are the flags of the configuration that a command which reads a
+// span has.
+var spanOptions = []string{
+	"account-id", "token-file", "audit-log-api", "rules", "production-zone", "verified-worker", "own-token-id", "drop-routine",
+	"hide-user-logs", "resolve-members", "resolve-scopes", "rate-limit", "request-timeout", "base-url",
+}
+
+// spanned is what export and report have in common: events of a span, from the
+// API or from files.
+type spanned struct {
+	*settings
+	since, until, zone string
+	from               []string
+
+	span     selection.Span
+	location *time.Location
+	now      time.Time
+}
+
+func newSpanned(w world, flags *pflag.FlagSet, since string) *spanned {
+	s := &spanned{since: since}
+	flags.SortFlags = false
+	flags.StringVar(&s.since, "since", since, "`TIME` from which on, see above")
+	flags.StringVar(&s.until, "until", "", "`TIME` up to which, in the same forms; a day or month is included (default now)")
+	flags.StringVar(&s.zone, "time-zone", "", "`ZONE` of days and of what is shown, such as Europe/Berlin (default this machine's)")
+	flags.StringArrayVar(&s.from, "from", nil, "read saved events from `FILE`, also gzip; more files may follow; - is standard input")
+	s.settings = addSettings(w, flags, spanOptions...)
+	return s
+}
+
+// timesHelp says in which forms times are given.
+const timesHelp = `Times are given as an age (7d, 36h), as today, yesterday or now, as a month
+(2026-03), as a day (2026-03-31), or in full (2026-03-31T14:00:00Z). As the end of
+the span, a day or month is included.
+`
+
+// files lets files follow a --from, as a shell makes them of a pattern.
+func (s *spanned) files(_ *cobra.Command, args []string) error {
+	if len(s.from) == 0 {
+		return noArgs(nil, args)
+	}
+	return nil
+}
+
+// parse reads the flags. Its error lists found, the caller's own faults, first.
+func (s *spanned) parse(args []string, found ...string) (cloudflareaudit.Config, error) {
+	s.now = time.Now()
+	if len(s.from) > 0 {
+		s.from = append(s.from, args...)
+	}
+	s.location = time.Local
+	if s.zone != "" {
+		location, err := time.LoadLocation(s.zone)
+		if err != nil {
+			found = append(found, fmt.Sprintf("--time-zone: %q: must be the name of a time zone, such as UTC or Europe/Berlin", s.zone))
+		} else {
+			s.location = location
+		}
+	}
+	span, err := selection.ParseSpan(s.since, s.until, s.now, s.location)
+	if err != nil {
+		found = append(found, err.Error())
+	}
+	s.span = span
+	if len(s.from) > 0 {
+		return cloudflareaudit.Config{}, s.parseFiles(found)
+	}
+	if err == nil {
+		if err := history.CheckSpan(span); err != nil {
+			found = append(found, err.Error())
+		}
+	}
+	s.connects = true
+	cfg, err := s.config(found...)
+	cfg.Logger = newLogger(s.world)
+	return cfg, err
+}
+
+// parseFiles is parse without the API, whose flags make no sense then.
+func (s *spanned) parseFiles(found []string) error {
+	for _, name := range spanOptions {
+		if s.flags.Changed(name) {
+			found = append(found, "--"+name+": is for reading the API, and saved events have been graded already: leave it out, or leave out --from")
+		}
+	}
+	if len(found) > 0 {
+		return faults(found)
+	}
+	return nil
+}
+
+// request describes what is asked for, apart from the token. Of rules it has a
+// digest.
+func (s *spanned) request(more ...any) string {
+	object := maps.Clone(s.given().object)
+	for _, name := range []string{"api_token", "rate_limit", "request_timeout"} {
+		delete(object, name)
+	}
+	b, err := json.Marshal([]any{s.since, s.until, s.zone, object, more})
+	if err != nil {
+		return err.Error() // which no other request is
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
+
+// readFiles hands out the events of the files that belong to the span, and those
+// before it if earlier is set. An event without a time belongs to every span.
+func (s *spanned) readFiles(ctx context.Context, line *table.Line, each func(e *ingest.Event, text []byte, earlier bool) error) (*eventfile.Reader, error) {
+	var done, size int64
+	for _, name := range s.from {
+		if info, err := os.Stat(name); err == nil {
+			size += info.Size()
+		}
+	}
+	started, shown := time.Now(), time.Time{}
+	r := &eventfile.Reader{Each: func(e *ingest.Event, text []byte) error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		timed := e.CreatedAt.Year() > 1
+		if timed && !e.CreatedAt.Before(s.span.Until) {
+			return nil
+		}
+		return each(e, text, timed && e.CreatedAt.Before(s.span.Since))
+	}}
+	for _, name := range s.from {
+		var read int64
+		r.Progress = func(n int64) {
+			read = n
+			if time.Since(shown) > 200*time.Millisecond {
+				shown = time.Now()
+				share := float64(done+n) / float64(max(size, done+n, 1))
+				line.Set(fmt.Sprintf("Reading %s: %s, %.0f %%%s", filepath.Base(name), count(r.Events, "event", "events"),
+					100*share, timeLeft(share, time.Since(started))))
+			}
+		}
+		var err error
+		if name == "-" {
+			err = r.Read("standard input", s.stdin)
+		} else {
+			err = r.ReadFile(name)
+		}
+		if err != nil {
+			line.Set("")
+			return r, err
+		}
+		done += read
+	}
+	line.Set("")
+	return r, nil
+}
+
+// accountFor says what was odd about saved events. Its error says that some of
+// the files is not what it should be.
+func accountFor(to io.Writer, r *eventfile.Reader) error {
+	if r.Repeated > 0 {
+		fmt.Fprintf(to, "cfaudit: left out %s that had come before\n", count(r.Repeated, "event", "events"))
+	}
+	for _, name := range r.Torn {
+		fmt.Fprintf(to, "cfaudit: %s ends in the middle of an event, which is left out; cfaudit writes it again when it goes on\n", name)
+	}
+	if r.Unread > 0 {
+		return fmt.Errorf("%s could not be read as an event; the first is %s", count(r.Unread, "line", "lines"), r.FirstUnread)
+	}
+	return nil
+}
+
+// timeLeft is how long something takes from now on of which a share has been done
+// in the time spent, for the end of a status line, or "".
+func timeLeft(share float64, spent time.Duration) string {
+	if share < 0.02 || share >= 1 || spent < time.Second {
+		return ""
+	}
+	left := time.Duration(float64(spent) * (1 - share) / share)
+	return ", about " + max(left.Round(time.Second), time.Second).String() + " left"
+}
+
+// spanText is a span for a person.
+func (s *spanned) spanText(span selection.Span) string {
+	const form = "2006-01-02 15:04"
+	return span.Since.In(s.location).Format(form) + " to " + span.Until.In(s.location).Format(form+" MST")
+}
+
+// filterFlags adds the flags of a filter.
+func filterFlags(flags *pflag.FlagSet, f *selection.Filter) {
+	flags.StringVar((*string)(&f.MinSeverity), "min-severity", "", "only events of `SEVERITY` or worse: critical, high, medium, low or info")
+	flags.StringSliceVar(&f.Actions, "action", nil, "only events with `ACTION`, also with *, such as dns.*; repeatable")
+	flags.StringSliceVar(&f.Actors, "actor", nil, "only events of `ACTOR`, an e-mail address, id or token, also with *; repeatable")
+	flags.StringSliceVar(&f.Zones, "zone", nil, "only events in `ZONE`, a name or an id, also with *; repeatable")
+	flags.StringSliceVar(&f.Rules, "rule", nil, "only events graded by the rule with `ID`, also with *; repeatable")
+}
+
+// fileFormat is the form that the name of a file asks for, or "".
+func fileFormat(name string) string {
+	switch strings.ToLower(filepath.Ext(name)) {
+	case ".csv":
+		return formatCSV
+	case ".jsonl", ".ndjson", ".json":
+		return formatJSONL
+	case ".txt":
+		return formatTable
+	}
+	return ""
+}
+
+// grouped writes n with its thousands apart.
+func grouped(n int) string {
+	digits := []byte(fmt.Sprint(n))
+	var parts []string
+	for len(digits) > 3 {
+		parts = append(parts, string(digits[len(digits)-3:]))
+		digits = digits[:len(digits)-3]
+	}
+	parts = append(parts, string(digits))
+	slices.Reverse(parts)
+	return strings.Join(parts, ",")
+}
