@@ -417,7 +417,11 @@ func failureOf(err error) failure {
 		f.remedy("restore the cursor of the last batch that was committed, or pass null to begin again at initial_lookback")
 	case errors.As(err, &api):
 		f.Kind, f.Temporary = string(api.Kind), api.Temporary()
-		f.remedy(api.Remedy)
+		advice := api.Remedy
+		if advice != "" && api.Field != "" {
+			advice = api.Field + ": " + advice
+		}
+		f.remedy(advice)
 	case errors.As(err, &budget):
 		f.Kind, f.Temporary = string(cloudflareaudit.KindRateLimited), true
 	case errors.Is(err, context.Canceled):
@@ -447,16 +451,8 @@ func (f *failure) remedy(text string) {
 // inProtocol is the text of err without the layers it came through. The remedy of
 // an answer of Cloudflare's has a place of its own.
 func inProtocol(err error) string {
-	var causes []string
 	if first, ok := errors.AsType[*firstError](err); ok {
 		err = first.error
 	}
-	for _, e := range leaves(err) {
-		text := strings.TrimPrefix(e.Error(), "cloudflareaudit: ")
-		if api, ok := errors.AsType[*cloudflareaudit.APIError](e); ok && api.Remedy != "" {
-			text = strings.Replace(text, "; "+api.Remedy, "", 1)
-		}
-		causes = append(causes, text)
-	}
-	return redact(strings.Join(causes, "; "))
+	return redact(tell(err, nil))
 }

@@ -213,7 +213,7 @@ func TestBatch_FailuresSayWhatToDo(t *testing.T) {
 		temporary                    bool
 	}{
 		"a wrong token":        {a.request(object{"config": object{"api_token": "cfat_wrong"}}), "credentials", "HTTP 403", "create an account-owned token", 0, false},
-		"a wrong account":      {a.request(object{"config": object{"account_id": other}}), "account", "code 7003", "account_id names no account", 0, false},
+		"a wrong account":      {a.request(object{"config": object{"account_id": other}}), "account", "code 7003", "account_id: there is no such account", 0, false},
 		"a damaged cursor":     {a.request(object{"cursor": good[:len(good)/2]}), "cursor", "it is damaged", "pass null to begin again", 0, false},
 		"an empty cursor":      {a.request(object{"cursor": ""}), "cursor", "it is damaged", "restore the cursor", 0, false},
 		"a cursor of another":  {a.request(object{"cursor": strings.ReplaceAll(good, fakecloudflare.DefaultAccountID, other)}), "cursor", "belongs to account", "", 0, false},
@@ -416,7 +416,7 @@ func TestCheck_AnswersAHost(t *testing.T) {
 		assert.Nil(t, failed)
 		assert.False(t, report.Readable)
 		assert.Equal(t, cloudflareaudit.KindCredentials, report.Failure)
-		assert.Contains(t, got.out, "enter it as api_token", "in terms of the configuration")
+		assert.Contains(t, got.out, `"field":"api_token"`, "in terms of the configuration")
 
 		got, _, failed = check(a.request(object{"config": object{"page_size": -1}}), args...)
 		assert.Equal(t, exitFailed, got.code)

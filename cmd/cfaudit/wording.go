@@ -39,7 +39,8 @@ func explain(err error) string {
 	return text
 }
 
-// tell words an error, with the fields of the configuration as name has them.
+// tell words an error, with the fields of the configuration as name has them. With
+// no name the remedies of Cloudflare's answers are left out.
 func tell(err error, name func(field string) string) string {
 	switch e := err.(type) {
 	case nil:
@@ -50,7 +51,11 @@ func tell(err error, name func(field string) string) string {
 		return "cannot read " + e.Log + ": " + tell(e.Err, name)
 	case *cloudflareaudit.APIError:
 		shown := *e
-		shown.Field = name(e.Field)
+		if name == nil {
+			shown.Remedy = ""
+		} else {
+			shown.Field = name(e.Field)
+		}
 		return shown.Error()
 	case *remarked:
 		return tell(e.err, name) + e.remark

@@ -164,7 +164,7 @@ func (r *Reader) Poll(ctx context.Context, cursor ingest.Cursor, h Handler) (Res
 		already := in.coverage.Read
 		err := p.read(ctx)
 		if err != nil && ctx.Err() == nil && (!p.progressed || p.isNew && in.coverage.Read == already) {
-			states[p.log] = unread(err)
+			states[p.log] = failedState(err)
 		}
 		if err != nil && !p.progressed {
 			out.Failures = append(out.Failures, err)
@@ -218,8 +218,8 @@ func (r *Reader) begin(pos *position, in *intake) []*poll {
 	return polls
 }
 
-// unread is the state of a log that cannot be read because of err.
-func unread(err error) ingest.LogState {
+// failedState is the state of a log that cannot be read because of err.
+func failedState(err error) ingest.LogState {
 	state := ingest.LogState{Error: err.Error(), Err: err, NeedsAction: ingest.NeedsAction(err)}
 	if read, ok := errors.AsType[*apierror.ReadError](err); ok {
 		state.Error = read.Err.Error() // the name says of which log

@@ -23,6 +23,8 @@ const module = "github.com/aisoc/cloudflareaudit"
 // order is the packages of the library: each imports only those above it.
 var order = []string{
 	"internal/text",
+	"internal/prefixed",
+	"internal/backoff",
 	"internal/jitter",
 	"internal/httpx",
 	"ingest",
