@@ -103,9 +103,10 @@ func (x *export) wrong() (wrong []string) {
 	return wrong
 }
 
-// writer writes events to out in the form of the export.
-func (x *export) writer(out io.Writer, resumed bool) ingest.Sink {
-	shown := table.Options{Location: x.location, AsGiven: true}
+// writer writes events to out in the form of the export, behind what stands there
+// by p.
+func (x *export) writer(out io.Writer, p progress) ingest.Sink {
+	shown := table.Options{Location: x.location, AsGiven: true, Headed: p.Exported > 0}
 	format := x.format
 	if x.out == "-" {
 		width, isTerminal := table.Terminal(x.stdout)
@@ -116,7 +117,7 @@ func (x *export) writer(out io.Writer, resumed bool) ingest.Sink {
 	}
 	switch format {
 	case formatCSV:
-		return table.NewCSV(out, resumed)
+		return table.NewCSV(out, p.Cursor != "")
 	case formatTable:
 		return table.New(out, shown)
 	}
@@ -186,6 +187,12 @@ func (x *export) fromAPI(ctx context.Context, cfg cloudflareaudit.Config) (err e
 		return err
 	}
 	defer func() { err = errors.Join(err, out.Close()) }()
+	if !resumed {
+		// From now on the output can be resumed, with the span as it is.
+		if err := out.Step(p); err != nil {
+			return err
+		}
+	}
 	var cursor ingest.Cursor
 	if p.Cursor != "" {
 		cursor = ingest.Cursor(p.Cursor)
@@ -196,11 +203,10 @@ func (x *export) fromAPI(ctx context.Context, cfg cloudflareaudit.Config) (err e
 	}
 	if resumed {
 		reader.Resume(p.Reached)
-		fmt.Fprintf(x.stderr, "cfaudit: going on with %s, which has %s and goes back to %s\n", x.out,
-			count(p.Exported, "event", "events"), p.Reached.In(x.location).Format(time.DateTime))
+		fmt.Fprintf(x.stderr, "cfaudit: going on with %s, which has %s\n", x.out, count(p.Exported, "event", "events"))
 	}
 	before, seen := p.Coverage, p.Events
-	rows := x.writer(out, resumed)
+	rows := x.writer(out, p)
 	show := x.showProgress(reader, &p)
 	defer show.stop()
 	for !reader.Done() {
@@ -290,8 +296,8 @@ func (x *export) fromFiles(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, finish(err == nil)) }()
-	rows := x.writer(out, false)
 	p := progress{Span: x.span, Graded: make(severities)}
+	rows := x.writer(out, p)
 	_, verbatim := rows.(*sink.Writer)
 	if err := rows.Write(ctx, nil); err != nil {
 		return fmt.Errorf("%w: %w", errOutput, err)

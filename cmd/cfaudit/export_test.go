@@ -145,6 +145,36 @@ func TestExport_InterruptedOftenIsTheSameFileInTheEnd(t *testing.T) {
 	assert.Equal(t, []string{"broken.csv", "whole.csv"}, names(t, folder))
 }
 
+// Killed at any moment, also before anything has been read.
+func TestExport_KilledAtAnyMomentIsTheSameFileInTheEnd(t *testing.T) {
+	skipWithoutSignals(t)
+	t.Parallel()
+	a := busy(t, 3000)
+	folder := t.TempDir()
+	until := time.Now().Add(-time.Hour).UTC().Format(time.RFC3339)
+	since := time.Now().Add(-72 * time.Hour).UTC().Format(time.RFC3339)
+	for _, ext := range []string{".csv", ".jsonl", ".txt"} {
+		whole, broken := filepath.Join(folder, "whole"+ext), filepath.Join(folder, "broken"+ext)
+		args := func(out string) call {
+			return a.call("export", "--since", since, "--until", until, "--out", out, "--rate-limit", "1200")
+		}
+		got := args(whole).run(t.Context())
+		require.Equal(t, exitOK, got.code, got.err)
+		finished := false
+		for i := 0; i < 6 && !finished; i++ {
+			cmd := args(broken).start(t, nil)
+			time.Sleep(time.Duration(5+9*i*i) * time.Millisecond)
+			_ = cmd.Process.Kill()
+			finished = cmd.Wait() == nil
+		}
+		if !finished {
+			got = args(broken).run(t.Context())
+			require.Equal(t, exitOK, got.code, got.err)
+		}
+		assert.Equal(t, read(t, whole), read(t, broken), ext)
+	}
+}
+
 func TestExport_RefusesToMixOrOverwrite(t *testing.T) {
 	t.Parallel()
 	a := busy(t, 20)

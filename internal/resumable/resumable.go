@@ -44,7 +44,8 @@ type File struct {
 
 // Open begins the output path, or goes on with it where it was interrupted. Then
 // it reads what was saved with the last step into state, a pointer, and reports
-// true. The request describes what is written: an unfinished output of another
+// true. A caller that begins makes a Step at once, so that it can be resumed from
+// its first byte on. The request describes what is written: an unfinished output of another
 // request is an error, and so is an output that exists and is finished, unless
 // replace is set, which begins anew in any case.
 func Open(path, request string, replace bool, state any) (f *File, resumed bool, err error) {
@@ -69,6 +70,9 @@ func Open(path, request string, replace bool, state any) (f *File, resumed bool,
 		return f, true, f.resume(saved, state)
 	}
 	mode := os.O_EXCL
+	if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && info.Size() == 0 {
+		mode = 0 // killed before the first step
+	}
 	if replace {
 		mode = os.O_TRUNC
 		if err := os.Remove(path + Suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {

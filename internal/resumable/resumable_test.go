@@ -86,3 +86,16 @@ func TestOpen_RefusesToMixOrReplaceOutputs(t *testing.T) {
 	assert.ErrorContains(t, err, "give --force to replace it")
 	assert.Equal(t, "other\n", content(t, path))
 }
+
+func TestOpen_GoesOnAfterAKillBeforeTheFirstStep(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "out.csv")
+	f, _, _ := open(t, path, "march", false)
+	require.NoError(t, f.Close())
+	f, _, resumed := open(t, path, "march", false)
+	assert.False(t, resumed)
+	_, err := fmt.Fprint(f, "line\n")
+	require.NoError(t, err)
+	require.NoError(t, f.Finish())
+	assert.Equal(t, "line\n", content(t, path))
+}

@@ -29,6 +29,8 @@ type Options struct {
 	// AsGiven keeps the events in their order. By default each write is put in
 	// the order of time, the newest last, next to what follows.
 	AsGiven bool
+	// Headed says that the heading has been written before.
+	Headed bool
 	// Location is the time zone of the times. Nil means UTC.
 	Location *time.Location
 }
@@ -63,7 +65,7 @@ func New(out io.Writer, o Options) *Table {
 	if o.Location == nil {
 		o.Location = time.UTC
 	}
-	return &Table{out: out, options: o, layout: arrange(min(max(o.Width, MinWidth), MaxWidth))}
+	return &Table{out: out, options: o, headed: o.Headed, layout: arrange(min(max(o.Width, MinWidth), MaxWidth))}
 }
 
 // arrange shares the width out.
