@@ -64,7 +64,12 @@ var places = []string{"account-id", "cursor", "database", "dead-letter", "dead-l
 // be given twice.
 func onlyOnce(cmd *cobra.Command) {
 	for _, name := range places {
-		if f := cmd.Flags().Lookup(name); f != nil {
+		f := cmd.Flags().Lookup(name)
+		if f == nil {
+			continue
+		}
+		// A list of files may be given one by one.
+		if _, isList := f.Value.(pflag.SliceValue); !isList {
 			f.Value = &onceValue{Value: f.Value}
 		}
 	}
