@@ -25,6 +25,7 @@ import (
 	"github.com/aisoc/cloudflareaudit/ingest"
 	"github.com/aisoc/cloudflareaudit/internal/eventschema"
 	"github.com/aisoc/cloudflareaudit/internal/fakecloudflare"
+	"github.com/aisoc/cloudflareaudit/internal/prefixed"
 )
 
 // object is a JSON object.
@@ -377,7 +378,7 @@ func TestBatch_TheFirstFailureSaysWhereTheFeedBegins(t *testing.T) {
 func TestFailureOf_KnowsTheErrorsOfTheConnector(t *testing.T) {
 	t.Parallel()
 	for kind, err := range map[string]error{
-		"rate_limited": fmt.Errorf("cloudflareaudit: %w", &cloudflareaudit.WaitError{Wait: 90 * time.Second}),
+		"rate_limited": prefixed.Errorf("cloudflareaudit", "read the audit log: %w", &cloudflareaudit.WaitError{Wait: 90 * time.Second}),
 		"cancelled":    context.Canceled,
 		"network":      context.DeadlineExceeded,
 		"cursor":       fmt.Errorf("x: %w", ingest.ErrCursor),
