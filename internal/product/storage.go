@@ -86,7 +86,7 @@ var objects = family{
 
 // Databases, key-value stores, secrets and queues.
 var stores = family{
-	prefixes: oneOf{"d1.", "kv.", "secrets_store.", "queue.", "ai_gateway."},
+	prefixes: oneOf{"d1.", "kv.", "secrets_store.", "queue.", "ai_gateway.", "hyperdrive."},
 	read:     (*review).readStore,
 	pairs: []pair{
 		{"d1.database", "create", "d1.database.create"},
@@ -102,6 +102,7 @@ var stores = family{
 		{"kv_namespace", "", "kv.namespace", "", either, named},
 		{"secrets_store_secret secrets_store_stores_secret", "", "secrets_store.secret", "", either, named},
 		{"secrets_store", "", "secrets_store", "", either, named},
+		{"^hyperdrive", "", "hyperdrive.config", "", either, named},
 		{"ai_gateway", "", "ai_gateway.gateway", "", either, within},
 	},
 	routes: []route{
@@ -115,6 +116,7 @@ var stores = family{
 		{"POST", "/accounts/{account}/d1/database/{id}/import", "d1.database.import"},
 		{"POST", "/accounts/{account}/d1/database/{id}/time_travel/restore", "d1.database.restore"},
 		{"*", "/accounts/{account}/d1/database", "d1.database"},
+		{"*", "/accounts/{account}/hyperdrive/configs", "hyperdrive.config"},
 		{"*", "/accounts/{account}/ai-gateway/gateways", "ai_gateway.gateway"},
 		{"PUT PATCH", "/accounts/{account}/queues/{id}/consumers/{consumer}", "queue.consumer.update"},
 	},
@@ -124,6 +126,10 @@ var stores = family{
 			Match: rules.Match{Action: oneOf{"d1.database.export"}},
 			Title: "D1 database exported[: {target}]",
 			Why:   "Somebody has a copy of all that is in it."},
+		{ID: "database-connection-changed", Severity: medium, Techniques: oneOf{"T1557"},
+			Match: rules.Match{Action: oneOf{"hyperdrive.config.*"}, Verb: oneOf{"create", "update", "delete"}},
+			Title: "Database connection of Workers changed: {action}[: {target}]",
+			Why:   "Workers reach the database through it. Another address answers their queries, and gets the password."},
 		{ID: "database-deleted", Severity: medium, Techniques: oneOf{"T1485"},
 			Match: rules.Match{Action: oneOf{"d1.database.delete", "d1.database.restore", "kv.namespace.delete", "secrets_store.delete", "secrets_store.secret.delete", "pages.project.delete"}},
 			Title: "Stored data deleted or set back[: {target}]",

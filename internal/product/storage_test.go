@@ -42,6 +42,10 @@ var storageSuite = suite{
 		"database-deleted":           {logged("d1.database", "delete"), logged("d1.database", "create")},
 		"bucket-credentials-created": {requested("POST", "/accounts/"+exampleAccount+"/r2/temp-access-credentials", requestBody(`{"bucket":"exports","permission":"object-read-only"}`)), logged("r2.bucket", "create")},
 		"database-exported":          {logged("d1.database", "export"), logged("d1.database", "view")},
+		"database-connection-changed": {
+			requested("PATCH", "/accounts/"+exampleAccount+"/hyperdrive/configs/1", requestBody(`{"name":"orders","origin":{"host":"db.example.com"}}`)),
+			requested("GET", "/accounts/"+exampleAccount+"/hyperdrive/configs/1"),
+		},
 	},
 	facts: map[string]factCase{
 		"bucket": {
@@ -88,6 +92,9 @@ func storageCalls() callList {
 	list.add("POST {a}/d1/database/1/query; POST {a}/d1/database/1/raw", "d1.database.query", low)
 	list.add("POST {a}/d1/database/1/export", "d1.database.export", medium)
 	list.add("POST {a}/d1/database/1/import", "d1.database.import", low)
+	list.add("POST {a}/hyperdrive/configs", "hyperdrive.config.create", medium, requestBody(`{"name":"orders","origin":{"host":"db.example.com"}}`))
+	list.add("PUT {a}/hyperdrive/configs/1; PATCH {a}/hyperdrive/configs/1", "hyperdrive.config.update", medium)
+	list.add("DELETE {a}/hyperdrive/configs/1", "hyperdrive.config.delete", medium)
 	return list
 }
 
