@@ -68,9 +68,10 @@ func (n *Normalizer) Normalize(raw []byte) (ingest.Event, Verdict) {
 	defer w.release()
 	w.decode(string(raw))
 	v := w.grade(n)
-	w.event(n, v, time.Time{})
-	w.keepChanges()
-	return w.out, v
+	var event ingest.Event
+	w.event(n, v, time.Time{}, &event)
+	keepChanges(&event)
+	return event, v
 }
 
 // Explain grades one entry as Normalize does and tells why: what the entry came
@@ -81,9 +82,8 @@ func (n *Normalizer) Explain(raw []byte) Explanation {
 	w.decode(string(raw))
 	x := Explanation{Verdict: w.grade(n)}
 	x.Facts, x.Trials = n.classifier.Explain(&w.facts.Facts)
-	w.event(n, x.Verdict, time.Time{})
-	w.keepChanges()
-	x.Event = w.out
+	w.event(n, x.Verdict, time.Time{}, &x.Event)
+	keepChanges(&x.Event)
 	return x
 }
 
@@ -111,7 +111,7 @@ func (n *Normalizer) NormalizeStream(r io.Reader, each func(*ingest.Event, Verdi
 	defer w.release()
 	hand := func() error {
 		v := w.grade(n)
-		w.event(n, v, time.Time{})
+		w.event(n, v, time.Time{}, &w.out)
 		return each(&w.out, v)
 	}
 	in := entries.Reader{
@@ -122,7 +122,7 @@ func (n *Normalizer) NormalizeStream(r io.Reader, each func(*ingest.Event, Verdi
 		Broken: func(beginning []byte, cut bool) error {
 			w.decode(string(beginning))
 			v := w.grade(n)
-			w.event(n, v, time.Time{})
+			w.event(n, v, time.Time{}, &w.out)
 			w.out.RawTruncated = cut
 			return each(&w.out, v)
 		},
@@ -137,7 +137,7 @@ type work struct {
 	doc   jsondoc.Doc
 	entry audit.Entry
 	facts product.Facts
-	out   ingest.Event
+	out   ingest.Event // one that is not kept
 }
 
 var works = sync.Pool{New: func() any { return new(work) }}
@@ -173,9 +173,9 @@ func (w *work) decodeText(raw string) {
 	}
 }
 
-// keepChanges gives the event changes of its own, so that it can be kept.
-func (w *work) keepChanges() {
-	w.out.Audit.Changes = append([]ingest.FieldChange(nil), w.out.Audit.Changes...)
+// keepChanges gives an event changes of its own, so that it can be kept.
+func keepChanges(event *ingest.Event) {
+	event.Audit.Changes = append([]ingest.FieldChange(nil), event.Audit.Changes...)
 }
 
 // grade finds out what the entry did and what the rules say to it.
@@ -199,9 +199,10 @@ func (w *work) verdict(n *Normalizer) Verdict {
 	return n.classifier.Grade(&w.facts.Facts)
 }
 
-// event makes the event of an entry of which everything else is known. An entry
-// without a time of its own gets fallback.
-func (w *work) event(n *Normalizer, v Verdict, fallback time.Time) {
+// event makes out the event of an entry of which everything else is known. An
+// entry without a time of its own gets fallback. The changes of the event are
+// memory of w; see keepChanges.
+func (w *work) event(n *Normalizer, v Verdict, fallback time.Time, out *ingest.Event) {
 	e, f := &w.entry, &w.facts
 	f.Mask(e)
 	created := e.When
@@ -226,7 +227,7 @@ func (w *work) event(n *Normalizer, v Verdict, fallback time.Time) {
 		action, decision = action+product.FailedSuffix, ""
 	}
 	account := cmp.Or(n.accountID, oneLine(e.Account()))
-	w.out = ingest.Event{
+	*out = ingest.Event{
 		Source:          eventSource,
 		Category:        eventCategory,
 		ExternalID:      externalID(e),
@@ -266,7 +267,7 @@ func (w *work) event(n *Normalizer, v Verdict, fallback time.Time) {
 		},
 	}
 	if e.Call != nil {
-		w.out.Audit.Request = e.Call.Event()
+		out.Audit.Request = e.Call.Event()
 	}
 }
 

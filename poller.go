@@ -90,9 +90,10 @@ func (in *intake) Entry(from feed.Entry) feed.Kept {
 	if len(in.events) == cap(in.events) {
 		in.events = slices.Grow(in.events, from.Following)
 	}
-	w.event(in.normalizer, verdict, from.Place)
-	w.keepChanges()
-	in.events = append(in.events, w.out)
+	in.events = append(in.events, ingest.Event{})
+	event := &in.events[len(in.events)-1]
+	w.event(in.normalizer, verdict, from.Place, event)
+	keepChanges(event)
 	in.noteGap(from)
 	return feed.Kept{Events: 1, Bytes: len(from.Doc.Source())}
 }
@@ -114,11 +115,12 @@ func (in *intake) Unreadable(t cloudflare.Torn, cause error, place time.Time) fe
 	if masked > 0 {
 		w.entry.NoteMasked(masked)
 	}
-	w.event(in.normalizer, w.grade(in.normalizer), place)
-	w.keepChanges()
-	w.out.RawTruncated = true
+	var event ingest.Event
+	w.event(in.normalizer, w.grade(in.normalizer), place, &event)
+	keepChanges(&event)
+	event.RawTruncated = true
 	in.undecodable++
-	in.events = append(in.events, w.out)
+	in.events = append(in.events, event)
 	return feed.Kept{Events: 1}
 }
 

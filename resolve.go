@@ -248,9 +248,9 @@ func (n *Normalizer) resolved(g *gap, found *findings) (event ingest.Event, ok b
 		// Whether there is an event is decided by what the entry says alone.
 		v = n.verdictOf(g)
 	}
-	w.event(n, v, g.when)
-	w.keepChanges()
-	return w.out, true
+	w.event(n, v, g.when, &event)
+	keepChanges(&event)
+	return event, true
 }
 
 // decodeGap decodes the entry of g again.
