@@ -58,7 +58,7 @@ func looksSecret(s string) bool { return redact(s) != s }
 // places are the flags that name where something is or goes. The last one of two
 // outranks the first, as is usual, but of a place that would go unnoticed: another
 // folder of the cursor has everything read again.
-var places = []string{"account-id", "cursor", "database", "dead-letter", "dead-letters", "from", "key-file", "out", "rules", "secrets", "state", "token-file"}
+var places = []string{"account-id", "config", "cursor", "database", "dead-letter", "dead-letters", "from", "key-file", "out", "rules", "secrets", "state", "token-file"}
 
 // onlyOnce has the flags of places of a command, and of those below it, refuse to
 // be given twice.

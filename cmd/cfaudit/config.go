@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"text/tabwriter"
@@ -27,12 +26,7 @@ A file is YAML or JSON, with the names of the fields that 'cfaudit schema --all'
     - id: terraform-dns
       match: {action: "dns.record.*", actor: terraform@example.com}
       severity: info`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return errors.New("there is no such command")
-			}
-			return nil
-		},
+		Args: noSubcommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newConfigCheck(w), newConfigShow(w))

@@ -86,6 +86,10 @@ func TestConfigFile_NamesTheLineOfEveryFault(t *testing.T) {
 		assert.Equal(t, exitUsage, got.code, text)
 		assert.Contains(t, got.err, want, text)
 	}
+	got = command(t, "config", "chekc")
+	assert.Equal(t, exitUsage, got.code)
+	got = command(t, "config", "check", "--config", name, "--config", name)
+	assert.Contains(t, got.err, "is given twice")
 	got = command(t, "config", "check", "--config", filepath.Join(t.TempDir(), "none"))
 	assert.Contains(t, got.err, "cannot read the file: no such file")
 }
@@ -101,7 +105,7 @@ func TestConfigFile_ATokenThatEverybodyCanReadIsRefused(t *testing.T) {
 	require.NoError(t, os.Chmod(name, 0o644))
 	got = command(t, "config", "check", "--config", name)
 	assert.Equal(t, exitUsage, got.code)
-	assert.Contains(t, got.err, "can be read by every user of this machine: chmod 600 it, or use --token-file")
+	assert.Contains(t, got.err, "line 12: api_token: other users of this machine can read or change the file")
 }
 
 func TestConfigShow_SaysWhereEachValueComesFromAndHidesSecrets(t *testing.T) {

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"runtime"
 	"slices"
 	"strings"
 
@@ -25,9 +23,6 @@ type configFile struct {
 	lines map[string]int
 	rules ruleFile
 }
-
-// readableByOthers is the permission that a file with a token must not have.
-const readableByOthers = 0o004
 
 // readConfigFile reads a configuration in YAML, which JSON is as well. Its errors
 // are of type [faults].
@@ -72,8 +67,11 @@ func readConfigFile(name string) (configFile, error) {
 		}
 		c.object[key.Value] = value
 	}
-	if _, ok := c.object["api_token"]; ok && !private(name) {
-		return c, wrong("holds api_token and can be read by every user of this machine: chmod 600 it, or use --token-file")
+	if _, ok := c.object["api_token"]; ok {
+		// It is read once more, as a file of a secret is.
+		if _, err := readSecret(name); err != nil {
+			return c, wrong("line %d: api_token: %s", c.lines["api_token"], err)
+		}
 	}
 	return c, nil
 }
@@ -84,13 +82,6 @@ func decoded(text []byte) (v any, err error) {
 	dec.UseNumber()
 	err = dec.Decode(&v)
 	return v, err
-}
-
-// private reports whether a file is hidden from other users, as far as the system
-// tells.
-func private(name string) bool {
-	info, err := os.Stat(name)
-	return err == nil && (runtime.GOOS == "windows" || info.Mode().Perm()&readableByOthers == 0)
 }
 
 // place is how faults name a field of the file.
@@ -107,7 +98,7 @@ func (c *configFile) addTo(g *flagValues, s *settings) {
 		if i >= 0 && (s.flags.Lookup(options[i].flag) == nil || field == "api_token" && !s.connects) {
 			continue
 		}
-		g.object[field], g.names[field], g.inFile[field] = value, c.place(field), true
+		g.object[field], g.names[field] = value, c.place(field)
 	}
 	s.rules = c.rules
 }

@@ -211,6 +211,10 @@ func TestExport_ReadsSavedEventsAlsoGzipEachOnce(t *testing.T) {
 	assert.Contains(t, got.err, "left out 5 events that had come before")
 	assert.Contains(t, got.err, "ends in the middle of an event")
 
+	got = command(t, "export", "--since", "3d", "--from", plain, "--from", packed)
+	require.Equal(t, exitOK, got.code, got.err)
+	assert.Equal(t, all, got.out, "--from can be repeated")
+
 	got = command(t, "export", "--since", "3d", "--until", "2d", "--from", plain)
 	assert.Equal(t, exitOK, got.code, got.err)
 	assert.Empty(t, got.out)

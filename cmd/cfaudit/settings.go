@@ -148,15 +148,13 @@ type flagValues struct {
 	object map[string]any
 	// names says where the value of a field came from, for a person.
 	names map[string]string
-	// inFile are the fields that the file of --config gives.
-	inFile map[string]bool
 	// unread are the fields whose flags are wrong, and wrong says how.
 	unread map[string]bool
 	wrong  faults
 }
 
 func (s *settings) given() flagValues {
-	g := flagValues{object: make(map[string]any), unread: make(map[string]bool), inFile: make(map[string]bool), names: map[string]string{
+	g := flagValues{object: make(map[string]any), unread: make(map[string]bool), names: map[string]string{
 		"account_id": "--account-id or " + envAccountID,
 		"api_token":  envToken + " or --token-file",
 	}}
@@ -169,7 +167,6 @@ func (s *settings) given() flagValues {
 	}
 	if v := s.getenv(envAccountID); v != "" && s.flags.Lookup("account-id") != nil {
 		g.object["account_id"], g.names["account_id"] = v, envAccountID
-		delete(g.inFile, "account_id")
 	}
 	if v := s.getenv(envToken); v != "" && s.connects {
 		g.object["api_token"], g.names["api_token"] = v, envToken
@@ -179,7 +176,6 @@ func (s *settings) given() flagValues {
 			continue
 		}
 		g.names[o.field] = "--" + o.flag
-		delete(g.inFile, o.field)
 		v, err := s.value(o.flag, o.kind)
 		if err != nil {
 			g.wrong = append(g.wrong, redact(fmt.Sprintf("--%s: %s", o.flag, err)))
@@ -213,9 +209,6 @@ func (s *settings) faultsOf(err error, g flagValues) (wrong faults) {
 			Field:   g.names[field],
 			Value:   redact(e.Value),
 			Allowed: e.Allowed,
-		}
-		if g.inFile[field] {
-			shown.Allowed = e.Allowed
 		}
 		switch {
 		case inside != "":

@@ -8,9 +8,8 @@ import (
 	"os/signal"
 	"syscall"
 
-	"golang.org/x/term"
-
 	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/table"
 	"github.com/aisoc/cloudflareaudit/sink"
 )
 
@@ -31,7 +30,7 @@ func untilStopped(ctx context.Context) (context.Context, context.CancelFunc) {
 // reopen, and the process lives on all the same, unless it is the terminal of its
 // output that is gone.
 func onHangup(w world, file *sink.File, log *slog.Logger) (stop func()) {
-	if out, ok := w.stdout.(*os.File); ok && file == nil && term.IsTerminal(int(out.Fd())) {
+	if _, ok := table.Terminal(w.stdout); ok && file == nil {
 		return func() {}
 	}
 	hangups, done := make(chan os.Signal, 1), make(chan struct{})
