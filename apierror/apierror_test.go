@@ -43,7 +43,7 @@ func TestNew_ClassifiesByStatusAndThenByCode(t *testing.T) {
 		e := apierror.New(tc.status, messages, time.Minute)
 		assert.Equal(t, tc.kind, e.Kind, "%d, code %d", tc.status, tc.code)
 		assert.Equal(t, tc.temporary, e.Temporary(), "%d, code %d", tc.status, tc.code)
-		assert.Contains(t, e.Remedy, tc.remedy)
+		assert.Contains(t, e.Field+": "+e.Remedy, tc.remedy)
 		assert.Equal(t, tc.remedy == "", e.Remedy == "")
 		assert.Equal(t, time.Minute, e.RetryAfter())
 	}
