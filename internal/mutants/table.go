@@ -581,6 +581,251 @@ var mutants = []mutant{
 		test:  "TestNormalize_AddressesAreValidOrNull",
 	},
 
+	// A JSON text is read once, and shared by nothing that must not change.
+	{
+		fault: "a number may begin with a zero",
+		file:  "internal/jsondoc/jsondoc.go",
+		old:   "case i < len(s) && s[i] == '0':",
+		new:   "case false:",
+		test:  "TestParse_JudgesAsJsontextDoes",
+	},
+	{
+		fault: "a control character may stand in a string",
+		file:  "internal/jsondoc/jsondoc.go",
+		old:   "case c < ' ', c == '\"':",
+		new:   "case c == '\"':",
+		test:  "TestParse_JudgesAsJsontextDoes",
+	},
+	{
+		fault: "a text with one level more than the limit is read",
+		file:  "internal/jsondoc/jsondoc.go",
+		old:   "if len(d.open) >= maxDepth {",
+		new:   "if len(d.open) > maxDepth {",
+		test:  "TestParse_JudgesAsJsontextDoes",
+	},
+	{
+		fault: "the class of a string misses its hyphens",
+		file:  "internal/jsondoc/jsondoc.go",
+		old:   "case c == '_', c == '-':",
+		new:   "case c == '_':",
+		test:  "TestClass_OfEachByteAtEachPlace",
+	},
+	{
+		fault: "the class of a string misses the bytes that are looked at four at a time",
+		file:  "internal/jsondoc/jsondoc.go",
+		old:   "\t\t\tseen |= four\n",
+		new:   "",
+		test:  "TestClass_OfEachByteAtEachPlace",
+	},
+	{
+		fault: "an entry shares the bytes of its page, which the next page overwrites",
+		file:  "internal/jsondoc/jsondoc.go",
+		old:   "\tinto.src = strings.Clone(into.src)\n",
+		new:   "",
+		in:    "internal/cloudflare",
+		test:  "TestPage_ReuseChangesNothingHandedOut",
+	},
+	{
+		fault: "an entry of a page does not know how deep it nests",
+		file:  "internal/jsondoc/jsondoc.go",
+		old:   "into.deepest = into.depth()",
+		new:   "into.deepest = shallow",
+		test:  "TestView_KnowsHowDeepItNests",
+	},
+	{
+		fault: "an entry that nests too deep for the host stands in an event as JSON",
+		file:  "internal/audit/entry.go",
+		old:   "return doc.Depth() >= maxNesting",
+		new:   "return doc.Depth() > 2*maxNesting",
+		in:    ".",
+		test:  "TestNormalize_UnreadableEntriesBecomeEventsToo",
+	},
+
+	// The sieve holds back only what has no secret.
+	{
+		fault: "the sieve takes a string for clean whose escapes hide a secret",
+		file:  "internal/redact/sieve.go",
+		old:   "enough := []jsondoc.Class{jsondoc.UnicodeEscape, jsondoc.Mark,",
+		new:   "enough := []jsondoc.Class{jsondoc.Mark,",
+		test:  "TestSieve_HoldsBackOnlyWhatHasNoSecret",
+	},
+	{
+		fault: "the sieve takes a string for clean that holds a private key",
+		file:  "internal/redact/sieve.go",
+		old:   "case class&jsondoc.Upper != 0 && mayHoldKey(raw):",
+		new:   "case false:",
+		test:  "TestSieve_HoldsBackOnlyWhatHasNoSecret",
+	},
+	{
+		fault: "the sieve takes an address for clean whose slashes are escaped",
+		file:  "internal/redact/sieve.go",
+		old:   "class&jsondoc.Escape != 0 && strings.Contains(raw, `\\/`)",
+		new:   "false",
+		test:  "TestSieve_HoldsBackOnlyWhatHasNoSecret",
+	},
+	{
+		fault: "the sieve takes JSON for clean that was cut off in a string",
+		file:  "internal/redact/sieve.go",
+		old:   "return !inside",
+		new:   "return true",
+		test:  "TestSieve_HoldsBackOnlyWhatHasNoSecret",
+	},
+	{
+		fault: "the sieve looks for the secrets of settings where values may be secrets",
+		file:  "internal/redact/sieve.go",
+		old:   "signs = inValues",
+		new:   "signs = inSettings",
+		test:  "TestSieve_HoldsBackOnlyWhatHasNoSecret",
+	},
+	{
+		fault: "what was masked is not counted",
+		file:  "internal/audit/entry.go",
+		old:   "e.Notes = slices.Insert(e.Notes, e.masked, note)",
+		new:   "_ = note",
+		in:    ".",
+		test:  "TestMask_SecretsInBodies",
+	},
+
+	// Saved entries are read to the last, and each once.
+	{
+		fault: "the entries behind a broken one are lost",
+		file:  "internal/entries/entries.go",
+		old:   "if len(next) == 0 || bytes.IndexByte([]byte(\" \\t]},\"), next[0]) < 0 {",
+		new:   "if len(next) == 0 {",
+		test:  "TestEntries_ReadsEveryLayout",
+	},
+	{
+		fault: "what was read before comes again behind what is read later",
+		file:  "internal/entries/tape.go",
+		old:   "t.buf, t.mark = t.buf[:n], 0",
+		new:   "_, t.mark = t.buf[:n], 0",
+		test:  "TestEntries_ReadsEveryLayout",
+	},
+	{
+		fault: "a number counts as complete where the input so far ends",
+		file:  "internal/entries/entries.go",
+		old:   "if !touches && !errors.Is(err, io.ErrUnexpectedEOF) {",
+		new:   "if (!touches || true) && !errors.Is(err, io.ErrUnexpectedEOF) {",
+		test:  "TestEntries_ReadsEveryLayout",
+	},
+	{
+		fault: "a reply whose entries have been handed out counts as empty",
+		file:  "internal/entries/entries.go",
+		old:   "\tcase listed:\n",
+		new:   "\tcase listed && !reply:\n",
+		test:  "TestEntries_NoticesWhatIsMissing",
+	},
+	{
+		fault: "an error of the reader looks like the end of the entries",
+		file:  "internal/entries/entries.go",
+		old:   "if in.stop != nil || in.tape.err != nil {",
+		new:   "if in.stop != nil {",
+		test:  "TestEntries_AReadErrorIsNotTakenForABrokenEntry",
+	},
+
+	// Rules are compiled once, and for each user their own.
+	{
+		fault: "rules that differ in a field share what was compiled",
+		file:  "rules/cache.go",
+		old:   "\t\tb = appendText(b, r.Why)\n",
+		new:   "",
+		test:  "TestAppendRules_TellsAllRulesApart",
+	},
+	{
+		fault: "lists of rules that differ in where texts end share what was compiled",
+		file:  "rules/cache.go",
+		old:   "append(binary.AppendUvarint(b, uint64(len(s))), s...)",
+		new:   "append(b, s...)",
+		test:  "TestAppendRules_TellsAllRulesApart",
+	},
+	{
+		fault: "a rule that is changed after it was compiled changes what others grade with",
+		file:  "rules/book.go",
+		old:   "b.newTable(cloneAll(user))",
+		new:   "b.newTable(user)",
+		test:  "TestBook_CompilesTheSameRulesOnce",
+	},
+	{
+		fault: "the rules of a user come behind the default ones",
+		file:  "rules/book.go",
+		old:   "if len(t.own) > 0 {",
+		new:   "if len(t.own) > 0 && !listed {",
+		test:  "TestRules_OfTheUserComeFirstRegradeAndSwitchOff",
+	},
+	{
+		fault: "a default rule that one user changes is changed for all",
+		file:  "rules/book.go",
+		old:   "\t\t\tt.defaults = slices.Clone(t.defaults)\n",
+		new:   "",
+		test:  "TestRules_OfTheUserComeFirstRegradeAndSwitchOff",
+	},
+
+	// Each product is understood as its own family says.
+	{
+		fault: "the first family whose prefix fits counts, and not the longest prefix",
+		file:  "internal/product/name.go",
+		old:   "if len(prefix) > length && strings.HasPrefix(name, prefix) {",
+		new:   "if length == 0 && strings.HasPrefix(name, prefix) {",
+		test:  "TestFamilyOf_FindsTheFamilyOfEachAction",
+	},
+	{
+		fault: "a route of every scope is known for accounts alone",
+		file:  "internal/product/route.go",
+		old:   "for _, scope := range scopes {",
+		new:   "for _, scope := range scopes[:1] {",
+		test:  "TestRoutes_AreKnownForEachScope",
+	},
+	{
+		fault: "the bodies of v2 are read before they are masked",
+		file:  "internal/product/review.go",
+		old: "\tif n := redact.Entry(e.Doc, audit.V2, policyOf(r.route.name)); n > 0 {\n" +
+			"\t\te.NoteMasked(n)\n\t}\n\tr.route.complete(e)\n\tr.bodies()\n",
+		new: "\tr.route.complete(e)\n\tr.bodies()\n" +
+			"\tif n := redact.Entry(e.Doc, audit.V2, policyOf(r.route.name)); n > 0 {\n\t\te.NoteMasked(n)\n\t}\n",
+		in:   ".",
+		test: "TestMask_SecretsInBodies",
+	},
+	{
+		fault: "a read that is worth an event is dropped as routine",
+		file:  "internal/product/all.go",
+		old:   "\tfor _, f := range families {\n\t\tlist = append(list, f.reads...)\n\t}\n\tlist = append(list, routineReads)\n",
+		new:   "\tlist = append(list, routineReads)\n\tfor _, f := range families {\n\t\tlist = append(list, f.reads...)\n\t}\n",
+		test:  "TestTokens_EveryEntryIsUnderstoodAndGraded",
+	},
+
+	// An event is its own.
+	{
+		fault: "the changes of an event are overwritten by those of the next",
+		file:  "normalize.go",
+		old:   "w.out.Audit.Changes = append([]ingest.FieldChange(nil), w.out.Audit.Changes...)",
+		new:   "_ = []ingest.FieldChange(nil)",
+		test:  "TestNormalize_AnEventIsNotChangedByTheNext",
+	},
+	{
+		fault: "an event does not say that its text was cut",
+		file:  "normalize.go",
+		old:   "w.out.RawTruncated = cut",
+		new:   "_ = cut",
+		test:  "TestNormalizeStream_SaysWhatIsMissing",
+	},
+	{
+		fault: "an event does not say that characters of its entry were replaced",
+		file:  "normalize.go",
+		old:   "if replaced {",
+		new:   "if replaced && false {",
+		test:  "TestNormalize_ReplacesEscapesThatHarmReaders",
+	},
+
+	// The packages stand in one order.
+	{
+		fault: "a package imports one that stands below it",
+		file:  "internal/text/glob.go",
+		old:   "import \"strings\"",
+		new:   "import (\n\t\"strings\"\n\n\t_ \"github.com/aisoc/cloudflareaudit/internal/jsondoc\"\n)",
+		in:    "internal/layers",
+		test:  "TestImports_GoInOneDirection",
+	},
+
 	// The fine points of the poller.
 	{
 		fault: "the cursor is saved before the delivery, in random worlds",
