@@ -271,6 +271,28 @@ func TestNormalize_UnreadableEntriesBecomeEventsToo(t *testing.T) {
 	assert.True(t, json.Valid(got.AppendJSON(nil)), "an entry may not be nested too deep to stand in an event")
 }
 
+func TestNormalize_AnEntryThatNestsTooDeepIsHeldAsText(t *testing.T) {
+	t.Parallel()
+	n := normalizer(t, Config{})
+	for levels, want := range map[int]bool{maxNesting: false, maxNesting + 1: true, 9000: true} {
+		const around = 2 // the entry and its action
+		deep := strings.Repeat("[", levels-around) + strings.Repeat("]", levels-around)
+		raw := `{"id":"x","when":"2026-05-12T09:00:00Z","action":{"type":"purge","x":` + deep + `},"resource":{"type":"zone"}}`
+		got, _ := n.Normalize([]byte(raw))
+		assert.Equal(t, "zone.cache.purge", got.Action, levels)
+		assert.Equal(t, "x", got.ExternalID, levels)
+		if !want {
+			assert.Equal(t, raw, string(got.RawEvent), levels)
+			assert.Empty(t, got.Audit.Notes, levels)
+			continue
+		}
+		var text string
+		require.NoError(t, json.Unmarshal([]byte(got.RawEvent), &text), levels)
+		assert.Equal(t, raw, text, levels)
+		assert.Len(t, got.Audit.Notes, 1, levels)
+	}
+}
+
 func TestNormalize_OddEntriesKeepWhatCanBeRead(t *testing.T) {
 	t.Parallel()
 	n := normalizer(t, Config{})

@@ -634,11 +634,10 @@ var mutants = []mutant{
 	},
 	{
 		fault: "an entry that nests too deep for the host stands in an event as JSON",
-		file:  "internal/audit/entry.go",
-		old:   "return doc.Depth() >= maxNesting",
-		new:   "return doc.Depth() > 2*maxNesting",
-		in:    ".",
-		test:  "TestNormalize_UnreadableEntriesBecomeEventsToo",
+		file:  "normalize.go",
+		old:   "if e.Doc.Depth() > maxNesting && nesting(raw) > maxNesting {",
+		new:   "if false {",
+		test:  "TestNormalize_AnEntryThatNestsTooDeepIsHeldAsText",
 	},
 
 	// The sieve holds back only what has no secret.
