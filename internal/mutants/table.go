@@ -488,7 +488,7 @@ var mutants = []mutant{
 		file:  "internal/product/name.go",
 		old:   "if n := known.pairs[string(key)]; n != nil {",
 		new:   "if n := known.pairs[string(key)]; n != nil && resourceType == \"\" {",
-		test:  "TestAccount_EveryEntryIsUnderstoodAndGraded",
+		test:  "TestTokens_EveryEntryIsUnderstoodAndGraded",
 	},
 	{
 		fault: "secrets are told by their form alone",
