@@ -680,7 +680,7 @@ var mutants = []mutant{
 		fault: "what was masked is not counted",
 		file:  "internal/audit/entry.go",
 		old:   "e.Notes = slices.Insert(e.Notes, e.masked, note)",
-		new:   "_ = note",
+		new:   "_ = slices.Insert(e.Notes, e.masked, note)",
 		in:    ".",
 		test:  "TestMask_SecretsInBodies",
 	},
@@ -697,7 +697,7 @@ var mutants = []mutant{
 		fault: "what was read before comes again behind what is read later",
 		file:  "internal/entries/tape.go",
 		old:   "t.buf, t.mark = t.buf[:n], 0",
-		new:   "_, t.mark = t.buf[:n], 0",
+		new:   "if t.mark = 0; t.end {\n\t\t\tt.buf = t.buf[:n]\n\t\t}",
 		test:  "TestEntries_ReadsEveryLayout",
 	},
 	{
@@ -716,9 +716,9 @@ var mutants = []mutant{
 	},
 	{
 		fault: "an error of the reader looks like the end of the entries",
-		file:  "internal/entries/entries.go",
-		old:   "if in.stop != nil || in.tape.err != nil {",
-		new:   "if in.stop != nil {",
+		file:  "internal/entries/tape.go",
+		old:   "if t.end = err == io.EOF; !t.end {",
+		new:   "if t.end = err != nil; !t.end {",
 		test:  "TestEntries_AReadErrorIsNotTakenForABrokenEntry",
 	},
 
@@ -756,7 +756,7 @@ var mutants = []mutant{
 		file:  "rules/book.go",
 		old:   "\t\t\tt.defaults = slices.Clone(t.defaults)\n",
 		new:   "",
-		test:  "TestRules_OfTheUserComeFirstRegradeAndSwitchOff",
+		test:  "TestRules_ChangesOfADefaultRuleStayWithTheirUser",
 	},
 
 	// Each product is understood as its own family says.
