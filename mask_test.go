@@ -52,6 +52,7 @@ func TestMask_SecretsInBodies(t *testing.T) {
 		// By their form.
 		requested("PATCH", "/zones/"+zone+"/dns_records/r1", body(`{"comment":"use cfat_`+sesame+`"}`)),
 		requested("PATCH", "/zones/"+zone+"/dns_records/r1", body(`{"comment":"Bearer `+sesame+`"}`)),
+		requested("PATCH", "/zones/"+zone+"/rulesets/s1/rules/1", body(`{"enabled":false}`), answer(`{"rules":[{"id":"1","description":"use cfat_`+sesame+`"}]}`)),
 		// In the query.
 		requested("POST", "/zones/"+zone+"/purge_cache?api_token="+sesame),
 		requested("POST", "/zones/"+zone+"/purge_cache?a=1&x=cfut_"+sesame+"&b=2"),

@@ -162,6 +162,38 @@ func TestNormalize_ReplacesEscapesThatHarmReaders(t *testing.T) {
 	}
 }
 
+// The memory of an entry is used again for the next one.
+func TestNormalize_AnEventIsNotChangedByTheNext(t *testing.T) {
+	t.Parallel()
+	n := normalizer(t, Config{})
+	want := []ingest.FieldChange{{Field: "content", Old: "192.0.2.1", New: "192.0.2.2"}}
+	raw := func(old, now string) []byte {
+		return []byte(logged("dns.record", "update", before(`{"content":"`+old+`"}`), after(`{"content":"`+now+`"}`)))
+	}
+	for range 10 {
+		event, _ := n.Normalize(raw("192.0.2.1", "192.0.2.2"))
+		explained := n.Explain(raw("192.0.2.1", "192.0.2.2")).Event
+		_, _ = n.Normalize(raw("198.51.100.1", "198.51.100.2"))
+		assert.Equal(t, want, event.Audit.Changes)
+		assert.Equal(t, want, explained.Audit.Changes)
+	}
+}
+
+func TestNormalizeStream_SaysWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	n := normalizer(t, Config{})
+	text := "no JSON\n" + strings.Repeat("x", 64<<10+1) + "\n" + logged("zone", "purge") + "\n" +
+		`{"success":false}` + "\n" + `[` + logged("zone", "purge")
+	var cut []bool
+	stream, err := n.NormalizeStream(strings.NewReader(text), func(event *ingest.Event, _ Verdict) error {
+		cut = append(cut, event.RawTruncated)
+		return nil
+	})
+	require.NoError(t, err)
+	assert.Equal(t, []bool{false, true, false, false}, cut)
+	assert.Equal(t, Stream{EmptyReplies: 1, Unfinished: true}, stream)
+}
+
 // A host's detections compare the keys at the top of the JSON object.
 func TestNormalize_PutsWhatDetectionsCompareAtTheTopOfTheEvent(t *testing.T) {
 	t.Parallel()
@@ -237,6 +269,28 @@ func TestNormalize_UnreadableEntriesBecomeEventsToo(t *testing.T) {
 	deep := strings.Repeat("[", 10000) + strings.Repeat("]", 10000)
 	got, _ := n.Normalize([]byte(deep))
 	assert.True(t, json.Valid(got.AppendJSON(nil)), "an entry may not be nested too deep to stand in an event")
+}
+
+func TestNormalize_AnEntryThatNestsTooDeepIsHeldAsText(t *testing.T) {
+	t.Parallel()
+	n := normalizer(t, Config{})
+	for levels, want := range map[int]bool{maxNesting: false, maxNesting + 1: true, 9000: true} {
+		const around = 2 // the entry and its action
+		deep := strings.Repeat("[", levels-around) + strings.Repeat("]", levels-around)
+		raw := `{"id":"x","when":"2026-05-12T09:00:00Z","action":{"type":"purge","x":` + deep + `},"resource":{"type":"zone"}}`
+		got, _ := n.Normalize([]byte(raw))
+		assert.Equal(t, "zone.cache.purge", got.Action, levels)
+		assert.Equal(t, "x", got.ExternalID, levels)
+		if !want {
+			assert.Equal(t, raw, string(got.RawEvent), levels)
+			assert.Empty(t, got.Audit.Notes, levels)
+			continue
+		}
+		var text string
+		require.NoError(t, json.Unmarshal([]byte(got.RawEvent), &text), levels)
+		assert.Equal(t, raw, text, levels)
+		assert.Len(t, got.Audit.Notes, 1, levels)
+	}
 }
 
 func TestNormalize_OddEntriesKeepWhatCanBeRead(t *testing.T) {

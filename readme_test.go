@@ -272,3 +272,38 @@ func TestDocs_LinksLeadSomewhere(t *testing.T) {
 
 // notInAnchors is what the anchor of a heading leaves out.
 var notInAnchors = regexp.MustCompile(`[^a-z0-9 _-]`)
+
+// go test passes when its pattern matches no test at all.
+func TestMakefile_EachPatternMatchesATest(t *testing.T) {
+	t.Parallel()
+	source := strings.NewReplacer("\\\n", "", "$$", "$").Replace(document(t, "Makefile"))
+	found := 0
+	for line := range strings.Lines(source) {
+		words := strings.Fields(strings.ReplaceAll(line, "'", ""))
+		at := slices.Index(words, "-run") + 1
+		if at == 0 {
+			continue
+		}
+		found++
+		in := slices.IndexFunc(words, func(word string) bool { return word == "." || strings.HasPrefix(word, "./") })
+		require.GreaterOrEqual(t, in, 0, line)
+		tests := testsIn(t, words[in])
+		pattern := regexp.MustCompile(words[at])
+		assert.True(t, slices.ContainsFunc(tests, pattern.MatchString), "no test in %s matches %s", words[in], pattern)
+	}
+	assert.Equal(t, strings.Count(source, "-run "), found)
+	assert.NotZero(t, found)
+}
+
+// testsIn are the names of the tests in a folder.
+func testsIn(t *testing.T, folder string) (names []string) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(folder, "*_test.go"))
+	require.NoError(t, err)
+	for _, name := range files {
+		for _, m := range regexp.MustCompile(`(?m)^func (Test\w+)\(`).FindAllStringSubmatch(document(t, name), -1) {
+			names = append(names, m[1])
+		}
+	}
+	return names
+}

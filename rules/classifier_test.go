@@ -274,6 +274,26 @@ func TestRules_OfTheUserComeFirstRegradeAndSwitchOff(t *testing.T) {
 	assert.Equal(t, standardRules, b.Defaults(), "the default rules stay as they are")
 }
 
+func TestRules_ChangesOfADefaultRuleStayWithTheirUser(t *testing.T) {
+	t.Parallel()
+	b := newBook(t)
+	before, err := b.NewClassifier(Config{})
+	require.NoError(t, err)
+	changed, err := b.NewClassifier(Config{Rules: []Rule{{ID: "dns-record-changed", Disabled: true}, {ID: "dns-record-created", Severity: critical}}})
+	require.NoError(t, err)
+	after, err := b.NewClassifier(Config{})
+	require.NoError(t, err)
+	other, err := b.NewClassifier(Config{Rules: []Rule{{ID: "zone-deleted", Severity: critical}}})
+	require.NoError(t, err)
+
+	assert.Equal(t, "other", changed.Grade(did("dns.record.update")).Rule)
+	assert.Equal(t, critical, changed.Grade(did("dns.record.create")).Severity)
+	for name, c := range map[string]*Classifier{"before": before, "after": after, "other": other} {
+		assert.Equal(t, "dns-record-changed", c.Grade(did("dns.record.update")).Rule, name)
+		assert.NotEqual(t, critical, c.Grade(did("dns.record.create")).Severity, name)
+	}
+}
+
 // When both logs are read, titles are made of what both know, unless the user has
 // chosen the title or it is about the connector's own token.
 func TestGradeJoint_GivesEventsOfBothLogsOneTitle(t *testing.T) {

@@ -70,7 +70,7 @@ func TestEntries_ReadsEveryLayout(t *testing.T) {
 		"reply, laid out":      {"{\n  \"result\": [\n    {\n      \"id\": \"a\"\n    },\n    " + b + "\n  ],\n  \"success\": true\n}\n", []string{"{\n      \"id\": \"a\"\n    }", b}},
 		"entry, laid out":      {"{\n  \"id\": \"a\"\n}\n" + b, []string{"{\n  \"id\": \"a\"\n}", b}},
 		"mixed":                {a + "\n[" + b + `]{"result":[` + c + `]}`, []string{a, b, c}},
-		"odd elements":         {`[null,1,"x",` + a + `]`, []string{"null", "1", `"x"`, a}},
+		"odd elements":         {`[null,-12.5e3,"x",` + a + `]`, []string{"null", "-12.5e3", `"x"`, a}},
 		"repeated key":         {`{"id":"a","id":"b"}`, []string{`{"id":"a","id":"b"}`}},
 		"invalid UTF-8":        {"{\"id\":\"\xff\"}", []string{"{\"id\":\"\xff\"}"}},
 

@@ -34,6 +34,19 @@ func TestParse_JudgesAsJsontextDoes(t *testing.T) {
 	}
 }
 
+// The classes of a string are those of its bytes, one at a time and four at a
+// time, whichever of them comes first.
+func TestClass_OfEachByteAtEachPlace(t *testing.T) {
+	t.Parallel()
+	for c := range 256 {
+		for before := range 9 {
+			inner := strings.Repeat("a", before) + string([]byte{byte(c)}) + strings.Repeat("a", 8-before)
+			sameAsOracle(t, `"`+inner+`"`)
+			sameAsOracle(t, `{"`+inner+`":[]}`)
+		}
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	for _, src := range seeds {
 		f.Add(src)
@@ -146,6 +159,20 @@ func checkTable(t *testing.T, d *Doc) {
 		_ = Value{d, int32(i)}.Text()
 		_ = Value{d, int32(i)}.Name()
 	}
+}
+
+func TestView_KnowsHowDeepItNests(t *testing.T) {
+	t.Parallel()
+	nested := func(depth int) string { return strings.Repeat("[", depth) + strings.Repeat("]", depth) }
+	const deepest = 9 * shallow
+	v := parsed(t, `["x",{},`+nested(shallow)+`,{"a":`+nested(deepest-1)+`,"b":[1]},`+nested(2*shallow)+`]`)
+	var got []int
+	for m := range v.All() {
+		var part Doc
+		m.View(&part)
+		got = append(got, part.Depth())
+	}
+	require.Equal(t, []int{0, 1, shallow, deepest, 2 * shallow}, got)
 }
 
 func TestReplace_InAnyOrder(t *testing.T) {

@@ -5,8 +5,8 @@
 //	go run ./internal/mutants                 all of them, from the module's folder
 //	go run ./internal/mutants -run overlap    those whose fault or test matches
 //
-// The tree is not changed: the compiler is given the mutant's file in place of
-// the real one. A mutant that does not build, or whose test does not end by
+// The tree is not changed: the go command is given the mutant's file in place of
+// the real one, by the tests too that call it. A mutant that does not build, or whose test does not end by
 // itself, proves nothing and counts as a failure, like one that survives.
 package main
 
@@ -128,7 +128,7 @@ func passAsTheyAre(root, dir string, list []mutant) error {
 		if out, err := build(root, binary, folder, ""); err != nil {
 			return fmt.Errorf("the tests of ./%s do not build: %w\n%s", folder, err, out)
 		}
-		out, err := test(root, binary, folder, strings.Join(names, "|"))
+		out, err := test(root, binary, folder, "", strings.Join(names, "|"))
 		if err != nil {
 			return fmt.Errorf("the tests of ./%s fail without a mutant: %w\n%s", folder, err, out)
 		}
@@ -165,7 +165,7 @@ func (m mutant) kill(root, dir string) (world string, err error) {
 	if out, err := build(root, binary, m.folder(), overlayFile); err != nil {
 		return "", fmt.Errorf("%w: %w\n%s", errNoBuild, err, out)
 	}
-	out, err := test(root, binary, m.folder(), m.guard())
+	out, err := test(root, binary, m.folder(), overlayFile, m.guard())
 	switch {
 	case err == nil:
 		return "", errSurvived
@@ -220,12 +220,15 @@ func build(root, binary, folder, overlay string) (output string, err error) {
 }
 
 // test runs tests of a binary.
-func test(root, binary, folder, names string) (output string, err error) {
+func test(root, binary, folder, overlay, names string) (output string, err error) {
 	cmd := exec.Command(binary, "-test.v", "-test.timeout="+limit.String(), "-test.run=^("+names+")$")
 	if strings.Contains(names, modelTest) {
 		cmd.Args = append(cmd.Args, "-model.runs="+strconv.Itoa(worlds))
 	}
 	cmd.Dir = filepath.Join(root, folder)
+	if overlay != "" {
+		cmd.Env = append(cmd.Environ(), "GOFLAGS="+os.Getenv("GOFLAGS")+" -overlay="+overlay)
+	}
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }

@@ -56,6 +56,34 @@ func TestRoutes_EachDecidesARequestOfItsSuite(t *testing.T) {
 	})
 }
 
+// A route of every scope is one path for each.
+func TestRoutes_AreKnownForEachScope(t *testing.T) {
+	t.Parallel()
+	roots := map[string]string{
+		"/accounts/{account}": "/accounts/" + exampleAccount, "/zones/{zone}": "/zones/" + exampleZone, "/user": "/user",
+	}
+	tried := 0
+	for _, f := range families {
+		for _, r := range f.routes {
+			below, everywhere := strings.CutPrefix(r.path, "{scope}")
+			if !everywhere {
+				continue
+			}
+			for scope, root := range roots {
+				method, name := strings.Fields(r.method)[0], r.name
+				if method == "*" {
+					method, name = "POST", name+"."+VerbCreate
+				}
+				got := findRoute(method, root+below)
+				require.NotNil(t, got.name, "%s %s%s", method, scope, below)
+				assert.Equal(t, name, got.name.name, "%s %s%s", method, scope, below)
+				tried++
+			}
+		}
+	}
+	assert.NotZero(t, tried)
+}
+
 func checkTried(t *testing.T, tried map[string]bool, r route) {
 	t.Helper()
 	var paths []string
