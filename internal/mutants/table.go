@@ -796,7 +796,7 @@ var mutants = []mutant{
 	{
 		fault: "the changes of an event are overwritten by those of the next",
 		file:  "normalize.go",
-		old:   "w.out.Audit.Changes = append([]ingest.FieldChange(nil), w.out.Audit.Changes...)",
+		old:   "event.Audit.Changes = append([]ingest.FieldChange(nil), event.Audit.Changes...)",
 		new:   "_ = []ingest.FieldChange(nil)",
 		test:  "TestNormalize_AnEventIsNotChangedByTheNext",
 	},
