@@ -68,6 +68,7 @@ bench: ## run the benchmarks (BENCH=Page for some) and compare them
 		go test -run='^$$' -bench='$(BENCH)' -cpu=1 $(BENCHDIR) | tee -a bench.out; \
 	done
 	go run $(BENCHSTAT) -row .fullname bench.out
+	go run $(BENCHSTAT) -filter '.unit:cpu-ns/entry .name:Normalize' -row '.name /entries' -col '/work@(cfaudit python)' bench.out
 	go run $(BENCHSTAT) -filter '.unit:cpu-ns/entry .name:(Page OR HTTP)' -row '.name /entries' -col '/work@(connector fetch validate scan struct map sdk python)' bench.out
 
 figures: ## measure what is no benchmark: requests, delays, memory, weight

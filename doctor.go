@@ -138,16 +138,16 @@ type logFailed struct {
 }
 
 // find adds a finding.
-func (d *doctor) find(level ingest.Level, text, remedy string) {
-	d.findIn("", level, text, remedy)
+func (d *doctor) find(level ingest.Level, found, remedy string) {
+	d.findIn("", level, found, remedy)
 }
 
 // findIn is find for what is mended in a field of the configuration.
-func (d *doctor) findIn(field string, level ingest.Level, text, remedy string) {
+func (d *doctor) findIn(field string, level ingest.Level, found, remedy string) {
 	if remedy == "" {
 		field = ""
 	}
-	d.Findings = append(d.Findings, ingest.Finding{Level: level, Text: text, Field: field, Remedy: remedy})
+	d.Findings = append(d.Findings, ingest.Finding{Level: level, Text: found, Field: field, Remedy: remedy})
 }
 
 // readLogs makes the requests that decide the outcome. A reply that refuses one
@@ -352,20 +352,20 @@ func (d *doctor) explain(l *logFailed) {
 	}
 	bare := *api
 	bare.Remedy = ""
-	text := sentence(l.log.Title + " cannot be read: " + bare.Error())
+	found := sentence(l.log.Title + " cannot be read: " + bare.Error())
 	field, remedy := api.Field, sentence(api.Remedy)
 	switch {
 	case api.Kind == KindCredentials && api.Code != 6003:
-		text, field, remedy = d.explainRefusal(text, field, remedy)
+		found, field, remedy = d.explainRefusal(found, field, remedy)
 	case api.Kind == KindServer:
 		remedy = "Cloudflare, or a proxy on the way, cannot answer now: try again later."
 	}
-	d.findIn(field, ingest.LevelError, text, remedy)
+	d.findIn(field, ingest.LevelError, found, remedy)
 	d.explainAccounts(api)
 }
 
 // explainRefusal is explain for a token that is refused.
-func (d *doctor) explainRefusal(text, field, remedy string) (fullText, mendedIn, advice string) {
+func (d *doctor) explainRefusal(found, field, remedy string) (fullText, mendedIn, advice string) {
 	const (
 		permission = "Account > Account Settings > Read"
 		patience   = " A token made or changed within the last minute may still be refused: then check again."
@@ -373,21 +373,21 @@ func (d *doctor) explainRefusal(text, field, remedy string) (fullText, mendedIn,
 	)
 	switch t := d.Token; {
 	case d.unknown:
-		return text + " Cloudflare knows the token neither as one of this account nor as one of a user: " +
+		return found + " Cloudflare knows the token neither as one of this account nor as one of a user: " +
 			"it was revoked, mistyped, or belongs to another account.", field, sentence(successor) + patience
 	case t.Status != "" && t.Status != "active":
-		return text + " The token is " + t.Status + ".", field,
+		return found + " The token is " + t.Status + ".", field,
 			"Change that under " + d.tokenPage() + ", or create a new one there."
 	case t.Status == "active" && t.Owner == OwnerAccount:
-		return text + " The token is active and belongs to this account, so it lacks the permission.", "",
+		return found + " The token is active and belongs to this account, so it lacks the permission.", "",
 			accountTokens + " > the token > Edit: add " + permission + "." + patience
 	case t.Status == "active":
-		return text + " The token is active and belongs to a user. It lacks the permission, or does not " +
+		return found + " The token is active and belongs to a user. It lacks the permission, or does not " +
 				"include this account, or its user has left the account.", "",
 			userTokens + " > the token > Edit: add " + permission + ", and include this account under Account Resources. " +
 				"If both are there, the user is no longer a member: " + successor + "." + patience
 	}
-	return text, field, remedy
+	return found, field, remedy
 }
 
 // explainAccounts says which account may have been meant.
@@ -445,13 +445,13 @@ func (d *doctor) reportLog(l *logFound) {
 		d.find(ingest.LevelNote, "The newest entry has no time that can be read. It is delivered all the same.", "")
 	default:
 		now := d.now()
-		text := fmt.Sprintf("The newest entry is from %s, %s ago.", l.newest.UTC().Format(time.RFC3339), roughly(now.Sub(l.newest)))
+		found := fmt.Sprintf("The newest entry is from %s, %s ago.", l.newest.UTC().Format(time.RFC3339), roughly(now.Sub(l.newest)))
 		if now.Sub(l.newest) > d.cfg.InitialLookback {
-			d.findIn("initial_lookback", ingest.LevelNote, text+" The first poll does not reach back that far and finds nothing, which is no fault.",
+			d.findIn("initial_lookback", ingest.LevelNote, found+" The first poll does not reach back that far and finds nothing, which is no fault.",
 				"For older entries, raise this.")
 			return
 		}
-		d.find(ingest.LevelOK, text, "")
+		d.find(ingest.LevelOK, found, "")
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -155,7 +156,7 @@ func TestNames_ShadowNothingOfTheirPackage(t *testing.T) {
 		require.NotEmpty(t, global, name)
 		for _, f := range files {
 			for _, id := range f.local {
-				assert.False(t, global[id.Name], "%s: %s shadows a name of its package", f.fset.Position(id.Pos()), id.Name)
+				assert.False(t, global[id.Name] || f.imported[id.Name], "%s: %s shadows a name of its package or file", f.fset.Position(id.Pos()), id.Name)
 			}
 		}
 	}
@@ -167,6 +168,8 @@ type file struct {
 	lines int
 	// declared are the names at package level, and whether each is a method.
 	declared map[string]bool
+	// imported are the packages of this module that it imports.
+	imported map[string]bool
 	// local are the names declared within functions.
 	local []*ast.Ident
 }
@@ -184,6 +187,12 @@ func parseDir(t *testing.T, dir string) []file {
 		parsed, err := parser.ParseFile(fset, name, nil, parser.SkipObjectResolution)
 		require.NoError(t, err)
 		f := file{fset: fset, lines: fset.File(parsed.Pos()).LineCount(), declared: make(map[string]bool)}
+		f.imported = make(map[string]bool)
+		for _, spec := range parsed.Imports {
+			if path, err := strconv.Unquote(spec.Path.Value); err == nil && strings.HasPrefix(path, module) {
+				f.imported[path[strings.LastIndexByte(path, '/')+1:]] = true
+			}
+		}
 		for _, decl := range parsed.Decls {
 			f.add(decl)
 		}

@@ -366,8 +366,8 @@ func (r *review) controls() controls {
 // maxControls bounds how many rules of a ruleset are compared.
 const maxControls = 200
 
-func (r *review) appendControls(list []firewallControl, rules []jsondoc.Value) []firewallControl {
-	for _, rule := range rules {
+func (r *review) appendControls(list []firewallControl, elements []jsondoc.Value) []firewallControl {
+	for _, rule := range elements {
 		if rule.Kind() == jsondoc.Object && len(list) < maxControls {
 			r.rule = r.rule.read(rule)
 			list = appendControl(list, "", r.rule)

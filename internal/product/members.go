@@ -145,8 +145,8 @@ func rolesIn(o object, prefix string) roles {
 func (r *roles) read(v jsondoc.Value) {
 	switch v.Kind() {
 	case jsondoc.String:
-		if text := v.Text(); text != "" {
-			r.add("", text)
+		if name := v.Text(); name != "" {
+			r.add("", name)
 		}
 	case jsondoc.Object:
 		r.add(v.Get("id").Text(), v.Get("name").Text())

@@ -135,8 +135,8 @@ func (o object) has(key string) bool {
 // text is the first of the keys that has some text.
 func (o object) text(keys ...string) string {
 	for _, key := range keys {
-		if text := o.get(key).Text(); text != "" {
-			return text
+		if said := o.get(key).Text(); said != "" {
+			return said
 		}
 	}
 	return ""
@@ -206,8 +206,8 @@ func (r *review) release() {
 // before, or else in the metadata.
 func (r *review) text(keys ...string) string {
 	for _, o := range [...]object{r.after, r.before, r.meta} {
-		if text := o.text(keys...); text != "" {
-			return text
+		if said := o.text(keys...); said != "" {
+			return said
 		}
 	}
 	return ""

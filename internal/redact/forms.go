@@ -25,35 +25,35 @@ var prefixesInTexts = newWords(texts(tokenPrefixes))
 
 // HasTokenPrefix reports whether the prefix of a known kind of token stands in a
 // text, in any case.
-func HasTokenPrefix(text string) bool { return prefixesInTexts.in(text) }
+func HasTokenPrefix(s string) bool { return prefixesInTexts.in(s) }
 
 // HoldsSecret reports whether a text is a secret or has one in it, judged by its
 // form.
-func HoldsSecret(text string) bool {
+func HoldsSecret(s string) bool {
 	switch {
-	case strings.Contains(text, privateKey), isAuthorization(text), prefixesInTexts.in(text):
+	case strings.Contains(s, privateKey), isAuthorization(s), prefixesInTexts.in(s):
 		return true
-	case len(text) < minLength:
+	case len(s) < minLength:
 		return false
-	case strings.HasPrefix(text, originKey) && strings.IndexByte(text, ' ') < 0:
-		return len(text) >= originKeyLength
-	case strings.HasPrefix(text, pemBlock):
-		return !strings.HasPrefix(text, pemCertificate)
+	case strings.HasPrefix(s, originKey) && strings.IndexByte(s, ' ') < 0:
+		return len(s) >= originKeyLength
+	case strings.HasPrefix(s, pemBlock):
+		return !strings.HasPrefix(s, pemCertificate)
 	}
-	return holdsWebToken(text)
+	return holdsWebToken(s)
 }
 
 // holdsWebToken reports whether a web token stands in a text.
-func holdsWebToken(text string) bool {
-	for i := strings.Index(text, webToken); i >= 0; {
+func holdsWebToken(s string) bool {
+	for i := strings.Index(s, webToken); i >= 0; {
 		end := i
-		for end < len(text) && (isAlnum(text[end]) || strings.IndexByte("-_.+/=", text[end]) >= 0) {
+		for end < len(s) && (isAlnum(s[end]) || strings.IndexByte("-_.+/=", s[end]) >= 0) {
 			end++
 		}
-		if end-i >= minLength && (i == 0 || !isAlnum(text[i-1])) {
+		if end-i >= minLength && (i == 0 || !isAlnum(s[i-1])) {
 			return true
 		}
-		next := strings.Index(text[end:], webToken)
+		next := strings.Index(s[end:], webToken)
 		if next < 0 {
 			break
 		}
