@@ -121,7 +121,7 @@ func (e *outputError) Unwrap() error { return e.cause }
 
 // writeBatch makes the batch that standard input asks for.
 func writeBatch(ctx context.Context, w world, out *bufio.Writer) error {
-	req, cfg, err := readRequest(w)
+	req, cfg, err := readRequest(ctx, w)
 	if err != nil {
 		return err
 	}
@@ -150,10 +150,12 @@ func writeBatch(ctx context.Context, w world, out *bufio.Writer) error {
 }
 
 // readRequest reads a request, and the configuration in it.
-func readRequest(w world) (*request, cloudflareaudit.Config, error) {
+func readRequest(ctx context.Context, w world) (*request, cloudflareaudit.Config, error) {
 	var cfg cloudflareaudit.Config
-	b, err := io.ReadAll(io.LimitReader(w.stdin, maxRequest+1))
+	b, err := io.ReadAll(io.LimitReader(&interruptible{ctx: ctx, from: w.stdin}, maxRequest+1))
 	switch {
+	case ctx.Err() != nil:
+		return nil, cfg, ctx.Err()
 	case err != nil:
 		return nil, cfg, badInput("cannot read standard input: %v", err)
 	case len(b) > maxRequest:

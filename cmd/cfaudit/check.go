@@ -98,7 +98,7 @@ const checkTimeout = 12
 // checkRequest tests the connection for a host. That the log cannot be read is an
 // answer, not a failure; [errAnswered] makes the exit code 1.
 func checkRequest(ctx context.Context, w world, out *bufio.Writer) error {
-	req, cfg, err := readRequest(w)
+	req, cfg, err := readRequest(ctx, w)
 	if err != nil {
 		return err
 	}

@@ -262,3 +262,51 @@ func TestFleetStatus_SaysNeverAndWhichLogIsRefused(t *testing.T) {
 	assert.Less(t, time.Since(began), time.Minute, "within a minute after it was mended")
 	stop()
 }
+
+// waits is a standard input that nothing is written to, such as a terminal. It
+// tells of the first read.
+type waits struct{ begun, over chan struct{} }
+
+func (w waits) Read([]byte) (int, error) {
+	close(w.begun)
+	<-w.over
+	return 0, io.EOF
+}
+
+// The first interrupt ends a command that waits for its standard input.
+func TestStandardInput_WaitingForItCanBeInterrupted(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		args []string
+		code int
+		says string
+	}{
+		"batch":  {[]string{"batch"}, exitFailed, `"kind":"cancelled"`},
+		"check":  {[]string{"check", "--stdin"}, exitFailed, `"kind":"cancelled"`},
+		"export": {[]string{"export", "--from", "-"}, exitStopped, "stopped before the end of the files"},
+		"report": {[]string{"report", "--from", "-"}, exitStopped, "stopped before the report was complete"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx, interrupt := context.WithCancel(t.Context())
+			stdin := waits{make(chan struct{}), make(chan struct{})}
+			t.Cleanup(func() { close(stdin.over) })
+			go func() {
+				<-stdin.begun
+				interrupt()
+			}()
+			var said lines
+			ended := make(chan int)
+			go func() {
+				ended <- execute(ctx, c.args, world{stdin, &said, &said, func(string) string { return "" }})
+			}()
+			select {
+			case code := <-ended:
+				assert.Equal(t, c.code, code, said.String())
+				assert.Contains(t, said.String(), c.says)
+			case <-time.After(10 * time.Second):
+				t.Fatal("the command has not ended")
+			}
+		})
+	}
+}

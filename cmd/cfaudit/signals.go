@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -23,6 +24,49 @@ func untilStopped(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
 	return ctx, stop
+}
+
+// interruptible is a reader that fails once ctx has ended, although a read from
+// what is behind it, such as a terminal, is still waiting. That read is then left
+// behind for the rest of the process.
+type interruptible struct {
+	ctx  context.Context
+	from io.Reader
+	// chunk is what a read behind it has filled, and rest what is left of that.
+	chunk, rest []byte
+	err         error
+}
+
+// Read implements [io.Reader].
+func (r *interruptible) Read(p []byte) (int, error) {
+	if len(r.rest) == 0 && r.err == nil {
+		r.fill()
+	}
+	n := copy(p, r.rest)
+	r.rest = r.rest[n:]
+	if len(r.rest) > 0 {
+		return n, nil
+	}
+	return n, r.err
+}
+
+func (r *interruptible) fill() {
+	if r.chunk == nil {
+		r.chunk = make([]byte, 64<<10)
+	}
+	var n int
+	var err error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		n, err = r.from.Read(r.chunk)
+	}()
+	select {
+	case <-done:
+		r.rest, r.err = r.chunk[:n], err
+	case <-r.ctx.Done():
+		r.err = r.ctx.Err()
+	}
 }
 
 // onHangup has a hangup, SIGHUP, reopen the file that events go to, until stop is

@@ -164,7 +164,7 @@ func (s *spanned) readFiles(ctx context.Context, line *table.Line, each func(e *
 		}
 		var err error
 		if name == "-" {
-			err = r.Read("standard input", s.stdin)
+			err = r.Read("standard input", &interruptible{ctx: ctx, from: s.stdin})
 		} else {
 			err = r.ReadFile(name)
 		}

@@ -3,10 +3,13 @@
 package main
 
 import (
+	"bufio"
 	"io"
 	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/creack/pty"
 	"github.com/stretchr/testify/assert"
@@ -36,4 +39,48 @@ func TestDemo_OnARealTerminal(t *testing.T) {
 			}
 		}
 	}
+}
+
+// onTerminal starts the built command on a terminal of its own.
+func (c call) onTerminal(t *testing.T, width uint16) (cmd *exec.Cmd, terminal io.ReadWriteCloser) {
+	t.Helper()
+	name, err := build()
+	require.NoError(t, err)
+	cmd = exec.Command(name, c.args...)
+	cmd.Env = []string{"TERM=xterm"}
+	for name, value := range c.env {
+		cmd.Env = append(cmd.Env, name+"="+value)
+	}
+	file, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 40, Cols: width})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = file.Close() })
+	return cmd, file
+}
+
+// endedWithin waits for a command to end, and returns its state.
+func endedWithin(t *testing.T, limit time.Duration, cmd *exec.Cmd) syscall.WaitStatus {
+	t.Helper()
+	ended := make(chan struct{})
+	go func() { defer close(ended); _ = cmd.Wait() }()
+	select {
+	case <-ended:
+	case <-time.After(limit):
+		t.Fatal("the command has not ended")
+	}
+	return cmd.ProcessState.Sys().(syscall.WaitStatus)
+}
+
+// A run whose terminal is closed would go on unseen, and keep its folder locked.
+func TestRun_EndsWithItsTerminal(t *testing.T) {
+	t.Parallel()
+	a := newAccount(t, recent(3)...)
+	cmd, terminal := a.call("run", "--state", t.TempDir()).onTerminal(t, 100)
+	seen := bufio.NewReader(terminal)
+	for line := ""; !strings.Contains(line, "TITLE"); {
+		var err error
+		line, err = seen.ReadString('\n')
+		require.NoError(t, err)
+	}
+	require.NoError(t, terminal.Close()) // which the kernel tells by SIGHUP
+	assert.Equal(t, syscall.SIGHUP, endedWithin(t, 10*time.Second, cmd).Signal())
 }
