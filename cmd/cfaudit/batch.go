@@ -67,9 +67,10 @@ func newBatch(w world) *cobra.Command {
 		Short: "Read one batch for a host that keeps the cursor",
 		Long: `Batch is for programs that embed the connector. It reads one JSON object from
 standard input, polls until at most 1000 events and about 8 MiB are together, and
-writes JSON lines: the events, and at last {"batch": …} with the new cursor. The program delivers the events, keeps the
-cursor, and passes it with the next request; when it crashes in between, the same
-events come again under the same external_id, and none is lost.
+writes JSON lines: the events, and at last {"batch": …} with the new cursor. The
+program delivers the events, keeps the cursor, and passes it with the next
+request; when it crashes in between, the same events come again under the same
+external_id, and none is lost.
 
   {"config": {"account_id": "…", "api_token": "…"}, "cursor": null}
 

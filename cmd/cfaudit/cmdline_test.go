@@ -13,7 +13,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unicode/utf8"
 
+	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -27,6 +29,8 @@ func TestExecute_SlipsOfTheCommandLineAreToldWithTheirRemedy(t *testing.T) {
 		"poll --resolve-members true": `unexpected argument "true": a switch takes its value after =, such as --resolve-members=true`,
 		"poll --state a --state b":    "--state: is given twice",
 		"run --out a --out=b":         "--out: is given twice",
+		"check --config a --config b": "--config: is given twice",
+		"config shwo":                 `there is no command "shwo"; did you mean show?`,
 		"chekc":                       `there is no command "chekc"; did you mean check?`,
 		"fleet wrok":                  `there is no command "wrok"; did you mean work?`,
 		"help rnu":                    `there is no command "rnu"; did you mean run?`,
@@ -309,4 +313,23 @@ func TestStandardInput_WaitingForItCanBeInterrupted(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The lines of a help text are broken by hand, which is easily forgotten when a
+// word is put in. Indented ones are examples and lists.
+func TestHelp_HasNoLineThatWasLeftUnbroken(t *testing.T) {
+	t.Parallel()
+	var check func(cmd *cobra.Command)
+	check = func(cmd *cobra.Command) {
+		for line := range strings.Lines(cmd.Long) {
+			if strings.HasPrefix(line, "  ") {
+				continue
+			}
+			assert.LessOrEqual(t, utf8.RuneCountInString(strings.TrimSuffix(line, "\n")), 84, "%s: %s", cmd.CommandPath(), line)
+		}
+		for _, child := range cmd.Commands() {
+			check(child)
+		}
+	}
+	check(newRoot(world{getenv: func(string) string { return "" }}))
 }

@@ -17,7 +17,8 @@ func newConfig(w world) *cobra.Command {
 would use: that of the file of --config, of the environment and of flags. Flags
 take precedence over the environment, and that over the file.
 
-A file is YAML or JSON, with the names of the fields that 'cfaudit schema --all' lists:
+A file is YAML or JSON, with the names of the fields that 'cfaudit schema --all'
+lists:
 
   account_id: 023e105f4ecef8ad9ca31a8372d0c353
   audit_log_api: both

@@ -78,7 +78,7 @@ func (m *imitation) run(ctx context.Context, w world) error {
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return faults{fmt.Sprintf("--listen: %q: is in use; choose another one, such as 127.0.0.1:0", m.listen)}
 	} else if err != nil {
-		return err
+		return faults{fmt.Sprintf("--listen: %q: cannot be listened on: %v", m.listen, err)}
 	}
 	defer stop()
 	if _, err := fmt.Fprint(w.stdout, serveHelp(address)); err != nil {
@@ -159,7 +159,7 @@ In another terminal:
   cfaudit export --base-url $API --since 2d --actor 'mallory@*' --format table
   cfaudit export --base-url $API --since 30d --audit-log-api both --format jsonl | jq -r .title
 
-Your own rules: write one, and see what it would have done to saved events.
+Your own rules: write one, and see what it would have done in the last week.
 
   cat > mine.yaml <<'END'
   - id: terraform-dns

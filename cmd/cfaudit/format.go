@@ -109,20 +109,31 @@ func (d *display) watchRunner(r *ingest.Runner) (stop func()) {
 
 // runnerLine is the state of a runner in one line.
 func runnerLine(s ingest.Status, now time.Time) string {
-	counted := count(s.Totals.Delivered, "event", "events") + " since the start"
+	counted := count(s.Totals.Delivered, "event", "events") + " so far"
 	if !s.Totals.Complete.IsZero() {
-		counted += ", complete up to " + s.Totals.Complete.Local().Format(time.DateTime)
+		counted += ", complete up to " + clockTime(s.Totals.Complete, now)
 	}
 	wait := s.NextAttempt.Sub(now).Round(time.Second)
 	switch {
 	case s.Failures > 0 && !s.NextAttempt.IsZero():
-		return fmt.Sprintf("Failing (%s); next attempt in %s. %s", s.LastError, max(0, wait), counted)
+		failure := explain(&ingest.StepError{Step: s.Step, Err: s.Err})
+		return fmt.Sprintf("Failing, next attempt in %s: %s. %s", max(0, wait), failure, counted)
 	case !s.NextAttempt.IsZero():
 		return fmt.Sprintf("Waiting, next poll in %s. %s", max(0, wait), counted)
 	case s.Totals.Backlog > 0:
 		return fmt.Sprintf("Reading a backlog of %s. %s", count(s.Totals.Backlog, "window", "windows"), counted)
 	}
 	return "Reading the audit log. " + counted
+}
+
+// clockTime is a time for a line that is read now: it needs no date if it is of
+// today.
+func clockTime(t, now time.Time) string {
+	t, now = t.Local(), now.Local()
+	if t.Year() == now.Year() && t.YearDay() == now.YearDay() {
+		return t.Format(time.TimeOnly)
+	}
+	return t.Format(time.DateTime)
 }
 
 // atEnd prints the summary of a run on a terminal; a service has the metrics.

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/aisoc/cloudflareaudit"
 	"github.com/aisoc/cloudflareaudit/ingest"
 	"github.com/aisoc/cloudflareaudit/internal/fakecloudflare"
 	"github.com/aisoc/cloudflareaudit/internal/table"
@@ -113,10 +115,29 @@ func TestRun_OnATerminalSaysWhatItWaitsForAndWhatItDid(t *testing.T) {
 func TestRunnerLine_NamesTheFailureAndTheNextAttempt(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
-	assert.Equal(t, "Failing (HTTP 500); next attempt in 5s. 0 events since the start",
-		runnerLine(ingest.Status{Failures: 1, LastError: "HTTP 500", NextAttempt: now.Add(5 * time.Second)}, now))
-	assert.Equal(t, "Reading a backlog of 2 windows. 7 events since the start",
+	failing := ingest.Status{Failures: 1, Step: ingest.StepPoll, NextAttempt: now.Add(5 * time.Second)}
+	failing.Err = &cloudflareaudit.ReadError{Log: "the audit log", Err: &cloudflareaudit.APIError{Status: 403, Remedy: "is refused", Field: "api_token"}}
+	line := runnerLine(failing, now)
+	assert.True(t, strings.HasPrefix(line, "Failing, next attempt in 5s: cannot read the audit log: "), line)
+	assert.Contains(t, line, "--token-file", "in terms of the command line, as in the log")
+	assert.NotContains(t, line, "cloudflareaudit")
+	failing.Step, failing.Err = ingest.StepDeliver, errors.New("no space left on device")
+	assert.Contains(t, runnerLine(failing, now), ": cannot deliver the events: no space left on device. 0 events")
+	assert.Equal(t, "Reading a backlog of 2 windows. 7 events so far",
 		runnerLine(ingest.Status{Totals: ingest.Coverage{Backlog: 2, Delivered: 7}}, now))
+}
+
+// A terminal of 80 columns shows 79 of them.
+func TestRunnerLine_FitsIntoATerminalInNormalRunning(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 27, 12, 30, 0, 0, time.Local)
+	s := ingest.Status{NextAttempt: now.Add(299 * time.Second), Totals: ingest.Coverage{Delivered: 1234}}
+	s.Totals.Complete = now.Add(-time.Minute)
+	line := runnerLine(s, now)
+	assert.Equal(t, "Waiting, next poll in 4m59s. 1234 events so far, complete up to 12:29:00", line)
+	assert.Less(t, len(line), 80)
+	s.Totals.Complete = now.AddDate(0, 0, -1)
+	assert.Contains(t, runnerLine(s, now), "complete up to 2026-11-26 12:30:00")
 }
 
 func TestDemo_OnATerminalShowsTheRiskiestFirstWhyAndWhatIsNext(t *testing.T) {
@@ -197,6 +218,9 @@ func TestDemoServe_StaysOnThisMachine(t *testing.T) {
 	assert.Equal(t, exitUsage, got.code)
 	assert.Contains(t, got.err, "--listen: \"0.0.0.0:8788\": must be an address of this machine alone")
 	assert.Contains(t, got.err, "--every: \"1ms\": must be at least 1s")
+	got = command(t, "demo", "--serve", "--listen", "127.0.0.1:99999")
+	assert.Equal(t, exitUsage, got.code)
+	assert.Contains(t, got.err, `--listen: "127.0.0.1:99999": cannot be listened on: `)
 	got = command(t, "demo", "--listen", "127.0.0.1:0")
 	assert.Equal(t, exitUsage, got.code)
 	assert.Contains(t, got.err, "--listen: goes together with --serve")

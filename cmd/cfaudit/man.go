@@ -14,7 +14,7 @@ func newMan(w world) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "man --dir FOLDER",
 		Short:   "Write manual pages",
-		Long:    "Man writes a manual page for each command into a folder, for man(1) and for packages.",
+		Long:    "Man writes a manual page for each command into a folder, for man(1) and for\npackages.",
 		Example: "  cfaudit man --dir /usr/local/share/man/man1 && man cfaudit-export",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -109,15 +109,17 @@ func newRun(w world) *cobra.Command {
 		Short: "Write what is new in the audit log, for ever",
 		Long: `Run polls the audit log, again and again, and writes each new entry as an event:
 on a terminal as a row of a table above a status line, elsewhere as JSON, one
-object a line; --format says otherwise. It survives failures of the API, of the output and of
-the network by trying again; each failure and each recovery is logged to
-standard error, and in normal running there is nothing there. A cursor that
-cannot be used ends it, because a person has to say where to go on.
+object a line; --format says otherwise. It survives failures of the API, of the
+output and of the network by trying again; each failure and each recovery is
+logged to standard error. In normal running a file or pipe gets nothing there. A
+cursor that cannot be used ends it, because a person has to say where to go on.
+So does an output that nothing reads any more.
 
 An interrupt or a request to terminate stops it once the batch in hand has been
 written and its cursor saved; a second one kills it. Even then nothing is lost:
 the next run writes at most one batch a second time, with the same external_id.
-A hangup (SIGHUP) reopens the file of --out, for what rotates it.
+A hangup (SIGHUP) reopens the file of --out, for what rotates it. A run that
+writes to a terminal ends with it.
 
 With --listen it says over HTTP how it fares: /healthz is 503 with the reason
 when the feed or one of its logs fails for long or a person has to act, /readyz
