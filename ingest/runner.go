@@ -386,6 +386,9 @@ func (r *Runner) retry(ctx context.Context, once bool, s Step, attempt func() er
 				"key", r.Key, "step", string(s), "error", err)
 			return err
 		}
+		if ctx.Err() != nil {
+			continue // to the last attempt, which follows at once
+		}
 		pause := r.jitter(r.backoff(n, s, err))
 		r.logFailure(s, err, told, pause)
 		r.wait(ctx, pause)

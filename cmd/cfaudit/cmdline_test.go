@@ -216,6 +216,7 @@ func TestRun_EndsWhenNothingReadsItsOutput(t *testing.T) {
 	require.Error(t, cmd.Wait())
 	assert.Equal(t, exitFailed, cmd.ProcessState.ExitCode())
 	assert.Contains(t, errs.String(), "cfaudit: standard output has no reader any more")
+	assert.NotContains(t, errs.String(), "retry_in", "there is no further attempt to announce")
 }
 
 func TestLists_EndWellWhenTheirReaderHasSeenEnough(t *testing.T) {
