@@ -167,7 +167,10 @@ func readRequest(ctx context.Context, w world) (*request, cloudflareaudit.Config
 	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.DisallowUnknownFields()
 	req := &request{}
-	if err := dec.Decode(req); err != nil {
+	err = dec.Decode(req)
+	if mistyped, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		return nil, cfg, badInput("%s", wrongType(mistyped))
+	} else if err != nil {
 		return nil, cfg, badInput("standard input is not a request: %s", strings.TrimPrefix(err.Error(), "json: "))
 	}
 	if _, err := dec.Token(); err != io.EOF {
@@ -181,6 +184,19 @@ func readRequest(ctx context.Context, w world) (*request, cloudflareaudit.Config
 	}
 	cfg.Logger = newLogger(w)
 	return req, cfg, nil
+}
+
+// wrongType says which member of a request is of another type than it must be.
+func wrongType(e *json.UnmarshalTypeError) string {
+	switch e.Field {
+	case "":
+		return "standard input must hold one JSON object, and not this: " + e.Value
+	case "config":
+		return "config: must be an object, and not this: " + e.Value
+	case "fit":
+		return fmt.Sprintf("fit: must be %q, and not this: %s", fitAiSOC, e.Value)
+	}
+	return e.Field + ": must be a whole number, and not this: " + e.Value
 }
 
 // check fills in the defaults of a request and reports every fault.
