@@ -11,6 +11,7 @@ import (
 	"github.com/aisoc/cloudflareaudit"
 	"github.com/aisoc/cloudflareaudit/ingest"
 	"github.com/aisoc/cloudflareaudit/internal/entries"
+	"github.com/aisoc/cloudflareaudit/internal/eventfile"
 	"github.com/aisoc/cloudflareaudit/internal/jsondoc"
 )
 
@@ -20,12 +21,13 @@ func newNormalize(w world) *cobra.Command {
 		Short: "Turn audit-log entries into events, without a connection",
 		Long: `Normalize reads audit-log entries from files, or from standard input, and writes
 each one as an event, one JSON object a line. It takes JSON lines, lists of
-entries and whole replies of the API ({"result":[…]}), laid out in any way.
+entries and whole replies of the API ({"result":[…]}), laid out in any way, also
+compressed with gzip.
 
 What cannot be read becomes an event that holds it as text. Entries that the
 rules drop are left out and counted. A summary goes to standard error.`,
 		Example: `  cfaudit normalize saved.json > events.jsonl
-  zcat archive/*.json.gz | cfaudit normalize --drop-routine=false`,
+  cfaudit normalize --drop-routine=false archive/*.json.gz`,
 	}
 	s := addSettings(w, cmd.Flags(), "account-id", "rules", "production-zone", "verified-worker", "own-token-id", "drop-routine")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -156,7 +158,11 @@ func readFile(stdin io.Reader, name string, read func(io.Reader) (cloudflareaudi
 		defer file.Close()
 		from = file
 	}
-	stream, err := read(from)
+	unpacked, err := eventfile.Unpacked(from)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	stream, err := read(unpacked)
 	switch {
 	case err != nil:
 		return fmt.Errorf("%s: %w", name, err)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"compress/gzip"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -31,6 +32,17 @@ func eventsOf(t *testing.T, entries ...json.RawMessage) []ingest.Event {
 	return events
 }
 
+// zipped is a text compressed with gzip.
+func zipped(t *testing.T, text string) string {
+	t.Helper()
+	var b strings.Builder
+	z := gzip.NewWriter(&b)
+	_, err := z.Write([]byte(text))
+	require.NoError(t, err)
+	require.NoError(t, z.Close())
+	return b.String()
+}
+
 func TestNormalize_TakesEveryFormOfInput(t *testing.T) {
 	t.Parallel()
 	entries := recent(20)
@@ -46,6 +58,7 @@ func TestNormalize_TakesEveryFormOfInput(t *testing.T) {
 		"list":    string(list),
 		"reply":   `{"result":` + string(list) + `,"success":true,"errors":[],"messages":[]}`,
 		"replies": `{"result":` + string(list[:len(list)-1]) + "]}" + `{"result":[]}`,
+		"gzip":    zipped(t, lines.String()),
 	} {
 		got := call{args: []string{"normalize", "--drop-routine=false"}, stdin: text}.run(t.Context())
 		require.Equal(t, exitOK, got.code, got.err)
@@ -116,7 +129,8 @@ func TestNormalize_MissingEntriesAreAFailure(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
 		`{"success":false,"errors":[{"code":10000}],"result":null}`: "1 reply without a list of entries",
-		`[{"id":"a"}`: "ends in the middle of a list",
+		`[{"id":"a"}`:                  "ends in the middle of a list",
+		zipped(t, `[{"id":"a"}]`)[:30]: "the compressed file ends too early",
 	} {
 		got := call{args: []string{"normalize"}, stdin: text}.run(t.Context())
 		assert.Equal(t, exitFailed, got.code)

@@ -73,20 +73,13 @@ func (r *Reader) ReadFile(name string) error {
 // Read is ReadFile for a file that is open already.
 func (r *Reader) Read(name string, from io.Reader) error {
 	counted := &counter{from: from, report: r.Progress}
-	buffered := bufio.NewReaderSize(counted, 256<<10)
-	if magic, _ := buffered.Peek(2); bytes.Equal(magic, []byte{0x1f, 0x8b}) {
-		unpacked, err := gzip.NewReader(buffered)
-		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-		buffered = bufio.NewReaderSize(unpacked, 256<<10)
+	buffered, err := Unpacked(counted)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
 	}
 	for number := 1; ; number++ {
 		line, err := readLine(buffered)
 		if err != nil && err != io.EOF && !errors.Is(err, errLong) {
-			if errors.Is(err, io.ErrUnexpectedEOF) {
-				err = errors.New("the compressed file ends too early: something is missing")
-			}
 			return fmt.Errorf("%s: %w", name, err)
 		}
 		if stop := r.line(name, number, line, err); stop != nil {
@@ -96,6 +89,37 @@ func (r *Reader) Read(name string, from io.Reader) error {
 			return nil
 		}
 	}
+}
+
+// Unpacked reads what r has, unpacked if it is compressed with gzip. The error is
+// one of a header that is damaged.
+func Unpacked(r io.Reader) (*bufio.Reader, error) {
+	buffered := bufio.NewReaderSize(r, 256<<10)
+	if magic, _ := buffered.Peek(2); !bytes.Equal(magic, []byte{0x1f, 0x8b}) {
+		return buffered, nil
+	}
+	unpacked, err := gzip.NewReader(buffered)
+	if err != nil {
+		return nil, whole(err)
+	}
+	return bufio.NewReaderSize(compressed{unpacked}, 256<<10), nil
+}
+
+// compressed is a text that is unpacked.
+type compressed struct{ io.Reader }
+
+// Read implements [io.Reader].
+func (c compressed) Read(b []byte) (int, error) {
+	n, err := c.Reader.Read(b)
+	return n, whole(err)
+}
+
+// whole words the error of a compressed text that is not whole.
+func whole(err error) error {
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return errors.New("the compressed file ends too early: something is missing")
+	}
+	return err
 }
 
 // line handles one line. read is io.EOF at the end of the file, and errLong for a
