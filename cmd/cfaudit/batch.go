@@ -156,7 +156,7 @@ func readRequest(ctx context.Context, w world) (*request, cloudflareaudit.Config
 	b, err := io.ReadAll(io.LimitReader(&interruptible{ctx: ctx, from: w.stdin}, maxRequest+1))
 	switch {
 	case ctx.Err() != nil:
-		return nil, cfg, ctx.Err()
+		return nil, cfg, fmt.Errorf("stopped before the request was complete: %w", ctx.Err())
 	case err != nil:
 		return nil, cfg, badInput("cannot read standard input: %v", err)
 	case len(b) > maxRequest:

@@ -286,7 +286,7 @@ func TestStandardInput_WaitingForItCanBeInterrupted(t *testing.T) {
 		code int
 		says string
 	}{
-		"batch":  {[]string{"batch"}, exitFailed, `"kind":"cancelled"`},
+		"batch":  {[]string{"batch"}, exitFailed, `"kind":"cancelled","message":"stopped before the request was complete`},
 		"check":  {[]string{"check", "--stdin"}, exitFailed, `"kind":"cancelled"`},
 		"export": {[]string{"export", "--from", "-"}, exitStopped, "stopped before the end of the files"},
 		"report": {[]string{"report", "--from", "-"}, exitStopped, "stopped before the report was complete"},

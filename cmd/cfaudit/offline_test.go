@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -114,4 +116,15 @@ func TestSummary_AccountsForEveryEntry(t *testing.T) {
 	assert.Equal(t, "; 1 request, 2 windows of backlog left", traffic(c))
 	assert.Equal(t, "read 0 entries: 0 events, 0 dropped", summary(ingest.Coverage{}, nil))
 	assert.Equal(t, "; 0 requests, no backlog", traffic(ingest.Coverage{}))
+}
+
+// A sentence that wraps two errors stays one, with both worded for a person; a
+// list of errors becomes one of clauses.
+func TestExplain_KeepsASentence(t *testing.T) {
+	t.Parallel()
+	full := errors.New("no space left on device")
+	failed := &ingest.StepError{Key: "a", Step: ingest.StepDeliver, Err: full}
+	assert.Equal(t, "cannot write the events: no space left on device", explain(fmt.Errorf("%w: %w", errOutput, full)))
+	assert.Equal(t, "cannot write the events: cannot deliver the events: no space left on device", explain(fmt.Errorf("%w: %w", errOutput, failed)))
+	assert.Equal(t, "cannot write the events; cannot deliver the events: no space left on device", explain(errors.Join(errOutput, failed)))
 }

@@ -153,18 +153,22 @@ func (s *spanned) readFiles(ctx context.Context, line *table.Line, each func(e *
 	}}
 	for _, name := range s.from {
 		var read int64
+		title := filepath.Base(name)
+		if name == "-" {
+			title = "standard input"
+		}
 		r.Progress = func(n int64) {
 			read = n
 			if time.Since(shown) > 200*time.Millisecond {
 				shown = time.Now()
 				share := float64(done+n) / float64(max(size, done+n, 1))
-				line.Set(fmt.Sprintf("Reading %s: %s, %.0f %%%s", filepath.Base(name), count(r.Events, "event", "events"),
+				line.Set(fmt.Sprintf("Reading %s: %s, %.0f %%%s", title, count(r.Events, "event", "events"),
 					100*share, timeLeft(share, time.Since(started))))
 			}
 		}
 		var err error
 		if name == "-" {
-			err = r.Read("standard input", &interruptible{ctx: ctx, from: s.stdin})
+			err = r.Read(title, &interruptible{ctx: ctx, from: s.stdin})
 		} else {
 			err = r.ReadFile(name)
 		}

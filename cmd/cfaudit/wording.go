@@ -63,13 +63,24 @@ func tell(err error, name func(field string) string) string {
 		if _, bare := err.(prefixed.Barer); bare {
 			break
 		}
-		var causes []string
-		for _, cause := range e.Unwrap() {
-			causes = append(causes, tell(cause, name))
-		}
-		return strings.Join(causes, "; ")
+		return tellAll(err, e.Unwrap(), name)
 	}
 	return prefixed.Bare(err)
+}
+
+// tellAll words an error that wraps several: a list of them, or a sentence made
+// with [fmt.Errorf], which stays one.
+func tellAll(err error, causes []error, name func(field string) string) string {
+	isList := err.Error() == errors.Join(causes...).Error()
+	sentence, told := err.Error(), make([]string, len(causes))
+	for i, cause := range causes {
+		told[i] = tell(cause, name)
+		sentence = strings.Replace(sentence, cause.Error(), told[i], 1)
+	}
+	if isList {
+		return strings.Join(told, "; ")
+	}
+	return sentence
 }
 
 // failedSteps is what did not work, ending in ": ". The errors of the other steps
