@@ -6,6 +6,8 @@ import (
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
+
+	"github.com/aisoc/cloudflareaudit/internal/table"
 )
 
 func newConfig(w world) *cobra.Command {
@@ -78,7 +80,7 @@ shown.`,
 			if value == nil {
 				value = ""
 			}
-			fmt.Fprintf(out, "%s\t%s\t%s\n", f.Name, redact(fmt.Sprint(shownValue(f, value))), from)
+			fmt.Fprintf(out, "%s\t%s\t%s\n", f.Name, table.Clean(redact(fmt.Sprint(shownValue(f, value)))), from)
 		}
 		if err := out.Flush(); err != nil {
 			return err

@@ -112,11 +112,12 @@ func TestConfigShow_SaysWhereEachValueComesFromAndHidesSecrets(t *testing.T) {
 	t.Parallel()
 	const token = "cfat_secret000000000000000000000000000000000"
 	name := write(t, configText+"api_token: "+token+"\n")
-	got := call{args: []string{"config", "show", "--config", name, "--interval", "2m"}}.run(t.Context())
+	got := call{args: []string{"config", "show", "--config", name, "--interval", "2m", "--verified-worker", "a", "--verified-worker", "b"}}.run(t.Context())
 	require.Equal(t, exitOK, got.code, got.err)
 	assert.NotContains(t, got.out+got.err, token)
 	for _, want := range []string{
 		`(?m)^api_token +\[redacted\] +.*, line 12: api_token$`, `(?m)^overlap +5m +.*, line 6: overlap$`, `(?m)^poll_interval_seconds +120 +--interval$`,
+		`(?m)^production_zones +example\.com, \*\.example\.org +.*: production_zones$`, `(?m)^verified_workers +a, b +--verified-worker$`,
 		`(?m)^page_size +100 +default$`, `(?m)^rules +1 rule +.*, line 8: rules$`,
 	} {
 		assert.Regexp(t, want, got.out)

@@ -108,6 +108,16 @@ func shownValue(f ingest.Field, value any) any {
 	if f.Type == ingest.FieldSecret && value != nil && value != "" {
 		return "[redacted]"
 	}
+	switch list := value.(type) {
+	case []string: // of flags
+		return strings.Join(list, ", ")
+	case []any: // of a file
+		texts := make([]string, len(list))
+		for i, one := range list {
+			texts[i] = fmt.Sprint(one)
+		}
+		return strings.Join(texts, ", ")
+	}
 	if text, ok := value.(string); ok && f.Name == "rules" && text != "" {
 		rules, err := cloudflareaudit.ParseRules([]byte(text))
 		if err == nil {
