@@ -52,8 +52,7 @@ var Unknown = Policy{Values: true, Addresses: true}
 // or audit.V2), by replacing values in doc. It returns how many values it
 // masked.
 //
-// It leaves the members alone that say who did what, when and to which resource,
-// and an entry of the audit log that is no object.
+// It leaves the members alone that say who did what, when and to which resource.
 func Entry(doc *jsondoc.Doc, api string, p Policy) (masked int) {
 	m := masker{Policy: p, doc: doc}
 	m.entry(api)
@@ -88,11 +87,11 @@ type masker struct {
 
 func (m *masker) entry(api string) {
 	switch root := m.doc.Root(); {
-	case api == audit.V2 && root.Kind() == jsondoc.Object:
-		m.entryV2(root)
-	case api == audit.V2:
+	case root.Kind() != jsondoc.Object:
 		m.value(root, false, 0)
-	case root.Kind() == jsondoc.Object:
+	case api == audit.V2:
+		m.entryV2(root)
+	default:
 		m.entryV1(root)
 	}
 }
