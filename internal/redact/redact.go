@@ -216,12 +216,20 @@ func (m *masker) mask(v jsondoc.Value) {
 // members masks the secrets in an object. Members called member are secrets, if
 // that is not empty.
 func (m *masker) members(v jsondoc.Value, secret bool, member string, depth int) {
+	// An object may have many members called "value".
+	asked, binding := false, false
+	isBinding := func() bool {
+		if !asked {
+			asked, binding = true, isSecretBinding(v)
+		}
+		return binding
+	}
 	for item := range v.All() {
 		name := item.Name()
 		hidden := secret && name != "id" && !isOpenEnd(name) || name == member && member != "" || m.isSecretName(name, item.NameClass())
 		switch name {
 		case "value", "text":
-			hidden = hidden || m.Values || isSecretBinding(v)
+			hidden = hidden || m.Values || isBinding()
 		case "json":
 			hidden = hidden || m.Values && item.Kind() == jsondoc.String // a variable of a Worker
 		case "codes":
