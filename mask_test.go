@@ -187,3 +187,30 @@ func TestMask_HidesSecretsInTruncatedText(t *testing.T) {
 	got, _ = n.Normalize([]byte(plain))
 	assert.Equal(t, jsondoc.Quote(plain), string(got.RawEvent))
 }
+
+func TestMask_SecretsBesideTheValuesOfAnEntry(t *testing.T) {
+	t.Parallel()
+	n := normalizer(t, Config{})
+	for _, members := range []string{
+		`"extra":{"api_token":"` + sesame + `"},`,
+		`"metadata":{},"extra":["Bearer ` + sesame + `"],`,
+		`"newValueJson":"Bearer ` + sesame + `",`,
+		// Of a repeated member the last one counts, but all of them are shown.
+		`"newValue":"{\"api_token\":\"` + sesame + `\"}","newValue":"",`,
+		`"metadata":{"api_token":"` + sesame + `"},"metadata":{},`,
+	} {
+		raw := strings.Replace(logged("zone", "update"), "{", "{"+members, 1)
+		got, _ := n.Normalize([]byte(raw))
+		assert.NotContains(t, string(got.AppendJSON(nil)), sesame, raw)
+		assert.Contains(t, string(got.RawEvent), masked, raw)
+		assert.Contains(t, strings.Join(got.Audit.Notes, " "), "masked in raw_event", raw)
+	}
+	for _, raw := range []string{
+		`[{"api_token":"` + sesame + `"}]`,
+		`"Bearer ` + sesame + `"`,
+		`["{\"api_token\":\"` + sesame + `\"}"]`,
+	} {
+		got, _ := n.Normalize([]byte(raw))
+		assert.NotContains(t, string(got.AppendJSON(nil)), sesame, raw)
+	}
+}

@@ -266,12 +266,6 @@ func (e *Entry) Account() string {
 	return e.OwnerID
 }
 
-// HasValues reports whether an entry of the audit log says anything of what it
-// was about.
-func (e *Entry) HasValues() bool {
-	return e.Metadata.Len() > len("{}") || e.Old.Exists() || e.New.Exists()
-}
-
 // decodeID takes the id of an entry, or derives one from its bytes.
 func (e *Entry) decodeID(id string) {
 	if e.ID = id; id == "" {

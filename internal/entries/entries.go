@@ -18,11 +18,17 @@ const (
 	maxEntry = 8 << 20
 	// maxKept bounds what is kept of a text that cannot be read.
 	maxKept = 64 << 10
+	// maxDepth bounds how deep lists nest, each of which takes room on the stack.
+	// What is deeper is read as a list of its own.
+	maxDepth = 10_000
 
 	byteOrderMark = "\xef\xbb\xbf"
 )
 
-var errNoEntry = errors.New("neither an object nor a list")
+var (
+	errNoEntry = errors.New("neither an object nor a list")
+	errTooDeep = errors.New("the lists nest too deep")
+)
 
 // Reader reads entries and hands each one out as soon as it is complete. It
 // holds one entry in memory at a time.
@@ -51,6 +57,8 @@ type Reader struct {
 	part jsondoc.Doc // an entry within doc
 	// nested says that the value at the mark is an element of a list.
 	nested bool
+	// depth is how many lists are open around the mark.
+	depth int
 	// stop is the error of a callback.
 	stop error
 }
@@ -66,7 +74,7 @@ func (in *Reader) Read(r io.Reader) error {
 		in.tape.release(len(head))
 	}
 	for {
-		in.nested = false
+		in.nested, in.depth = false, 0
 		err := in.value()
 		if err == nil {
 			continue
@@ -168,6 +176,11 @@ func textOf(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b))
 // list reads the list whose bracket stands at offset at of what is kept, up to
 // its closing bracket. What has been read of it is released.
 func (in *Reader) list(at int) error {
+	if in.depth >= maxDepth {
+		return errTooDeep
+	}
+	in.depth++
+	defer func() { in.depth-- }()
 	in.tape.release(at + 1)
 	for first := true; ; first = false {
 		c, err := in.next()
@@ -220,8 +233,10 @@ func (in *Reader) object() error {
 // beginsReply reports whether the object at the mark begins as replies of the
 // API do. It reads no more than it takes to tell.
 func (in *Reader) beginsReply() bool {
-	for {
-		name := bytes.TrimLeft(in.tape.kept()[1:], " \t\r\n")
+	for at := 1; ; {
+		kept := in.tape.kept()
+		name := bytes.TrimLeft(kept[at:], " \t\r\n")
+		at = len(kept) - len(name)
 		open := false
 		for _, begin := range []string{`"result"`, `"success"`, `"errors"`, `"messages"`, `"result_info"`} {
 			if bytes.HasPrefix(name, []byte(begin)) {
@@ -308,7 +323,10 @@ func (in *Reader) members() error {
 		if err != nil {
 			return err
 		}
+		// The name itself is gone once more is read, because that moves the buffer.
 		name := in.doc.Root().Text()
+		isResult := name == "result"
+		reply = reply || isResult || name == "success"
 		if c, i, err = in.ahead(end); err != nil {
 			return err
 		}
@@ -318,8 +336,7 @@ func (in *Reader) members() error {
 		if c, i, err = in.ahead(i + 1); err != nil {
 			return err
 		}
-		reply = reply || name == "result" || name == "success"
-		if name == "result" && c == '[' {
+		if isResult && c == '[' {
 			listed = true
 			if err := in.list(i); err != nil {
 				return err

@@ -321,3 +321,60 @@ func FuzzEntries(f *testing.F) {
 		}
 	})
 }
+
+// parts is a reader that returns at most one of its parts in a read.
+type parts []string
+
+func (p *parts) Read(b []byte) (int, error) {
+	if len(*p) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(b, (*p)[0])
+	if (*p)[0] = (*p)[0][n:]; (*p)[0] == "" {
+		*p = (*p)[1:]
+	}
+	return n, nil
+}
+
+func TestEntries_NameStandsInFrontOfAMove(t *testing.T) {
+	t.Parallel()
+	entry := `{"id":"` + strings.Repeat("a", 1000) + `"}`
+	last := `{"id":"` + strings.Repeat("z", 100_000) + `"}`
+	// The buffer has room by the third part and is moved to read it, right behind
+	// the name.
+	found, in, err := split(&parts{
+		strings.Repeat(entry+"\n", 300),
+		strings.Repeat(entry+"\n", 10) + `{"result"`,
+		`:[{"id":"x"},` + last + `]}` + "\n",
+	})
+	require.NoError(t, err)
+	assert.Zero(t, in.Empty)
+	require.Len(t, found, 312)
+	assert.Equal(t, []string{`{"id":"x"}`, last}, found[310:])
+}
+
+func TestEntries_ListsNestAsDeepAsTheyLike(t *testing.T) {
+	t.Parallel()
+	// Ten million frames would be more than a stack can have.
+	const deep = 10_000_000
+	_, in, err := split(strings.NewReader(strings.Repeat("[", deep)))
+	require.NoError(t, err)
+	assert.True(t, in.Unfinished)
+
+	found, _, err := split(strings.NewReader(strings.Repeat("[", 3*maxDepth) + `{"id":"x"}` + strings.Repeat("]", 3*maxDepth) + "\n" + `{"id":"y"}`))
+	require.NoError(t, err)
+	assert.Equal(t, []string{`{"id":"x"}`, `{"id":"y"}`}, found)
+}
+
+func TestEntries_SpaceInSmallParts(t *testing.T) {
+	t.Parallel()
+	cost := func(n int) time.Duration {
+		start := time.Now()
+		found, _, err := split(iotest.OneByteReader(strings.NewReader("{" + strings.Repeat(" ", n) + `"id":"x"}`)))
+		require.NoError(t, err)
+		require.Len(t, found, 1)
+		return time.Since(start)
+	}
+	// Looking at the space again at every byte would take a minute.
+	assert.Less(t, cost(500_000), 5*time.Second)
+}

@@ -111,7 +111,7 @@ type Doc struct {
 	class    Class
 	literals []string
 	replaced []replacement
-	inner    []innerDoc // of texts that hold JSON, in use
+	inner    []innerDoc // of texts that hold JSON, in use, in the order of their nodes
 	spare    []*Doc     // and waiting
 }
 
@@ -236,10 +236,9 @@ func (v Value) Inner() Value {
 		return Value{}
 	}
 	d := v.d
-	for i := range d.inner {
-		if d.inner[i].node == v.i && !v.isReplaced() {
-			return d.inner[i].doc.Root()
-		}
+	at, found := slices.BinarySearchFunc(d.inner, v.i, func(in innerDoc, i int32) int { return cmp.Compare(in.node, i) })
+	if found && !v.isReplaced() {
+		return d.inner[at].doc.Root()
 	}
 	var doc *Doc
 	if n := len(d.spare); n > 0 {
@@ -247,7 +246,7 @@ func (v Value) Inner() Value {
 	} else {
 		doc = new(Doc)
 	}
-	d.inner = append(d.inner, innerDoc{v.i, doc})
+	d.inner = slices.Insert(d.inner, at, innerDoc{v.i, doc})
 	err := doc.Parse(strings.TrimSpace(v.Text()))
 	if k := doc.Root().Kind(); err != nil || k != Object && k != Array {
 		doc.nodes = doc.nodes[:0] // it has no root

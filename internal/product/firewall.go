@@ -169,9 +169,12 @@ func (r *review) configWeakens() bool {
 		return true
 	}
 	for _, key := range ruleLists {
-		before := r.before.get(key).Source()
+		before := make(map[string]bool)
+		for rule := range r.before.get(key).All() {
+			before[rule.Source()] = true
+		}
 		for rule := range r.after.get(key).All() {
-			if !strings.Contains(before, rule.Source()) && parametersWeaken(rule.Get("action_parameters")) {
+			if !before[rule.Source()] && parametersWeaken(rule.Get("action_parameters")) {
 				return true
 			}
 		}
@@ -395,11 +398,14 @@ func appendDiffering(was, is []jsondoc.Value, before, after jsondoc.Value) (_, _
 	was, is = appendElements(was, before), appendElements(is, after)
 	old, now := was[from:], is[to:]
 	was, is = was[:from], is[:to]
-	for !sameElements(old, now) {
-		switch {
-		case len(old) > 0 && len(now) > 0 && old[0].Same(now[0]):
+	for shifts := 0; ; shifts++ {
+		for len(old) > 0 && len(now) > 0 && old[0].Same(now[0]) {
 			old, now = old[1:], now[1:]
-			continue
+		}
+		switch {
+		case len(old) == 0 && len(now) == 0:
+			return was, is
+		case shifts >= maxControls: // looking on might take the square of the length
 		case len(old) > 0 && sameElements(old[1:], now): // one is gone
 			return append(was, old[0]), is
 		case len(now) > 0 && sameElements(old, now[1:]): // one is new
@@ -412,7 +418,6 @@ func appendDiffering(was, is []jsondoc.Value, before, after jsondoc.Value) (_, _
 			is, now = append(is, now[0]), now[1:]
 		}
 	}
-	return was, is
 }
 
 func sameElements(a, b []jsondoc.Value) bool { return slices.EqualFunc(a, b, jsondoc.Value.Same) }

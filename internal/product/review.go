@@ -308,7 +308,7 @@ func (f *Facts) actor(e *audit.Entry) string {
 // Mask masks the secrets of an entry of the audit log that f is about, in its
 // document and with a note. Those of Audit Logs v2 are masked already.
 func (f *Facts) Mask(e *audit.Entry) {
-	if e.Call != nil || !e.HasValues() || e.Raw != "" {
+	if e.Call != nil || e.Raw != "" {
 		return
 	}
 	if n := redact.Entry(e.Doc, audit.V1, policyOf(&f.naming)); n > 0 {

@@ -127,16 +127,34 @@ func assignsPassword(text string) bool {
 	return false
 }
 
-// link masks the secrets in one address: the password, the path where it is one,
-// and the query.
+// link masks the secrets in the addresses that stand in a text without white
+// space.
 func (m *masker) link(text string) string {
+	if strings.Count(text, "://") == 1 {
+		return m.address(text)
+	}
+	var b strings.Builder
+	for {
+		scheme := strings.Index(text, "://")
+		next := 0
+		if scheme >= 0 {
+			next = nextAddress(text, scheme+3)
+		}
+		if next == 0 {
+			b.WriteString(m.address(text))
+			return b.String()
+		}
+		b.WriteString(m.link(text[:next]))
+		text = text[next:]
+	}
+}
+
+// address masks the secrets in one address: the password, the path where it is
+// one, and the query.
+func (m *masker) address(text string) string {
 	scheme := strings.Index(text, "://")
 	if scheme < 0 {
 		return text
-	}
-	if next := nextAddress(text, scheme+3); next > 0 {
-		first := m.link(text[:next])
-		return first + m.link(text[next:])
 	}
 	shown := withoutHook(withoutPassword(text, scheme+3), scheme+3, m.Hooks)
 	if path, query, found := strings.Cut(shown, "?"); found && query != "" {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/stretchr/testify/assert"
@@ -272,7 +273,7 @@ func TestEntry_LeavesTheRestAsItIs(t *testing.T) {
 		assert.Equal(t, entry, got)
 		assert.Zero(t, n)
 	}
-	assert.Equal(t, `["cfat_x"]`, first(masked(t, audit.V1, `["cfat_x"]`, Unknown)), "an entry that is no object is left to the caller")
+	assert.Equal(t, `["[masked]",{"a":1,"token":"[masked]"}]`, first(masked(t, audit.V1, `["cfat_x",{"a":1,"token":"x"}]`, Unknown)), "an entry that is no object")
 }
 
 func first(s string, _ int) string { return s }
@@ -469,4 +470,27 @@ func TestHoldsSecret(t *testing.T) {
 	} {
 		assert.Equal(t, want, HoldsSecret(text), text)
 	}
+}
+
+// TestEntry_CostGrowsWithTheLength has entries for which looking at what has been
+// looked at before would take minutes.
+func TestEntry_CostGrowsWithTheLength(t *testing.T) {
+	t.Parallel()
+	for name, metadata := range map[string]string{
+		"members of one name": `{"token":1` + strings.Repeat(`,"value":1`, 200_000) + `}`,
+		"addresses in a row":  `{"u":"` + strings.Repeat(`ab://.-`, 150_000) + `"}`,
+		"texts with JSON":     `{"l":[0` + strings.Repeat(`,"{\"token\":\"x\"}"`, 150_000) + `]}`,
+	} {
+		start := time.Now()
+		masked(t, audit.V1, logged(`"metadata":`+metadata), settings)
+		assert.Less(t, time.Since(start), 10*time.Second, name)
+	}
+}
+
+func TestEntry_AddressesInARow(t *testing.T) {
+	t.Parallel()
+	got, n := masked(t, audit.V1, logged(`"metadata":{"u":"https://a.example.com/,https://u:`+sesame+`@b.example.com/x,https://c.example.com/?token=`+sesame+`"}`), settings)
+	assert.NotContains(t, got, sesame)
+	assert.Contains(t, got, "a.example.com/,https://")
+	assert.Equal(t, 2, n)
 }

@@ -52,8 +52,7 @@ var Unknown = Policy{Values: true, Addresses: true}
 // or audit.V2), by replacing values in doc. It returns how many values it
 // masked.
 //
-// It leaves the members alone that say who did what, when and to which resource,
-// and an entry of the audit log that is no object.
+// It leaves the members alone that say who did what, when and to which resource.
 func Entry(doc *jsondoc.Doc, api string, p Policy) (masked int) {
 	m := masker{Policy: p, doc: doc}
 	m.entry(api)
@@ -88,11 +87,11 @@ type masker struct {
 
 func (m *masker) entry(api string) {
 	switch root := m.doc.Root(); {
-	case api == audit.V2 && root.Kind() == jsondoc.Object:
-		m.entryV2(root)
-	case api == audit.V2:
+	case root.Kind() != jsondoc.Object:
 		m.value(root, false, 0)
-	case root.Kind() == jsondoc.Object:
+	case api == audit.V2:
+		m.entryV2(root)
+	default:
 		m.entryV1(root)
 	}
 }
@@ -217,12 +216,20 @@ func (m *masker) mask(v jsondoc.Value) {
 // members masks the secrets in an object. Members called member are secrets, if
 // that is not empty.
 func (m *masker) members(v jsondoc.Value, secret bool, member string, depth int) {
+	// An object may have many members called "value".
+	asked, binding := false, false
+	isBinding := func() bool {
+		if !asked {
+			asked, binding = true, isSecretBinding(v)
+		}
+		return binding
+	}
 	for item := range v.All() {
 		name := item.Name()
 		hidden := secret && name != "id" && !isOpenEnd(name) || name == member && member != "" || m.isSecretName(name, item.NameClass())
 		switch name {
 		case "value", "text":
-			hidden = hidden || m.Values || isSecretBinding(v)
+			hidden = hidden || m.Values || isBinding()
 		case "json":
 			hidden = hidden || m.Values && item.Kind() == jsondoc.String // a variable of a Worker
 		case "codes":
