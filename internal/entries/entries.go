@@ -149,17 +149,26 @@ func (in *Reader) value() error {
 // parse reads the value at offset at of what is kept into doc, and returns where
 // it ends.
 func (in *Reader) parse(at int) (end int, err error) {
-	for size := 0; ; {
+	// A value that is long, or comes in small pieces, is not read anew for each
+	// piece, but when there is half as much again. early is what may be spent on
+	// looking sooner, because a reader of a live pipe waits.
+	early := maxEarly
+	for seen, size := 0, 0; ; {
 		kept := in.tape.kept()
-		if len(kept) >= size {
+		soon := len(kept)-at <= early && mayEnd(kept[max(at, min(seen, len(kept))):])
+		if len(kept) >= size || soon {
 			n, err := in.doc.ParsePrefix(textOf(kept[at:]))
 			touches := err == nil && at+n == len(kept) && in.doc.Root().Kind() == jsondoc.Number
 			if !touches && !errors.Is(err, io.ErrUnexpectedEOF) {
 				return at + n, err
 			}
-			// What is long is looked at again only when there is twice as much.
-			size = len(kept) + (len(kept)-at)/2
+			if len(kept) < size {
+				early -= len(kept) - at
+			} else {
+				size = len(kept) + (len(kept)-at)/2
+			}
 		}
+		seen = len(kept)
 		switch err := in.tape.more(); {
 		case err == io.EOF && len(in.tape.kept()) == len(kept):
 			n, err := in.doc.ParsePrefix(textOf(in.tape.kept()[at:]))
@@ -168,6 +177,20 @@ func (in *Reader) parse(at int) (end int, err error) {
 			return at, err
 		}
 	}
+}
+
+// maxEarly bounds, in bytes, how much of one value is read again because it may
+// have come to its end.
+const maxEarly = 1 << 20
+
+// mayEnd reports whether a value may end in a piece of text: where a line does, or
+// with a bracket at the end of the piece.
+func mayEnd(piece []byte) bool {
+	trimmed := bytes.TrimRight(piece, " \t\r\n")
+	if n := len(trimmed); n > 0 && (trimmed[n-1] == '}' || trimmed[n-1] == ']') {
+		return true
+	}
+	return bytes.IndexByte(piece, '\n') >= 0
 }
 
 // textOf is b as a string that shares its memory.

@@ -169,6 +169,27 @@ func TestEntries_HandsOutAnEntryAsSoonAsItIsComplete(t *testing.T) {
 	}
 }
 
+// A reader of a live pipe does not wait for more than the rest of an entry, in
+// however many writes it comes.
+func TestEntries_HandsOutAnEntryThatComesInPieces(t *testing.T) {
+	t.Parallel()
+	entry := `{"id":"` + strings.Repeat("a", 2000) + `"}`
+	for _, behind := range []string{"", "\n", "\n" + entry[:50]} {
+		r, w := io.Pipe()
+		found := make(chan string, 1)
+		in := Reader{Each: func(doc *jsondoc.Doc) error { found <- strings.Clone(doc.Root().Source()); return nil }, Broken: func([]byte, bool) error { return nil }}
+		done := make(chan error, 1)
+		go func() { done <- in.Read(r) }()
+		for _, piece := range []string{entry[:1900], entry[1900:1950], entry[1950:] + behind} {
+			_, err := io.WriteString(w, piece)
+			require.NoError(t, err)
+		}
+		assert.Equal(t, entry, <-found)
+		require.NoError(t, w.Close())
+		require.NoError(t, <-done)
+	}
+}
+
 // endless repeats a text.
 type endless struct {
 	text string
