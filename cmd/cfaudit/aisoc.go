@@ -37,7 +37,7 @@ func addService(flags *pflag.FlagSet) *service {
 	flags.StringVar(&s.url, "aisoc", "", "deliver to AiSOC's ingestion service at `URL` instead of --out")
 	flags.StringVar(&s.tenant, "tenant", "", "`UUID` of the tenant in AiSOC; required with --aisoc")
 	flags.StringVar(&s.connectorID, "connector-id", "", "`UUID` of the connector instance in AiSOC, which must not change; required with --aisoc")
-	flags.BoolVar(&s.anyID, "any-connector-id", false, "allow a --connector-id that is not a UUID; AiSOC then shows alerts without their connector")
+	flags.BoolVar(&s.anyID, "any-connector-id", false, "allow a --connector-id that is no UUID; AiSOC then shows alerts without their connector")
 	flags.StringVar(&s.deadLetter, "dead-letter", "", "`FILE` for events that AiSOC permanently rejects (default a file in --state)")
 	flags.BoolVar(&s.plainHTTP, "aisoc-plain-http", false, "allow http to other machines, as inside a cluster; not with "+envAiSOCToken)
 	return s

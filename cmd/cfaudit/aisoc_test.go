@@ -453,7 +453,7 @@ func TestAiSOC_WrongFlagsAreExitCode2(t *testing.T) {
 		good + " --connector-id " + secret:                           `--connector-id: "[redacted]": must be the UUID`,
 		"--dead-letter dead.jsonl":                                   `--dead-letter: "dead.jsonl": requires --aisoc`,
 		"--aisoc-plain-http":                                         `--aisoc-plain-http: "true": requires --aisoc`,
-		"--connector-id " + secret:                                   `--connector-id: "[redacted]": goes with`,
+		"--connector-id " + secret:                                   `--connector-id: "[redacted]": requires --aisoc`,
 		"--aisoc=" + good[7:]:                                        "",
 		good + " --out events.jsonl":                                 `--out: "events.jsonl": cannot be given with --aisoc: the events go to one place`,
 		good + " --out -":                                            `--out: "-": cannot be given with --aisoc`,

@@ -76,9 +76,9 @@ and none is lost.
   {"config": {"account_id": "…", "api_token": "…"}, "cursor": null}
 
 On failure it writes no events but one line {"error": …} with kind, message,
-remedy and retry_after, and the exit code is 1. Nothing is written to disk, and the environment is not
-read. docs/exec-protocol.md describes the protocol; 'cfaudit check --stdin' tests
-the connection with the same input.`,
+remedy and retry_after, and the exit code is 1. Nothing is written to disk, and
+the environment is not read. docs/exec-protocol.md describes the protocol;
+'cfaudit check --stdin' tests the connection with the same input.`,
 		Example: `  echo '{"config":{"account_id":"…","api_token":"…"},"cursor":null}' | cfaudit batch`,
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -258,7 +258,7 @@ func TestExport_EveryWrongFlagIsNamedAtOnce(t *testing.T) {
 	got = command(t, "export", "--from", "x", "--rules", "y", "--dry-run")
 	assert.Equal(t, exitUsage, got.code)
 	assert.Contains(t, got.err, "--rules: applies only to reading the API; saved events are already graded")
-	assert.Contains(t, got.err, "--dry-run: counts requests")
+	assert.Contains(t, got.err, "--dry-run: estimates requests")
 	got = command(t, "export", "extra")
 	assert.Equal(t, exitUsage, got.code)
 	a := newAccount(t)
