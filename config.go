@@ -32,9 +32,9 @@ const (
 	AuditLogBoth = "both"
 )
 
-// Config configures one connector: one Cloudflare account. AccountID and
-// APIToken are required; the zero value of every other field stands for its
-// default. [New] checks all of it.
+// Config configures one connector for one Cloudflare account. AccountID and
+// APIToken are required; every other field has a default for its zero value.
+// [New] checks all fields.
 type Config struct {
 	// AccountID is the account to read: 32 lower-case hexadecimal digits.
 	AccountID string
@@ -45,25 +45,24 @@ type Config struct {
 	// https, or http to a loopback address.
 	BaseURL string
 	// PollInterval is the time between polls, 30 s to 24 h, 300 s by default.
-	// The host keeps it; the connector uses it to decide when a backlog has to
-	// give way to newer entries.
+	// The host does the waiting; the connector only decides by it when a
+	// backlog gives way to newer entries.
 	PollInterval time.Duration
-	// PageSize is the number of entries asked for at once, 1 to 1000, 100 by
+	// PageSize is the number of entries requested at once, 1 to 1000, 100 by
 	// default. A backlog is read in pages of up to 1000.
 	PageSize int
 	// MaxEvents is the most events of one poll, 1 to 1000, 1000 by default.
 	MaxEvents int
-	// AuditLogAPI is which of the account's audit logs are read: AuditLogV1, the
+	// AuditLogAPI selects the account's audit logs to read: AuditLogV1, the
 	// default, AuditLogV2 or AuditLogBoth. The first has the values before and
-	// after a change, the second sign-ins, SCIM, the scopes of API tokens and the
-	// request behind a change. Read both for all of it: what is in both makes two
-	// events with one correlation id.
+	// after a change; the second has sign-ins, SCIM, the scopes of API tokens
+	// and the request behind a change. AuditLogBoth has all of these; a change
+	// recorded in both logs makes two events with one correlation id.
 	AuditLogAPI string
-	// Overlap is how late an entry may be, 10 s to 24 h, 10 min by default: so
-	// much of the time that has been read already is read again, by every poll
-	// or, where polls follow each other closely, by one in four and a half
-	// minutes. An entry that Cloudflare shows later than this after its own time
-	// may be missed.
+	// Overlap is how late an entry may appear and still be caught, 10 s to 24
+	// h, 10 min by default. Every poll re-reads this span; when polls follow
+	// each other closely, only one in four and a half minutes does. An entry
+	// that Cloudflare shows later than this after its own time may be missed.
 	Overlap time.Duration
 	// OverlapV2 is Overlap for Audit Logs v2, 15 min by default, because its
 	// entries appear several minutes after their time.
@@ -73,57 +72,59 @@ type Config struct {
 	InitialLookback time.Duration
 	// HideUserLogs leaves out the entries of users, such as logins and API
 	// keys, which are often the ones that matter. False by default. Audit Logs
-	// v2 cannot do that.
+	// v2 does not support it.
 	HideUserLogs bool
-	// ProductionZones are the zones in production: names or ids, also with *
-	// as in *.example.com. Empty means that every zone is in production.
+	// ProductionZones are the zones in production: names, ids or patterns such
+	// as *.example.com. Empty means that every zone is in production.
 	ProductionZones []string
 	// VerifiedWorkers are the Worker scripts that routes may point to without
-	// notice: names, also with *. Empty means that none is verified.
+	// raising the severity: names or patterns with *. Empty means that none is
+	// verified.
 	VerifiedWorkers []string
-	// OwnTokenID is the id of APIToken, 32 hexadecimal digits: what the
-	// dashboard shows in the address of the token's page, and the API as
-	// result.id of its verify endpoint. It cannot be derived from the token.
-	// With it, whoever rolls, changes or deletes the token is reported as
-	// blinding the connector. Empty means that this is not looked for.
+	// OwnTokenID is the id of APIToken, 32 hexadecimal digits. The dashboard
+	// shows it in the address of the token's page, and the API's verify
+	// endpoint returns it as result.id. It cannot be derived from the token.
+	// With it, rolling, changing or deleting the token is reported as blinding
+	// the connector. Empty turns this check off.
 	OwnTokenID string
-	// DropRoutine drops what the rules call routine, such as reads of zone
-	// settings. Nil means true; false delivers it with severity info.
+	// DropRoutine drops entries that the rules call routine, such as reads of
+	// zone settings. Nil means true; false delivers it with severity info.
 	DropRoutine *bool
-	// Rules are put in front of the default rules, see [Rule].
+	// Rules take precedence over the default rules, see [Rule].
 	Rules []Rule
-	// ResolveMembers reads the list of the account's members where an entry
-	// has only the id of its actor, or does not say which role a member got.
-	// It needs no other permission than the audit log. What it fills in is of
-	// the time of reading; the notes of an event say so. False by default.
+	// ResolveMembers reads the list of the account's members where an entry has
+	// only the id of its actor, or does not say which role a member got. It
+	// needs no permission beyond that for the audit log. The look-up returns
+	// the state at the time of reading, not of the entry; the notes of an event
+	// say so. False by default.
 	ResolveMembers bool
-	// ResolveScopes asks what an API token may do where an entry about it does
-	// not say so, which needs Account > Account API Tokens > Read, and for
-	// tokens of users User > API Tokens > Read. False by default.
+	// ResolveScopes looks up the permissions of an API token where an entry
+	// about it omits them. This needs Account > Account API Tokens > Read, and
+	// for user tokens User > API Tokens > Read. False by default.
 	//
-	// Neither of the two changes which events there are. Without the
-	// permission events go on as they are, and Coverage.Notices says so.
+	// Neither look-up adds or removes events. Without the permission, events
+	// are delivered without these details and Coverage.Notices says so.
 	ResolveScopes bool
 	// RateLimit is the most requests in five minutes, 1 to 1200, 900 by
-	// default. Cloudflare allows a token 1200, its owner's use of the
-	// dashboard included. Connectors of one process with the same token share
-	// it.
+	// default. Cloudflare allows a token 1200, including its owner's use of the
+	// dashboard. Connectors in one process with the same token share this
+	// budget.
 	RateLimit int
-	// RequestTimeout bounds one request with its reply, 1 s to 5 min, 30 s by
+	// RequestTimeout bounds one request, reply included, 1 s to 5 min, 30 s by
 	// default.
 	RequestTimeout time.Duration
 
 	// HTTPClient sends the requests, without following redirects to another
-	// host. Nil means a transport that all connectors of the process share and
-	// that takes no proxy from the environment.
+	// host. Nil means a transport shared by all connectors of the process,
+	// which takes no proxy from the environment.
 	HTTPClient *http.Client
-	// Logger gets a warning when a poll ended early but not for nothing, when
-	// the local clock is wrong, when entries have to wait, when one of two audit
-	// logs cannot be read, and when an optional feature lacks its permission. In
-	// normal running there are none. Nil means no log.
+	// Logger gets a warning when a poll ends early after making progress, when
+	// the local clock is wrong, when entries have to wait, when one of two
+	// audit logs cannot be read, and when an optional feature lacks its
+	// permission. Normal running logs nothing. Nil means no log.
 	Logger *slog.Logger
-	// Clock tells the time, time.Now by default. It only has to be roughly
-	// right: windows follow the clock of the server.
+	// Clock tells the time, time.Now by default. It need only be roughly right:
+	// windows follow the server's clock.
 	Clock func() time.Time
 }
 
@@ -135,7 +136,7 @@ const (
 	maxPageSize     = cloudflare.MaxPageSize
 )
 
-// withDefaults fills in what was left zero.
+// withDefaults fills in the defaults of zero fields.
 func (c Config) withDefaults() Config {
 	def(&c.BaseURL, DefaultBaseURL)
 	def(&c.PollInterval, 300*time.Second)
@@ -178,7 +179,7 @@ func (c Config) Validate() error {
 	if allowed := checkAccountID(c.AccountID); allowed != "" {
 		shown := c.AccountID
 		if looksLikeToken(shown) {
-			// Not what was allowed: that can repeat a part of it.
+			// The message of checkAccountID can repeat part of the token.
 			shown, allowed = "", "looks like an API token; "+accountIDAllowed
 		}
 		fault("account_id", shown, allowed)
@@ -236,11 +237,11 @@ const (
 	tokenChars = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_-"
 )
 
-// consists reports whether there is nothing in s but chars.
+// consists reports whether s has no characters outside chars.
 func consists(s, chars string) bool { return strings.Trim(s, chars) == "" }
 
-// isHexID reports whether s has the form of an id of Cloudflare's: 32
-// hexadecimal digits.
+// isHexID reports whether s has the form of a Cloudflare id: 32 hexadecimal
+// digits.
 func isHexID(s string) bool { return len(s) == 32 && consists(s, hexDigits+"ABCDEF") }
 
 func isAccountID(s string) bool { return len(s) == 32 && consists(s, hexDigits) }
@@ -255,8 +256,8 @@ func accountIDIn(s string) string {
 	return ""
 }
 
-// looksLikeToken reports whether s may be an API token that was entered in the
-// wrong place, also with what came along when it was copied.
+// looksLikeToken reports whether s may be an API token entered in the wrong
+// field, possibly with characters copied along with it.
 func looksLikeToken(s string) bool {
 	s = strings.TrimPrefix(strings.Trim(s, " \t\r\n\"'"), "Bearer ")
 	return redact.HasTokenPrefix(s) || len(s) >= 37 && consists(s, tokenChars)
@@ -268,7 +269,7 @@ func isGlobalKey(token string) bool {
 
 const accountIDAllowed = "must be the Account ID: 32 lower-case hexadecimal digits"
 
-// checkAccountID says what is wrong with an account id, or "".
+// checkAccountID returns the fault of an account id, or "".
 func checkAccountID(id string) string {
 	switch {
 	case id == "":
@@ -286,7 +287,7 @@ func checkAccountID(id string) string {
 	return accountIDAllowed
 }
 
-// checkTokenID says what is wrong with the id of a token, or "".
+// checkTokenID returns the fault of a token id, or "".
 func checkTokenID(id string) string {
 	if id == "" || isHexID(id) {
 		return ""
@@ -294,7 +295,7 @@ func checkTokenID(id string) string {
 	return "must be the id of the token: 32 hexadecimal digits"
 }
 
-// checkToken says what is wrong with a token, without repeating any of it.
+// checkToken returns the fault of a token, without repeating any of it.
 func checkToken(token string) string {
 	switch {
 	case token == "":
@@ -318,7 +319,7 @@ func checkToken(token string) string {
 	return ""
 }
 
-// checkBaseURL says what is wrong with a base URL, or "".
+// checkBaseURL returns the fault of a base URL, or "".
 func checkBaseURL(raw string) string {
 	const form = "must be an https URL such as " + DefaultBaseURL
 	u, err := url.Parse(raw)
@@ -355,8 +356,8 @@ type configField struct {
 	set func(*Config, any) error
 }
 
-// configFields is the configuration. First come the fields of a host's form, in
-// the order in which a person fills them in; the advanced ones follow.
+// configFields are the fields of the configuration: first those of a host's
+// form, in the order in which a person fills them in, then the advanced ones.
 var configFields = []configField{
 	{ingest.Field{
 		Name: "account_id", Type: ingest.FieldString, Label: "Account ID", Required: true,
@@ -384,11 +385,11 @@ var configFields = []configField{
 	{ingest.Field{
 		Name: "resolve_members", Type: ingest.FieldBoolean, Label: "Resolve members", Default: false,
 		HelpText: "Fills in actors known by id alone, and the roles of new members, from the account's list of members. " +
-			"The token needs no other permission for it.",
+			"The token needs no further permission.",
 	}, func(c *Config, v any) error { return setBool(&c.ResolveMembers, v) }},
 	{ingest.Field{
 		Name: "drop_routine", Type: ingest.FieldBoolean, Label: "Drop routine reads", Default: true,
-		HelpText: "Drops what the rules call routine, such as reads of settings. Off: it is delivered with severity info.",
+		HelpText: "Drops entries that the rules call routine, such as reads of settings. Off: they are delivered with severity info.",
 	}, func(c *Config, v any) error {
 		c.DropRoutine = new(bool)
 		return setBool(c.DropRoutine, v)
@@ -407,7 +408,7 @@ var configFields = []configField{
 		HelpText: "Worker scripts that routes may point to, separated by commas or line breaks; * stands for any text. Empty: none.",
 	}, setList(func(c *Config) *[]string { return &c.VerifiedWorkers })},
 	{ingest.Field{
-		// A host wants every field named like a secret to be one.
+		// Hosts require a field named like a secret to be of type secret.
 		Name: "own_token_id", Advanced: true, Type: ingest.FieldSecret, Label: "Id of the API token",
 		Placeholder: "32 hexadecimal digits",
 		HelpText: "Not the token but its id, at the end of the address of its page in the dashboard. " +
@@ -415,7 +416,7 @@ var configFields = []configField{
 	}, func(c *Config, v any) error { return setString(&c.OwnTokenID, v) }},
 	{ingest.Field{
 		Name: "rules", Advanced: true, Type: ingest.FieldTextarea, Label: "Severity rules",
-		HelpText: "A JSON list of rules, put in front of the default ones. Empty: the default ones alone.",
+		HelpText: "A JSON list of rules that take precedence over the default ones. Empty: only the default rules.",
 	}, setRules},
 	{ingest.Field{
 		Name: "hide_user_logs", Advanced: true, Type: ingest.FieldBoolean, Label: "Hide user-level entries", Default: false,
@@ -423,12 +424,12 @@ var configFields = []configField{
 	}, func(c *Config, v any) error { return setBool(&c.HideUserLogs, v) }},
 	{ingest.Field{
 		Name: "resolve_scopes", Advanced: true, Type: ingest.FieldBoolean, Label: "Resolve scopes of API tokens", Default: false,
-		HelpText: "Asks what a new or changed API token may do, so that a limited one is graded lower. " +
-			"The token needs Account > Account API Tokens > Read for it.",
+		HelpText: "Looks up the permissions of a new or changed API token, so that a limited one is graded lower. " +
+			"The token then needs Account > Account API Tokens > Read.",
 	}, func(c *Config, v any) error { return setBool(&c.ResolveScopes, v) }},
 	{ingest.Field{
 		Name: "overlap", Advanced: true, Type: ingest.FieldString, Label: "Overlap", Default: "10m",
-		HelpText: "How late after its own time an entry may appear and is still found, 10s to 24h: so much is read again.",
+		HelpText: "How late an entry may appear and still be caught, 10s to 24h; this span is re-read.",
 	}, setDuration(func(c *Config) *time.Duration { return &c.Overlap })},
 	{ingest.Field{
 		Name: "overlap_v2", Advanced: true, Type: ingest.FieldString, Label: "Overlap of v2", Default: "15m",
@@ -437,17 +438,17 @@ var configFields = []configField{
 	{ingest.Field{
 		Name: "max_events", Advanced: true, Type: ingest.FieldNumber, Label: "Events in a poll", Default: 1000,
 		Minimum: 1, Maximum: ingest.MaxEvents,
-		HelpText: "The most events of one poll, 1 to 1000. What is left is a backlog and follows at once.",
+		HelpText: "The most events of one poll, 1 to 1000. The rest is a backlog, which the next poll reads at once.",
 	}, setInt(func(c *Config) *int { return &c.MaxEvents })},
 	{ingest.Field{
 		Name: "page_size", Advanced: true, Type: ingest.FieldNumber, Label: "Page size", Default: 100,
 		Minimum: 1, Maximum: maxPageSize,
-		HelpText: "Entries in a request, 1 to 1000. A backlog is read in larger pages by itself.",
+		HelpText: "Entries per request, 1 to 1000. A backlog is read in larger pages automatically.",
 	}, setInt(func(c *Config) *int { return &c.PageSize })},
 	{ingest.Field{
 		Name: "rate_limit", Advanced: true, Type: ingest.FieldNumber, Label: "Requests in 5 minutes", Default: 900,
 		Minimum: 1, Maximum: 1200,
-		HelpText: "The most to send, 1 to 1200. Cloudflare allows 1200 to everything that uses the token.",
+		HelpText: "The most requests to send, 1 to 1200. Cloudflare allows 1200 for all users of the token together.",
 	}, setInt(func(c *Config) *int { return &c.RateLimit })},
 	{ingest.Field{
 		Name: "request_timeout", Advanced: true, Type: ingest.FieldString, Label: "Request time-out", Default: "30s",
@@ -455,19 +456,19 @@ var configFields = []configField{
 	}, setDuration(func(c *Config) *time.Duration { return &c.RequestTimeout })},
 	{ingest.Field{
 		Name: "base_url", Advanced: true, Type: ingest.FieldString, Label: "API address", Default: DefaultBaseURL,
-		HelpText: "Another one than Cloudflare's is for gateways and tests: https, or http to a loopback address.",
+		HelpText: "Change it only for a gateway or a test: https, or http to a loopback address.",
 	}, func(c *Config, v any) error { return setString(&c.BaseURL, v) }},
 }
 
 // ParseConfig reads the host's configuration object, whose keys are the field
-// names of the connector's [Descriptor] and whose values are as encoding/json
-// makes them. A number or boolean may also be given as text, a list as text
-// separated by commas or line breaks, and a duration as text such as "10m" or
-// "7d" or as seconds. A cleared form field stands for the default: null, empty
-// text, or the number 0. The keys that AiSOC keeps in
-// the same object for itself are ignored: checkpoint, filter_rules,
-// expected_cadence_seconds and allowed_capabilities. Any other unknown key is an
-// error that names the nearest field. The result has been validated.
+// names of the connector's [Descriptor] and whose values have the types that
+// encoding/json decodes to. A number or boolean may also be given as text, a
+// list as text separated by commas or line breaks, and a duration as text such
+// as "10m" or "7d" or as seconds. A cleared form field (null, empty text or the
+// number 0) selects the default. Keys that AiSOC adds to the same object for
+// its own use are ignored: checkpoint, filter_rules, expected_cadence_seconds
+// and allowed_capabilities. Any other unknown key is an error that names the
+// nearest field. The result has been validated.
 func ParseConfig(object map[string]any) (Config, error) {
 	c, err := readConfig(object)
 	return c, errors.Join(err, c.Validate())
@@ -552,7 +553,7 @@ func setBool(to *bool, v any) error {
 	return errors.New("must be true or false")
 }
 
-// wholeNumber reads an integer as JSON, YAML and forms give it.
+// wholeNumber reads an integer as JSON, YAML and forms encode it.
 func wholeNumber(v any) (int, error) {
 	bad := errors.New("must be a whole number")
 	var f float64
@@ -580,8 +581,8 @@ func wholeNumber(v any) (int, error) {
 	return int(f), nil
 }
 
-// isCleared reports whether v is what a form sends for a number that was cleared.
-// The text "0" is not: a person typed it.
+// isCleared reports whether v is the value that a form sends for a cleared
+// number. The text "0" is not: a person typed it.
 func isCleared(v any) bool {
 	switch n := v.(type) {
 	case int:
@@ -677,7 +678,7 @@ func ParseDuration(s string) (time.Duration, error) {
 	return d, nil
 }
 
-// formatDuration writes d as a person gives it, such as 10m, 24h or 548d.
+// formatDuration writes d as a person would, such as 10m, 24h or 548d.
 func formatDuration(d time.Duration) string {
 	const day = 24 * time.Hour
 	if d > day && d%day == 0 {

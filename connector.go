@@ -9,22 +9,22 @@
 //
 // # Guarantees
 //
-// Every entry that Cloudflare shows within Config.Overlap of its own time, or in
-// Audit Logs v2 within Config.OverlapV2, is returned exactly once: entries newer
-// than that are read again, and repeated ones are recognised by id. Older entries
-// are settled and are read once more, in fixed windows that newer entries cannot
-// shift. Entries that do not fit into a batch stay in the cursor as a backlog,
-// which is resumed where it was left, newest entries first. The cursor is a
+// Every entry that Cloudflare shows within Config.Overlap of its own time, or
+// in Audit Logs v2 within Config.OverlapV2, is returned exactly once: entries
+// newer than that are re-read, and repeated ones are recognised by id. Older
+// entries are settled and are read once more, in fixed windows that newer
+// entries cannot shift. Entries that do not fit into a batch stay in the cursor
+// as a backlog, which later polls resume, newest entries first. The cursor is a
 // value: any process that has it can continue.
 //
 // Config.AuditLogAPI chooses the log, or both. When one of two cannot be read,
-// the other goes on, and Coverage.Logs says so.
+// the other is still read, and Coverage.Logs reports the failure.
 //
 // # Severity
 //
 // Each entry gets a canonical dotted action, such as "dns.record.delete", and a
-// severity by the first rule of an ordered table that matches. [DefaultRules]
-// is that table; Config.Rules go in front of it. Only an explicit rule drops an
+// severity from the first matching rule of an ordered table. [DefaultRules] is
+// that table; Config.Rules go in front of it. Only an explicit rule drops an
 // entry, and every dropped entry is counted.
 package cloudflareaudit
 
@@ -43,14 +43,14 @@ const ConnectorID = "cloudflare"
 const userAgent = "cloudflareaudit (+https://github.com/aisoc/cloudflareaudit)"
 
 // Connector reads the audit logs of one account. It implements [ingest.Source]
-// and holds no position: that is in the cursors. What it remembers is the
-// server's clock and, where Config.ResolveMembers asks for it, the members.
+// and holds no position, which is in the cursors. It remembers only the
+// server's clock and, with Config.ResolveMembers, the members.
 type Connector struct {
 	cfg        Config
 	client     *cloudflare.Client
 	reader     *feed.Reader
 	normalizer *Normalizer
-	// resolver is nil unless something is to be looked up.
+	// resolver is nil when no look-ups are configured.
 	resolver *resolver
 }
 
@@ -138,8 +138,8 @@ func descriptor() ingest.Descriptor {
 }
 
 // TestConnection implements [ingest.Source]: it asks for the newest entry of
-// each audit log that is read. An account without any entry passes: the logs hold
-// little more than changes, so that is no fault. An [APIError] carries the remedy.
+// each audit log that is read. An account without entries passes, because the
+// logs hold little besides changes. An [APIError] carries the remedy.
 func (c *Connector) TestConnection(ctx context.Context) error {
 	page := cloudflare.NewPage()
 	defer page.Release()
@@ -155,7 +155,7 @@ func (c *Connector) TestConnection(ctx context.Context) error {
 func (c *Connector) newest(ctx context.Context, log *cloudflare.Log, page *cloudflare.Page) (cloudflare.Reply, error) {
 	q := cloudflare.Query{Log: log, Size: 1}
 	if !log.Numbered {
-		// This log answers only requests with both bounds.
+		// This log requires both bounds in a request.
 		q.Before = c.reader.Now()
 		q.Since = q.Before.Add(-c.cfg.InitialLookback)
 	}

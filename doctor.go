@@ -21,26 +21,27 @@ import (
 // expirySoon is how long before its end a token is warned about.
 const expirySoon = 30 * 24 * time.Hour
 
-// Report is what [Connector.Check] found out. It holds no secret. What could
-// not be found out is zero.
+// Report is the result of [Connector.Check]. It holds no secret. Fields that
+// could not be determined are zero.
 type Report struct {
 	AccountID string `json:"account_id"`
-	// Readable says that every audit log of Config.AuditLogAPI can be read, and
-	// Failure why not: the [Kind] of the reply, or empty when there was none.
+	// Readable says that every audit log of Config.AuditLogAPI can be read.
+	// Otherwise Failure is the [Kind] of the reply, or empty when there was no
+	// reply.
 	Readable bool `json:"readable"`
 	Failure  Kind `json:"failure,omitempty"`
 	// Newest is the time of the newest entry. It is zero in an empty log, and
 	// when that entry has no readable time.
 	Newest time.Time `json:"newest_entry,omitzero"`
-	// Empty says that none of them has an entry, which is no fault. Of Audit
-	// Logs v2 only what is within Config.InitialLookback is looked at.
+	// Empty says that none of the logs has an entry, which is not a fault. Of
+	// Audit Logs v2 only the span of Config.InitialLookback is checked.
 	Empty bool        `json:"empty"`
 	Token TokenReport `json:"token"`
 	// ServerTime is Cloudflare's clock when it answered, in whole seconds, and
 	// ClockOffset how far the local one is ahead of it.
 	ServerTime  time.Time     `json:"server_time,omitzero"`
 	ClockOffset time.Duration `json:"clock_offset_ns"`
-	// Findings say all of this to a person, with what to do about it.
+	// Findings put all of this into words, with remedies.
 	Findings []ingest.Finding `json:"findings"`
 }
 
@@ -48,15 +49,15 @@ type Report struct {
 type TokenReport struct {
 	// Owner is [OwnerAccount] or [OwnerUser], or empty when it is not known.
 	Owner string `json:"owner,omitempty"`
-	// Status is Cloudflare's word: "active", "disabled" or "expired".
+	// Status is as Cloudflare reports it: "active", "disabled" or "expired".
 	Status string `json:"status,omitempty"`
 	// NotBefore and Expires bound the time in which the token is valid.
 	NotBefore time.Time `json:"not_before,omitzero"`
 	Expires   time.Time `json:"expires,omitzero"`
 	// Accounts are the ids of the accounts the token can list, at most 50.
 	Accounts []string `json:"accounts,omitempty"`
-	// Excess are the permissions it has beyond those that are needed. They are
-	// known only of a token that may read its own description.
+	// Excess are the permissions that the connector does not need. They are
+	// known only for a token that may read its own description.
 	Excess []string `json:"excess,omitempty"`
 }
 
@@ -71,7 +72,7 @@ const (
 
 // Check tests the connection as [Connector.TestConnection] does, with the same
 // error, and reports on the token, the clock and the logs. Only the requests of
-// TestConnection decide the outcome: the others may fail.
+// TestConnection decide the outcome; the others are allowed to fail.
 func (c *Connector) Check(ctx context.Context) (Report, error) {
 	d := doctor{Connector: c, Report: Report{AccountID: c.cfg.AccountID}}
 	err := d.readLogs(ctx)
@@ -113,12 +114,12 @@ type doctor struct {
 	// logs are the audit logs that could be read, and failed are the others.
 	logs   []logFound
 	failed []logFailed
-	// took is how long the request for the log did.
+	// took is how long the request for the log took.
 	took time.Duration
 	// tokenID is the id of the token, which is no secret.
 	tokenID string
-	// unknown says that Cloudflare knows the token neither as one of the
-	// account nor as one of a user.
+	// unknown says that Cloudflare recognises the token neither as an account
+	// token nor as a user token.
 	unknown bool
 	// names are those of the accounts the token can list, by id.
 	names map[string]string
@@ -142,7 +143,7 @@ func (d *doctor) find(level ingest.Level, found, remedy string) {
 	d.findIn("", level, found, remedy)
 }
 
-// findIn is find for what is mended in a field of the configuration.
+// findIn is find for a finding that is fixed in a field of the configuration.
 func (d *doctor) findIn(field string, level ingest.Level, found, remedy string) {
 	if remedy == "" {
 		field = ""
@@ -150,9 +151,9 @@ func (d *doctor) findIn(field string, level ingest.Level, found, remedy string) 
 	d.Findings = append(d.Findings, ingest.Finding{Level: level, Text: found, Field: field, Remedy: remedy})
 }
 
-// readLogs makes the requests that decide the outcome. A reply that refuses one
-// log says nothing about the other. Without any reply there is no point in
-// another request.
+// readLogs makes the requests that decide the outcome. A refusal for one log
+// says nothing about the other, so both are tried; after a request without a
+// reply, no other is sent.
 func (d *doctor) readLogs(ctx context.Context) error {
 	page := cloudflare.NewPage()
 	defer page.Release()
@@ -193,10 +194,10 @@ func (d *doctor) readLogs(ctx context.Context) error {
 	return first.log.Failed(first.err)
 }
 
-// verify finds out who the token belongs to and whether it is valid. A token of
-// an account is refused below /user; it is not documented whether a token of a
-// user is refused below its account. So for tokens without a known prefix, the
-// answer of /user counts.
+// verify determines the owner of the token and whether it is valid. Account
+// tokens are refused below /user; whether user tokens are refused below their
+// account is not documented. So for tokens without a known prefix, the answer
+// of /user counts.
 func (d *doctor) verify(ctx context.Context) {
 	form := ownerByForm(d.cfg.APIToken.Reveal())
 	d.Token.Owner = form
@@ -247,7 +248,7 @@ func (d *doctor) listAccounts(ctx context.Context) {
 	}
 }
 
-// describeToken reads the permissions of the token, which few tokens may do.
+// describeToken reads the permissions of the token. Few tokens are allowed to.
 func (d *doctor) describeToken(ctx context.Context) {
 	if !isAccountID(d.tokenID) {
 		return
@@ -273,8 +274,8 @@ func (d *doctor) describeToken(ctx context.Context) {
 	}
 }
 
-// neededGroups are the names of permissions that suffice to read the log, each
-// on its own.
+// neededGroups are the names of permissions, any one of which suffices to read
+// the log.
 var neededGroups = []string{"Account Settings Read", "Audit Logs Read", "Account Audit Logs Read"}
 
 // tokensPath is where the tokens of an owner are.
@@ -294,11 +295,11 @@ func (d *doctor) ask(ctx context.Context, path string, params url.Values, v any)
 	return json.Unmarshal(got.Result, v)
 }
 
-// said makes a text of Cloudflare's fit to be shown.
+// said cleans a text from Cloudflare for display.
 func (d *doctor) said(s string) string { return text.Clean(d.client.Scrub(s), 80) }
 
-// ownerByForm tells the owner of a token by how it begins, or is "" for older
-// tokens.
+// ownerByForm derives the owner of a token from its prefix; it is "" for older
+// tokens, which have none.
 func ownerByForm(token string) string {
 	switch {
 	case strings.HasPrefix(token, "cfat_"):
@@ -309,7 +310,7 @@ func ownerByForm(token string) string {
 	return ""
 }
 
-// Where in the dashboard a person finds the tokens.
+// The pages of the dashboard that list tokens.
 const (
 	accountTokens = "Manage Account > Account API Tokens"
 	userTokens    = "My Profile > API Tokens"
@@ -326,7 +327,7 @@ func (d *doctor) tokenPage() string {
 	return accountTokens + ", or " + userTokens + " for a token of a user,"
 }
 
-// explainFailures says why logs cannot be read and what to do about it.
+// explainFailures adds findings on why logs cannot be read, with remedies.
 func (d *doctor) explainFailures() {
 	for i := range d.failed {
 		l := &d.failed[i]
@@ -342,7 +343,7 @@ func (d *doctor) explainFailures() {
 	}
 }
 
-// explain says why the log cannot be read and what to do about it.
+// explain adds a finding on why the log cannot be read, with a remedy.
 func (d *doctor) explain(l *logFailed) {
 	api, ok := errors.AsType[*APIError](l.err)
 	if !ok {
@@ -390,7 +391,7 @@ func (d *doctor) explainRefusal(found, field, remedy string) (fullText, mendedIn
 	return found, field, remedy
 }
 
-// explainAccounts says which account may have been meant.
+// explainAccounts suggests which account may have been meant.
 func (d *doctor) explainAccounts(api *APIError) {
 	if len(d.Token.Accounts) == 0 || slices.Contains(d.Token.Accounts, d.cfg.AccountID) {
 		return
@@ -423,7 +424,7 @@ func (d *doctor) listed() string {
 	return noun + strings.Join(all, ", ")
 }
 
-// now is Cloudflare's time, or the local one where it did not show that.
+// now is Cloudflare's time, or the local time when no reply had a Date.
 func (d *doctor) now() time.Time {
 	if d.ServerTime.IsZero() {
 		return d.cfg.Clock()
@@ -431,7 +432,7 @@ func (d *doctor) now() time.Time {
 	return d.ServerTime
 }
 
-// reportLog says what is in a log.
+// reportLog reports the content of a log.
 func (d *doctor) reportLog(l *logFound) {
 	d.find(ingest.LevelOK, sentence(l.log.Title+" can be read"), "")
 	switch {
@@ -455,7 +456,7 @@ func (d *doctor) reportLog(l *logFound) {
 	}
 }
 
-// reportToken says what is known about the token.
+// reportToken reports the state of the token.
 func (d *doctor) reportToken() {
 	t := d.Token
 	if t.Status == "" {
@@ -515,7 +516,7 @@ func (d *doctor) reportClock() {
 	if off < 0 {
 		off, whose = -off, "behind"
 	}
-	// The Date of the reply is in whole seconds, and took a while to get here.
+	// The Date of the reply has whole seconds and is as old as the reply.
 	if off <= feed.ClockTolerance+d.took.Round(time.Second) {
 		d.find(ingest.LevelOK, "The local clock agrees with Cloudflare's.", "")
 		return
@@ -524,8 +525,8 @@ func (d *doctor) reportClock() {
 		"Set the clock, for everything else that is kept on this machine.")
 }
 
-// remedyOf says what to do about an error that is not a reply, and in which
-// field, if it is in one.
+// remedyOf returns the remedy for an error that is not a reply, and the
+// configuration field it concerns, if any.
 func (d *doctor) remedyOf(err error) (field, remedy string) {
 	if _, ok := errors.AsType[*WaitError](err); ok {
 		return "", "Wait that long, or give this connector a token of its own."
@@ -552,7 +553,7 @@ func sentence(s string) string {
 	return s + "."
 }
 
-// roughly is a span of time as a person says it.
+// roughly is a span of time in words.
 func roughly(d time.Duration) string {
 	many := func(n int, unit string) string {
 		if n == 1 {

@@ -7,23 +7,23 @@ import (
 
 // ErrCursor is [ingest.ErrCursor]: a cursor of another account, of a newer
 // version of this package, or a damaged one. A host stops polling the instance
-// and asks a person.
+// until an operator intervenes.
 var ErrCursor = ingest.ErrCursor
 
-// FieldError says what is wrong with one field of a [Config].
+// FieldError describes a fault of one field of a [Config].
 type FieldError = ingest.FieldError
 
-// APIError is a reply of the Cloudflare API that is not a success.
+// APIError is an unsuccessful reply of the Cloudflare API.
 type APIError = apierror.Error
 
-// ReadError says which of the audit logs could not be read, and wraps why.
+// ReadError names the audit log that could not be read and wraps the cause.
 type ReadError = apierror.ReadError
 
-// WaitError says that a request was not sent, because the request budget of the
-// token is used up for now.
+// WaitError reports that a request was not sent because the request budget of
+// the token is exhausted for now.
 type WaitError = apierror.WaitError
 
-// Kind says what a failed request means for the host.
+// Kind classifies a failed request by what the host should do.
 type Kind = apierror.Kind
 
 // The kinds of [APIError]. [apierror.Kind] says what a host does about each.

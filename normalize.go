@@ -39,14 +39,15 @@ type Normalizer struct {
 	ownTokenID string
 	classifier *rules.Classifier
 	// paired says that entries come from both logs, so that titles must not
-	// depend on what only one of them knows.
+	// depend on details that only one of them has.
 	paired bool
 }
 
 // NewNormalizer builds the part of a connector that turns entries into events.
-// Of cfg it uses AccountID, which may be empty, AuditLogAPI and what decides the
-// severity: ProductionZones, VerifiedWorkers, OwnTokenID, DropRoutine and Rules.
-// The error joins a [FieldError] for every fault of these.
+// Of cfg it uses AccountID, which may be empty, AuditLogAPI and the fields that
+// decide the severity: ProductionZones, VerifiedWorkers, OwnTokenID,
+// DropRoutine and Rules. The error joins a [FieldError] for every fault of
+// these.
 func NewNormalizer(cfg Config) (*Normalizer, error) {
 	cfg = cfg.withDefaults()
 	c, err := cfg.classifier()
@@ -56,13 +57,13 @@ func NewNormalizer(cfg Config) (*Normalizer, error) {
 	return &Normalizer{cfg.AccountID, cfg.OwnTokenID, c, cfg.AuditLogAPI == AuditLogBoth}, nil
 }
 
-// Normalize turns one entry, as JSON, into an event, and says how the rules
-// grade it. A verdict to drop comes with the event all the same. Whether it is an
-// entry of the audit log or of Audit Logs v2 is told by its members.
+// Normalize turns one entry, as JSON, into an event and grades it. A verdict to
+// drop still comes with the event. The members of the entry tell whether it is
+// from the audit log or from Audit Logs v2.
 //
-// It never fails. What is not an entry becomes an event that says so and holds
-// it in RawEvent, as a JSON string where it is not JSON. An entry without a
-// readable time has the zero time.
+// It never fails. Input that is not an entry becomes an event that says so and
+// holds the input in RawEvent, as a JSON string if it is not JSON. An entry
+// without a readable time has the zero time.
 func (n *Normalizer) Normalize(raw []byte) (ingest.Event, Verdict) {
 	w := works.Get().(*work)
 	defer w.release()
@@ -74,8 +75,8 @@ func (n *Normalizer) Normalize(raw []byte) (ingest.Event, Verdict) {
 	return event, v
 }
 
-// Explain grades one entry as Normalize does and tells why: what the entry came
-// down to, and which rules were tried up to the one that matched.
+// Explain grades one entry as Normalize does and returns the reasons: the facts
+// taken from the entry and the rules tried, up to the one that matched.
 func (n *Normalizer) Explain(raw []byte) Explanation {
 	w := works.Get().(*work)
 	defer w.release()
@@ -87,24 +88,24 @@ func (n *Normalizer) Explain(raw []byte) Explanation {
 	return x
 }
 
-// A Stream is what [Normalizer.NormalizeStream] has read.
+// A Stream accounts for a [Normalizer.NormalizeStream] call.
 type Stream struct {
-	// EmptyReplies counts the replies of the API without a list of entries, as
-	// failed requests have them.
+	// EmptyReplies counts API replies without a list of entries, such as those
+	// of failed requests.
 	EmptyReplies int
-	// Unfinished says that the text ended in the middle of a list: something is
-	// missing.
+	// Unfinished says that the text ended in the middle of a list, so that
+	// entries are missing.
 	Unfinished bool
 }
 
-// NormalizeStream turns the saved entries that r has into events, as Normalize
-// does, and hands out each one with its verdict. It takes JSON lines, lists of
-// entries and whole replies of the API, one after another and laid out in any
+// NormalizeStream turns the saved entries read from r into events, as Normalize
+// does, and passes each one with its verdict to each. It accepts JSON lines,
+// lists of entries and whole API replies, concatenated and formatted in any
 // way, and holds one entry of at most 8 MiB in memory.
 //
-// What cannot be read becomes an event that holds up to 64 KiB of it as text; it
-// costs no more than what stands on the same line. The error is one of r or of
-// each, which ends the reading. The event that each gets shares memory with the
+// Unreadable input becomes an event that holds up to 64 KiB of it as text; no
+// more than the rest of its line is lost with it. An error of r or of each ends
+// the reading and is returned. The event passed to each shares memory with the
 // next one: keep a copy of its line, not the event.
 func (n *Normalizer) NormalizeStream(r io.Reader, each func(*ingest.Event, Verdict) error) (Stream, error) {
 	w := works.Get().(*work)
@@ -131,7 +132,7 @@ func (n *Normalizer) NormalizeStream(r io.Reader, each func(*ingest.Event, Verdi
 	return Stream{in.Empty, in.Unfinished}, err
 }
 
-// work is an entry on its way to an event: memory that is used again for the
+// work is an entry being turned into an event; its memory is reused for the
 // next one.
 type work struct {
 	doc   jsondoc.Doc
@@ -142,14 +143,14 @@ type work struct {
 
 var works = sync.Pool{New: func() any { return new(work) }}
 
-// release lets the memory of w be used again.
+// release returns the memory of w for reuse.
 func (w *work) release() {
 	w.doc.Reset()
 	w.entry, w.facts, w.out = audit.Entry{}, product.Facts{}, ingest.Event{}
 	works.Put(w)
 }
 
-// decode decodes one entry. The members that it has tell which log it is from.
+// decode decodes one entry. Its members tell which log it is from.
 func (w *work) decode(raw string) {
 	if w.doc.Parse(raw) != nil {
 		w.decodeText(raw)
@@ -158,13 +159,13 @@ func (w *work) decode(raw string) {
 	w.decodeDoc(&w.doc, "")
 }
 
-// decodeDoc decodes an entry that is JSON, of the log api, or of that which its
-// members tell.
+// decodeDoc decodes a JSON entry of the log api or, when api is empty, of the
+// log that its members indicate.
 func (w *work) decodeDoc(doc *jsondoc.Doc, api string) {
 	w.entry.Decode(doc, api)
 }
 
-// decodeText makes an entry of a text that is none.
+// decodeText makes an entry from a text that is not JSON.
 func (w *work) decodeText(raw string) {
 	shown, masked := redact.Text(raw)
 	w.entry = audit.NotJSON(raw, shown)
@@ -173,25 +174,25 @@ func (w *work) decodeText(raw string) {
 	}
 }
 
-// keepChanges gives an event changes of its own, so that it can be kept.
+// keepChanges copies the changes of an event, so that the event can be kept.
 func keepChanges(event *ingest.Event) {
 	event.Audit.Changes = append([]ingest.FieldChange(nil), event.Audit.Changes...)
 }
 
-// grade finds out what the entry did and what the rules say to it.
+// grade determines what the entry did and how the rules grade it.
 func (w *work) grade(n *Normalizer) Verdict {
 	w.understand(n)
 	return w.verdict(n)
 }
 
-// understand finds out what the entry did, and adds what it does not say.
+// understand determines what the entry did.
 func (w *work) understand(n *Normalizer) {
 	f := &w.facts
 	product.Understand(&w.entry, f)
 	f.OwnToken = f.TokenID != "" && strings.EqualFold(f.TokenID, n.ownTokenID)
 }
 
-// verdict is what the rules say to the entry.
+// verdict is how the rules grade the entry.
 func (w *work) verdict(n *Normalizer) Verdict {
 	if n.paired {
 		return n.classifier.GradeJoint(&w.facts.Facts, w.facts.Joint(&w.entry))
@@ -199,9 +200,9 @@ func (w *work) verdict(n *Normalizer) Verdict {
 	return n.classifier.Grade(&w.facts.Facts)
 }
 
-// event makes out the event of an entry of which everything else is known. An
-// entry without a time of its own gets fallback. The changes of the event are
-// memory of w; see keepChanges.
+// event builds the event in out, once the entry is understood and graded. An
+// entry without a time of its own gets fallback. The changes of the event share
+// the memory of w; see keepChanges.
 func (w *work) event(n *Normalizer, v Verdict, fallback time.Time, out *ingest.Event) {
 	e, f := &w.entry, &w.facts
 	f.Mask(e)
@@ -221,7 +222,7 @@ func (w *work) event(n *Normalizer, v Verdict, fallback time.Time, out *ingest.E
 	}
 	action, decision := f.Action, oneLine(f.Decision)
 	if f.Verb == product.VerbDelete {
-		decision = "" // what is gone decides nothing
+		decision = "" // a deleted policy decides nothing
 	}
 	if f.Failed && action != product.ActionUnknown {
 		action, decision = action+product.FailedSuffix, ""
@@ -273,8 +274,8 @@ func (w *work) event(n *Normalizer, v Verdict, fallback time.Time, out *ingest.E
 
 func oneLine(s string) string { return text.OneLine(s, audit.MaxText) }
 
-// externalID is the id of the entry, or one derived from it where it is no
-// usable text.
+// externalID is the id of the entry, or one derived from it when the id is not
+// a usable text.
 func externalID(e *audit.Entry) string {
 	id := text.OneLine(e.ID, maxID)
 	if id == "" || len(id) > maxID {
@@ -283,8 +284,8 @@ func externalID(e *audit.Entry) string {
 	return id
 }
 
-// hostname is the name of a zone in the spelling of the DNS, or "" when it is
-// not a name of a host.
+// hostname is a zone name in its DNS spelling, or "" when it is not a valid
+// host name.
 func hostname(zone string) string {
 	name := text.ASCIIZone(zone)
 	if len(name) > 253 {
@@ -303,13 +304,13 @@ func hostname(zone string) string {
 	return name
 }
 
-// maxNesting is how deep an entry may nest to be part of an event as JSON. Readers
-// in other languages give up at a thousand levels.
+// maxNesting is how deep an entry may nest to be part of an event as JSON. JSON
+// readers in other languages stop at a thousand levels.
 const maxNesting = 500
 
-// rawEvent is the entry as received, except for what one line of JSON cannot
-// hold, which is white space with line breaks in it and invalid UTF-8, and for
-// the escapes that replaceEscapes replaces. One that nests too deep is a string.
+// rawEvent is the entry as received, except for line breaks in white space and
+// invalid UTF-8, which one line of JSON cannot hold, and for the escapes that
+// replaceEscapes replaces. An entry that nests too deep becomes a string.
 func rawEvent(e *audit.Entry) (event ingest.RawJSON, replaced, deep bool) {
 	raw := e.JSON()
 	if strings.IndexByte(raw, '\n') >= 0 || strings.IndexByte(raw, '\r') >= 0 {
@@ -322,7 +323,7 @@ func rawEvent(e *audit.Entry) (event ingest.RawJSON, replaced, deep bool) {
 		raw = strings.ToValidUTF8(raw, "\uFFFD")
 	}
 	raw, replaced = replaceEscapes(raw)
-	// Most of what nests deep has been masked.
+	// Masking has already removed most deep nesting.
 	if e.Doc.Depth() > maxNesting && nesting(raw) > maxNesting {
 		raw, deep = jsondoc.Quote(raw), true
 	}
@@ -337,8 +338,8 @@ func nesting(raw string) int {
 }
 
 // replaceEscapes replaces the escapes of NUL and of lone surrogates in a JSON
-// text by the one of U+FFFD. Databases refuse the first, and some readers stop
-// at the second.
+// text by that of U+FFFD. Databases refuse the former, and some readers fail on
+// the latter.
 func replaceEscapes(s string) (out string, replaced bool) {
 	if !strings.Contains(s, `\u`) {
 		return s, false

@@ -13,13 +13,13 @@ import (
 	"github.com/aisoc/cloudflareaudit/internal/redact"
 )
 
-// Poll implements [ingest.Source]. The first cursor fixes where the feed begins,
-// and it is returned even when nothing could be read, so that nothing that
-// happens from then on is missed.
+// Poll implements [ingest.Source]. The first cursor fixes where the feed
+// begins. It is returned even when nothing could be read, so that later entries
+// are not missed.
 //
 // Of two logs, the one that has newer entries to read goes first. When one of
-// them fails the other goes on, and Coverage.Logs says so, also in
-// Coverage.Notices for hosts that look at these alone.
+// them fails, the other is still read; Coverage.Logs reports the failure, and
+// so does Coverage.Notices for hosts that look only there.
 func (c *Connector) Poll(ctx context.Context, cursor ingest.Cursor) (ingest.Batch, error) {
 	in := c.newIntake()
 	defer in.work.release()
@@ -52,16 +52,16 @@ func (c *Connector) notices(ctx context.Context, read *feed.Result) (all []strin
 	return all
 }
 
-// intake makes the events of one poll. It implements [feed.Handler].
+// intake builds the events of one poll. It implements [feed.Handler].
 type intake struct {
 	normalizer *Normalizer
-	resolver   *resolver // nil unless something is to be looked up
+	resolver   *resolver // nil when no look-ups are configured
 	events     []ingest.Event
 	// dropped counts the entries that a rule has dropped, by its id, and
-	// undecodable the events of entries that could not be understood.
+	// undecodable counts the events of entries that could not be understood.
 	dropped     map[string]int
 	undecodable int
-	// gaps are the events whose entries leave something out.
+	// gaps are the events with details to look up.
 	gaps []gap
 	work *work
 }
@@ -106,8 +106,8 @@ func apiOf(log *cloudflare.Log) string {
 	return audit.V1
 }
 
-// Unreadable implements [feed.Handler]: the event holds as text what there is of
-// the entry.
+// Unreadable implements [feed.Handler]: the event holds the readable part of
+// the entry as text.
 func (in *intake) Unreadable(t cloudflare.Torn, cause error, place time.Time) feed.Kept {
 	shown, masked := redact.Text(t.Text)
 	w := in.work
@@ -124,8 +124,8 @@ func (in *intake) Unreadable(t cloudflare.Torn, cause error, place time.Time) fe
 	return feed.Kept{Events: 1}
 }
 
-// noteGap notes what the entry at work, that of the newest event of the batch,
-// leaves out.
+// noteGap records the details missing from the current entry, that of the event
+// added last.
 func (in *intake) noteGap(from feed.Entry) {
 	if in.resolver == nil {
 		return
@@ -136,9 +136,9 @@ func (in *intake) noteGap(from feed.Entry) {
 	}
 }
 
-// resolve fills in what the entries of the batch leave out. It comes once in a
-// poll and after everything has been read, so that it neither delays nor ends
-// the reading.
+// resolve fills in the details missing from the entries of the batch. It runs
+// once per poll, after everything has been read, so that it neither delays nor
+// ends the reading.
 func (in *intake) resolve(ctx context.Context, coverage *ingest.Coverage) {
 	r := in.resolver
 	if r == nil {

@@ -28,34 +28,34 @@ import (
 )
 
 const (
-	// resolveTime bounds the time of one poll for looking things up.
+	// resolveTime bounds the time that one poll spends on look-ups.
 	resolveTime = 10 * time.Second
 	// membersFor is how long the list of members stays valid, and the longest
 	// wait after a failure.
 	membersFor = 15 * time.Minute
-	// membersGap is the time between two reads of the list that an unknown id
-	// or a change of roles causes, and the first wait after a failure.
+	// membersGap is the least time between two reads of the list triggered by
+	// an unknown id or a role change, and the first wait after a failure.
 	membersGap = time.Minute
-	// refusedFor is how long an endpoint is left alone when the API token lacks
-	// the permission, which can be granted meanwhile.
+	// refusedFor is how long an endpoint is not asked after it refused the API
+	// token. The permission may be granted meanwhile.
 	refusedFor = time.Hour
 	// memberPage is the page size, the most the API allows.
 	memberPage = 50
-	// maxMemberPages bounds what is read of the list of members.
+	// maxMemberPages bounds the pages read of the list of members.
 	maxMemberPages = 20
 	// maxTokens bounds the API tokens looked up in one poll.
 	maxTokens = 20
-	// maxRemembered bounds the remembered ids of actors that are no members, and
-	// those of members that entries were about.
+	// maxRemembered bounds the remembered ids of actors that are not members,
+	// and of members that entries were about.
 	maxRemembered = 1000
-	// persistent is how many failures in a row make a notice.
+	// persistent is how many consecutive failures produce a notice.
 	persistent = 3
 )
 
-// resolver looks up what entries leave out: who an actor is, which role a member
-// has and what an API token may do. Look-ups return the current state, not the
-// state at the time of the entry. They only add to events: whether there is an
-// event, its id and the cursor do not depend on them.
+// resolver looks up details that entries omit: who an actor is, which role a
+// member has and what an API token may do. Look-ups return the current state,
+// not the state at the time of the entry. They only add to events: neither the
+// set of events nor their ids nor the cursor depends on them.
 type resolver struct {
 	client    *cloudflare.Client
 	accountID string
@@ -64,7 +64,7 @@ type resolver struct {
 	withMembers, withScopes bool
 
 	// asking is held by the poll that sends requests, and guards the gates,
-	// absent and latest. A poll that finds it taken goes on with what is known.
+	// absent and latest. A poll that finds it taken uses the findings so far.
 	asking        sync.Mutex
 	members       gate
 	accountTokens gate
@@ -72,14 +72,14 @@ type resolver struct {
 	// absent are the actors that are not in the list of members. They do not
 	// cause it to be read again early.
 	absent map[string]bool
-	// latest is that of the last findings. It is not changed any more.
+	// latest is that of the last findings. It is never modified.
 	latest map[string]time.Time
 
 	people atomic.Pointer[directory]
 	said   atomic.Pointer[[]string]
 }
 
-// newResolver is the resolver that cfg asks for, or nil.
+// newResolver returns the resolver that cfg asks for, or nil.
 func newResolver(cfg Config, c *cloudflare.Client) *resolver {
 	if !cfg.ResolveMembers && !cfg.ResolveScopes {
 		return nil
@@ -95,7 +95,7 @@ func newResolver(cfg Config, c *cloudflare.Client) *resolver {
 	return r
 }
 
-// The remedies of a missing permission to read API tokens.
+// The remedies for a missing permission to read API tokens.
 const (
 	remedyAccountTokens = "add Account > Account API Tokens > Read to the API token"
 	remedyUserTokens    = "they need User > API Tokens > Read, which only a token of the user has; " +
@@ -140,8 +140,8 @@ func (g *gate) failed(err error, log *slog.Logger) {
 	}
 }
 
-// directory is the members of the account as they were read. It is not changed
-// once it is in use.
+// directory holds the members of the account as read. It is immutable once in
+// use.
 type directory struct {
 	// persons are the members by user id, membership id and e-mail address in
 	// lower case.
@@ -161,7 +161,7 @@ type person struct {
 	asOf time.Time
 }
 
-// gap is an event of the batch whose entry leaves something out.
+// gap is an event of the batch whose entry omits a detail.
 type gap struct {
 	index  int // of the event in the batch
 	log    *cloudflare.Log
@@ -172,12 +172,12 @@ type gap struct {
 
 	actor  string // the id of the actor, where the entry has that alone
 	member string // the key of the member the entry is about, or ""
-	moved  bool   // that member may have got another role
+	moved  bool   // the member's role may have changed
 	role   bool   // the entry does not say which
 	token  string // the API token whose scopes the entry does not say, or ""
 }
 
-// gapOf is what an entry leaves out, if it is anything that r looks up.
+// gapOf returns the details that an entry omits and r can look up.
 func (r *resolver) gapOf(e *audit.Entry, f *product.Facts, when time.Time) (left gap, found bool) {
 	left = gap{stated: e.When, when: when, owner: strings.Clone(e.OwnerID)}
 	// A failed attempt changed nothing, so there is nothing to look up.
@@ -200,7 +200,7 @@ func (r *resolver) gapOf(e *audit.Entry, f *product.Facts, when time.Time) (left
 	return left, left.actor != "" || left.member != "" || left.token != ""
 }
 
-// memberKey is what the list of members knows the member by whom an entry is
+// memberKey identifies, in the list of members, the member that an entry is
 // about: an e-mail address, or else an id that is not the actor's.
 func memberKey(e *audit.Entry, f *product.Facts) string {
 	if strings.Contains(f.Target, "@") {
@@ -212,7 +212,7 @@ func memberKey(e *audit.Entry, f *product.Facts) string {
 	return ""
 }
 
-// resolved is the event of g with what has been found, if anything has.
+// resolved is the event of g completed with the findings, if there are any.
 func (n *Normalizer) resolved(g *gap, found *findings) (event ingest.Event, ok bool) {
 	w := works.Get().(*work)
 	defer w.release()
@@ -245,7 +245,7 @@ func (n *Normalizer) resolved(g *gap, found *findings) (event ingest.Event, ok b
 	}
 	v := w.verdict(n)
 	if v.Drop {
-		// Whether there is an event is decided by what the entry says alone.
+		// The entry alone decides whether there is an event.
 		v = n.verdictOf(g)
 	}
 	w.event(n, v, g.when, &event)
@@ -259,7 +259,7 @@ func (w *work) decodeGap(g *gap) {
 	w.decodeDoc(&w.doc, apiOf(g.log))
 }
 
-// verdictOf is how the rules grade the entry of g by what it says itself.
+// verdictOf is how the rules grade the entry of g without look-ups.
 func (n *Normalizer) verdictOf(g *gap) Verdict {
 	w := works.Get().(*work)
 	defer w.release()
@@ -267,21 +267,21 @@ func (n *Normalizer) verdictOf(g *gap) Verdict {
 	return w.grade(n)
 }
 
-// findings are what a look-up found.
+// findings are the results of look-ups.
 type findings struct {
 	people *directory
-	// since is the server's clock when this poll began to read the list of
-	// members, or zero when it did not.
+	// since is the server's time when this poll began to read the list of
+	// members, or zero when it did not read it.
 	since time.Time
-	// latest are the times of the newest entries that may have given members
-	// another role, by the members' keys.
+	// latest are the times of the newest entries that may have changed the role
+	// of a member, by member key.
 	latest map[string]time.Time
 	tokens map[string]apiToken
-	// coverage is where the requests are counted.
+	// coverage counts the requests.
 	coverage *ingest.Coverage
 }
 
-// apiToken is what an API token may do.
+// apiToken is the scope of an API token.
 type apiToken struct {
 	scope    string    // rules.ScopeBroad or ScopeNarrow
 	names    string    // of its permissions
@@ -295,8 +295,8 @@ func (f *findings) actor(g *gap) *person {
 	return f.people.persons[g.actor]
 }
 
-// member is the member whose role g leaves out, if that role is known and was
-// not changed again by a later entry.
+// member is the member whose role g omits, if the role is known and no later
+// entry changed it again.
 func (f *findings) member(g *gap) *person {
 	if !g.role {
 		return nil
@@ -313,7 +313,8 @@ func (f *findings) member(g *gap) *person {
 	return m
 }
 
-// noteMove notes that an entry from then may have given a member another role.
+// noteMove records that an entry may have changed the role of a member at that
+// time.
 func (f *findings) noteMove(key string, when time.Time) {
 	if when.After(f.latest[key]) {
 		f.latest[key] = when
@@ -328,8 +329,8 @@ func (f *findings) covers(m *person, g *gap) bool {
 	return !g.stated.IsZero() && g.stated.Add(feed.ClockTolerance).Before(m.asOf)
 }
 
-// token is the API token whose scopes g leaves out, unless it has been changed
-// since.
+// token is the API token whose scopes g omits, unless the token was changed
+// later.
 func (f *findings) token(g *gap) apiToken {
 	t := f.tokens[g.token]
 	if t.modified.After(g.when.Add(feed.ClockTolerance)) {
@@ -338,8 +339,8 @@ func (f *findings) token(g *gap) apiToken {
 	return t
 }
 
-// lookUp finds what gaps leave out, as far as that is known or can be asked for
-// now. It counts its requests in coverage.
+// lookUp finds the details missing from gaps, from memory or by requests that
+// are due. It counts its requests in coverage.
 func (r *resolver) lookUp(ctx context.Context, gaps []gap, coverage *ingest.Coverage) findings {
 	f := findings{people: r.people.Load(), latest: make(map[string]time.Time), coverage: coverage}
 	for i := range gaps {
@@ -379,7 +380,7 @@ func (r *resolver) notices() *[]string {
 	return &list
 }
 
-// askMembers reads the list of members, if gaps need it and it is time to.
+// askMembers reads the list of members, if gaps need it and a read is due.
 func (r *resolver) askMembers(ctx context.Context, gaps []gap, f *findings) {
 	if !r.withMembers || !r.members.open() || !r.needsMembers(gaps, f) {
 		return
@@ -411,9 +412,8 @@ func (r *resolver) askMembers(ctx context.Context, gaps []gap, f *findings) {
 	r.people.Store(f.people)
 }
 
-// needsMembers reports whether gaps are a reason to read the list of members:
-// it is too old, or an actor or a member is not in it, or a role may have
-// changed since.
+// needsMembers reports whether gaps require reading the list of members: it is
+// too old, it lacks an actor or a member, or a role may have changed since.
 func (r *resolver) needsMembers(gaps []gap, f *findings) bool {
 	stale := time.Since(f.people.readAt) >= membersFor
 	for i := range gaps {
@@ -428,8 +428,8 @@ func (r *resolver) needsMembers(gaps []gap, f *findings) bool {
 	return false
 }
 
-// readMembers reads the list of members into f. When it fails half-way what
-// could be read counts, and of the rest what was known before.
+// readMembers reads the list of members into f. After a failure half-way, the
+// pages read are used, and for the rest the previous list.
 func (r *resolver) readMembers(ctx context.Context, f *findings) error {
 	old := f.people
 	d := &directory{persons: make(map[string]*person), readAt: time.Now()}
@@ -488,7 +488,7 @@ func (d *directory) read(list jsondoc.Value, asOf time.Time) (n int) {
 	return n
 }
 
-// readResult is a result of the API, or the missing value.
+// readResult parses an API result, or returns the missing value.
 func readResult(result json.RawMessage) jsondoc.Value {
 	var doc jsondoc.Doc
 	if doc.Parse(string(result)) != nil {
@@ -497,17 +497,17 @@ func readResult(result json.RawMessage) jsondoc.Value {
 	return doc.Root()
 }
 
-// put adds m, as long as there are no more than a list of members can have.
+// put adds m, unless the list is full.
 func (d *directory) put(key string, m *person) {
 	if len(d.persons) < 3*maxMemberPages*memberPage {
 		d.persons[key] = m
 	}
 }
 
-// kept is a text of a reply in memory of its own, bounded.
+// kept is a bounded copy of a text in a reply.
 func kept(s string) string { return strings.Clone(text.OneLine(s, audit.MaxText)) }
 
-// askTokens asks what the API tokens in gaps may do.
+// askTokens looks up the API tokens in gaps.
 func (r *resolver) askTokens(ctx context.Context, gaps []gap, f *findings) {
 	f.tokens = make(map[string]apiToken)
 	for i := range gaps {
@@ -522,8 +522,8 @@ func (r *resolver) askTokens(ctx context.Context, gaps []gap, f *findings) {
 	}
 }
 
-// askToken asks for one API token. The owner of the entry tells whose it is: an
-// API token of the account, or one of a user, mostly.
+// askToken looks up one API token. The owner of the entry tells, in most cases,
+// whether it is an account or a user token.
 func (r *resolver) askToken(ctx context.Context, g *gap, f *findings) apiToken {
 	type place struct {
 		*gate
@@ -565,13 +565,13 @@ func tokenOf(v jsondoc.Value, id string) apiToken {
 	return t
 }
 
-// isRefusal reports whether the API token may not ask what it asked.
+// isRefusal reports whether the API token lacks the permission for the request.
 func isRefusal(err error) bool {
 	api, ok := errors.AsType[*APIError](err)
 	return ok && api.Kind == KindCredentials
 }
 
-// isElsewhere reports whether err says that there is no such thing here.
+// isElsewhere reports whether err says that the resource does not exist here.
 func isElsewhere(err error) bool {
 	api, ok := errors.AsType[*APIError](err)
 	return ok && (api.Kind == KindAccount || api.Kind == KindRequest)

@@ -10,11 +10,11 @@ import (
 	"github.com/aisoc/cloudflareaudit/internal/text"
 )
 
-// redacted stands for a secret wherever one is printed.
+// redacted replaces a secret in all printed forms.
 const redacted = text.Redacted
 
-// Secret is a string that is not printed: every format of package fmt, slog and
-// encoding/json shows "[redacted]" in its place. The zero Secret is empty.
+// Secret is a string that is never printed: fmt, slog and encoding/json show
+// "[redacted]" in its place. The zero Secret is empty.
 type Secret struct {
 	// reveal hides the text from anything that walks the struct by
 	// reflection, which does not stop at an unexported string.
@@ -58,7 +58,7 @@ func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // UnmarshalJSON implements [json.Unmarshaler]. It refuses the redacted form, so
-// that a configuration that was printed is not taken for a usable one.
+// that a printed configuration is not mistaken for a usable one.
 func (s *Secret) UnmarshalJSON(b []byte) error {
 	var given string
 	if err := json.Unmarshal(b, &given); err != nil {

@@ -16,7 +16,7 @@ type Match = rules.Match
 // Change is a condition on a field that changed; see [rules.Change].
 type Change = rules.Change
 
-// Verdict is what the rules say about an entry; see [rules.Verdict].
+// Verdict is how the rules grade an entry; see [rules.Verdict].
 type Verdict = rules.Verdict
 
 // Fact is what an entry says about one condition; see [rules.Fact].
@@ -25,41 +25,40 @@ type Fact = rules.Fact
 // Trial is a rule that was tried on an entry; see [rules.Trial].
 type Trial = rules.Trial
 
-// DefaultRules returns the rules a connector grades with, in their order. The
-// caller may change what it gets.
+// DefaultRules returns the default rules in order. The caller may modify the
+// result.
 func DefaultRules() []Rule { return product.Rules().Defaults() }
 
 // ParseRules reads a JSON list of rules, as in the configuration field "rules".
-// Where [Match] has a list, a single text will do. The error joins all the
+// Where [Match] has a list, a single string is accepted. The error joins all
 // faults, each a [FieldError] that begins with the position and the id of its
 // rule.
 func ParseRules(b []byte) ([]Rule, error) { return product.Rules().Parse(b) }
 
-// EffectiveRules returns the rules a connector grades with when user are those
-// of its configuration, in their order: user's own, then the default ones with
-// the changes that user makes to them. Rules that are switched off are left
-// out. The error joins a [FieldError] for every fault of user.
+// EffectiveRules returns the rules in force when user is the configured list,
+// in order: the user's own rules, then the default rules with the user's
+// changes. Disabled rules are left out. The error joins a [FieldError] for
+// every fault of user.
 func EffectiveRules(user []Rule) ([]Rule, error) { return product.Rules().Effective(user) }
 
-// EditableRules is [EffectiveRules] with the rules that are switched off: a list
-// that [ParseRules] reads again and that grades as user does, to be edited.
+// EditableRules is [EffectiveRules] including disabled rules: a list for
+// editing, which [ParseRules] accepts and which grades as user does.
 func EditableRules(user []Rule) ([]Rule, error) { return product.Rules().All(user) }
 
-// Explanation says how an entry is graded and why. [Normalizer.Explain] makes
-// one.
+// Explanation is the grade of an entry and the reasons for it.
+// [Normalizer.Explain] makes one.
 type Explanation struct {
-	// Event and Verdict are what [Normalizer.Normalize] makes of the entry.
+	// Event and Verdict are the result of [Normalizer.Normalize].
 	Event   ingest.Event
 	Verdict Verdict
 	// Facts are what the conditions of rules were tested against.
 	Facts []Fact
-	// Trials are the rules that were tried, in their order. The last one
-	// decided.
+	// Trials are the rules that were tried, in order. The last one decided.
 	Trials []Trial
 }
 
-// classifier builds the part of a connector that grades entries. Rules that have
-// been compiled before are not compiled again.
+// classifier builds the part of a connector that grades entries. Rules that
+// were compiled before are reused.
 func (c *Config) classifier() (*rules.Classifier, error) {
 	return product.Rules().NewClassifier(rules.Config{
 		ProductionZones: c.ProductionZones,

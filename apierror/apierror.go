@@ -18,16 +18,15 @@ import (
 	"github.com/aisoc/cloudflareaudit/internal/text"
 )
 
-// Kind says what a failed request means for the host.
+// Kind classifies a failed request by what the host should do.
 type Kind string
 
 // The kinds of [Error].
 const (
-	// KindCredentials: the token is missing, unknown, expired or lacks the
-	// permission. Do not poll again before a person has fixed that.
+	// KindCredentials: the token is missing, unknown or expired, or lacks the
+	// permission. Do not poll again before it is fixed.
 	KindCredentials Kind = "credentials"
-	// KindAccount: there is no such account. A person has to correct the
-	// account id.
+	// KindAccount: there is no such account. Correct the account id.
 	KindAccount Kind = "account"
 	// KindRateLimited: too many requests. Poll again after RetryAfter.
 	KindRateLimited Kind = "rate_limited"
@@ -37,29 +36,29 @@ const (
 	// the error persists, a proxy or a wrong base_url answers in Cloudflare's
 	// place.
 	KindMalformed Kind = "malformed"
-	// KindRequest: Cloudflare refuses the request for another reason.
+	// KindRequest: Cloudflare refuses the request for any other reason.
 	KindRequest Kind = "request"
 )
 
-// Error is a reply of the Cloudflare API that is not a success. It never holds
-// the API token.
+// Error is an unsuccessful reply of the Cloudflare API. It never holds the API
+// token.
 type Error struct {
 	Kind Kind
-	// Status is the HTTP status. It can be 200: some failures come that way.
+	// Status is the HTTP status. It can be 200: some failures have it.
 	Status int
 	// Code and Message are those of the first error in the reply. Code is 0
 	// when the reply had none.
 	Code    int
 	Message string
-	// Remedy says how to fix the cause. It is empty when no fix is known. Field
-	// is the field of the configuration that it is about, or empty.
+	// Remedy is how to fix the cause, or empty when no fix is known. Field is
+	// the configuration field that it concerns, or empty.
 	Field, Remedy string
 	// Wait is how long Cloudflare asks to wait, or zero.
 	Wait time.Duration
 }
 
-// WaitError says that a request was not sent, because the request budget of the
-// token is used up for now. Poll again after RetryAfter.
+// WaitError reports that a request was not sent because the request budget of
+// the token is exhausted. Poll again after RetryAfter.
 type WaitError struct{ Wait time.Duration }
 
 var (
@@ -101,12 +100,11 @@ func (e *Error) Temporary() bool {
 	return false
 }
 
-// NeedsAction implements [ingest.ActionNeeder]: the token or the account id has
-// to be corrected, here or at Cloudflare.
+// NeedsAction implements [ingest.ActionNeeder]: the token or the account id
+// must be corrected, here or at Cloudflare.
 func (e *Error) NeedsAction() bool { return e.Kind == KindCredentials || e.Kind == KindAccount }
 
-// ReadError says which of the audit logs could not be read. The error that it
-// wraps says why.
+// ReadError names the audit log that could not be read and wraps the cause.
 type ReadError struct {
 	// Log names the log for people, as [ingest.LogState] does.
 	Log string
@@ -159,10 +157,10 @@ type Message struct {
 // maxMessage bounds the message of an [Error], in characters.
 const maxMessage = 200
 
-// New classifies a reply that is not a success by its HTTP status and then by
-// the code of its first message. The status decides first because causes share
-// codes: 10000 stands for a missing permission, for an unknown token and
-// occasionally for a rate limit. Wait is how long the reply asks to wait.
+// New classifies an unsuccessful reply by its HTTP status and then by the code
+// of its first message. The status comes first because causes share codes:
+// 10000 means a missing permission, an unknown token or occasionally a rate
+// limit. Wait is how long the reply asks to wait.
 func New(status int, messages []Message, wait time.Duration) *Error {
 	e := &Error{Status: status, Wait: wait}
 	if len(messages) > 0 {
@@ -193,8 +191,8 @@ func hasCause(messages []Message, code int) bool {
 	return slices.ContainsFunc(messages, func(m Message) bool { return slices.Contains(m.Chain, code) })
 }
 
-// Malformed is the error of a reply that is not one of this API. Message says
-// what is wrong with it.
+// Malformed is the error of a reply that is not one of this API. Message
+// describes the fault.
 func Malformed(status int, message string) *Error {
 	return &Error{Kind: KindMalformed, Status: status, Message: message, Field: "base_url", Remedy: remedyMalformed}
 }

@@ -33,13 +33,13 @@ type Field struct {
 	Options     []Option  `json:"options,omitempty"`
 
 	// Minimum and Maximum bound a number, both included; when both are zero
-	// there are no bounds. The form of a host has no place for them, so
-	// HelpText names them as well.
+	// there are no bounds. A host's form does not show them, so HelpText names
+	// them as well.
 	Minimum int `json:"-"`
 	Maximum int `json:"-"`
 
-	// Advanced says that the default suits most installations, so that a form
-	// need not show the field. See [Descriptor.Form].
+	// Advanced says that the default suits most installations, so a form need
+	// not show the field. See [Descriptor.Form].
 	Advanced bool `json:"-"`
 }
 
@@ -54,8 +54,8 @@ type OAuth struct {
 	SupportedInHosted bool `json:"supported_in_hosted"`
 }
 
-// Descriptor is a connector's catalog entry. Its fields are all that the
-// configuration object may hold; the "Add connector" form shows those of
+// Descriptor is a connector's catalog entry. Fields are all fields that the
+// configuration object may have; the "Add connector" form shows those of
 // [Descriptor.Form].
 type Descriptor struct {
 	ConnectorID   string   `json:"connector_id"`
@@ -68,17 +68,17 @@ type Descriptor struct {
 	OAuth         OAuth    `json:"oauth"`
 }
 
-// Form returns d with only those of its fields that a form shows, in the order in
-// which a person fills them in. The advanced ones are accepted all the same.
+// Form returns d with only the fields that a form shows, in the order in which
+// a person fills them in. Advanced fields are still accepted.
 func (d Descriptor) Form() Descriptor {
 	d.Fields = slices.DeleteFunc(slices.Clone(d.Fields), func(f Field) bool { return f.Advanced })
 	return d
 }
 
-// secretWords mark the fields that a host must not show or store in clear.
+// secretWords mark the fields that a host must neither show nor store in clear.
 var secretWords = []string{"secret", "password", "token", "api_key"}
 
-// Validate reports every way in which d is not a usable catalog entry.
+// Validate reports all faults of d as a catalog entry.
 func (d Descriptor) Validate() error {
 	var faults []error
 	if d.ConnectorID == "" {
@@ -119,9 +119,9 @@ func (d Descriptor) Validate() error {
 }
 
 // Factory builds a source from the host's configuration object, whose keys are
-// the names of the descriptor's fields. The values are what encoding/json makes
-// of the object: string, float64, bool, []any, map[string]any or nil. The
-// factory does no I/O.
+// the names of the descriptor's fields. The values have the types that
+// encoding/json decodes to: string, float64, bool, []any, map[string]any or
+// nil. The factory does no I/O.
 type Factory func(config map[string]any) (Source, error)
 
 // Catalog holds the connectors a host offers. The zero value is empty and ready

@@ -2,24 +2,24 @@ package ingest
 
 import "context"
 
-// Diagnoser is implemented by sources that can say more about their connection
-// than whether it works. Hosts find it by a type assertion and show what it
-// finds to the person who pressed "Test connection".
+// Diagnoser is implemented by sources that can report details of their
+// connection. Hosts find it by a type assertion and show the findings to the
+// person who pressed "Test connection".
 type Diagnoser interface {
 	Source
 	// Diagnose tests the connection as TestConnection does and returns the same
-	// error. The findings say what was looked at and what came out, also when
-	// there is an error, and hold no secret. It moves no position.
+	// error. The findings, which come with an error too, say what was checked
+	// and the result, and hold no secret. It moves no position.
 	Diagnose(ctx context.Context) ([]Finding, error)
 }
 
 // Finding is something about a connection that a person should know.
 type Finding struct {
 	Level Level `json:"level"`
-	// Text says what was found, in one or two sentences.
+	// Text is one or two sentences.
 	Text string `json:"text"`
-	// Remedy says what to do about it, or is empty. Field is the field of the
-	// configuration that it is about, or empty.
+	// Remedy is how to fix it, or empty. Field is the configuration field that
+	// it concerns, or empty.
 	Field  string `json:"field,omitempty"`
 	Remedy string `json:"remedy,omitempty"`
 }
@@ -31,7 +31,7 @@ type Level string
 const (
 	// LevelOK: it is as it should be.
 	LevelOK Level = "ok"
-	// LevelNote: it is no fault, but explains what a person may wonder about.
+	// LevelNote: not a fault, but explains something that may surprise.
 	LevelNote Level = "note"
 	// LevelWarning: it works now, but should be changed.
 	LevelWarning Level = "warning"

@@ -47,7 +47,7 @@ type Event struct {
 	// ExternalID identifies the entry at its vendor. It is never empty and the
 	// same on every replay, so that a host can recognise repeats.
 	ExternalID string `json:"external_id"`
-	// Title is one line for people, with the thing acted upon in it.
+	// Title is one line for people that names the resource acted upon.
 	Title string `json:"title"`
 	// Severity grades the event.
 	Severity Severity `json:"severity"`
@@ -68,20 +68,20 @@ type Event struct {
 	// CreatedAt is when it happened, in UTC. It is encoded twice, as
 	// created_at and as timestamp, in RFC 3339 with up to nine digits.
 	CreatedAt time.Time `json:"created_at"`
-	// MITRETechniques are ATT&CK technique ids, T#### or T####.###. There may
-	// be none; the key is always a list.
+	// MITRETechniques are ATT&CK technique ids, T#### or T####.###. The list
+	// may be empty, but the key is always a list.
 	MITRETechniques []string `json:"mitre_techniques"`
-	// Audit holds all that has no place in the flat envelope.
+	// Audit holds everything that does not fit the flat envelope.
 	Audit Audit `json:"audit"`
-	// RawEvent is the vendor's entry as received, byte for byte except for what
-	// Audit.Notes say.
+	// RawEvent is the vendor's entry as received, byte for byte except for the
+	// changes named in Audit.Notes.
 	RawEvent RawJSON `json:"raw_event"`
 	// RawTruncated says that RawEvent is not the entire entry.
 	RawTruncated bool `json:"raw_truncated"`
 }
 
-// Audit describes an audit-log entry in terms that every vendor has. Like the
-// envelope it always has the same keys; empty strings are encoded as null.
+// Audit describes an audit-log entry in vendor-neutral terms. Like the envelope
+// it always has the same keys; empty strings are encoded as null.
 type Audit struct {
 	// Outcome is "success" or "failure", or empty when the entry does not say.
 	Outcome string `json:"outcome"`
@@ -92,20 +92,21 @@ type Audit struct {
 	ActorType  string `json:"actor_type"`
 	ActorEmail string `json:"actor_email"`
 	ActorName  string `json:"actor_name"`
-	// Interface is how it was done, such as "api" or "ui".
+	// Interface is how the action was performed, such as "api" or "ui".
 	Interface string `json:"interface"`
-	// Scope is what the entry belongs to: "user" for what stands in the log of
-	// every account that its user is a member of, "account" or "zone".
+	// Scope is what the entry belongs to: "user" for entries that appear in the
+	// log of every account that the user is a member of, "account" or "zone".
 	Scope string `json:"scope"`
 	// AccountID is the account whose log the entry stands in.
 	AccountID string `json:"account_id"`
-	// ResourceType and ResourceID name the thing acted upon as the vendor does.
+	// ResourceType and ResourceID name the resource acted upon as the vendor
+	// does.
 	ResourceType string `json:"resource_type"`
 	ResourceID   string `json:"resource_id"`
 	// ZoneID and ZoneName name the DNS zone it belongs to.
 	ZoneID   string `json:"zone_id"`
 	ZoneName string `json:"zone_name"`
-	// Target is the thing acted upon as a person would name it.
+	// Target is the resource acted upon, as a person would name it.
 	Target string `json:"target"`
 	// Direction is "weaker" or "safer" when the change moved a protection, and
 	// empty otherwise.
@@ -121,18 +122,18 @@ type Audit struct {
 	// API is the log that the entry was read from, such as "v1" or "v2".
 	API string `json:"api"`
 	// CorrelationID is the same for the entries that two logs have of the same
-	// change. Others have it too where one person does the same to the same
-	// thing again within minutes.
+	// change. If an actor repeats an action on the same resource within
+	// minutes, those entries share it too.
 	CorrelationID CorrelationID `json:"correlation_id"`
-	// Request is the HTTP request behind the entry, empty when the log says
-	// nothing of it. Its keys are part of this object.
+	// Request is the HTTP request behind the entry, empty when the log does not
+	// have it. Its keys are part of this object.
 	Request
-	// Notes say what was odd about the entry and how that was handled.
+	// Notes describe oddities of the entry and how they were handled.
 	Notes []string `json:"notes"`
 }
 
-// CorrelationID is a digest of what two logs say alike about a change. In JSON it
-// is 32 hexadecimal digits, and the zero one is null.
+// CorrelationID is a digest of the details of a change that two logs share. In
+// JSON it is 32 hexadecimal digits, and the zero value is null.
 type CorrelationID [16]byte
 
 // String is the digest in hexadecimal digits.
@@ -141,8 +142,8 @@ func (id CorrelationID) String() string { return hex.EncodeToString(id[:]) }
 // MarshalText implements [encoding.TextMarshaler].
 func (id CorrelationID) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, id[:]), nil }
 
-// UnmarshalText implements [encoding.TextUnmarshaler]. Its error says that b is
-// not 32 hexadecimal digits.
+// UnmarshalText implements [encoding.TextUnmarshaler]. It fails unless b is 32
+// hexadecimal digits.
 func (id *CorrelationID) UnmarshalText(b []byte) error {
 	if len(b) != hex.EncodedLen(len(id)) {
 		return fmt.Errorf("correlation_id: %q is not 32 hexadecimal digits", b)

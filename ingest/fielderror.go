@@ -10,19 +10,19 @@ import (
 // maxShown bounds the value in the text of a [FieldError], in bytes.
 const maxShown = 80
 
-// FieldError says what is wrong with one field of a configuration. Functions
-// that check a configuration join one for every fault, so that a host can show
-// each beside its field. Hosts find them with errors.As, or walk the tree.
+// FieldError describes a fault of one field of a configuration. Functions that
+// check a configuration join one for every fault, so that a host can show each
+// beside its field. Hosts find them with errors.As, or walk the tree.
 type FieldError struct {
 	// Field is the name of the field, as it is in the configuration.
 	Field string
 	// Value is what was given. It is empty for a secret.
 	Value string
-	// Allowed says what is wrong with it and what is allowed.
+	// Allowed says what is wrong with the value and what is allowed.
 	Allowed string
 }
 
-// NeedsAction implements [ActionNeeder]: the field has to be corrected.
+// NeedsAction implements [ActionNeeder]: the field must be corrected.
 func (e *FieldError) NeedsAction() bool { return true }
 
 // Error implements error.

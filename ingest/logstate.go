@@ -9,17 +9,17 @@ import (
 	"github.com/aisoc/cloudflareaudit/internal/backoff"
 )
 
-// LogState says how one of the logs fares that a source reads.
+// LogState is the state of one of the logs that a source reads.
 type LogState struct {
 	// Name names the log for people, such as "Audit Logs v2". It is the same
 	// in every batch.
 	Name string `json:"name"`
-	// Error says why the log cannot be read. It is empty when it can.
+	// Error is why the log cannot be read, or empty when it can.
 	Error string `json:"error,omitempty"`
 	// Err is the error behind Error, for errors.Is and errors.As. It is nil
 	// where the state was stored in between.
 	Err error `json:"-"`
-	// NeedsAction says that the error comes again until a person acts, see
+	// NeedsAction says that the error recurs until a person acts, see
 	// [NeedsAction].
 	NeedsAction bool `json:"needs_action,omitempty"`
 	// Since is when the first of the failures in a row was seen. A source
@@ -27,10 +27,10 @@ type LogState struct {
 	// [MergeLogs].
 	Since time.Time `json:"since,omitzero"`
 	// Complete is the time up to which everything that this log has shown is
-	// delivered once the batch is. It is zero before anything has been read.
+	// delivered, once the batch is. It is zero before the first read.
 	Complete time.Time `json:"complete,omitzero"`
-	// Skipped says that the poll had no room left to read this log, so that
-	// what was known of it still holds.
+	// Skipped says that the poll had no room left to read this log, so that its
+	// previous state still holds.
 	Skipped bool `json:"-"`
 }
 
@@ -65,9 +65,10 @@ func MergeLogs(before, found []LogState, now time.Time) []LogState {
 	return merged
 }
 
-// Unread returns why none of the logs could be read, or nil when one could, or
-// when the source does not tell. Of a batch for which it returns an error only
-// the cursor counts: it fixes where the feed begins, and the poll has failed.
+// Unread returns why none of the logs could be read, or nil when one could or
+// when the source does not report logs. If it returns an error, the poll has
+// failed, and only the cursor of the batch matters: it fixes where the feed
+// begins.
 func (c Coverage) Unread() error {
 	var causes []error
 	for _, s := range c.Logs {
@@ -82,8 +83,8 @@ func (c Coverage) Unread() error {
 	return errors.Join(causes...)
 }
 
-// UntilNextPoll is how long a host waits at now after a batch that left no
-// backlog, where interval is usual. While a log cannot be read the next poll
+// UntilNextPoll is how long a host waits, at the time now, after a batch that
+// left no backlog: normally interval. While a log cannot be read, the next poll
 // comes as early as a retry would.
 func (c Coverage) UntilNextPoll(interval time.Duration, now time.Time) time.Duration {
 	for _, s := range c.Logs {
@@ -107,13 +108,13 @@ func retryAfter(err error) time.Duration {
 // Hosts ask with [NeedsAction].
 type ActionNeeder interface {
 	error
-	// NeedsAction reports whether the error comes again until a person acts,
-	// such as one about a token that was revoked.
+	// NeedsAction reports whether the error recurs until a person acts, such as
+	// one about a revoked token.
 	NeedsAction() bool
 }
 
-// NeedsAction reports whether err comes again until a person acts: when an error
-// in its tree says so, see [ActionNeeder], or is [ErrCursor].
+// NeedsAction reports whether err recurs until a person acts: when an error in
+// its tree says so, see [ActionNeeder], or is [ErrCursor].
 func NeedsAction(err error) bool {
 	if err == nil {
 		return false
@@ -135,7 +136,7 @@ func NeedsAction(err error) bool {
 
 // Check reports how b breaks the contract of [Source.Poll], or nil. A host
 // delivers nothing of such a batch: without a cursor its entries would be read
-// again for ever, and a sink may cut a batch that is too large.
+// again in every poll, and a sink may truncate a batch that is too large.
 func (b Batch) Check() error {
 	switch {
 	case len(b.Cursor) == 0:

@@ -24,22 +24,21 @@ const (
 // Runner is the reference host for one source in one process. It loads the
 // source's cursor once and then repeats: poll, deliver, save the cursor, wait.
 //
-// Failures of the source, the sink and the store are retried with a growing
-// pause: from 5 s, doubling up to a minute, or for polls up to Interval if that
-// is longer, and never less than an error's [RetryAfterer] asks for. Where a
-// person has to act, see [NeedsAction], it is never more than a minute. Up to
-// 10 % is added to every pause, so that many runners do not act in step, within
-// these limits. While one of several logs cannot be read, the next poll comes as
-// early as a retry would. A batch that was not
-// delivered stays in hand and is offered to the sink again, event for event,
-// before anything else is read; a cursor that was not saved is saved again
-// without a second delivery. An unusable cursor, see [ErrCursor], is not
-// retried.
+// Failures of the source, the sink and the store are retried with exponential
+// backoff: from 5 s, doubling up to a minute, or for polls up to Interval if
+// that is longer, and never less than an error's [RetryAfterer] asks for. Where
+// a person has to act, see [NeedsAction], the pause is never more than a
+// minute. Within these limits, jitter of up to 10 % is added to every pause, so
+// that many runners do not act in step. While one of several logs cannot be
+// read, the next poll comes as early as a retry would. A batch that was not
+// delivered is kept and offered to the sink again, event for event, before
+// anything else is read; a cursor that was not saved is saved again without a
+// second delivery. An unusable cursor, see [ErrCursor], is not retried.
 //
 // All exported fields are set before the first call and not changed after it.
 // A Runner starts no goroutine that outlives a call and must not be copied.
 type Runner struct {
-	// Source is polled, Sink gets what it returns, and Store keeps its cursor
+	// Source is polled, Sink receives its events, and Store keeps its cursor
 	// under Key. All four are required.
 	Source Source
 	Sink   Sink
@@ -50,13 +49,13 @@ type Runner struct {
 	// one. Zero means 300 s.
 	Interval time.Duration
 
-	// StopGrace is how long the batch in hand may still take to be delivered
-	// and saved once the context of Run or Drain has ended. Zero means 10 s.
+	// StopGrace bounds the delivery and saving of the current batch after the
+	// context of Run or Drain has ended. Zero means 10 s.
 	StopGrace time.Duration
 
-	// Logger gets the failures and recoveries of Run, of single logs too; normal
-	// running logs nothing. A failure is told in full when it begins or changes,
-	// and in short while it lasts. Nil is silent.
+	// Logger gets the failures and recoveries of Run, of single logs too;
+	// normal running logs nothing. A failure is logged in full when it begins
+	// or changes, and briefly while it lasts. Nil is silent.
 	Logger *slog.Logger
 
 	// OnBatch, when set, is called with each batch after its cursor has been
@@ -78,11 +77,11 @@ type Status struct {
 	LastAttempt time.Time `json:"last_attempt,omitzero"`
 	LastSuccess time.Time `json:"last_success,omitzero"`
 	// LastError and LastErrorAt are kept after a recovery: Failures tells
-	// whether the trouble persists.
+	// whether the failure persists.
 	LastError   string    `json:"last_error,omitempty"`
 	LastErrorAt time.Time `json:"last_error_at,omitzero"`
-	// Err is the error that LastError shows, for errors.Is and errors.As. Who
-	// judges the health of a feed asks it whether a person has to act.
+	// Err is the error that LastError shows, for errors.Is and errors.As.
+	// Health checks ask it whether a person has to act.
 	Err error `json:"-"`
 	// Step is the step that the last error is of.
 	Step Step `json:"step,omitempty"`
@@ -92,8 +91,8 @@ type Status struct {
 	Failures     int       `json:"failures"`
 	StepFailures int       `json:"step_failures"`
 	FailingSince time.Time `json:"failing_since,omitzero"`
-	// NextAttempt is when the runner, which now waits, will poll or try again
-	// what failed. It is zero while the runner is at work or not running.
+	// NextAttempt is when the waiting runner will poll or retry the failed
+	// step. It is zero while the runner is busy or not running.
 	NextAttempt time.Time `json:"next_attempt,omitzero"`
 	// Polls counts the polls, PollFailures those of them that failed.
 	Polls        int `json:"polls"`
@@ -106,8 +105,8 @@ type Status struct {
 	// requests of the polls that failed. Its Backlog is that of the last batch,
 	// and its Logs are those of the last poll that told, failed or not.
 	Totals Coverage `json:"totals"`
-	// Lag is how far Totals.Complete lies in the past. It is zero until the
-	// first batch has told. In JSON it is lag_seconds, and null until then.
+	// Lag is the age of Totals.Complete. It is zero until the first batch has
+	// set it. In JSON it is lag_seconds, and null until then.
 	Lag time.Duration `json:"-"`
 }
 
@@ -125,16 +124,16 @@ func (s Status) MarshalJSON() ([]byte, error) {
 	return json.Marshal(out)
 }
 
-// Run ingests until ctx ends. It then finishes the batch in hand: a delivery
-// or save under way is not cut short, one that waits for its next attempt gets
-// that attempt at once, and both must be done within StopGrace. What cannot be
-// finished is read and delivered again by the next run.
+// Run ingests until ctx ends. It then finishes the current batch: a delivery or
+// save in progress is not interrupted, one that waits for a retry is retried at
+// once, and both must be done within StopGrace. A batch that cannot be finished
+// is read and delivered again by the next run.
 //
 // Run returns nil once it has stopped because ctx ended. It returns an error,
-// which a repetition would only return again, when a required field is
-// missing, when the runner runs already, when the cursor cannot be used (see
-// [ErrCursor]), or when the source breaks the contract of [Source]. When another
-// host has moved the cursor (see [ErrConflict]), it goes on from there.
+// which would recur on another call, when a required field is missing, when the
+// runner runs already, when the cursor cannot be used (see [ErrCursor]), or
+// when the source breaks the contract of [Source]. When another host has moved
+// the cursor (see [ErrConflict]), it continues from there.
 func (r *Runner) Run(ctx context.Context) error {
 	_, err := r.run(ctx, false)
 	return err
@@ -143,8 +142,8 @@ func (r *Runner) Run(ctx context.Context) error {
 // Drain polls, delivers and saves until no backlog remains, and returns what
 // its polls covered. It retries nothing: the first failure ends it and is
 // returned, with the coverage of the batches before, which are delivered and
-// saved. The end of ctx is such a failure, though the batch in hand is
-// finished as in [Runner.Run]. Calling Drain again carries on from there.
+// saved. The end of ctx is such a failure, though the current batch is finished
+// as in [Runner.Run]. Calling Drain again continues from there.
 func (r *Runner) Drain(ctx context.Context) (Coverage, error) {
 	return r.run(ctx, true)
 }
@@ -171,8 +170,8 @@ func (r *Runner) run(ctx context.Context, once bool) (total Coverage, err error)
 	}
 	defer r.end()
 
-	// The retries of Run give up because of an unusable cursor, or because ctx
-	// has ended, which is not an error of Run.
+	// Retries of Run stop on an unusable cursor, or because ctx has ended,
+	// which is not an error of Run.
 	stop := func(err error) (Coverage, error) {
 		if once || errors.Is(err, ErrCursor) {
 			return total, err
@@ -203,7 +202,7 @@ func (r *Runner) run(ctx context.Context, once bool) (total Coverage, err error)
 			r.failed(StepPoll, err)
 			return total, fmt.Errorf("ingest: %s: %w", r.Key, err)
 		}
-		// An unchanged cursor would only get the same answer again, so More
+		// An unchanged cursor would only return the same batch again, so More
 		// must not turn it into a busy loop.
 		moved := !bytes.Equal(batch.Cursor, saved)
 		err = r.settle(ctx, once, batch, moved)
@@ -345,7 +344,7 @@ const (
 	StepSave    Step = "save the cursor"
 )
 
-// StepError is the failure of a step that a [Runner] does not repeat.
+// StepError is the failure of a step that a [Runner] does not retry.
 type StepError struct {
 	// Key is that of the runner.
 	Key  string
@@ -359,10 +358,9 @@ func (e *StepError) Error() string { return fmt.Sprintf("ingest: %s: %s: %v", e.
 // Unwrap returns why the step failed.
 func (e *StepError) Unwrap() error { return e.Err }
 
-// retry calls attempt until it succeeds, the cursor is unusable or another host's, ctx
-// ends or, with once, it has failed.
-// Once ctx has ended, a step that works on a batch in hand gets one last
-// attempt, and the others none.
+// retry calls attempt until it succeeds, the cursor is unusable or moved by
+// another host, ctx ends or, with once, it has failed. After ctx has ended, a
+// step that works on a batch gets one last attempt, and the others none.
 func (r *Runner) retry(ctx context.Context, once bool, s Step, attempt func() error) error {
 	inHand := s == StepDeliver || s == StepSave
 	for n := 1; ; n++ {
@@ -413,7 +411,7 @@ func (r *Runner) setNext(t time.Time) {
 	r.status.NextAttempt = t
 }
 
-// failed notes a failure and reports whether the one before was the same.
+// failed records a failure and reports whether the previous one was the same.
 func (r *Runner) failed(s Step, err error) (same bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -441,8 +439,8 @@ func (r *Runner) failed(s Step, err error) (same bool) {
 	return same
 }
 
-// logFailure tells of a failure: in full when it is another one than the one
-// before, because the remedy in it is long, and else that it lasts.
+// logFailure logs a failure: in full when it differs from the previous one, and
+// otherwise only that it persists, because the remedy in it is long.
 func (r *Runner) logFailure(s Step, err error, told bool, pause time.Duration) {
 	st := r.Status()
 	if !told {
@@ -454,9 +452,9 @@ func (r *Runner) logFailure(s Step, err error, told bool, pause time.Duration) {
 		"since", st.FailingSince, "failures", st.Failures, "retry_in", pause)
 }
 
-// settled notes that batch is delivered and its cursor saved. That is a success
-// if a log was read. With once it logs nothing of the logs: the caller of Drain
-// has it in the coverage.
+// settled records that batch is delivered and its cursor saved. That is a
+// success if a log was read. With once it logs nothing about the logs: the
+// caller of Drain has their states in the coverage.
 func (r *Runner) settled(batch Batch, once bool) {
 	r.mu.Lock()
 	before := r.status.Totals.Logs
@@ -483,7 +481,7 @@ func (r *Runner) settled(batch Batch, once bool) {
 	}
 }
 
-// logLogs tells which of the logs cannot be read any more, or can again.
+// logLogs logs which of the logs have failed or recovered.
 func (r *Runner) logLogs(before, after []LogState) {
 	for _, s := range after {
 		i := slices.IndexFunc(before, func(b LogState) bool { return b.Name == s.Name })
@@ -504,8 +502,8 @@ func (r *Runner) logger() *slog.Logger {
 	return r.Logger
 }
 
-// backoff is the pause after n failures of a step in a row. Only polls burden
-// the vendor, and may therefore wait for as long as an interval.
+// backoff is the pause after n consecutive failures of a step. Only polls put
+// load on the vendor, so only their pause may grow to the interval.
 func (r *Runner) backoff(n int, s Step, err error) time.Duration {
 	interval := time.Duration(0)
 	if s == StepPoll {
@@ -516,8 +514,8 @@ func (r *Runner) backoff(n int, s Step, err error) time.Duration {
 
 // jitter adds up to 10 % to d, which is not negative.
 func (r *Runner) jitter(d time.Duration) time.Duration {
-	// A vendor can ask for any pause: the sum must not wrap to a negative one,
-	// which would end at once.
+	// A vendor can ask for any pause: the sum must not overflow to a negative
+	// one, which would end at once.
 	return max(d, d+jitter.Below(r.Key, d/10+1))
 }
 

@@ -27,16 +27,16 @@ const MaxEvents = 1000
 // read yet.
 type Cursor []byte
 
-// ErrCursor is in the tree of every error about a cursor that cannot be used:
-// a damaged one, one of another instance, or one that a newer release wrote. A
-// host stops polling the instance and asks a person, because to try again fails
-// again, and to start without the cursor repeats or skips events.
+// ErrCursor is in the tree of every error about a cursor that cannot be used: a
+// damaged one, one of another instance, or one that a newer release wrote. A
+// host stops polling the instance until an operator intervenes, because a retry
+// fails again, and starting without the cursor repeats or skips events.
 var ErrCursor = errors.New("unusable cursor")
 
-// ErrConflict is in the tree of the error of a save that came too late: another
-// host has moved the cursor since it was loaded. The events that led to it have
-// been delivered twice, or will be, under the same ids. A host loads the cursor
-// again before the next poll.
+// ErrConflict is in the tree of the error of a save that lost a race: another
+// host has moved the cursor since it was loaded. The events of that batch have
+// been or will be delivered twice, under the same ids. A host reloads the
+// cursor before the next poll.
 var ErrConflict = errors.New("another host has moved the cursor")
 
 // Source is one configured connector instance, such as one account of a vendor.
@@ -57,30 +57,29 @@ type Source interface {
 	// poll is under way. It moves no position.
 	TestConnection(ctx context.Context) error
 
-	// Poll fetches what follows cursor, newest first, and returns at most
-	// [MaxEvents] events and the cursor behind them.
+	// Poll fetches the entries that follow cursor, newest first, and returns at
+	// most [MaxEvents] events and the cursor after them.
 	//
 	// The host passes the cursor it saved last, or nil on the first run. It
 	// delivers the events, then saves the returned cursor, then polls again: at
 	// once while Batch.More is set, else after the poll interval. Calling Poll
-	// twice with one cursor is allowed and returns the same entries again (and
-	// whatever has appeared since).
+	// twice with one cursor is allowed and returns the same entries again, plus
+	// any that have appeared since.
 	//
-	// An error means that the poll made no progress and that the host keeps
-	// the cursor it has. A poll that got part of the way returns what it has
-	// as a batch and no error; if the trouble persists the next poll returns
-	// it. Errors that say when to come back implement [RetryAfterer], and those
-	// about a cursor that cannot be used wrap [ErrCursor]: the host stops
-	// polling this instance. Those that only a person can mend implement
-	// [ActionNeeder]. Of the batch that comes with an error, Coverage may
-	// account for the requests that were sent and say how each log fares; the
-	// rest is zero.
+	// An error means that the poll made no progress and that the host keeps the
+	// cursor it has. A poll that made some progress returns that as a batch and
+	// no error; if the failure persists, the next poll returns it. Errors that
+	// say when to come back implement [RetryAfterer], and those about a cursor
+	// that cannot be used wrap [ErrCursor]: the host stops polling this
+	// instance. Those that only a person can fix implement [ActionNeeder]. Of
+	// the batch that comes with an error, Coverage may account for the requests
+	// sent and the state of each log; the rest is zero.
 	//
-	// The first poll of all may return a batch and no error although it could
+	// The very first poll may return a batch and no error although it could
 	// read nothing, because its cursor fixes where the feed begins; see
 	// [Coverage.Unread].
 	//
-	// Poll honours ctx at every wait and returns promptly when it ends.
+	// Poll honours ctx at every wait and returns promptly when ctx ends.
 	Poll(ctx context.Context, cursor Cursor) (Batch, error)
 }
 
@@ -88,8 +87,8 @@ type Source interface {
 type Batch struct {
 	// Events are at most [MaxEvents] events. There may be none.
 	Events []Event
-	// Cursor is the position behind Events, never empty. It is saved after the
-	// events have been delivered, also when there are none.
+	// Cursor is the position after Events, never empty. It is saved after the
+	// events have been delivered, even when there are none.
 	Cursor Cursor
 	// More says that a backlog remains: the next poll should follow at once.
 	More bool
@@ -108,8 +107,8 @@ type Coverage struct {
 	// Statuses counts the requests by the HTTP status of their replies. Those
 	// that got no reply count under 0.
 	Statuses map[int]int `json:"statuses,omitempty"`
-	// Throttled is how long requests were held back, in order to stay within
-	// what the vendor allows.
+	// Throttled is how long requests were delayed to stay within the vendor's
+	// rate limit.
 	Throttled time.Duration `json:"throttled_ns"`
 	// Read counts the entries received.
 	Read int `json:"read"`
@@ -120,7 +119,7 @@ type Coverage struct {
 	// Repeated counts the entries that were recognised as already handled.
 	Repeated int `json:"repeated"`
 	// Late counts the delivered entries that an earlier read of the same span
-	// of time had not shown: the ones the overlap of windows rescued.
+	// had not returned: those that the overlap caught.
 	Late int `json:"late"`
 	// Undecodable counts the delivered entries that could not be understood.
 	// Their events say so and carry the entry as received.
@@ -131,14 +130,14 @@ type Coverage struct {
 	Complete time.Time `json:"complete"`
 	// Backlog counts the windows that remain open.
 	Backlog int `json:"backlog"`
-	// Logs say how each log fares that the source reads, in the same order in
-	// every batch. A log that fails while the others go on shows here alone. A
+	// Logs are the states of the logs that the source reads, in the same order
+	// in every batch. A log that fails while others are read shows only here. A
 	// source that reads one log may leave it empty.
 	Logs []LogState `json:"logs,omitempty"`
-	// Notices are conditions a person should know about that cost no event,
-	// such as an optional feature that lacks its permission. Each is there
-	// from the first batch after it has arisen until it is over, in the same
-	// words, so a host that passes on what is new says it once.
+	// Notices are conditions worth knowing about that cost no event, such as an
+	// optional feature that lacks its permission. Each appears, worded alike,
+	// in every batch while the condition lasts, so a host that reports only new
+	// notices reports it once.
 	Notices []string `json:"notices,omitempty"`
 }
 
@@ -153,7 +152,7 @@ type Window struct {
 	Exhausted bool `json:"exhausted"`
 }
 
-// Add adds the counters of d, a later poll, to c and takes over its Complete,
+// Add adds the counters of d, a later poll, to c and adopts its Complete,
 // Backlog, Logs and Notices, so that a host can keep totals. Windows are not
 // kept.
 func (c *Coverage) Add(d Coverage) {
@@ -175,7 +174,7 @@ func (c *Coverage) Add(d Coverage) {
 	c.Notices = d.Notices
 }
 
-// addRequests adds what d says about its requests.
+// addRequests adds the request counters of d.
 func (c *Coverage) addRequests(d Coverage) {
 	c.Requests += d.Requests
 	c.Throttled += d.Throttled
@@ -207,11 +206,11 @@ type RetryAfterer interface {
 
 // Sink delivers events.
 type Sink interface {
-	// Write delivers all events, in order. Nil means that every one of them
-	// is durably accepted; the host moves its cursor on that word alone. On an
+	// Write delivers all events, in order. Nil means that every one of them is
+	// durably accepted; the host moves its cursor on that basis alone. On an
 	// error the host calls Write again with the same events, so a sink that
-	// failed half-way may deliver the first half twice, under the same ids.
-	// The slice and its events belong to the caller again on return.
+	// failed half-way may deliver the first half twice, under the same ids. The
+	// slice and its events belong to the caller again on return.
 	Write(ctx context.Context, events []Event) error
 }
 
@@ -220,14 +219,14 @@ type CursorStore interface {
 	// Load returns the cursor last saved under key, or nil and no error when
 	// there is none. A store that cannot tell the two apart, or finds its
 	// record damaged, returns an error. It wraps [ErrCursor] when only a person
-	// can mend the record.
+	// can repair the record.
 	Load(ctx context.Context, key string) (Cursor, error)
 
 	// Save replaces the cursor under key. When it returns nil the cursor is
 	// durable; after an error or a crash the store holds either the old or the
 	// new cursor, never a part of one. An empty cursor is refused, because it
-	// could not be told from a damaged record. A store that notices that the
-	// cursor is not the one that it loaded or saved last changes nothing and
-	// returns an error that wraps [ErrConflict].
+	// could not be distinguished from a damaged record. A store that notices
+	// that the cursor is not the one it last loaded or saved changes nothing
+	// and returns an error that wraps [ErrConflict].
 	Save(ctx context.Context, key string, cursor Cursor) error
 }

@@ -7,21 +7,21 @@ import (
 	"slices"
 )
 
-// Vocabulary is what a [Book] knows of the actions that entries have.
+// Vocabulary is what a [Book] knows about the actions of entries.
 type Vocabulary struct {
 	// Actions are the canonical actions that are known, such as
 	// "dns.record.delete", in lower case. Entries may have others; rules grade
 	// those too, only more slowly.
 	Actions []string
-	// Verb tells the kind of the verb of a canonical action, as in [Match.Verb],
-	// or "". It finds rules whose verb and action contradict each other. Without
-	// it these are not found.
+	// Verb returns the kind of the verb of a canonical action, as in
+	// [Match.Verb], or "". With it, rules whose verb and action contradict each
+	// other are reported.
 	Verb func(action string) string
 }
 
 // Book holds default rules and puts the rules of users in front of them. It is
-// safe for concurrent use, and a process needs one: a Book remembers what it has
-// compiled.
+// safe for concurrent use and caches compiled rules, so one per process is
+// enough.
 type Book struct {
 	defaults []Rule
 	byID     map[string]int // positions in defaults
@@ -30,7 +30,7 @@ type Book struct {
 	known    map[string]struct{}
 	verb     func(string) string
 	index    index
-	table    *table // of the default rules alone
+	table    *table // of the default rules only
 	cache    cache
 }
 
@@ -65,8 +65,8 @@ func NewBook(defaults []Rule, v Vocabulary) (*Book, error) {
 	return b, nil
 }
 
-// Defaults returns the default rules in their order. The caller may change what it
-// gets.
+// Defaults returns the default rules in order. The caller may modify the
+// result.
 func (b *Book) Defaults() []Rule { return cloneAll(b.defaults) }
 
 // Check finds the faults of a user's rules, those of [Book.Parse] included. The
@@ -77,18 +77,18 @@ func (b *Book) Check(user []Rule) error {
 	return errors.Join(faults...)
 }
 
-// Effective returns the rules that are in force with those of a user, in the order
-// in which they are tried: the user's own, then the default ones with the changes
-// that the user makes to them. Rules that are switched off are left out. The
-// caller may change what it gets. The error is that of [Book.Check].
+// Effective returns the rules in force, given those of a user, in the order in
+// which they are tried: the user's own, then the default rules with the user's
+// changes. Disabled rules are left out. The caller may modify the result. The
+// error is that of [Book.Check].
 func (b *Book) Effective(user []Rule) ([]Rule, error) {
 	all, err := b.All(user)
 	return slices.DeleteFunc(all, func(r Rule) bool { return r.Disabled }), err
 }
 
-// All is [Book.Effective] with the rules that are switched off. Each rule is
-// complete, its match included, and the list is one that [Book.Parse] reads and
-// that grades as user does: print it to have a file to edit.
+// All is [Book.Effective] including disabled rules. Each rule is complete, its
+// match included. [Book.Parse] accepts the list and it grades as user does:
+// print it to get a file to edit.
 func (b *Book) All(user []Rule) ([]Rule, error) {
 	if err := b.Check(user); err != nil {
 		return nil, err
@@ -106,7 +106,7 @@ func (b *Book) All(user []Rule) ([]Rule, error) {
 	return append(all, defaults...), nil
 }
 
-// amended is a default rule with what a user changes of it.
+// amended is a default rule with a user's changes.
 func amended(d, user Rule) Rule {
 	d.Title = cmp.Or(user.Title, d.Title)
 	d.Why = cmp.Or(user.Why, d.Why)
@@ -120,21 +120,20 @@ func amended(d, user Rule) Rule {
 	return d
 }
 
-// table is rules that have been compiled. It is safe for concurrent use and does
-// not change.
+// table is a compiled list of rules. It is immutable and safe for concurrent
+// use.
 type table struct {
 	book *Book
 	// own are the user's own rules, and index arranges them.
 	own   []*compiled
 	index index
-	// defaults are the default rules, each at its position, with nil for those
-	// that are switched off. The index of the book arranges them, as a change of a
-	// default rule leaves its match alone.
+	// defaults are the default rules, each at its position, with nil for
+	// disabled ones. The index of the book arranges them, because a change of a
+	// default rule does not affect its match.
 	defaults []*compiled
 }
 
-// compile checks and compiles a user's rules. For rules that it has seen before it
-// returns what it returned then.
+// compile checks and compiles a user's rules. Results are cached.
 func (b *Book) compile(user []Rule) (*table, []error) {
 	if len(user) == 0 {
 		return b.table, nil
@@ -150,7 +149,7 @@ func (b *Book) compile(user []Rule) (*table, []error) {
 	return t, faults
 }
 
-// newTable checks and compiles rules that nobody else changes.
+// newTable checks and compiles rules, which must not be modified afterwards.
 func (b *Book) newTable(user []Rule) (*table, []error) {
 	c := checker{book: b}
 	own := c.check(user)
@@ -175,8 +174,8 @@ func (b *Book) newTable(user []Rule) (*table, []error) {
 	return t, nil
 }
 
-// first is the first rule that matches. There is always one, because the last
-// default rule matches everything and cannot be switched off.
+// first is the first rule that matches. There always is one, because the last
+// default rule matches everything and cannot be disabled.
 func (t *table) first(f *Facts, c *Classifier) *compiled {
 	book := &t.book.index
 	standard, listed := book.byAction[f.Action]

@@ -5,20 +5,20 @@ import (
 	"sync"
 )
 
-// The bounds of a cache: how many lists of rules it holds, and how many bytes
-// their keys may have together. A host with one connector has one list; one with
-// thousands of accounts seldom has more than a few.
+// The bounds of a cache: the number of rule lists it holds, and the total bytes
+// of their keys. A host with one connector has one list; one with thousands of
+// accounts rarely has more than a few.
 const (
 	maxTables   = 256
 	maxKeyBytes = 4 << 20
 )
 
-// keys holds the memory of keys to look up.
+// keys pools the memory of keys for look-ups.
 var keys = sync.Pool{New: func() any { return new([]byte) }}
 
-// cache holds compiled rules by what the rules say. Its keys are the rules
-// themselves, so that two lists are never taken for each other. It is safe for
-// concurrent use.
+// cache holds compiled rules by their content. Its keys are the encoded rules
+// themselves, so that two lists are never confused. It is safe for concurrent
+// use.
 type cache struct {
 	mu      sync.Mutex
 	entries map[string]*cached
@@ -26,7 +26,7 @@ type cache struct {
 	clock   uint64 // counts the look-ups
 }
 
-// cached is what came of compiling rules: a table or faults.
+// cached is the result of compiling rules: a table or faults.
 type cached struct {
 	table  *table
 	faults []error
@@ -45,8 +45,8 @@ func (c *cache) get(key []byte) (t *table, faults []error, found bool) {
 	return e.table, e.faults, true
 }
 
-// put keeps an entry, and drops those that were not asked for the longest to make
-// room for it.
+// put adds an entry, and evicts the least recently used ones to make room for
+// it.
 func (c *cache) put(key []byte, t *table, faults []error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -75,8 +75,8 @@ func (c *cache) evict() {
 	c.bytes -= len(oldest)
 }
 
-// appendRules appends everything that rules say, in a form in which no two lists
-// are alike. Every text has its length in front.
+// appendRules appends the content of rules in an unambiguous form: every text
+// is preceded by its length.
 func appendRules(b []byte, list []Rule) []byte {
 	for i := range list {
 		r := &list[i]
@@ -91,8 +91,8 @@ func appendRules(b []byte, list []Rule) []byte {
 	return b
 }
 
-// listFields and flagFields are the places of the conditions in a [Match], close together: a key is
-// made for every connector that is built.
+// listFields and flagFields are the indexes of the conditions in a [Match],
+// compact because a key is made for every connector that is built.
 var listFields, flagFields = func() (lists []func(*Match) *[]string, flags []func(*Match) **bool) {
 	for _, of := range conditions {
 		if of.list != nil {
@@ -104,8 +104,9 @@ var listFields, flagFields = func() (lists []func(*Match) *[]string, flags []fun
 	return lists, flags
 }()
 
-// appendMatch appends the conditions that m states: the lists, each behind its
-// number from one on and with a zero behind the last, and the booleans likewise.
+// appendMatch appends the conditions that m states: the lists, each preceded by
+// its number from one on and the last followed by a zero, and the booleans
+// likewise.
 func appendMatch(b []byte, m *Match) []byte {
 	for i, field := range listFields {
 		if list := *field(m); len(list) > 0 {

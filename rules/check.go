@@ -13,9 +13,9 @@ import (
 
 // checker collects the faults of rules.
 type checker struct {
-	// book has the default rules, or is nil while those are checked themselves.
+	// book has the default rules, or is nil while these themselves are checked.
 	book *Book
-	// at and place are the rule at hand: its position, and its name in errors.
+	// at and place are the position of the current rule and its name in errors.
 	at     int
 	place  string
 	faults []ruleFault
@@ -42,7 +42,7 @@ func checkDefaults(rules []Rule) []error {
 	return c.errors()
 }
 
-// begin makes the rule at a position the one at hand.
+// begin makes the rule at a position the current one.
 func (c *checker) begin(at int, id string) {
 	c.at, c.place = at, "rules["+strconv.Itoa(at)+"]"
 	if id != "" {
@@ -62,8 +62,8 @@ func (c *checker) isFaulty(at int) bool {
 	return slices.ContainsFunc(c.faults, func(f ruleFault) bool { return f.at == at })
 }
 
-// wrong reports whether a field of the rule at hand, or a field in it, has a
-// fault: it is there, but could not be read.
+// wrong reports whether a field of the current rule, or a field in it, has a
+// fault: it is present but could not be read.
 func (c *checker) wrong(field string) bool {
 	return slices.ContainsFunc(c.faults, func(f ruleFault) bool {
 		return f.at == c.at && strings.HasPrefix(f.err.Field, c.place+": "+field)
@@ -80,15 +80,14 @@ func (c *checker) errors() []error {
 	return errs
 }
 
-// check finds the faults of a user's rules, except of those that had one already
-// for which they could not be read. It returns the user's own rules, compiled.
+// check finds the faults of a user's rules, except for rules that could not be
+// read. It returns the user's own rules, compiled.
 func (c *checker) check(rules []Rule) []*compiled {
 	c.checkEach(rules)
 	return c.checkReach(rules)
 }
 
-// checkEach finds the faults that rules have each on its own, and ids that are
-// there more than once.
+// checkEach finds the faults of each rule by itself, and duplicate ids.
 func (c *checker) checkEach(rules []Rule) {
 	positions := make(map[string]int)
 	for i := range rules {
@@ -106,7 +105,7 @@ func (c *checker) checkEach(rules []Rule) {
 	}
 }
 
-// isUnread reports whether nothing of r could be read.
+// isUnread reports whether no field of r could be read.
 func (r *Rule) isUnread() bool {
 	return r.ID == "" && r.Match.isZero() && r.Severity == "" && !r.Drop && !r.Disabled
 }
@@ -196,7 +195,7 @@ func (c *checker) checkMatch(m *Match) {
 	}
 }
 
-// fault says what is wrong with an element of the list of a condition, or "".
+// fault is the fault of an element in the list of a condition, or "".
 func (of *condition) fault(s string) string {
 	switch {
 	case of.check != nil:
@@ -209,7 +208,7 @@ func (of *condition) fault(s string) string {
 	return ""
 }
 
-// checkGlob says what is wrong with a pattern, or "".
+// checkGlob returns the fault of a pattern, or "".
 func checkGlob(s string) string {
 	switch {
 	case s == "":
@@ -222,8 +221,7 @@ func checkGlob(s string) string {
 	return ""
 }
 
-// checkZone says what is wrong with the name, the id or the pattern of a zone,
-// or "".
+// checkZone returns the fault of a zone name, id or pattern, or "".
 func checkZone(s string) string {
 	const form = "must be the name or the id of a zone, in which * stands for any text"
 	if checkGlob(s) != "" || strings.ContainsAny(s, "/:@ \t,;") {
@@ -240,7 +238,7 @@ func checkZone(s string) string {
 	return ""
 }
 
-// checkPrefix says what is wrong with an address or a CIDR prefix, or "".
+// checkPrefix returns the fault of an address or a CIDR prefix, or "".
 func checkPrefix(s string) string {
 	if !parsePrefix(s).IsValid() {
 		return "must be an address such as 192.0.2.1 or a CIDR prefix such as 192.0.2.0/24"

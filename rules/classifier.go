@@ -9,7 +9,7 @@ import (
 	"github.com/aisoc/cloudflareaudit/internal/text"
 )
 
-// Config is what the grade of an entry depends on beside the entry.
+// Config is what the grade of an entry depends on besides the entry.
 type Config struct {
 	// ProductionZones are the zones in production: names, ids or patterns of
 	// names in which * stands for any text, such as "*.example.com". Without any,
@@ -18,11 +18,11 @@ type Config struct {
 	// VerifiedWorkers are the names of the Workers scripts that are verified, as
 	// patterns. Without any, none is.
 	VerifiedWorkers []string
-	// DropRoutine drops the entries that rules say to drop. Otherwise these are
-	// graded info.
+	// DropRoutine drops the entries matched by rules that drop. Otherwise these
+	// are graded info.
 	DropRoutine bool
-	// Rules are the rules of the user. They stand in front of the default ones,
-	// or change those whose id they have.
+	// Rules are the rules of the user. They come before the default rules, or
+	// change the default rule with the same id.
 	Rules []Rule
 }
 
@@ -45,8 +45,7 @@ type zoneSet struct {
 // [ingest.FieldError] for every fault of it, in the fields production_zones and
 // verified_workers and in those that [Book.Check] names.
 //
-// Rules that the book has compiled before are not compiled again, so that a host
-// may build a classifier as often as it likes.
+// The book caches compiled rules, so building a classifier often is cheap.
 func (b *Book) NewClassifier(cfg Config) (*Classifier, error) {
 	c := &Classifier{dropRoutine: cfg.DropRoutine}
 	var faults []error
@@ -71,23 +70,22 @@ func (b *Book) NewClassifier(cfg Config) (*Classifier, error) {
 	return c, nil
 }
 
-// Joint is what both logs of an account know of a change. A host that reads both
-// gets two entries for it, whose events are to look alike.
+// Joint is what both logs of an account have about a change. A host that reads
+// both gets two entries for it, whose events should look alike.
 type Joint struct {
-	// Target stands for {target} in the title. When it is empty, the target of
+	// Target replaces {target} in the title. When it is empty, the target of
 	// the entry does.
 	Target string
 	// Title, unless it is zero, is the title of the events, all its brackets
-	// filled in. A title that the user has given to the rule goes before it, and
-	// so does the title of the rule when the connector's own token was changed.
+	// filled in. A title that the user gave the rule takes precedence, and so
+	// does the title of the rule when the connector's own token was changed.
 	Title Template
-	// Techniques, unless they are nil, go with Title in place of those of the
-	// rule.
+	// Techniques, unless nil, go with Title and replace those of the rule.
 	Techniques []string
 }
 
-// Grade says what the rules make of an entry. It allocates nothing but the title.
-// The facts are only read while it runs.
+// Grade grades an entry. It allocates nothing but the title, and does not
+// retain the facts.
 func (c *Classifier) Grade(f *Facts) Verdict {
 	v, r := c.grade(f)
 	if !v.Drop {
@@ -96,9 +94,9 @@ func (c *Classifier) Grade(f *Facts) Verdict {
 	return v
 }
 
-// GradeJoint is [Classifier.Grade] for a host that reads both logs. The title and
-// the techniques are those that the entries of both logs lead to, as far as j
-// says.
+// GradeJoint is [Classifier.Grade] for a host that reads both logs. The title
+// and the techniques are, as far as j has them, the same for the entries of
+// both logs.
 func (c *Classifier) GradeJoint(f *Facts, j Joint) Verdict {
 	v, r := c.grade(f)
 	if v.Drop {
@@ -132,8 +130,8 @@ func (c *Classifier) grade(f *Facts) (Verdict, *compiled) {
 	return v, r
 }
 
-// isLowered reports whether r grades an entry one level lower because the attempt
-// failed. A rule that names the outcome has a grade and a title for it.
+// isLowered reports whether r grades an entry one level lower because the
+// attempt failed. A rule that names the outcome already accounts for it.
 func (r *compiled) isLowered(f *Facts) bool { return f.Failed && len(r.Match.Outcome) == 0 }
 
 // hasDetail reports whether titles of a severity have their brackets filled in.
@@ -187,8 +185,8 @@ func (s *zoneSet) hasID(id string) bool {
 }
 
 // isProduction reports whether a zone is in production. Without a list every
-// zone is. So is one that cannot be told: a rule of the account has no zone, and
-// some entries give the id of theirs while the list has names.
+// zone is. So is a zone that cannot be determined: an account rule has no zone,
+// and some entries have only an id while the list has names.
 func (c *Classifier) isProduction(name, id string) bool {
 	hasNames, hasIDs := c.zones.hasNames(), len(c.zones.ids) > 0
 	switch {
@@ -200,8 +198,8 @@ func (c *Classifier) isProduction(name, id string) bool {
 	return name == "" && hasNames || id == "" && hasIDs
 }
 
-// worker is the state of the script a Workers entry is about, or "" when it is
-// about something else.
+// worker is the state of the script of a Workers entry, or "" for other
+// entries.
 func (c *Classifier) worker(f *Facts) string {
 	switch {
 	case !f.IsWorker:

@@ -18,29 +18,29 @@ type compiled struct {
 	flags   []flagTest
 	changed []changeGlobs
 	title   Template
-	// ownTitle says that the title is not that of the default rule.
+	// ownTitle says that the title differs from that of the default rule.
 	ownTitle bool
 }
 
-// listTest is a condition with a list, ready for use. It has either patterns or
-// prefixes of addresses.
+// listTest is a compiled condition with a list of either patterns or address
+// prefixes.
 type listTest struct {
 	on       *condition
 	globs    []text.Glob
 	prefixes []netip.Prefix
 }
 
-// flagTest is a condition that is true or false, ready for use.
+// flagTest is a compiled boolean condition.
 type flagTest struct {
 	on   *condition
 	want bool
 }
 
-// changeGlobs is a [Change] ready for use.
+// changeGlobs is a compiled [Change].
 type changeGlobs struct{ field, old, new text.Glob }
 
-// compile makes r ready for use. The title of the default rule that r changes, or
-// is, is standard. Faults of r are for the checker to find.
+// compile compiles r. standard is the title of the default rule that r is or
+// changes. Faults of r are left to the checker.
 func compile(r Rule, standard string) *compiled {
 	c := &compiled{Rule: r}
 	if r.Drop && len(r.Match.Outcome) == 0 {
@@ -161,8 +161,8 @@ func anyChanged(patterns []changeGlobs, f *Facts) bool {
 }
 
 // index is a list of rules arranged by action. Trying all of a hundred rules on
-// every entry would cost more than decoding it, so for each action that is known
-// or that a rule names there is a list of the rules that are about it.
+// every entry would cost more than decoding it, so each action that is known,
+// or that a rule names, has a list of the rules for it.
 type index struct {
 	// byAction has the positions of the rules by action, for each action that at
 	// least one rule names by a pattern.
@@ -175,7 +175,7 @@ type index struct {
 	others []uint32
 }
 
-// newIndex arranges rules. The actions that are known are sorted.
+// newIndex arranges rules. known must be sorted.
 func newIndex(rules []*compiled, known []string) index {
 	x := index{byAction: make(map[string][]uint32)}
 	actions := withLiterals(rules, known)
@@ -235,7 +235,8 @@ func withLiterals(rules []*compiled, known []string) []string {
 	return slices.Compact(more)
 }
 
-// candidates are the actions of a sorted list that begin as g does.
+// candidates are the actions of a sorted list that have the literal prefix of
+// g.
 func candidates(actions []string, g text.Glob) []string {
 	prefix, _, _ := strings.Cut(g.String(), "*")
 	from, _ := slices.BinarySearch(actions, prefix)

@@ -16,25 +16,25 @@ type condition struct {
 	// list is the field for a list of texts, and flag that for a boolean.
 	list func(*Match) *[]string
 	flag func(*Match) **bool
-	// said is what an entry says about it, for a list, in one or two forms, each
-	// "" where the entry says nothing. is answers a boolean.
+	// said returns what an entry says about it, for a list, in one or two
+	// forms, each "" where the entry says nothing. is does so for a boolean.
 	said func(*Facts, *Classifier) (first, second string)
 	is   func(*Facts, *Classifier) bool
 	// values are the texts that are allowed. Without any, all patterns are.
 	values []string
-	// narrows says that the condition alone is enough for a rule that drops.
+	// narrows says that the condition alone makes a rule narrow enough to drop.
 	narrows bool
-	// about are the beginnings of the canonical actions whose entries have
-	// something to say about it. Without any, all entries have.
+	// about are the prefixes of the canonical actions whose entries can state
+	// it. Without any, all entries can.
 	about []string
-	// check says what is wrong with a pattern, or "". Without it, checkGlob does.
+	// check returns the fault of a pattern, or "". The default is checkGlob.
 	check func(string) string
-	// spell is the spelling of a pattern that entries are compared with.
+	// spell normalises the spelling of a pattern before comparison.
 	spell func(string) string
 	// prefixes says that the texts are addresses and prefixes, not patterns.
 	prefixes bool
-	// slashed says that only a pattern with a slash is compared with the second
-	// form.
+	// slashed says that patterns with a slash, and only these, are compared
+	// with the second form.
 	slashed bool
 }
 
@@ -48,7 +48,7 @@ var (
 )
 
 // conditions are the conditions of a [Match] in the order in which they are
-// checked and explained, except for the changed fields, which come last.
+// checked and explained. The changed fields are not among them and come last.
 var conditions = []*condition{
 	onAction,
 	{name: "resource_type", narrows: true,
@@ -120,8 +120,8 @@ var conditions = []*condition{
 		is:   func(f *Facts, _ *Classifier) bool { return f.OwnToken }},
 }
 
-// The conditions that are treated in a way of their own: rules are looked up by
-// action, and the verb follows from the action.
+// The conditions with special treatment: rules are looked up by action, and the
+// verb follows from the action.
 var (
 	onAction = &condition{name: "action", narrows: true,
 		list: func(m *Match) *[]string { return &m.Action },
@@ -174,7 +174,7 @@ func (f *Facts) recordType() string {
 	return cmp.Or(f.RecordType, "unknown")
 }
 
-// spellZone is the spelling of zone names that zones are compared in.
+// spellZone normalises a zone name for comparison.
 func spellZone(name string) string { return text.ASCIIZone(text.ZoneName(name)) }
 
 // isWide reports whether a pattern or a prefix matches everything.
@@ -194,7 +194,7 @@ func parsePrefix(s string) netip.Prefix {
 		return netip.Prefix{}
 	}
 	if addr := p.Addr(); addr.Is4In6() {
-		// The addresses of entries have been unwrapped.
+		// The addresses of entries are already unmapped.
 		return netip.PrefixFrom(addr.Unmap(), p.Bits()-96).Masked()
 	}
 	return p.Masked()

@@ -18,8 +18,8 @@
 // its content, so that a host with many connectors may build a [Classifier] for
 // each poll.
 //
-// The package knows [Facts], which is what an entry of a log comes to, but neither
-// the log nor the products whose changes it holds. Rules are written in terms of
-// canonical actions such as "dns.record.delete": a subject, and behind the last
-// dot a verb.
+// The package knows [Facts], the content of an entry in terms of rules, but
+// neither the log nor the products whose changes it records. Rules are written
+// in terms of canonical actions such as "dns.record.delete": a subject and,
+// after the last dot, a verb.
 package rules

@@ -11,9 +11,9 @@ import (
 type Fact struct {
 	// Name is the condition, named as in the JSON form of [Match].
 	Name string
-	// Values are what patterns are compared with; one that matches is enough.
-	// There is none where the entry says nothing. A boolean is "true" or
-	// "false", and a changed field "field: old -> new".
+	// Values are what patterns are compared with; one match is enough. It is
+	// empty where the entry says nothing. A boolean is "true" or "false", and a
+	// changed field "field: old -> new".
 	Values []string
 }
 
@@ -29,9 +29,10 @@ type Trial struct {
 // maxFact bounds a value of a [Fact], in bytes.
 const maxFact = 512
 
-// Explain tells how [Classifier.Grade] comes to its verdict: what the conditions
-// are tested against, one [Fact] for each of them in a fixed order, and the rules
-// in the order in which they are tried, up to the one that matches.
+// Explain shows how [Classifier.Grade] reaches its verdict: the values that the
+// conditions are tested against, one [Fact] for each condition in a fixed
+// order, and the rules in the order in which they are tried, up to the one that
+// matches.
 func (c *Classifier) Explain(f *Facts) ([]Fact, []Trial) {
 	var trials []Trial
 	c.table.each(func(r *compiled) bool {
@@ -42,7 +43,7 @@ func (c *Classifier) Explain(f *Facts) ([]Fact, []Trial) {
 	return c.facts(f), trials
 }
 
-// facts are what an entry says about each condition.
+// facts are the values of an entry for each condition.
 func (c *Classifier) facts(f *Facts) []Fact {
 	facts := make([]Fact, 0, len(conditions)+1)
 	for _, of := range conditions {

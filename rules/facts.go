@@ -6,17 +6,17 @@ import (
 	"github.com/aisoc/cloudflareaudit/ingest"
 )
 
-// Facts is what an entry says, in the terms that rules are written in. What it
-// does not say stays empty. A [Classifier] only reads Facts and does not keep
-// them, so that their memory may be used again for the next entry.
+// Facts is the content of an entry, in the terms that rules are written in.
+// Fields that the entry does not state are empty. A [Classifier] neither
+// modifies nor retains Facts, so their memory may be reused for the next entry.
 type Facts struct {
 	// Action is the canonical action, such as "dns.record.delete", and Verb the
 	// kind of its verb, such as "delete".
 	Action, Verb string
 	// ResourceType and ActionType are Cloudflare's own names.
 	ResourceType, ActionType string
-	// Failed says that the attempt failed, and Succeeded that it did not. Neither
-	// is set where the entry does not tell.
+	// Failed says that the attempt failed, and Succeeded that it did not.
+	// Neither is set when the entry does not say.
 	Failed, Succeeded bool
 	// Method is the HTTP method, of entries of Audit Logs v2.
 	Method string
@@ -30,7 +30,7 @@ type Facts struct {
 	// SourceIP is the address as text, and Addr the same address.
 	SourceIP string
 	Addr     netip.Addr
-	// Interface is how it was done, such as "UI".
+	// Interface is how the action was performed, such as "UI".
 	Interface string
 
 	// ZoneName, in lower case and without a dot at its end, and ZoneID are the
@@ -41,26 +41,26 @@ type Facts struct {
 	AccountWide bool
 	// OwnToken says that it is about the connector's own API token.
 	OwnToken bool
-	// Target is the name of the thing acted upon.
+	// Target is the name of the resource acted upon.
 	Target string
 
-	// IsRecord says that it is about a DNS record, and RecordType is the type of
-	// that, in upper case.
+	// IsRecord says that it is about a DNS record, and RecordType is the record
+	// type, in upper case.
 	IsRecord   bool
 	RecordType string
-	// Setting is the name of a zone setting, and SettingPath the same with what
-	// Cloudflare files it under: "firewall/waf".
+	// Setting is the name of a zone setting, and SettingPath the same with the
+	// group that Cloudflare files it under: "firewall/waf".
 	Setting, SettingPath string
-	// Direction is [Weaker], [Safer] or "" for a change that moved no protection,
-	// or of which that cannot be told.
+	// Direction is [Weaker], [Safer], or "" for a change that moved no
+	// protection or whose direction is unknown.
 	Direction string
 	// Role is super_administrator, other, unknown or unchanged, or "" when it is
 	// not about a member. RoleName is the roles given, as text.
 	Role, RoleName string
 	// Scope is broad, narrow or unknown, or "" when it is not about a token.
 	Scope string
-	// IsWorker says that it is about Workers, Script is the script, and NoScript
-	// says that a route has none: it switches Workers off.
+	// IsWorker says that it is about Workers, Script is the script, and
+	// NoScript says that a route has none and so disables Workers.
 	IsWorker bool
 	Script   string
 	NoScript bool

@@ -10,8 +10,8 @@ import (
 )
 
 // checkReach finds the rules of a user that can never decide: those whose
-// conditions contradict each other, and those behind another one that matches
-// everything they do. It returns the user's own rules, compiled.
+// conditions contradict each other, and those shadowed by an earlier rule. It
+// returns the user's own rules, compiled.
 func (c *checker) checkReach(rules []Rule) []*compiled {
 	var own []*compiled
 	var places []string
@@ -79,8 +79,8 @@ func mayBeginWith(g text.Glob, prefixes []string) bool {
 	})
 }
 
-// covers reports whether r matches every entry that other matches. It may miss
-// that, but it is never wrong when it says so.
+// covers reports whether r matches every entry that other matches. It may
+// return false negatives, but no false positives.
 func (r *compiled) covers(other *compiled) bool {
 	if len(r.actions) > 0 && !globsCover(r.actions, other.actions, false) {
 		return false
@@ -98,7 +98,7 @@ func (r *compiled) covers(other *compiled) bool {
 	return len(r.changed) == 0 || changesCover(r.changed, other.changed)
 }
 
-// covers reports whether t holds wherever narrow, of the same condition, does.
+// covers reports whether t holds whenever narrow, of the same condition, does.
 func (t *listTest) covers(narrow *listTest) bool {
 	if !t.on.prefixes {
 		return globsCover(t.globs, narrow.globs, t.on.slashed)
@@ -110,8 +110,9 @@ func (t *listTest) covers(narrow *listTest) bool {
 	})
 }
 
-// globsCover reports whether one of wide matches all that narrow matches. With
-// slashed, patterns with and without a slash look at different texts.
+// globsCover reports whether one of wide matches everything that narrow
+// matches. With slashed, patterns with and without a slash are compared with
+// different texts.
 func globsCover(wide, narrow []text.Glob, slashed bool) bool {
 	return len(narrow) > 0 && every(narrow, func(n text.Glob) bool {
 		return slices.ContainsFunc(wide, func(w text.Glob) bool {

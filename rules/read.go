@@ -17,8 +17,8 @@ var (
 	changeKeys = []string{"field", "old", "new"}
 )
 
-// Parse reads a JSON list of a user's rules and checks them. Where [Match] has a
-// list, a single text will do. The error joins all faults, each an
+// Parse reads a JSON list of a user's rules and checks them. Where [Match] has
+// a list, a single string is accepted. The error joins all faults, each an
 // [ingest.FieldError] whose Field begins with the position and the id of its
 // rule, or it says where the text stops being a JSON list.
 func (b *Book) Parse(src []byte) ([]Rule, error) {
@@ -59,7 +59,7 @@ func (b *Book) Parse(src []byte) ([]Rule, error) {
 // reader reads rules from JSON.
 type reader struct{ checker }
 
-// literal is a value as a person wrote it.
+// literal is a value as written.
 func literal(v jsondoc.Value) string {
 	if v.Kind() == jsondoc.String {
 		return v.Text()
@@ -67,8 +67,8 @@ func literal(v jsondoc.Value) string {
 	return v.Source()
 }
 
-// members calls fn for the members of an object. prefix stands in front of their
-// names in faults.
+// members calls fn for the members of an object. prefix precedes their names in
+// faults.
 func (r *reader) members(prefix string, v jsondoc.Value, fn func(key string, val jsondoc.Value)) {
 	seen := make(map[string]bool)
 	for member := range v.All() {
@@ -135,8 +135,8 @@ func (r *reader) match(v jsondoc.Value) Match {
 	return m
 }
 
-// text reads a text. A byte that is no UTF-8 would not survive being printed and
-// read again.
+// text reads a text. Invalid UTF-8 is refused because it would not survive
+// being printed and read again.
 func (r *reader) text(field string, v jsondoc.Value) string {
 	if v.Kind() != jsondoc.String {
 		r.fault(field, literal(v), "must be text")
@@ -145,8 +145,8 @@ func (r *reader) text(field string, v jsondoc.Value) string {
 	return strings.ToValidUTF8(v.Text(), "\uFFFD")
 }
 
-// scalar reads a text, or a number or boolean as one: it is what a field may be
-// changed to.
+// scalar reads a text, or a number or boolean as text: the possible values of a
+// changed field.
 func (r *reader) scalar(field string, v jsondoc.Value) string {
 	switch v.Kind() {
 	case jsondoc.Number, jsondoc.True, jsondoc.False:
@@ -177,7 +177,7 @@ func (r *reader) list(field string, v jsondoc.Value) []string {
 	return list
 }
 
-// changesForm says what the condition on changed fields looks like.
+// changesForm describes the form of the condition on changed fields.
 const changesForm = `must be a list of objects such as {"field": "proxied", "new": "false"}`
 
 func (r *reader) changes(field string, v jsondoc.Value) []Change {

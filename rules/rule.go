@@ -9,9 +9,10 @@ import (
 // Rule grades the entries it matches. Default rules and those of a user have the
 // same form. The first rule of a list that matches an entry decides.
 //
-// A user's rule with the id of a default rule changes that one: it states what
-// is to be different, such as the severity, and either no match or exactly that
-// of the default rule. With Disabled it switches the default rule off.
+// A user's rule with the id of a default rule changes the default rule: it
+// states only the differences, such as the severity, and either no match or
+// exactly that of the default rule. With Disabled it switches the default rule
+// off.
 type Rule struct {
 	// ID names the rule: lower-case letters, digits and hyphens, 64 at most.
 	ID string `json:"id"`
@@ -19,17 +20,17 @@ type Rule struct {
 	// [Template] for the placeholders and the square brackets it may have. The
 	// default is "Cloudflare {action}[: {target}]".
 	Title string `json:"title,omitempty"`
-	// Why says in a sentence why it matters.
+	// Why is a sentence on why it matters.
 	Why string `json:"why,omitempty"`
-	// Match says which entries the rule is for.
+	// Match selects the entries that the rule grades.
 	Match Match `json:"match,omitzero"`
 	// Severity is the grade. A failed attempt is graded one level lower,
 	// unless the rule names an outcome.
 	Severity ingest.Severity `json:"severity,omitempty"`
-	// Drop drops the entries instead: they are counted and make no event. It
-	// stands in place of a severity. A rule drops failed attempts only when it
-	// names that outcome. While the configuration keeps routine entries, a rule
-	// that drops grades them info instead.
+	// Drop, given instead of a severity, drops the entries: they are counted
+	// and make no event. A rule drops failed attempts only when it names that
+	// outcome. When the configuration keeps routine entries, a rule that drops
+	// grades them info instead.
 	Drop bool `json:"drop,omitempty"`
 	// Disabled switches the rule off.
 	Disabled bool `json:"disabled,omitempty"`
@@ -39,9 +40,9 @@ type Rule struct {
 	Techniques []string `json:"techniques,omitzero"`
 }
 
-// Match is the conditions of a [Rule]. All that are stated must hold; of a list
-// one element is enough. Where patterns are allowed * stands for any text, and
-// case does not matter. No pattern, not even *, matches what an entry does not
+// Match is the conditions of a [Rule]. All conditions stated must hold; of a
+// list one match is enough. In patterns * matches any text, and case is
+// ignored. No pattern, not even *, matches a value that the entry does not
 // state.
 type Match struct {
 	// Action is the canonical action, such as "dns.record.delete" or "dns.*".
@@ -65,20 +66,21 @@ type Match struct {
 	ActorType []string `json:"actor_type,omitempty"`
 	// SourceIP are addresses or CIDR prefixes.
 	SourceIP []string `json:"source_ip,omitempty"`
-	// Interface is how it was done, such as "api" or "ui".
+	// Interface is how the action was performed, such as "api" or "ui".
 	Interface []string `json:"interface,omitempty"`
 
 	// Zone is the name or the id of a zone, as a pattern.
 	Zone []string `json:"zone,omitempty"`
-	// Production is whether the zone is in production. An entry that does not
-	// tell counts as one of production.
+	// Production is whether the zone is in production. An entry without a zone
+	// counts as production.
 	Production *bool `json:"production,omitempty"`
 	// AccountWide is whether a ruleset belongs to the account as a whole.
 	AccountWide *bool `json:"account_wide,omitempty"`
-	// OwnToken is whether the entry is about the API token that the connector
-	// itself reads with, as far as the configuration names it.
+	// OwnToken is whether the entry is about the connector's own API token, if
+	// the configuration names it.
 	OwnToken *bool `json:"own_token,omitempty"`
-	// Target is the name that events give to the thing acted upon, as a pattern.
+	// Target is the name that events give the resource acted upon, as a
+	// pattern.
 	Target []string `json:"target,omitempty"`
 
 	// RecordType is the type of a DNS record, or unknown.
@@ -87,7 +89,7 @@ type Match struct {
 	// Cloudflare files it under, as a pattern: "ssl", "firewall/*".
 	Setting []string `json:"setting,omitempty"`
 	// Direction is weaker or safer for a change that moved a protection, and
-	// none for one that did not or that does not tell.
+	// none for one that did not or whose direction is unknown.
 	Direction []string `json:"direction,omitempty"`
 	// Role is the role given to a member: super_administrator, other, unknown,
 	// or unchanged.
@@ -111,7 +113,7 @@ type Change struct {
 	New   string `json:"new,omitempty"`
 }
 
-// Verdict is what the rules say about an entry.
+// Verdict is the grade of an entry.
 type Verdict struct {
 	// Rule is the id of the rule that decided.
 	Rule string
@@ -126,7 +128,7 @@ type Verdict struct {
 	Techniques []string
 }
 
-// clone is r in memory of its own.
+// clone is a deep copy of r.
 func (r *Rule) clone() Rule {
 	c := *r
 	c.Techniques = slices.Clone(c.Techniques)
@@ -154,7 +156,7 @@ func cloneAll(list []Rule) []Rule {
 // isZero reports whether m has no condition at all.
 func (m *Match) isZero() bool { return m.equal(new(Match)) }
 
-// equal reports whether m and other state the same conditions in the same words.
+// equal reports whether m and other are written alike.
 func (m *Match) equal(other *Match) bool {
 	for _, of := range conditions {
 		if of.list != nil {
@@ -171,8 +173,7 @@ func (m *Match) equal(other *Match) bool {
 	return slices.Equal(m.Changed, other.Changed)
 }
 
-// isNarrow reports whether m leaves out enough for what it matches to be
-// dropped.
+// isNarrow reports whether m is specific enough for a rule that drops.
 func (m *Match) isNarrow() bool {
 	for _, of := range conditions {
 		if !of.narrows {

@@ -19,15 +19,15 @@ const (
 // defaultTitle is the title of a rule that has none.
 const defaultTitle = "Cloudflare {action}[: {target}]"
 
-// Template is a title with placeholders. A placeholder such as {target} stands
-// for what the entry says, or for "unknown" where it says nothing. They are
-// action, actor, decision, new, old, record_type, role, scope, setting, target,
-// worker and zone; {old} and {new} are the values of the first field that
-// changed.
+// Template is a title with placeholders. A placeholder such as {target} is
+// replaced by the value of the entry, or by "unknown" where it has none. They
+// are action, actor, decision, new, old, record_type, role, scope, setting,
+// target, worker and zone; {old} and {new} are the values of the first field
+// that changed.
 //
 // A part in square brackets is the detail that tells one incident from another.
-// It is left out where one of its placeholders has no value, and from events
-// graded low or info, so that routine work does not make an alert of every
+// It is left out when one of its placeholders has no value, and from events
+// graded low or info, so that routine work does not raise an alert for every
 // single change.
 //
 // The zero Template is no title.
@@ -41,9 +41,9 @@ type part struct {
 	bracket int
 }
 
-// placeholders are what a title may have in braces. The target is passed
-// separately, because two logs of a change may have only another name for it in
-// common.
+// placeholders are the names that a title may have in braces. The target is
+// passed separately, because the name that both logs share may differ from the
+// target of an entry.
 var placeholders = []struct {
 	name  string
 	value func(f *Facts, target string) string
@@ -96,7 +96,7 @@ func MustTemplate(title string) Template {
 	return t
 }
 
-// parseTemplate reads a title. Its second result says what is wrong with it.
+// parseTemplate reads a title. Its second result is the fault, or "".
 func parseTemplate(title string) (t Template, fault string) {
 	if title != text.OneLine(title, maxTitle) {
 		return t, "must be one line of at most " + strconv.Itoa(maxTitle) + " bytes"
@@ -217,8 +217,8 @@ func (t Template) render(f *Facts, target string, detail, failed bool) string {
 }
 
 // appendPart appends s as part of a title. A text that is too long loses its
-// middle: names of one kind often begin alike, and alerts are told apart by
-// their titles.
+// middle: names of one kind often share a prefix, and alerts are distinguished
+// by their titles.
 func appendPart(b []byte, s string) []byte {
 	if len(s) <= maxTitlePart {
 		return append(b, text.OneLine(s, maxTitlePart)...)

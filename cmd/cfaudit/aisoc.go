@@ -15,15 +15,15 @@ import (
 )
 
 // serviceHelp is what the help of poll and run says about --aisoc.
-const serviceHelp = `With --aisoc the events go to AiSOC's ingestion service in place of --out, and
-the cursor is saved once it has accepted them. A passing failure is tried again
-under the same ids. An event that the service refuses for good, while it accepts
-others, is appended to the dead-letter file with the reason, and the feed goes
-on. That is <account>.dead-letter.jsonl beside the cursor, unless --dead-letter
-says otherwise. For a gateway in front of the service, what is in the environment
-variable ` + envAiSOCToken + ` is sent as a bearer token.`
+const serviceHelp = `With --aisoc the events go to AiSOC's ingestion service instead of --out, and the
+cursor is saved once the service has accepted them. Temporary failures are retried
+under the same ids. An event that the service permanently rejects, while it
+accepts others, is appended to the dead-letter file with the reason, and the feed
+continues. That file is <account>.dead-letter.jsonl beside the cursor, unless
+--dead-letter names another. For a gateway in front of the service, the value of
+the environment variable ` + envAiSOCToken + ` is sent as a bearer token.`
 
-// service is where poll and run deliver to with --aisoc.
+// service is the destination of poll and run with --aisoc.
 type service struct {
 	flags *pflag.FlagSet
 
@@ -34,11 +34,11 @@ type service struct {
 // addService adds the flags of the service to flags.
 func addService(flags *pflag.FlagSet) *service {
 	s := &service{flags: flags}
-	flags.StringVar(&s.url, "aisoc", "", "deliver to AiSOC's ingestion service at `URL`, in place of --out")
+	flags.StringVar(&s.url, "aisoc", "", "deliver to AiSOC's ingestion service at `URL` instead of --out")
 	flags.StringVar(&s.tenant, "tenant", "", "`UUID` of the tenant in AiSOC; required with --aisoc")
-	flags.StringVar(&s.connectorID, "connector-id", "", "`UUID` of the connector instance in AiSOC, always the same; required with --aisoc")
+	flags.StringVar(&s.connectorID, "connector-id", "", "`UUID` of the connector instance in AiSOC, which must not change; required with --aisoc")
 	flags.BoolVar(&s.anyID, "any-connector-id", false, "allow a --connector-id that is no UUID; AiSOC then shows alerts without their connector")
-	flags.StringVar(&s.deadLetter, "dead-letter", "", "`FILE` to append events to that AiSOC refuses for good (default a file in --state)")
+	flags.StringVar(&s.deadLetter, "dead-letter", "", "`FILE` for events that AiSOC permanently rejects (default a file in --state)")
 	flags.BoolVar(&s.plainHTTP, "aisoc-plain-http", false, "allow http to other machines, as inside a cluster; not with "+envAiSOCToken)
 	return s
 }
@@ -49,12 +49,12 @@ func (s *service) used() bool { return s.flags.Changed("aisoc") }
 // uuid is the form of the id of an instance in AiSOC.
 var uuid = regexp.MustCompile(`^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$`)
 
-// faults are what is wrong with the flags.
+// faults are the faults of the flags.
 func (s *service) faults(getenv func(string) string) (wrong faults) {
 	if !s.used() {
 		for _, name := range []string{"tenant", "connector-id", "any-connector-id", "dead-letter", "aisoc-plain-http"} {
 			if flag := s.flags.Lookup(name); flag.Changed {
-				wrong = append(wrong, redact(fmt.Sprintf("--%s: %q: goes with --aisoc alone, which is not given", name, flag.Value)))
+				wrong = append(wrong, redact(fmt.Sprintf("--%s: %q: requires --aisoc", name, flag.Value)))
 			}
 		}
 		return wrong
@@ -81,7 +81,7 @@ func (s *service) faults(getenv func(string) string) (wrong faults) {
 	return wrong
 }
 
-// inServiceFlags says in flags what the sink says in terms of its fields.
+// inServiceFlags rewords, in terms of flags, what the sink says of its fields.
 var inServiceFlags = strings.NewReplacer("it is explicitly allowed", "--aisoc-plain-http allows it")
 
 func (s *service) config(getenv func(string) string) aisoc.Config {
@@ -95,8 +95,8 @@ func (s *service) config(getenv func(string) string) aisoc.Config {
 	}
 }
 
-// open returns the sink. Without --dead-letter, the file is beside the cursor,
-// under the same name.
+// open returns the sink. Without --dead-letter, the dead-letter file is beside
+// the cursor and has its name.
 func (s *service) open(getenv func(string) string, state, key string, log *slog.Logger) (*aisoc.Sink, error) {
 	if s.deadLetter == "" {
 		s.deadLetter = filepath.Join(state, key+".dead-letter.jsonl")
@@ -106,7 +106,8 @@ func (s *service) open(getenv func(string) string, state, key string, log *slog.
 	return aisoc.New(cfg)
 }
 
-// delivered is what the service took, for the summary of a poll.
+// delivered counts the events that the service accepted, for the summary of a
+// poll.
 func (s *service) delivered(stats aisoc.Stats) string {
 	parts := []string{fmt.Sprintf("%d accepted", stats.Accepted)}
 	add := func(n int, what string) {

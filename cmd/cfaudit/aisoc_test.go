@@ -446,14 +446,14 @@ func TestAiSOC_WrongFlagsAreExitCode2(t *testing.T) {
 	const good = " --aisoc https://ingest.example.com --tenant " + testTenant + " --connector-id " + testConnector
 	const secret = "0123456789abcdefghijklmnopqrstuvwxyz0123"
 	for line, want := range map[string]string{
-		"--tenant " + testTenant:                                     `--tenant: "` + testTenant + `": goes with --aisoc alone, which is not given`,
-		"--connector-id cf-main":                                     `--connector-id: "cf-main": goes with --aisoc alone`,
-		"--any-connector-id":                                         `--any-connector-id: "true": goes with --aisoc alone`,
+		"--tenant " + testTenant:                                     `--tenant: "` + testTenant + `": requires --aisoc`,
+		"--connector-id cf-main":                                     `--connector-id: "cf-main": requires --aisoc`,
+		"--any-connector-id":                                         `--any-connector-id: "true": requires --aisoc`,
 		good + " --connector-id cf-main":                             `--connector-id: "cf-main": must be the UUID of the connector instance in AiSOC, because it links no alert to a connector by another id; --any-connector-id allows that`,
 		good + " --connector-id " + secret:                           `--connector-id: "[redacted]": must be the UUID`,
-		"--dead-letter dead.jsonl":                                   `--dead-letter: "dead.jsonl": goes with --aisoc alone`,
-		"--aisoc-plain-http":                                         `--aisoc-plain-http: "true": goes with --aisoc alone`,
-		"--connector-id " + secret:                                   `--connector-id: "[redacted]": goes with`,
+		"--dead-letter dead.jsonl":                                   `--dead-letter: "dead.jsonl": requires --aisoc`,
+		"--aisoc-plain-http":                                         `--aisoc-plain-http: "true": requires --aisoc`,
+		"--connector-id " + secret:                                   `--connector-id: "[redacted]": requires --aisoc`,
 		"--aisoc=" + good[7:]:                                        "",
 		good + " --out events.jsonl":                                 `--out: "events.jsonl": cannot be given with --aisoc: the events go to one place`,
 		good + " --out -":                                            `--out: "-": cannot be given with --aisoc`,

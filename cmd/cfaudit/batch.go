@@ -22,8 +22,8 @@ import (
 	"github.com/aisoc/cloudflareaudit/sink/aisoc"
 )
 
-// This file implements docs/exec-protocol.md. A change that breaks existing hosts
-// needs a new protocolVersion.
+// This file implements docs/exec-protocol.md. A breaking change needs a new
+// protocolVersion.
 const protocolVersion = 1
 
 const (
@@ -46,9 +46,10 @@ type request struct {
 	// MaxEvents and MaxBytes bound the batch.
 	MaxEvents int `json:"max_events"`
 	MaxBytes  int `json:"max_bytes"`
-	// Fit names a host whose limits each event is made to keep.
+	// Fit names a host whose limits each event is made to fit.
 	Fit string `json:"fit"`
-	// TimeoutSeconds is the time after which the batch ends with what it has.
+	// TimeoutSeconds is the time after which the batch ends with the events it
+	// has.
 	TimeoutSeconds int `json:"timeout_seconds"`
 }
 
@@ -66,18 +67,18 @@ func newBatch(w world) *cobra.Command {
 		Use:   "batch",
 		Short: "Read one batch for a host that keeps the cursor",
 		Long: `Batch is for programs that embed the connector. It reads one JSON object from
-standard input, polls until at most 1000 events and about 8 MiB are together, and
-writes JSON lines: the events, and at last {"batch": …} with the new cursor. The
-program delivers the events, keeps the cursor, and passes it with the next
-request; when it crashes in between, the same events come again under the same
-external_id, and none is lost.
+standard input, polls until it has at most 1000 events and about 8 MiB, and writes
+JSON lines: the events, then {"batch": …} with the new cursor. The program
+delivers the events, stores the cursor, and passes it in the next request. If it
+crashes in between, the same events are returned again with the same external_id,
+and none is lost.
 
   {"config": {"account_id": "…", "api_token": "…"}, "cursor": null}
 
-A failure is one line {"error": …} with kind, message, remedy and retry_after, no
-event, and exit code 1. Nothing is written to disk, and the environment is not
-read. docs/exec-protocol.md describes the protocol; 'cfaudit check --stdin' tests
-the connection with the same input.`,
+On failure it writes no events but one line {"error": …} with kind, message,
+remedy and retry_after, and the exit code is 1. Nothing is written to disk, and
+the environment is not read. docs/exec-protocol.md describes the protocol;
+'cfaudit check --stdin' tests the connection with the same input.`,
 		Example: `  echo '{"config":{"account_id":"…","api_token":"…"},"cursor":null}' | cfaudit batch`,
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -88,8 +89,8 @@ the connection with the same input.`,
 	}
 }
 
-// errAnswered says that the failure has already been reported on standard output,
-// as the protocol demands.
+// errAnswered says that the failure has already been reported on standard
+// output, as the protocol requires.
 var errAnswered = errors.New("the failure has been written to standard output")
 
 // respond flushes the output of do, or reports its error as a line instead.
@@ -120,7 +121,7 @@ func (e *outputError) Error() string { return "cannot write the batch: " + e.cau
 
 func (e *outputError) Unwrap() error { return e.cause }
 
-// writeBatch makes the batch that standard input asks for.
+// writeBatch writes the batch that standard input requests.
 func writeBatch(ctx context.Context, w world, out *bufio.Writer) error {
 	req, cfg, err := readRequest(ctx, w)
 	if err != nil {
@@ -141,7 +142,7 @@ func writeBatch(ctx context.Context, w world, out *bufio.Writer) error {
 		return err
 	}
 	for _, line := range append(b.lines, last) {
-		// bufio remembers the first failure.
+		// bufio keeps the first error.
 		_, _ = out.Write(line)
 		if err := out.WriteByte('\n'); err != nil {
 			return &outputError{err}
@@ -243,12 +244,12 @@ func (r *request) cursor() (ingest.Cursor, error) {
 	return ingest.Cursor(text), nil
 }
 
-// deadline bounds ctx as the request asks, or by initial seconds.
+// deadline bounds ctx by the request's timeout, or by initial seconds.
 func (r *request) deadline(ctx context.Context, initial int) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, time.Duration(cmp.Or(r.TimeoutSeconds, initial))*time.Second)
 }
 
-// filling is a batch that is being filled, with its events as lines.
+// filling is a batch under construction, with its events as lines.
 type filling struct {
 	*request
 	cursor   ingest.Cursor
@@ -258,14 +259,15 @@ type filling struct {
 	coverage ingest.Coverage
 }
 
-// maxBatchRequests bounds the requests after which a batch is not filled further.
+// maxBatchRequests is the number of requests after which a batch is not filled
+// further.
 const maxBatchRequests = 100
 
-// fill polls from the cursor until the batch is full or nothing is left, because a
-// host requests one batch per poll interval. Events beyond the bounds are not
-// discarded, because the cursor is already past them: the poll is repeated from
-// the same cursor with fewer events. An event larger than max_bytes is a batch of
-// its own.
+// fill polls from the cursor until the batch is full or nothing is left,
+// because a host requests one batch per poll interval. Events beyond the bounds
+// cannot be discarded, because the cursor is already past them: the poll is
+// repeated from the same cursor with fewer events. An event larger than
+// max_bytes gets its own batch.
 //
 // After a failure the batch holds the events of the polls before it. If there are
 // none, fill returns the error; a lasting failure also fails the next request.
@@ -299,8 +301,8 @@ func (r *request) fill(ctx context.Context, cfg cloudflareaudit.Config, cursor i
 	}
 }
 
-// unless returns err, unless entries were read before it. With the error of a first
-// batch comes the cursor that fixes where the feed begins.
+// unless returns err, unless entries were read before it. The error of a first
+// batch comes with the cursor that fixes where the feed begins.
 func (f *filling) unless(err error, given ingest.Cursor) error {
 	switch {
 	case f.coverage.Read > 0:
@@ -336,7 +338,7 @@ func (f *filling) encode(events []ingest.Event) (lines [][]byte, size, fitting i
 	return lines, size, fitting
 }
 
-// add appends the events of a poll and moves the cursor behind them.
+// add appends the events of a poll and moves the cursor past them.
 func (f *filling) add(batch ingest.Batch, lines [][]byte, size int) {
 	f.cursor, f.more = batch.Cursor, batch.More
 	f.lines, f.bytes = append(f.lines, lines...), f.bytes+size
@@ -356,7 +358,7 @@ type batchSummary struct {
 	Protocol int    `json:"protocol"`
 	Cursor   string `json:"cursor"`
 	More     bool   `json:"more"`
-	// Events and Bytes count the lines in front of this one and their size.
+	// Events and Bytes are the number of the preceding lines and their size.
 	Events   int             `json:"events"`
 	Bytes    int             `json:"bytes"`
 	Coverage ingest.Coverage `json:"coverage"`
@@ -369,7 +371,7 @@ func (f *filling) lastLine() ([]byte, error) {
 		Protocol: protocolVersion, Cursor: string(f.cursor), More: f.more,
 		Events: len(f.lines), Bytes: f.bytes, Coverage: f.coverage, Notices: f.coverage.Notices,
 	}
-	s.Coverage.Notices = nil // they have a place of their own
+	s.Coverage.Notices = nil // the summary has its own field for them
 	if s.Notices == nil {
 		s.Notices = []string{}
 	}
@@ -381,11 +383,11 @@ type failure struct {
 	// Kind is one of the list in docs/exec-protocol.md.
 	Kind    string `json:"kind"`
 	Message string `json:"message"`
-	// Remedy says what a person can do about it, or is null.
+	// Remedy is how a person can fix it, or null.
 	Remedy *string `json:"remedy"`
 	// RetryAfter is how many seconds to wait before the next batch, or null.
 	RetryAfter *float64 `json:"retry_after"`
-	// Temporary says that it may pass without a person.
+	// Temporary says that a retry may succeed without intervention.
 	Temporary bool `json:"temporary"`
 	// Cursor fixes where the feed begins, when the first batch fails, or is null.
 	Cursor *string `json:"cursor"`
@@ -393,13 +395,13 @@ type failure struct {
 	Fields []fieldFault `json:"fields,omitempty"`
 }
 
-// fieldFault is what is wrong with one field of the configuration.
+// fieldFault is a fault of one field of the configuration.
 type fieldFault struct {
 	Field   string `json:"field"`
 	Message string `json:"message"`
 }
 
-// The kinds of failures besides those of [cloudflareaudit.Kind].
+// The kinds of failures in addition to those of [cloudflareaudit.Kind].
 const (
 	kindInput     = "input"
 	kindConfig    = "config"
@@ -409,7 +411,7 @@ const (
 	kindInternal  = "internal"
 )
 
-// failureOf puts err into terms of the protocol.
+// failureOf expresses err in terms of the protocol.
 func failureOf(err error) failure {
 	f := failure{Kind: kindInternal, Message: inProtocol(err)}
 	if wait, ok := errors.AsType[ingest.RetryAfterer](err); ok && wait.RetryAfter() > 0 {
@@ -433,7 +435,7 @@ func failureOf(err error) failure {
 		f.Kind = kindInput
 	case errors.Is(err, cloudflareaudit.ErrCursor):
 		f.Kind = kindCursor
-		f.remedy("restore the cursor of the last batch that was committed, or pass null to begin again at initial_lookback")
+		f.remedy("restore the cursor of the last batch that was committed, or pass null to start over at initial_lookback")
 	case errors.As(err, &api):
 		f.Kind, f.Temporary = string(api.Kind), api.Temporary()
 		advice := api.Remedy
@@ -467,8 +469,8 @@ func (f *failure) remedy(text string) {
 	}
 }
 
-// inProtocol is the text of err without the layers it came through. The remedy of
-// an answer of Cloudflare's has a place of its own.
+// inProtocol is the text of err without the layers that wrap it. The remedy of
+// a Cloudflare reply has its own field.
 func inProtocol(err error) string {
 	if first, ok := errors.AsType[*firstError](err); ok {
 		err = first.error

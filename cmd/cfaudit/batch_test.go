@@ -215,7 +215,7 @@ func TestBatch_FailuresSayWhatToDo(t *testing.T) {
 	}{
 		"a wrong token":        {a.request(object{"config": object{"api_token": "cfat_wrong"}}), "credentials", "HTTP 403", "create an account-owned token", 0, false},
 		"a wrong account":      {a.request(object{"config": object{"account_id": other}}), "account", "code 7003", "account_id: there is no such account", 0, false},
-		"a damaged cursor":     {a.request(object{"cursor": good[:len(good)/2]}), "cursor", "it is damaged", "pass null to begin again", 0, false},
+		"a damaged cursor":     {a.request(object{"cursor": good[:len(good)/2]}), "cursor", "it is damaged", "pass null to start over", 0, false},
 		"an empty cursor":      {a.request(object{"cursor": ""}), "cursor", "it is damaged", "restore the cursor", 0, false},
 		"a cursor of another":  {a.request(object{"cursor": strings.ReplaceAll(good, fakecloudflare.DefaultAccountID, other)}), "cursor", "belongs to account", "", 0, false},
 		"too many requests":    {throttled.request(object{"cursor": good}), "rate_limited", "HTTP 429", "a token of its own", 77, true},

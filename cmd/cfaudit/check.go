@@ -20,18 +20,18 @@ func newCheck(w world) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Test the token and the account id",
-		Long: `Check asks for the newest entry of each audit log that is to be read, which
-decides whether the configuration works. It also looks at the token (whose it is,
-when it expires, whether it may do too much), at the clock, and at how old the
-newest entry is. For what is wrong it says what to do. It takes the flags of poll
-and run that make up the configuration, and stores nothing.
+		Long: `Check requests the newest entry of each configured audit log, which decides
+whether the configuration works. It also checks the token (its owner, its expiry,
+excess permissions), the clock, and the age of the newest entry. For each problem
+it suggests a fix. It takes the configuration flags of poll and run, and stores
+nothing.
 
-With --stdin the configuration comes from standard input, as the request of batch,
-and the answer is JSON in terms of that protocol. Flags and the environment are
-not read then. --json without any configuration does the same.
+With --stdin the configuration comes from standard input, as in a request of
+batch, and the answer is JSON in terms of that protocol. Flags and the environment
+are then ignored. --json without any configuration does the same.
 
-The exit code is 0 when every one of them can be read, also with warnings, and
-else 1.`,
+The exit code is 0 when every log can be read, even with warnings, and otherwise
+1.`,
 		Example: `  CLOUDFLARE_API_TOKEN=… cfaudit check --account-id 023e105f4ecef8ad9ca31a8372d0c353
   cfaudit check --json | jq -r .token.expires`,
 		Args: noArgs,
@@ -80,8 +80,8 @@ else 1.`,
 	return cmd
 }
 
-// waiting reports whether something comes from r, and returns a reader that has it
-// all. At a terminal nothing is waited for.
+// waiting reports whether r has input, and returns a reader of all of it. It
+// does not wait for input from a terminal.
 func waiting(r io.Reader) (io.Reader, bool) {
 	if file, ok := r.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
 		return r, false
@@ -91,12 +91,12 @@ func waiting(r io.Reader) (io.Reader, bool) {
 	return buffered, err == nil
 }
 
-// checkTimeout is how many seconds a check for a host takes at most, unless the
-// request says otherwise. AiSOC waits for 15.
+// checkTimeout bounds a check for a host, in seconds, unless the request sets a
+// timeout. AiSOC waits for 15.
 const checkTimeout = 12
 
-// checkRequest tests the connection for a host. That the log cannot be read is an
-// answer, not a failure; [errAnswered] makes the exit code 1.
+// checkRequest tests the connection for a host. An unreadable log is an answer,
+// not a failure; [errAnswered] makes the exit code 1.
 func checkRequest(ctx context.Context, w world, out *bufio.Writer) error {
 	req, cfg, err := readRequest(ctx, w)
 	if err != nil {
@@ -126,10 +126,10 @@ func checkRequest(ctx context.Context, w world, out *bufio.Writer) error {
 	return nil
 }
 
-// reportWidth is the widest that a finding may be.
+// reportWidth is the maximum width of a finding.
 const reportWidth = 70
 
-// writeReport writes what a check found, for a person.
+// writeReport writes the findings of a check for a person.
 func writeReport(w io.Writer, r cloudflareaudit.Report) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Account %s\n", r.AccountID)

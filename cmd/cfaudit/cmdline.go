@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// noArgs refuses arguments. It repeats none that may be a token.
+// noArgs refuses arguments. It does not repeat one that may be a token.
 func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
@@ -31,7 +31,7 @@ func noArgs(cmd *cobra.Command, args []string) error {
 	return fmt.Errorf("%w: a switch takes its value after =, such as --%s=%s", unexpected, given, args[0])
 }
 
-// noSubcommand refuses what is no command of cmd, and suggests what was meant.
+// noSubcommand refuses an unknown subcommand of cmd and suggests known ones.
 func noSubcommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
@@ -55,20 +55,20 @@ func unknownCommand(parent *cobra.Command, name string) error {
 // looksSecret reports whether an argument may be a token.
 func looksSecret(s string) bool { return redact(s) != s }
 
-// places are the flags that name where something is or goes. The last one of two
-// outranks the first, as is usual, but of a place that would go unnoticed: another
-// folder of the cursor has everything read again.
+// places are the flags that name a location. For other flags the last value
+// wins, as is usual, but a second location would go unnoticed: with another
+// folder for the cursor, everything is read again.
 var places = []string{"account-id", "config", "cursor", "database", "dead-letter", "dead-letters", "from", "key-file", "out", "rules", "secrets", "state", "token-file"}
 
-// onlyOnce has the flags of places of a command, and of those below it, refuse to
-// be given twice.
+// onlyOnce makes the flags in places, of a command and its subcommands, refuse
+// a second value.
 func onlyOnce(cmd *cobra.Command) {
 	for _, name := range places {
 		f := cmd.Flags().Lookup(name)
 		if f == nil {
 			continue
 		}
-		// A list of files may be given one by one.
+		// Each file of a list may have its own flag.
 		if _, isList := f.Value.(pflag.SliceValue); !isList {
 			f.Value = &onceValue{Value: f.Value}
 		}
@@ -78,7 +78,7 @@ func onlyOnce(cmd *cobra.Command) {
 	}
 }
 
-// errTwice says that a flag was given twice.
+// errTwice means that a flag was given twice.
 var errTwice = errors.New("is given twice")
 
 // onceValue is the value of a flag that can be set once.

@@ -54,7 +54,7 @@ func TestSettings_TwoDifferentTokensAreRefused(t *testing.T) {
 	a := newAccount(t, recent(3)...)
 	got := a.call("check", "--token-file", write(t, "cfat_another\n")).run(t.Context())
 	assert.Equal(t, exitUsage, got.code)
-	assert.Equal(t, "cfaudit: --token-file: holds another token than CLOUDFLARE_API_TOKEN: give one of the two\n", got.err)
+	assert.Equal(t, "cfaudit: --token-file: holds another token than CLOUDFLARE_API_TOKEN: set only one of the two\n", got.err)
 	assert.Empty(t, a.Requests())
 	assert.Equal(t, exitOK, a.call("check", "--token-file", write(t, a.token+"\n")).run(t.Context()).code, "the same one")
 }

@@ -16,8 +16,8 @@ func newConfig(w world) *cobra.Command {
 		DisableFlagsInUseLine: true,
 		Short:                 "Check or show the configuration, without a connection",
 		Long: `Config checks or shows the configuration that check, poll, run, export and report
-would use: that of the file of --config, of the environment and of flags. Flags
-take precedence over the environment, and that over the file.
+would use: that of the --config file, the environment and the flags. Flags take
+precedence over the environment, and the environment over the file.
 
 A file is YAML or JSON, with the names of the fields that 'cfaudit schema --all'
 lists:
@@ -39,7 +39,7 @@ lists:
 func newConfigCheck(w world) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "check",
-		Short:   "Name everything that is wrong with the configuration",
+		Short:   "List every fault of the configuration",
 		Example: "  cfaudit config check --config cfaudit.yaml",
 		Args:    noArgs,
 	}
@@ -58,8 +58,8 @@ func newConfigShow(w world) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show",
 		Short: "Show the configuration and where each value comes from",
-		Long: `Show prints every field with its value and where that comes from. Secrets are not
-shown.`,
+		Long: `Show prints every field with its value and the source of the value. Secrets are
+not shown.`,
 		Example: "  cfaudit config show --config cfaudit.yaml --interval 1m",
 		Args:    noArgs,
 	}

@@ -14,12 +14,12 @@ import (
 	"github.com/aisoc/cloudflareaudit/ingest"
 )
 
-// configFile is what a file of --config gives. Its names are those of the fields
-// of the configuration.
+// configFile is the content of a --config file. Its keys are the field names of
+// the configuration.
 type configFile struct {
 	name   string
 	object map[string]any
-	// lines are where the fields stand.
+	// lines are the line numbers of the fields.
 	lines map[string]int
 	rules ruleFile
 }
@@ -76,7 +76,7 @@ func readConfigFile(name string) (configFile, error) {
 	return c, nil
 }
 
-// decoded is a JSON value, in which numbers are kept as they are written.
+// decoded is a JSON value whose numbers are kept as written.
 func decoded(text []byte) (v any, err error) {
 	dec := json.NewDecoder(strings.NewReader(string(text)))
 	dec.UseNumber()
@@ -89,9 +89,9 @@ func (c *configFile) place(field string) string {
 	return fmt.Sprintf("%s, line %d: %s", c.name, c.lines[field], field)
 }
 
-// addTo adds the fields of the file to g. Fields that the command has no use for
-// are left out, so that one file serves all commands; those that do not exist are
-// for the parser to name.
+// addTo adds the fields of the file to g. It skips fields that the command does
+// not use, so that one file serves all commands; the parser reports unknown
+// fields.
 func (c *configFile) addTo(g *flagValues, s *settings) {
 	for field, value := range c.object {
 		i := slices.IndexFunc(options, func(o option) bool { return o.field == field })
@@ -103,7 +103,7 @@ func (c *configFile) addTo(g *flagValues, s *settings) {
 	s.rules = c.rules
 }
 
-// shownValue is the value of a field for a person. Secrets are not shown.
+// shownValue is the value of a field for display. Secrets are not shown.
 func shownValue(f ingest.Field, value any) any {
 	if f.Type == ingest.FieldSecret && value != nil && value != "" {
 		return "[redacted]"

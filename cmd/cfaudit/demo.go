@@ -28,7 +28,7 @@ import (
 const (
 	// demoSpan is how far back the history of the demo reaches.
 	demoSpan = 7 * 24 * time.Hour
-	// demoSeed makes the same history each time.
+	// demoSeed makes the history reproducible.
 	demoSeed = 1
 	// demoRows is how many events the demo shows on a terminal, and demoWhys how
 	// many of them it explains.
@@ -47,8 +47,8 @@ why they matter; in a pipe it writes all events as JSON, one object a line. A
 summary goes to standard error. It needs no account and no network, and leaves
 nothing behind.
 
-With --serve the imitation stays, with a longer history that goes on, and demo
-prints how to try every other command against it.`,
+With --serve the imitation keeps running, with a longer history and new entries,
+and demo prints how to try every other command against it.`,
 		Example: `  cfaudit demo
   cfaudit demo | jq -r 'select(.severity == "critical") | .title'
   cfaudit demo --serve`,
@@ -75,7 +75,7 @@ prints how to try every other command against it.`,
 }
 
 func demo(ctx context.Context, w world) (err error) {
-	// later is how much the server's clock is ahead.
+	// later is how far the server's clock is ahead.
 	var later atomic.Int64
 	clock := func() time.Time { return time.Now().Add(time.Duration(later.Load())) }
 	address, stop, err := serve(demoServer(clock), "127.0.0.1:0")
@@ -88,9 +88,9 @@ func demo(ctx context.Context, w world) (err error) {
 		APIToken:        cloudflareaudit.NewSecret(fakecloudflare.DefaultToken),
 		BaseURL:         "http://" + address + fakecloudflare.Prefix,
 		InitialLookback: demoSpan + time.Hour,
-		// So long that the second poll reads a day again.
+		// Long enough that the second poll re-reads a day.
 		Overlap: 24 * time.Hour,
-		// It need not know that the clock is turned.
+		// The connector need not know that the clock was advanced.
 		Clock:  clock,
 		Logger: newLogger(w),
 	})
@@ -147,8 +147,7 @@ Next:
   cfaudit check --help    connect your own account
 `
 
-// demoServer returns an API with a week of entries, the newest of which is from
-// now.
+// demoServer returns an API with a week of entries, the newest of them current.
 func demoServer(clock func() time.Time) *fakecloudflare.Server {
 	now := clock()
 	server := fakecloudflare.NewServer(fakecloudflare.Options{Clock: clock})
@@ -157,7 +156,7 @@ func demoServer(clock func() time.Time) *fakecloudflare.Server {
 	return server
 }
 
-// serve offers handler at a loopback address until stop is called.
+// serve serves handler at a loopback address until stop is called.
 func serve(handler http.Handler, at string) (address string, stop func(), err error) {
 	listener, err := net.Listen("tcp", at)
 	if err != nil {
@@ -190,7 +189,7 @@ func demoSink(w world) (out ingest.Sink, show func() error) {
 	}
 }
 
-// riskiest is a sink that keeps events to show those that matter most.
+// riskiest is a sink that keeps events in order to show the most severe.
 type riskiest struct{ events []ingest.Event }
 
 // Write implements [ingest.Sink].
@@ -199,8 +198,8 @@ func (r *riskiest) Write(_ context.Context, events []ingest.Event) error {
 	return nil
 }
 
-// show writes the riskiest events as a table, the worst first, and why the first
-// ones matter.
+// show writes the riskiest events as a table, worst first, and explains the
+// first ones.
 func (r *riskiest) show(out io.Writer, o table.Options) error {
 	slices.SortStableFunc(r.events, func(a, b ingest.Event) int {
 		rank := func(e ingest.Event) int {
@@ -233,7 +232,7 @@ func (r *riskiest) show(out io.Writer, o table.Options) error {
 	return err
 }
 
-// distinct is the first n of the events that were graded by different rules.
+// distinct returns the first n events that were graded by different rules.
 func distinct(events []ingest.Event, n int) (list []ingest.Event) {
 	for _, e := range events {
 		same := func(other ingest.Event) bool { return other.Audit.Rule == e.Audit.Rule }
@@ -244,7 +243,7 @@ func distinct(events []ingest.Event, n int) (list []ingest.Event) {
 	return list
 }
 
-// changed is the first changed value of an event, for the end of a sentence.
+// changed is the first changed value of an event, as the end of a sentence.
 func changed(e *ingest.Event) string {
 	for _, c := range e.Audit.Changes {
 		if c.Old != "" && c.New != "" {

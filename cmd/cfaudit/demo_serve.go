@@ -21,15 +21,15 @@ import (
 // historySpan is how far back the history of --serve reaches.
 const historySpan = 60 * 24 * time.Hour
 
-// demoAccounts are the accounts of --serve: the first is the one to read, and the
-// others make a fleet.
+// demoAccounts are the accounts of --serve: the first is the one to read, and
+// all of them make a fleet.
 var demoAccounts = []string{
 	fakecloudflare.DefaultAccountID,
 	"5a1e0000000000000000000000000002",
 	"5a1e0000000000000000000000000003",
 }
 
-// imitation is the imitation of the API that demo --serve offers.
+// imitation is the imitation of the API that demo --serve runs.
 type imitation struct {
 	serve  bool
 	listen string
@@ -43,11 +43,11 @@ func (m *imitation) addFlags(flags *pflag.FlagSet) {
 	flags.DurationVar(&m.every, "every", 15*time.Second, "with --serve: `TIME` between new entries")
 }
 
-// unused is what is wrong with flags that need --serve, or "".
+// unused is the fault of a flag that requires --serve, or "".
 func (m *imitation) unused(flags *pflag.FlagSet) string {
 	for _, name := range []string{"listen", "every"} {
 		if flags.Changed(name) {
-			return "--" + name + ": goes together with --serve"
+			return "--" + name + ": requires --serve"
 		}
 	}
 	return ""
@@ -135,13 +135,13 @@ func router(servers map[string]*fakecloudflare.Server) http.Handler {
 	})
 }
 
-// serveHelp is what to type to try the commands against the imitation.
+// serveHelp shows how to try the commands against the imitation.
 func serveHelp(address string) string {
 	url := "http://" + address + fakecloudflare.Prefix
 	return strings.NewReplacer("$URL", url, "$TOKEN", fakecloudflare.DefaultToken, "$ONE", demoAccounts[0],
 		"$TWO", demoAccounts[1], "$THREE", demoAccounts[2]).Replace(`An imitation of the Cloudflare API answers on $URL
-until you press Ctrl-C. It has 60 days of history, and something new happens
-every few seconds. The token and the accounts are made up.
+until you press Ctrl-C. It has 60 days of history and a new entry every few
+seconds. The token and the accounts are made up.
 
 In another terminal:
 

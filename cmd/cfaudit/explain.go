@@ -15,10 +15,10 @@ import (
 type explainer struct {
 	*cloudflareaudit.Normalizer
 	to io.Writer
-	// own are the ids of the user's rules, of which all are shown.
+	// own are the ids of the user's rules, all of which are shown.
 	own []string
-	// all has all other rules shown that were tried, and not only those that
-	// came near.
+	// all shows all other rules that were tried, not only those that nearly
+	// matched.
 	all bool
 	n   int
 }
@@ -52,7 +52,7 @@ func (x *explainer) write(raw []byte, _ bool) error {
 	return nil
 }
 
-// textWidth is how wide the lines of a section may be.
+// textWidth is the maximum width of the lines of a section.
 const textWidth = 88
 
 // section writes lines with a heading beside the first one.
@@ -63,7 +63,7 @@ func section(b *strings.Builder, heading string, lines ...string) {
 	}
 }
 
-// facts are what the entry says, one condition a line.
+// facts are the facts of the entry, one condition a line.
 func facts(all []cloudflareaudit.Fact) (lines []string) {
 	for _, f := range all {
 		for i, v := range f.Values {
@@ -77,9 +77,9 @@ func facts(all []cloudflareaudit.Fact) (lines []string) {
 	return lines
 }
 
-// failed are the rules that did not match, with the condition that failed. Of
-// those that failed by their action alone, rules about related actions are only
-// named, and the others counted.
+// failed are the rules that did not match, with the condition that failed.
+// Rules that failed by their action are only named if they are about related
+// actions, and otherwise only counted.
 func (x *explainer) failed(trials []cloudflareaudit.Trial, said []cloudflareaudit.Fact) (lines []string) {
 	value := func(condition string) string {
 		i := slices.IndexFunc(said, func(f cloudflareaudit.Fact) bool { return f.Name == condition })
@@ -108,7 +108,7 @@ func (x *explainer) failed(trials []cloudflareaudit.Trial, said []cloudflareaudi
 	return lines
 }
 
-// wanted is what a condition of a match asks for.
+// wanted is the value that a condition of a match requires.
 func wanted(m cloudflareaudit.Match, condition string) string {
 	b, err := json.Marshal(m)
 	if err != nil {

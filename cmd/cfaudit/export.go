@@ -19,7 +19,7 @@ import (
 	"github.com/aisoc/cloudflareaudit/sink"
 )
 
-// export is one run of the command of this name.
+// export is one run of the command export.
 type export struct {
 	*spanned
 	display
@@ -36,16 +36,16 @@ func newExport(w world) *cobra.Command {
 		Use:   "export [flags] [--from FILE…]",
 		Short: "Write the events of a span of time, as CSV, JSON lines or a table",
 		Long: `Export writes the events of a span of time, such as a week or a month, and leaves
-the cursors of poll and run alone. It reads them from the API, newest first, or
-with --from from files with saved events, in the order of the files and each event
-once. Filters select among them; all that are given must match.
+the cursors of poll and run untouched. It reads them from the API, newest first,
+or with --from from files of saved events, in file order, each event once. An
+event must match all filters given.
 
-With --out an export of the API that was interrupted goes on where it stopped when
-the same command is given again: no event is lost or doubled. Until then there is
-a small file beside the output, its name ending in .resume. The end of the span is
+With --out, running the same command again resumes an interrupted export from the
+API without losing or repeating events. Until it is complete, its position is in a
+small file beside the output whose name ends in .resume. The end of the span is
 fixed when the export begins.
 
-In CSV, a cell that a spreadsheet would take for a formula has a ' in front.
+In CSV, a cell that a spreadsheet would take for a formula is prefixed with '.
 
 ` + timesHelp,
 		Example: `  cfaudit export --since 7d --min-severity medium
@@ -58,7 +58,7 @@ In CSV, a cell that a spreadsheet would take for a formula has a ' in front.
 	flags.StringVar(&x.out, "out", "-", "`FILE` to write, - for standard output")
 	x.addFormat(flags, "by --out, a table on a terminal")
 	flags.BoolVar(&x.force, "force", false, "replace what is in --out")
-	flags.BoolVar(&x.dryRun, "dry-run", false, "write nothing; say how many requests it takes")
+	flags.BoolVar(&x.dryRun, "dry-run", false, "write nothing; estimate the number of requests")
 	filterFlags(flags, &x.filter)
 	x.spanned = newSpanned(w, flags, "7d")
 	cmd.Args = x.files
@@ -83,7 +83,7 @@ In CSV, a cell that a spreadsheet would take for a formula has a ' in front.
 	return cmd
 }
 
-// wrong is what is wrong with the flags of export alone.
+// wrong are the faults of the flags that only export has.
 func (x *export) wrong() (wrong []string) {
 	if x.out == "" {
 		wrong = append(wrong, "--out: must be a file, or - for standard output")
@@ -98,13 +98,13 @@ func (x *export) wrong() (wrong []string) {
 		wrong = append(wrong, err.Error())
 	}
 	if x.dryRun && len(x.from) > 0 {
-		wrong = append(wrong, "--dry-run: counts requests, and files take none: leave out one of the two")
+		wrong = append(wrong, "--dry-run: estimates requests to the API, and --from makes none: leave out one of the two")
 	}
 	return wrong
 }
 
-// writer writes events to out in the form of the export, behind what stands there
-// by p.
+// writer writes events to out in the form of the export, after those already
+// written according to p.
 func (x *export) writer(out io.Writer, p progress) ingest.Sink {
 	shown := table.Options{Location: x.location, AsGiven: true, Headed: p.Exported > 0}
 	format := x.format
@@ -124,7 +124,7 @@ func (x *export) writer(out io.Writer, p progress) ingest.Sink {
 	return sink.NewWriter(out)
 }
 
-// selected is those of the events that the filter selects.
+// selected are the events that the filter selects.
 func (x *export) selected(events []ingest.Event) []ingest.Event {
 	kept := events[:0]
 	for i := range events {
@@ -135,7 +135,8 @@ func (x *export) selected(events []ingest.Event) []ingest.Event {
 	return kept
 }
 
-// progress is where an export of the API stands; it is kept beside the output.
+// progress is the position of an export from the API; it is kept beside the
+// output.
 type progress struct {
 	Span     selection.Span  `json:"span"`
 	Cursor   string          `json:"cursor"`
@@ -146,7 +147,7 @@ type progress struct {
 	Graded   severities      `json:"graded"`
 }
 
-// output is where an export of the API goes to.
+// output is the destination of an export from the API.
 type output interface {
 	io.Writer
 	Step(state any) error
@@ -154,7 +155,7 @@ type output interface {
 	Close() error
 }
 
-// stream is standard output, which cannot be resumed.
+// stream is standard output, to which an export cannot be resumed.
 type stream struct{ io.Writer }
 
 func (stream) Step(any) error { return nil }
@@ -188,7 +189,7 @@ func (x *export) fromAPI(ctx context.Context, cfg cloudflareaudit.Config) (err e
 	}
 	defer func() { err = errors.Join(err, out.Close()) }()
 	if !resumed {
-		// From now on the output can be resumed, with the span as it is.
+		// From now on the export can be resumed, with this span.
 		if err := out.Step(p); err != nil {
 			return err
 		}
@@ -242,11 +243,11 @@ func (x *export) fromAPI(ctx context.Context, cfg cloudflareaudit.Config) (err e
 	return nil
 }
 
-// interrupted is the error of an export that did not come to its end.
+// interrupted is the error of an export that is not complete.
 func (x *export) interrupted(ctx context.Context, err error) error {
 	goOn := ""
 	if x.out != "-" {
-		goOn = "; the same command goes on from here"
+		goOn = "; run the same command again to resume"
 	}
 	if ctx.Err() != nil {
 		return fmt.Errorf("%w before the end of the span%s", errStopped, goOn)
@@ -257,7 +258,7 @@ func (x *export) interrupted(ctx context.Context, err error) error {
 	return err
 }
 
-// summarise says what was exported.
+// summarise prints a summary of the export.
 func (x *export) summarise(p progress) {
 	line := fmt.Sprintf("exported %s%s", count(p.Exported, "event", "events"), bracketed(p.Graded.list()))
 	if !x.filter.Empty() {
@@ -280,14 +281,14 @@ func (x *export) summarise(p progress) {
 	}
 }
 
-// nameUnmatched says which patterns matched nothing: they may be mistyped.
+// nameUnmatched lists the patterns that matched nothing, which may be mistyped.
 func (x *export) nameUnmatched() {
 	for _, pattern := range x.tally.Unmatched() {
 		fmt.Fprintf(x.stderr, "cfaudit: %s matched no event\n", pattern)
 	}
 }
 
-// lateness is how late entries appear at most, as far as is known.
+// lateness is the largest known delay of an entry.
 const lateness = 15 * time.Minute
 
 func (x *export) fromFiles(ctx context.Context) (err error) {
@@ -332,8 +333,8 @@ func (x *export) fromFiles(ctx context.Context) (err error) {
 	return accountFor(x.stderr, r)
 }
 
-// replacing opens the output of an export that is written at once. Until it is
-// complete, it stands under another name. finish gives it its own, or removes it.
+// replacing opens the output of an export that is written in one go. Until it
+// is complete it has a temporary name; finish renames it, or removes it.
 func (x *export) replacing() (out io.Writer, finish func(complete bool) error, err error) {
 	if x.out == "-" {
 		return x.stdout, func(bool) error { return nil }, nil
@@ -341,7 +342,7 @@ func (x *export) replacing() (out io.Writer, finish func(complete bool) error, e
 	return replaceFile(x.out, x.force)
 }
 
-// estimate says what an export would take.
+// estimate prints the cost of an export.
 func (x *export) estimate(ctx context.Context, cfg cloudflareaudit.Config) error {
 	e, err := history.Measure(ctx, cfg, x.span)
 	if err != nil {
@@ -357,10 +358,10 @@ func (x *export) estimate(ctx context.Context, cfg cloudflareaudit.Config) error
 	return err
 }
 
-// replaceFile opens a file that takes the place of name once it is complete.
+// replaceFile opens a file that replaces name once it is complete.
 func replaceFile(name string, force bool) (out io.Writer, finish func(complete bool) error, err error) {
 	if _, err := os.Lstat(name); err == nil && !force {
-		return nil, nil, fmt.Errorf("--out: %s: is there already: choose another name, or give --force to replace it", name)
+		return nil, nil, fmt.Errorf("--out: %s: already exists: choose another name, or give --force to replace it", name)
 	}
 	partial := name + ".partial"
 	f, err := os.OpenFile(partial, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)

@@ -126,7 +126,7 @@ func TestExport_InterruptedOftenIsTheSameFileInTheEnd(t *testing.T) {
 		cancel()
 		// A torn row, as a kill leaves it behind.
 		if got.code != exitOK {
-			require.Contains(t, got.err, "the same command goes on from here")
+			require.Contains(t, got.err, "run the same command again to resume")
 			f, err := os.OpenFile(broken, os.O_APPEND|os.O_WRONLY, 0)
 			require.NoError(t, err)
 			_, err = f.WriteString("2026-01-01T00:00:00Z,hi")
@@ -181,7 +181,7 @@ func TestExport_RefusesToMixOrOverwrite(t *testing.T) {
 	out := write(t, "precious")
 	got := a.call("export", "--since", "3d", "--out", out).run(t.Context())
 	assert.Equal(t, exitFailed, got.code)
-	assert.Contains(t, got.err, "is there already")
+	assert.Contains(t, got.err, "already exists")
 	assert.Equal(t, "precious", read(t, out))
 	got = a.call("export", "--since", "3d", "--out", out, "--force").run(t.Context())
 	assert.Equal(t, exitOK, got.code, got.err)
@@ -257,8 +257,8 @@ func TestExport_EveryWrongFlagIsNamedAtOnce(t *testing.T) {
 	}
 	got = command(t, "export", "--from", "x", "--rules", "y", "--dry-run")
 	assert.Equal(t, exitUsage, got.code)
-	assert.Contains(t, got.err, "--rules: is for reading the API, and saved events have been graded already")
-	assert.Contains(t, got.err, "--dry-run: counts requests")
+	assert.Contains(t, got.err, "--rules: applies only to reading the API; saved events are already graded")
+	assert.Contains(t, got.err, "--dry-run: estimates requests")
 	got = command(t, "export", "extra")
 	assert.Equal(t, exitUsage, got.code)
 	a := newAccount(t)
@@ -275,7 +275,7 @@ func TestExport_AFailureOfTheAPISaysWhatToDo(t *testing.T) {
 	got := a.call("export", "--out", out).run(t.Context())
 	assert.Equal(t, exitFailed, got.code)
 	assert.Contains(t, got.err, "HTTP 403")
-	assert.Contains(t, got.err, "the same command goes on from here")
+	assert.Contains(t, got.err, "run the same command again to resume")
 	assert.NotContains(t, got.err, a.token)
 }
 

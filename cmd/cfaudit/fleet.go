@@ -34,22 +34,22 @@ func newFleet(w world) *cobra.Command {
 		DisableFlagsInUseLine: true,
 		Short:                 "Read thousands of accounts, from several machines",
 		Long: `Fleet reads many accounts with any number of workers. The accounts, their
-cursors and the work to do are in a Postgres database; docs/fleet.md says when
-that is worth it.
+cursors and the job queue are in a Postgres database; docs/fleet.md says when that
+is worthwhile.
 
-  cfaudit fleet migrate     makes the tables, or brings them up to date
-  cfaudit fleet key         makes a key that encrypts the tokens
-  cfaudit fleet add         adds accounts or changes them
+  cfaudit fleet migrate     creates or updates the tables
+  cfaudit fleet key         creates a key that encrypts the tokens
+  cfaudit fleet add         adds or changes accounts
   cfaudit fleet work        runs a worker
-  cfaudit fleet status      shows how each account fares
+  cfaudit fleet status      shows the state of each account
 
 Environment:
   CFAUDIT_DATABASE_URL    the database, such as postgres://cfaudit:…@db.example.com/cfaudit?sslmode=verify-full;
-                          what it leaves out is taken from the variables of libpq, such as PGPASSWORD
+                          settings it omits come from the libpq variables, such as PGPASSWORD
   CFAUDIT_FLEET_KEY       the key that encrypts the tokens in the database,
                           unless --key-file is given`,
 		Args: noSubcommand,
-		// Without it, what is not a command would get the help and no error.
+		// Without it, an unknown command would print the help and no error.
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newFleetMigrate(w), newFleetKey(w), newFleetAdd(w), newFleetList(w),
@@ -57,21 +57,21 @@ Environment:
 	return cmd
 }
 
-// station is a command's way to the database and to the secrets.
+// station gives a command access to the database and the secrets.
 type station struct {
 	world
 	flags                  *pflag.FlagSet
 	database, key, secrets string
 	budget                 int
-	// maxConns is how many connections the command may need at most, or 0.
+	// maxConns is the most connections that the command needs, or 0.
 	maxConns int32
-	// patient says that the command waits for a database that is not there, or
-	// that cannot be written to.
+	// patient says that the command waits while the database is unreachable or
+	// read-only.
 	patient bool
 }
 
-// addStation adds the flags of the database to flags, and those of the secrets
-// for a command that opens them.
+// addStation adds the database flags to flags, and the secrets flags for a
+// command that opens secrets.
 func addStation(w world, flags *pflag.FlagSet, secrets bool) *station {
 	s := &station{world: w, flags: flags, budget: 900}
 	flags.SortFlags = false
@@ -83,9 +83,9 @@ func addStation(w world, flags *pflag.FlagSet, secrets bool) *station {
 	return s
 }
 
-// idleTimeout is the setting of how long the server waits for the next statement
-// of a transaction. From a machine that is gone none comes, and what it has locked
-// would keep the others from taking over its polls.
+// idleTimeout is how long the server waits for the next statement of a
+// transaction. The locks of a machine that died would otherwise keep the others
+// from taking over its polls.
 const idleTimeout = "idle_in_transaction_session_timeout"
 
 // pool connects to the database.
@@ -102,7 +102,7 @@ func (s *station) pool(ctx context.Context, log *slog.Logger) (*pgxpool.Pool, er
 	if text == "" {
 		return nil, faults{envDatabase + " or --database: is required: the URL of the database"}
 	}
-	// Its errors can repeat parts of the text.
+	// Errors of the parser can repeat parts of the URL.
 	if !strings.HasPrefix(text, "postgres://") && !strings.HasPrefix(text, "postgresql://") {
 		return nil, faults{from + ": must be a URL such as postgres://cfaudit@db.example.com/cfaudit?sslmode=verify-full"}
 	}
@@ -114,8 +114,8 @@ func (s *station) pool(ctx context.Context, log *slog.Logger) (*pgxpool.Pool, er
 		cfg.MaxConns = s.maxConns
 	}
 	if s.patient && cfg.ConnConfig.ValidateConnect == nil {
-		// A connection that only reads is of no use to a worker, and would stay
-		// in the pool when the server can write again, or another one can.
+		// A read-only connection is useless to a worker, and would stay in the
+		// pool after the server, or another one, becomes writable.
 		cfg.ConnConfig.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
 	}
 	if cfg.ConnConfig.RuntimeParams["application_name"] == "" {
@@ -143,8 +143,8 @@ func (s *station) pool(ctx context.Context, log *slog.Logger) (*pgxpool.Pool, er
 	return pool, nil
 }
 
-// persist calls try again, when the command is patient, after errors that pass, of
-// the first of which it tells.
+// persist retries try after temporary errors when the command is patient, and
+// logs the first of them.
 func (s *station) persist(ctx context.Context, log *slog.Logger, told string, passes func(error) bool, try func() error) error {
 	for first := true; ; first = false {
 		err := try()
@@ -158,14 +158,14 @@ func (s *station) persist(ctx context.Context, log *slog.Logger, told string, pa
 	}
 }
 
-// newFleetLogger is a log on standard error. What an error says to do is in terms
-// of configuration fields, as in a list of accounts.
+// newFleetLogger is a log on standard error. Remedies in errors name
+// configuration fields, as in a list of accounts.
 func newFleetLogger(w world) *slog.Logger {
 	return loggerOf(w, func(err error) string { return tell(err, asGiven) })
 }
 
-// refused reports whether the database has said no, which it will again: to the
-// user, to the password, or because there is no such database.
+// refused reports whether the database permanently refuses the connection:
+// because of the user or the password, or because there is no such database.
 func refused(err error) bool {
 	answer, ok := errors.AsType[*pgconn.PgError](err)
 	return ok && (strings.HasPrefix(answer.Code, "28") || strings.HasPrefix(answer.Code, "3D"))
@@ -181,8 +181,8 @@ func gone(err error) bool {
 	return unreachable || pgconn.SafeToRetry(err) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
 }
 
-// local reports whether a host of libpq is this machine: a folder of a socket or
-// a loopback address.
+// local reports whether a libpq host is this machine: a socket directory or a
+// loopback address.
 func local(name string) bool {
 	addr, err := netip.ParseAddr(name)
 	return strings.HasPrefix(name, "/") || name == "localhost" || err == nil && addr.IsLoopback()
@@ -205,7 +205,8 @@ func (s *station) vault() (*fleet.Vault, error) {
 	return v, nil
 }
 
-// with calls do with the fleet in the database, and closes that afterwards.
+// with calls do with the fleet in the database, and closes the fleet
+// afterwards.
 func (s *station) with(ctx context.Context, do func(context.Context, *fleet.Fleet) error) error {
 	log := newFleetLogger(s.world)
 	vault, err := s.vault()
@@ -237,7 +238,7 @@ func (s *station) with(ctx context.Context, do func(context.Context, *fleet.Flee
 	})
 }
 
-// catalog offers the connector. Its requests share the budgets of the fleet.
+// catalog has the connector. Its requests share the budgets of the fleet.
 func (s *station) catalog(pool *pgxpool.Pool, log *slog.Logger) (*ingest.Catalog, error) {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.Proxy = nil
@@ -261,10 +262,9 @@ func (s *station) catalog(pool *pgxpool.Pool, log *slog.Logger) (*ingest.Catalog
 func newFleetMigrate(w world) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "migrate",
-		Short: "Make the tables, or bring them up to date",
-		Long: `Migrate makes the tables of the fleet and those of its job queue in the
-database, or brings them up to date after an upgrade. What is up to date is left
-alone.`,
+		Short: "Create or update the tables",
+		Long: `Migrate creates the tables of the fleet and of its job queue in the database, or
+updates them after an upgrade. Tables that are up to date are left unchanged.`,
 		Args: noArgs,
 	}
 	s := addStation(w, cmd.Flags(), false)
@@ -289,10 +289,10 @@ alone.`,
 func newFleetKey(w world) *cobra.Command {
 	return &cobra.Command{
 		Use:   "key",
-		Short: "Make a key that encrypts the tokens",
+		Short: "Create a key that encrypts the tokens",
 		Long: `Key prints a new key, an age identity. All workers and 'fleet add' need the same
-one. Keep a copy apart from the database: without it the tokens are lost, and
-have to be added again.`,
+one. Keep a copy apart from the database: without the key the tokens are lost and
+must be added again.`,
 		Example: `  (umask 077 && cfaudit fleet key > fleet.key)`,
 		Args:    noArgs,
 		RunE: func(*cobra.Command, []string) error {
@@ -310,9 +310,9 @@ func newFleetReseal(w world) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "reseal",
 		Short: "Encrypt the tokens with a new key",
-		Long: `Reseal encrypts all tokens in the database anew, with the first key of several.
-To replace a key, put the new one in front of the old one, on a line of its own,
-wherever the key is read; then reseal; then take the old one away.`,
+		Long: `Reseal re-encrypts all tokens in the database with the first of several keys. To
+replace a key, put the new one before the old one, on a separate line, wherever
+the key is read; then reseal; then remove the old one.`,
 		Args: noArgs,
 	}
 	s := addStation(w, cmd.Flags(), true)
@@ -331,7 +331,7 @@ func newFleetCursor(w world) *cobra.Command {
 		Use:   "cursor ID",
 		Short: "Print the cursor of an account",
 		Long: `Cursor prints the cursor of an account, so that another fleet, or 'cfaudit run',
-can go on from there. Pause the account first.`,
+can resume from there. Pause the account first.`,
 		Example: `  cfaudit fleet cursor cloudflare-023e105f4ecef8ad9ca31a8372d0c353 > cursor`,
 		Args:    namedAccounts(1),
 	}
@@ -352,13 +352,13 @@ can go on from there. Pause the account first.`,
 	return cmd
 }
 
-// namedAccounts wants ids of accounts, at most so many.
+// namedAccounts requires account ids, at most the given number.
 func namedAccounts(most int) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {
 		if len(args) == 0 || len(args) > most {
 			return errors.New("name the account by its id, as 'cfaudit fleet list' shows it")
 		}
-		// It would be repeated, since there is no such account.
+		// The error about an unknown account would repeat it.
 		if slices.ContainsFunc(args, startsLikeAToken.MatchString) {
 			return errors.New("an argument looks like an API token: name the account by its id, as 'cfaudit fleet list' shows it")
 		}
@@ -366,7 +366,7 @@ func namedAccounts(most int) cobra.PositionalArgs {
 	}
 }
 
-// newFleetChange is a command that does something with the accounts named.
+// newFleetChange is a command that changes the named accounts.
 func newFleetChange(w world, name, headline, long, past string, do func(context.Context, *fleet.Fleet, string) error) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     name + " ID...",
@@ -392,21 +392,21 @@ func newFleetChange(w world, name, headline, long, past string, do func(context.
 
 func newFleetPause(w world) *cobra.Command {
 	return newFleetChange(w, "pause", "Stop polling accounts for now",
-		`Pause stops the polling of accounts, at the latest after the poll that is under
-way. What happens meanwhile is read when they are resumed.`, "paused",
+		`Pause stops the polling of accounts, at the latest after the current poll. Entries
+that appear meanwhile are read when the accounts are resumed.`, "paused",
 		func(ctx context.Context, f *fleet.Fleet, id string) error { return f.Pause(ctx, id) })
 }
 
 func newFleetResume(w world) *cobra.Command {
-	return newFleetChange(w, "resume", "Poll accounts again that are paused or halted",
-		`Resume has accounts polled again, within a minute, that were paused, or that
-have halted because their cursor cannot be used.`, "resumed",
+	return newFleetChange(w, "resume", "Resume polling of paused or halted accounts",
+		`Resume restarts, within a minute, the polling of accounts that were paused or that
+halted because their cursor is unusable.`, "resumed",
 		func(ctx context.Context, f *fleet.Fleet, id string) error { return f.Resume(ctx, id) })
 }
 
 func newFleetRemove(w world) *cobra.Command {
-	return newFleetChange(w, "remove", "Forget accounts and their cursors",
-		`Remove forgets accounts, their tokens and their cursors. One that is added again
-begins with its initial lookback.`, "removed",
+	return newFleetChange(w, "remove", "Delete accounts and their cursors",
+		`Remove deletes accounts with their tokens and cursors. An account that is added
+again starts with its initial lookback.`, "removed",
 		func(ctx context.Context, f *fleet.Fleet, id string) error { return f.Remove(ctx, id) })
 }

@@ -31,24 +31,24 @@ const chunk = 100
 func newFleetAdd(w world) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "add",
-		Short: "Add accounts, or change them",
-		Long: `Add adds an account, or changes it when it is there. With --from it does so for
-all the accounts of a list. Nothing is stored while anything in the list is
-wrong, and what is unchanged is left alone, so that a whole list can be given
-again. Workers that are running take it up within a minute.
+		Short: "Add or change accounts",
+		Long: `Add adds an account, or changes an existing one. With --from it does so for all
+the accounts of a list. Nothing is stored if any entry of the list is invalid, and
+unchanged accounts are left alone, so that a whole list can be given again.
+Running workers pick up the changes within a minute.
 
-A list is CSV with a line of names, or JSON with a list of objects. The names are
+A list is CSV with a header line, or JSON with a list of objects. The names are
 those of the configuration (see 'cfaudit schema') and these:
 
-  tenant          whose account it is; required, unless --tenant is given; for
-                  'fleet work --aisoc' a UUID
+  tenant          the tenant that owns the account; required unless --tenant is
+                  given; for 'fleet work --aisoc' a UUID
   api_token_ref   the name of a file in the folder of --secrets of the workers,
-                  in place of api_token
+                  instead of api_token
   id              names the account in this fleet (default cloudflare-ACCOUNT)
   feed            the id of the connector instance in AiSOC (default cloudflare);
                   accounts of one tenant and feed share requests to it
 
-Flags hold for all accounts of a list that do not say otherwise. A token is
+Flags apply to all accounts of a list that do not override them. A token is
 encrypted before it is stored, unless it is in a file that api_token_ref names.`,
 		Example: `  cfaudit fleet add --tenant 0f9a7a52-6d0e-4c39-9d59-6f1f4e6f0001 \
     --account-id 023e105f4ecef8ad9ca31a8372d0c353 --token-file token --key-file fleet.key
@@ -60,7 +60,7 @@ encrypted before it is stored, unless it is in a file that api_token_ref names.`
 	var from string
 	var row fleetRow
 	flags.StringVar(&from, "from", "", "`FILE` with a list of accounts, .csv or .json; - for JSON from standard input")
-	flags.StringVar(&row.tenant, "tenant", "", "`TENANT` whose account it is; for AiSOC a UUID")
+	flags.StringVar(&row.tenant, "tenant", "", "`TENANT` that owns the account; for AiSOC a UUID")
 	flags.StringVar(&row.tokenRef, "token-ref", "", "`NAME` of the file in the folder of --secrets that holds the token")
 	flags.StringVar(&row.id, "id", "", "`ID` of the account in this fleet (default cloudflare-ACCOUNT)")
 	flags.StringVar(&row.feed, "feed", "", "`ID` of the connector instance in AiSOC (default cloudflare)")
@@ -116,7 +116,7 @@ encrypted before it is stored, unless it is in a file that api_token_ref names.`
 	return cmd
 }
 
-// putAll stores the accounts and tells how far it is.
+// putAll stores the accounts and reports its progress.
 func putAll(ctx context.Context, out io.Writer, f *fleet.Fleet, specs []fleet.Spec) error {
 	done := make(map[fleet.Change]int)
 	told := time.Now()
@@ -125,7 +125,7 @@ func putAll(ctx context.Context, out io.Writer, f *fleet.Fleet, specs []fleet.Sp
 		changes, err := f.Put(ctx, part...)
 		if err != nil {
 			if n > 0 {
-				err = &remarked{err, fmt.Sprintf("; the first %d are stored: give the whole list again", n)}
+				err = &remarked{err, fmt.Sprintf("; the first %d are stored: run the command again with the whole list", n)}
 			}
 			return err
 		}
@@ -143,8 +143,8 @@ func putAll(ctx context.Context, out io.Writer, f *fleet.Fleet, specs []fleet.Sp
 	return err
 }
 
-// noteTenants tells of tenants that AiSOC does not know. They are no fault: a
-// worker that writes to a file takes any.
+// noteTenants prints a note about tenants that AiSOC cannot know. They are not
+// a fault: a worker that writes to a file accepts any.
 func noteTenants(out io.Writer, specs []fleet.Spec) error {
 	n, first := 0, ""
 	for _, s := range specs {
@@ -161,18 +161,18 @@ func noteTenants(out io.Writer, specs []fleet.Spec) error {
 	return err
 }
 
-// fleetRow is an account as it is given.
+// fleetRow is an account as given.
 type fleetRow struct {
-	// place says where it stands, ending in ": ", or is empty.
+	// place is its location in the list, ending in ": ", or empty.
 	place                      string
 	id, tenant, feed, tokenRef string
 	object                     map[string]any
 	cursor                     []byte
 }
 
-// spec is the account as the fleet takes it.
+// spec is the account in the form that the fleet takes.
 func (r fleetRow) spec() fleet.Spec {
-	// What cannot be read is reported by the catalog.
+	// The catalog reports values that cannot be parsed.
 	cfg, _ := cloudflareaudit.ParseConfig(r.object)
 	s := fleet.Spec{
 		ID: r.id, Connector: cloudflareaudit.ConnectorID, Tenant: r.tenant, Account: cmp.Or(cfg.AccountID, "?"), Feed: r.feed,
@@ -184,7 +184,8 @@ func (r fleetRow) spec() fleet.Spec {
 	return s
 }
 
-// misplaced are the fields that hold a token where it would be stored in clear.
+// misplaced are the faults of fields that hold a token and would be stored in
+// clear.
 func (r fleetRow) misplaced() (wrong faults) {
 	for _, f := range []struct{ name, value string }{{"id", r.id}, {"tenant", r.tenant}, {"feed", r.feed}, {"api_token_ref", r.tokenRef}} {
 		if tokenForm.MatchString(f.value) {
@@ -194,8 +195,8 @@ func (r fleetRow) misplaced() (wrong faults) {
 	return wrong
 }
 
-// badAddress is what is wrong with where the account is read: an address on the
-// machine of the workers gets the token, and whatever listens there answers.
+// badAddress is the fault of a base_url on the workers' machine, where whatever
+// listens would get the token.
 func (r fleetRow) badAddress(list, loopback bool) (wrong faults) {
 	given, _ := r.object["base_url"].(string)
 	name := "--base-url"
@@ -215,8 +216,8 @@ func (r fleetRow) badAddress(list, loopback bool) (wrong faults) {
 // tokenForm is how the tokens of Cloudflare begin.
 var tokenForm = regexp.MustCompile(`^cf[aku]t?_`)
 
-// rowFaults are the faults of an account: of a list in terms of its names, else
-// in terms of flags.
+// rowFaults are the faults of an account, in terms of column names for a list
+// and otherwise of flags.
 func (s *settings) rowFaults(err error, g flagValues, list bool) (wrong faults) {
 	var fields []error
 	for _, fault := range causesOf(err) {
@@ -233,7 +234,7 @@ func (s *settings) rowFaults(err error, g flagValues, list bool) (wrong faults) 
 	return append(wrong, s.faultsOf(errors.Join(fields...), g)...)
 }
 
-// parts are the errors that err joins, also below what wraps them.
+// parts are the errors that err joins, even inside wrapping errors.
 func causesOf(err error) (all []error) {
 	if err == nil {
 		return nil
@@ -252,7 +253,7 @@ func causesOf(err error) (all []error) {
 	return []error{err}
 }
 
-// twice are the accounts that stand in a list twice.
+// twice are the faults of accounts that a list has twice.
 func duplicates(rows []fleetRow, specs []fleet.Spec) (wrong faults) {
 	first := make(map[string]string)
 	for i, s := range specs {
@@ -269,7 +270,7 @@ func duplicates(rows []fleetRow, specs []fleet.Spec) (wrong faults) {
 	return wrong
 }
 
-// readRows reads a list of accounts, for which flags hold besides.
+// readRows reads a list of accounts, to which the flags apply as well.
 func readRows(w world, name string, flags fleetRow) (rows []fleetRow, err error) {
 	var text []byte
 	if name == "-" {
@@ -300,7 +301,7 @@ func readRows(w world, name string, flags fleetRow) (rows []fleetRow, err error)
 		row.object = maps.Clone(flags.object)
 		ref, own := object["api_token_ref"], object["api_token"]
 		if ref != nil || own != nil {
-			// A token of the flags is for the others.
+			// A token given by flag is for the other rows.
 			delete(row.object, "api_token")
 			row.tokenRef = ""
 		}
@@ -324,20 +325,19 @@ func readRows(w world, name string, flags fleetRow) (rows []fleetRow, err error)
 	return rows, nil
 }
 
-// readCSV reads a table whose first line has the names. Empty cells are left
-// out.
+// readCSV reads a table with a header line. Empty cells are skipped.
 func readCSV(text []byte) (list []map[string]any, place func(int) string, err error) {
 	r := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))))
 	r.TrimLeadingSpace = true
 	names, err := r.Read()
 	if err != nil {
-		return nil, nil, errors.New("has no line of names at its beginning")
+		return nil, nil, errors.New("has no header line")
 	}
 	seen := make(map[string]bool)
 	for i, name := range names {
 		names[i] = strings.TrimSpace(name)
 		if seen[names[i]] {
-			return nil, nil, fmt.Errorf("the column %q is there twice", names[i])
+			return nil, nil, fmt.Errorf("duplicate column %q", names[i])
 		}
 		seen[names[i]] = true
 	}
@@ -362,7 +362,7 @@ func readCSV(text []byte) (list []map[string]any, place func(int) string, err er
 	}
 }
 
-// readJSON reads a list of objects. Null is left out.
+// readJSON reads a list of objects. Null values are skipped.
 func readJSON(text []byte) (list []map[string]any, place func(int) string, err error) {
 	if err := json.Unmarshal(text, &list); err != nil {
 		return nil, nil, errors.New("must be a JSON list of objects, one for each account")

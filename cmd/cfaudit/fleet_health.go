@@ -16,20 +16,20 @@ import (
 )
 
 const (
-	// watchEvery is how often a worker looks at the whole fleet.
+	// watchEvery is how often a worker checks the whole fleet.
 	watchEvery = 15 * time.Second
 )
 
-// The patience with what a worker needs.
+// How long the dependencies of a worker may fail.
 var (
-	// fleetPatience is for a database that is out of reach, and for a worker
-	// that makes no poll while polls are overdue.
+	// fleetPatience is for an unreachable database, and for a worker that makes
+	// no poll while polls are overdue.
 	fleetPatience = health.Patience{For: 5 * time.Minute}
 	// outputPatience is for an output to which nothing can be delivered.
 	outputPatience = health.Patience{Failures: 3, For: 2 * time.Minute}
 )
 
-// fleetMonitor tells how a worker and the fleet fare.
+// fleetMonitor reports the health of a worker and of the fleet.
 type fleetMonitor struct {
 	fleet    *fleet.Fleet
 	delivery *delivery
@@ -38,17 +38,16 @@ type fleetMonitor struct {
 
 	mu      sync.Mutex
 	started time.Time
-	// summary is of the time seen; err is why there is no newer one.
+	// summary was taken at seen; err is why there is no newer one.
 	summary fleet.Summary
 	seen    time.Time
 	err     error
-	// lost is when the database was first out of reach since seen, and behind
-	// when polls were first overdue, or zero.
+	// lost is when the database became unreachable after seen, and behind when
+	// polls became overdue; both may be zero.
 	lost, behind time.Time
-	// settled is when a poll was last made and put down, failed or not.
+	// settled is when a poll was last made and recorded, failed or not.
 	settled time.Time
-	// undelivered is what keeps deliveries from succeeding, all of them since
-	// the last that did.
+	// undelivered is why all deliveries have failed since the last success.
 	undelivered health.Trouble
 }
 
@@ -132,7 +131,7 @@ func (m *fleetMonitor) observe(p fleet.Poll) {
 	x.undecodable.Add(float64(c.Undecodable))
 }
 
-// note keeps what the health of the worker depends on.
+// note records the results that the health of the worker depends on.
 func (m *fleetMonitor) note(p fleet.Poll, now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -151,7 +150,7 @@ func (m *fleetMonitor) note(p fleet.Poll, now time.Time) {
 	}
 }
 
-// watch looks at the fleet now and then until ctx ends.
+// watch checks the fleet at intervals until ctx ends.
 func (m *fleetMonitor) watch(ctx context.Context) {
 	for m.look(ctx); httpx.Sleep(ctx, watchEvery) == nil; {
 		m.look(ctx)
@@ -178,20 +177,20 @@ func (m *fleetMonitor) look(ctx context.Context) {
 	m.behind = cmp.Or(m.behind, now)
 }
 
-// fleetHealth is what /healthz and /readyz say.
+// fleetHealth is the reply of /healthz and /readyz.
 type fleetHealth struct {
 	Status health.State `json:"status"`
 	Ready  bool         `json:"ready"`
 	Reason string       `json:"reason,omitempty"`
-	// Fleet is that of all workers, at the time of SeenAt.
+	// Fleet sums up the fleet of all workers at SeenAt.
 	Fleet    *fleet.Summary `json:"fleet,omitempty"`
 	SeenAt   time.Time      `json:"seen_at,omitzero"`
 	LastPoll time.Time      `json:"last_poll,omitzero"`
 	AiSOC    *aisoc.Stats   `json:"aisoc,omitempty"`
 }
 
-// health judges this worker. What is wrong with single accounts is no reason to
-// restart it, and shows in the numbers of the fleet.
+// health judges this worker. Failures of single accounts are no reason to
+// restart it, and show in the numbers of the fleet.
 func (m *fleetMonitor) health(now time.Time) fleetHealth {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -210,13 +209,13 @@ func (m *fleetMonitor) health(now time.Time) fleetHealth {
 	return h
 }
 
-// troubles are what does not work for this worker at present.
+// troubles are the current failures of this worker.
 func (m *fleetMonitor) troubles() (list []health.Trouble) {
 	if m.err != nil {
 		list = append(list, health.Trouble{What: "the database is out of reach", Error: tell(m.err, asGiven),
 			Since: m.lost, Patience: fleetPatience})
 	} else if m.summary.Overdue > 0 {
-		// A worker that makes polls is well, however many more there are to do.
+		// A worker that makes polls is healthy, however many more are due.
 		since := m.behind
 		for _, t := range []time.Time{m.started, m.settled} {
 			if t.After(since) {
@@ -239,7 +238,7 @@ func (m *fleetMonitor) handler() http.Handler {
 	})
 }
 
-// The metrics that are not counted but looked up.
+// The metrics that are looked up on a scrape instead of counted.
 var (
 	fleetLookups = lookups{prefix: "cfaudit_fleet_"}
 

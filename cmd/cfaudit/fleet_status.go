@@ -19,8 +19,8 @@ func newFleetList(w world) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the accounts and their configuration",
-		Long: `List shows the accounts. Of the tokens it shows where they are: encrypted in the
-database, or in a file of the folder of secrets, whose name it shows.`,
+		Long: `List shows the accounts and where the token of each is stored: encrypted in the
+database, or in the named file of the secrets folder.`,
 		Args: noArgs,
 	}
 	s := addStation(w, cmd.Flags(), false)
@@ -56,13 +56,12 @@ database, or in a file of the folder of secrets, whose name it shows.`,
 func newFleetStatus(w world) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "Show how each account fares",
-		Long: `Status shows for each account when it was last read and to which age, whether it
-has a backlog, what went wrong last, and when it is polled next. The last line
-sums it up. STATE is ok, starting (not read yet), retrying (something fails, but
-not for long), failing (a person should look), halted (a person has to act; see
-'fleet resume') or paused. BACKLOG counts the windows of time that have been read
-in part.`,
+		Short: "Show the state of each account",
+		Long: `Status shows for each account when it was last read, its lag, its backlog, its
+last error, and when it is polled next. The last line is a summary. STATE is ok,
+starting (not read yet), retrying (failing, but not for long), failing (needs
+attention), halted (needs an operator; see 'fleet resume') or paused. BACKLOG
+counts the partly read windows.`,
 		Args: noArgs,
 	}
 	s := addStation(w, cmd.Flags(), false)
@@ -150,7 +149,7 @@ func nextPoll(s fleet.Status, now time.Time) string {
 	return "in " + short(s.NextPoll.Sub(now))
 }
 
-// lastError is why an account is not well, or else what its last error was.
+// lastError is why an account is not healthy, or else its last error.
 func lastError(s fleet.Status, now time.Time) string {
 	text := s.Reason
 	switch {
@@ -169,7 +168,7 @@ func lastError(s fleet.Status, now time.Time) string {
 	return text
 }
 
-// short is a duration in its first two units, such as 2h5m.
+// short is a duration in its two largest units, such as 2h5m.
 func short(d time.Duration) string {
 	d = max(d, 0).Round(time.Second)
 	units := []struct {
@@ -189,7 +188,7 @@ func short(d time.Duration) string {
 	return d.String()
 }
 
-// nonNil is a list that JSON shows as one.
+// nonNil makes JSON show a nil list as [].
 func nonNil[T any](list []T) []T {
 	if list == nil {
 		return []T{}

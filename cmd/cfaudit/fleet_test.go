@@ -234,10 +234,10 @@ func TestFleetAdd_ReportsEveryFaultWithItsPlaceAndNoToken(t *testing.T) {
 		"account_id,tenant,api_token_ref\n" + a + ",t,x":                                  "line 2: api_token_ref: refers to a file, but no folder of secrets is given",
 		"account_id,tenant,api_token\n" + a + "," + token + "," + token:                   "line 2: tenant: looks like an API token",
 		"account_id,tenant,api_token_ref\n" + a + ",t," + token:                           "line 2: api_token_ref: looks like an API token",
-		"account_id,account_id\n":                                                         `--from: ` + list + `: the column "account_id" is there twice`,
+		"account_id,account_id\n":                                                         `--from: ` + list + `: duplicate column "account_id"`,
 		"account_id,tenant,api_token\n" + a + ",t," + token + ",surplus":                  "--from: " + list + ": record on line 2: wrong number of fields",
 		"account_id,tenant,api_token\n":                                                   "--from: " + list + ": has no accounts in it",
-		"":                                                                                "--from: " + list + ": has no line of names",
+		"":                                                                                "--from: " + list + ": has no header line",
 		"account_id,tenant,api_token,id\n" + a + ",t," + token + ",\"a\tb\"":              `line 2: id: "a\tb": must not have control characters`,
 		"account_id,tenant,api_token,poll_interval_seconds\n" + a + ",t," + token + ",29": `line 2: poll_interval_seconds: "29": must be between 30 and 86400`,
 	} {
@@ -341,7 +341,7 @@ func TestFleetWork_WrongFlagsAreReportedTogether(t *testing.T) {
 	got := command(t, "fleet", "work", "--concurrency", "0", "--poll-timeout", "1s", "--token-budget", "1201", "--listen", "x", "--dead-letters", "d")
 	assert.Equal(t, exitUsage, got.code)
 	for _, want := range []string{"--concurrency: 0: must be from 1 to 1000", "--poll-timeout: 1s: must be from 2s to 30m",
-		"--token-budget: 1201: must be from 10 to 1200", `--listen: "x": must be an address`, `--dead-letters: "d": goes with --aisoc alone`} {
+		"--token-budget: 1201: must be from 10 to 1200", `--listen: "x": must be an address`, `--dead-letters: "d": requires --aisoc`} {
 		assert.Contains(t, got.err, want)
 	}
 	got = command(t, "fleet", "work", "--aisoc", "http://ingest.example.com", "--out", "x")

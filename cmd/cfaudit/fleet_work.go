@@ -27,24 +27,24 @@ func newFleetWork(w world) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "work",
 		Short: "Run a worker",
-		Long: `Work polls the accounts that are due and delivers their events, for ever. Any
-number of workers share the work; when one is gone, the others take over what it
-was doing within about three minutes. Trouble is logged to standard error when it
-begins and when it ends.
+		Long: `Work polls the accounts that are due and delivers their events until you stop it.
+Any number of workers share the work; when one dies, the others take over its
+polls within about three minutes. Failures are logged to standard error when they
+begin and when they end.
 
 With --aisoc the events go to AiSOC's ingestion service, each to the tenant of
 its account. Accounts of one tenant and feed share requests. An event that the
-service refuses for good goes to a file of its tenant and feed in the folder of
---dead-letters. For a gateway in front of the service, what is in the environment
-variable ` + envAiSOCToken + ` is sent as a bearer token.
+service permanently rejects goes to a file of its tenant and feed in the folder of
+--dead-letters. For a gateway in front of the service, the value of the
+environment variable ` + envAiSOCToken + ` is sent as a bearer token.
 
-An interrupt or a request to terminate stops it once the polls under way are
-done, for which they have 15 seconds; a second one kills it. Even then nothing is
-lost: at most one batch of each account it was polling comes a second time, with
-the same external_id.
+An interrupt (SIGINT) or SIGTERM stops it once the current polls are done, for
+which they have 15 seconds; a second one kills it. Even then nothing is lost: at
+most one batch of each account it was polling is delivered again, with the same
+external_id.
 
-With --listen it says over HTTP how it and the fleet fare: /healthz, /readyz, and
-/metrics for Prometheus.`,
+--listen serves health and metrics of the worker and the fleet over HTTP:
+/healthz, /readyz, and /metrics for Prometheus.`,
 		Example: `  cfaudit fleet work --key-file fleet.key --out events.jsonl
   cfaudit fleet work --secrets /run/secrets/cloudflare --aisoc https://ingest.example.com \
     --dead-letters /var/lib/cfaudit --listen :9090`,
@@ -54,13 +54,13 @@ With --listen it says over HTTP how it and the fleet fare: /healthz, /readyz, an
 	d := &delivery{world: w, flags: flags}
 	s := addStation(w, flags, true)
 	flags.StringVar(&d.out, "out", "-", "`FILE` to append the events to, - for standard output; each worker needs its own")
-	flags.StringVar(&d.aisoc, "aisoc", "", "deliver to AiSOC's ingestion service at `URL`, in place of --out")
-	flags.StringVar(&d.deadLetters, "dead-letters", "", "`FOLDER` for events that AiSOC refuses for good; required with --aisoc, each worker needs its own")
+	flags.StringVar(&d.aisoc, "aisoc", "", "deliver to AiSOC's ingestion service at `URL` instead of --out")
+	flags.StringVar(&d.deadLetters, "dead-letters", "", "`FOLDER` for events that AiSOC permanently rejects; required with --aisoc, each worker needs its own")
 	flags.BoolVar(&d.plainHTTP, "aisoc-plain-http", false, "allow http to other machines, as inside a cluster; not with "+envAiSOCToken)
-	flags.BoolVar(&d.once, "user-events-once", false, "deliver once what stands in several accounts of a tenant because it is of their user")
+	flags.BoolVar(&d.once, "user-events-once", false, "deliver user events that appear in several accounts of a tenant only once")
 	concurrency := flags.Int("concurrency", 64, "poll `N` accounts at once, 1 to 1000")
-	timeout := flags.Duration("poll-timeout", 2*time.Minute, "`TIME` a poll may take with its delivery, 2s to 30m, the same for all workers")
-	flags.IntVar(&s.budget, "token-budget", 900, "send at most `N` requests with a token in 5 minutes, all workers together, 10 to 1200")
+	timeout := flags.Duration("poll-timeout", 2*time.Minute, "`TIME` limit of a poll with its delivery, 2s to 30m, the same for all workers")
+	flags.IntVar(&s.budget, "token-budget", 900, "send at most `N` requests per token in 5 minutes, over all workers, 10 to 1200")
 	listen := flags.String("listen", "", "`ADDRESS` for /healthz, /readyz and /metrics, such as 127.0.0.1:9090; port 0 chooses one")
 	verbose := flags.BoolP("verbose", "v", false, "log a line for every poll")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -88,7 +88,7 @@ With --listen it says over HTTP how it and the fleet fare: /healthz, /readyz, an
 		if len(wrong) > 0 {
 			return wrong
 		}
-		// A poll needs a connection only at its beginning and its end.
+		// A poll needs a connection only at its start and its end.
 		s.maxConns = int32(min(8+*concurrency/8, 32))
 		s.patient = true
 		log := newFleetLogger(w)
@@ -137,7 +137,7 @@ With --listen it says over HTTP how it and the fleet fare: /healthz, /readyz, an
 	return cmd
 }
 
-// delivery is where a worker delivers to.
+// delivery is the destination of a worker.
 type delivery struct {
 	world
 	flags                   *pflag.FlagSet
@@ -155,18 +155,18 @@ type delivery struct {
 	distinct map[string]*sink.Distinct // by tenant
 }
 
-// remembered is how many events of users are remembered for each tenant.
+// remembered is how many user events are remembered for each tenant.
 const remembered = 10_000
 
 // feed is a connector instance of a tenant.
 type tenantFeed struct{ tenant, id string }
 
-// faults are what is wrong with the flags.
+// faults are the faults of the flags.
 func (d *delivery) faults() (wrong faults) {
 	if !d.flags.Changed("aisoc") {
 		for _, name := range []string{"dead-letters", "aisoc-plain-http"} {
 			if flag := d.flags.Lookup(name); flag.Changed {
-				wrong = append(wrong, redact(fmt.Sprintf("--%s: %q: goes with --aisoc alone, which is not given", name, flag.Value)))
+				wrong = append(wrong, redact(fmt.Sprintf("--%s: %q: requires --aisoc", name, flag.Value)))
 			}
 		}
 		if d.out == "" {
@@ -205,8 +205,8 @@ func (d *delivery) config(to tenantFeed) aisoc.Config {
 	}
 }
 
-// open opens what all accounts share. When nothing reads standard output any more
-// it calls end.
+// open opens the output that all accounts share. When standard output loses its
+// reader it calls end.
 func (d *delivery) open(log *slog.Logger, end context.CancelCauseFunc) (err error) {
 	d.log, d.feeds, d.distinct = log, make(map[tenantFeed]*sink.Group), make(map[string]*sink.Distinct)
 	switch {
@@ -230,8 +230,8 @@ func (d *delivery) open(log *slog.Logger, end context.CancelCauseFunc) (err erro
 	return nil
 }
 
-// group lets accounts share the calls of a sink, for as long as their polls may
-// take.
+// group lets accounts share the calls of a sink, within the time limit of their
+// polls.
 func (d *delivery) group(next ingest.Sink) *sink.Group {
 	g := sink.NewGroup(next)
 	g.Timeout = d.timeout
@@ -246,8 +246,8 @@ func (d *delivery) close() {
 	}
 }
 
-// sink is where the events of an account go. With --user-events-once, what several
-// accounts of a tenant show because it is of their user goes there once.
+// sink is the sink for the events of an account. With --user-events-once, user
+// events that appear in several accounts of a tenant are delivered once.
 func (d *delivery) sink(in fleet.Instance) (ingest.Sink, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -266,7 +266,7 @@ func (d *delivery) sink(in fleet.Instance) (ingest.Sink, error) {
 	return distinct.Before(group), nil
 }
 
-// groupOf is what the accounts of a feed share.
+// groupOf is the sink that the accounts of a feed share.
 func (d *delivery) groupOf(to tenantFeed) (*sink.Group, error) {
 	if d.all != nil {
 		return d.all, nil
@@ -283,8 +283,8 @@ func (d *delivery) groupOf(to tenantFeed) (*sink.Group, error) {
 	return g, nil
 }
 
-// inFields says in terms of the fields of an account what the sink says in terms
-// of its own.
+// inFields rewords, in terms of account fields, what the sink says of its own
+// fields.
 func inFields(err error) error {
 	causes := leaves(err)
 	for i, fault := range causes {
@@ -296,8 +296,8 @@ func inFields(err error) error {
 	return errors.Join(causes...)
 }
 
-// omitted counts the events that were left out because another account of the
-// tenant had delivered them.
+// omitted counts the events skipped because another account of the tenant had
+// delivered them.
 func (d *delivery) omitted() (n int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -307,7 +307,7 @@ func (d *delivery) omitted() (n int) {
 	return n
 }
 
-// stats adds up what went to AiSOC; ok is false where nothing goes there.
+// stats adds up the deliveries to AiSOC; ok is false without --aisoc.
 func (d *delivery) stats() (total aisoc.Stats, ok bool) {
 	if d.aisoc == "" {
 		return total, false

@@ -13,7 +13,7 @@ import (
 	"github.com/aisoc/cloudflareaudit/sink"
 )
 
-// The environment variables that change how a terminal is written to.
+// The environment variables that control terminal output.
 const (
 	envNoColor = "NO_COLOR"
 	envTerm    = "TERM"
@@ -26,9 +26,9 @@ const (
 	formatCSV   = "csv"
 )
 
-// display is how events and progress are shown.
+// display is the form in which events and progress are shown.
 type display struct {
-	// format is one of the forms, or "" to choose by where the events go.
+	// format is one of the forms, or "" to choose by the destination.
 	format string
 	// line is the status line, or nil where standard error is no terminal.
 	line *table.Line
@@ -38,7 +38,7 @@ func (d *display) addFormat(flags *pflag.FlagSet, initially string) {
 	flags.StringVar(&d.format, "format", "", "`FORM` of the events: table, jsonl or csv (default "+initially+")")
 }
 
-// fault is what is wrong with --format, or "".
+// fault is the fault of --format, or "".
 func (d *display) fault() string {
 	switch d.format {
 	case "", formatTable, formatJSONL, formatCSV:
@@ -47,7 +47,7 @@ func (d *display) fault() string {
 	return fmt.Sprintf("--format: %q: must be table, jsonl or csv", d.format)
 }
 
-// begin puts the status line behind what w writes to a terminal.
+// begin adds the status line to a terminal that w writes to.
 func (d *display) begin(w *world) {
 	d.line = table.NewLine(w.stderr, w.getenv)
 	w.stderr = d.line.Behind(w.stderr)
@@ -56,8 +56,8 @@ func (d *display) begin(w *world) {
 	}
 }
 
-// sink writes events to w in the format, a table on a terminal and JSON lines
-// elsewhere if none was given.
+// sink writes events to w in the given format, by default a table on a terminal
+// and JSON lines elsewhere.
 func (d *display) sink(w world) ingest.Sink {
 	format := d.format
 	width, isTerminal := table.Terminal(w.stdout)
@@ -75,8 +75,8 @@ func (d *display) sink(w world) ingest.Sink {
 	return sink.NewWriter(w.stdout)
 }
 
-// every sets the status line to what text says, each second, until stop is
-// called, which clears it.
+// every sets the status line to text() each second until stop is called, which
+// clears it.
 func (d *display) every(text func() string) (stop func()) {
 	if d.line == nil {
 		return func() {}
@@ -102,7 +102,7 @@ func (d *display) every(text func() string) (stop func()) {
 	})
 }
 
-// watchRunner shows on the status line how a runner fares.
+// watchRunner shows the state of a runner on the status line.
 func (d *display) watchRunner(r *ingest.Runner) (stop func()) {
 	return d.every(func() string { return runnerLine(r.Status(), time.Now()) })
 }

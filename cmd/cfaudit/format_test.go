@@ -223,7 +223,7 @@ func TestDemoServe_StaysOnThisMachine(t *testing.T) {
 	assert.Contains(t, got.err, `--listen: "127.0.0.1:99999": cannot be listened on: `)
 	got = command(t, "demo", "--listen", "127.0.0.1:0")
 	assert.Equal(t, exitUsage, got.code)
-	assert.Contains(t, got.err, "--listen: goes together with --serve")
+	assert.Contains(t, got.err, "--listen: requires --serve")
 }
 
 func TestTerminal_IsFoundBehindTheStatusLine(t *testing.T) {

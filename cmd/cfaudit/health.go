@@ -22,8 +22,8 @@ import (
 	"github.com/aisoc/cloudflareaudit/sink/aisoc"
 )
 
-// listenAddress is where --listen says to listen. Without a host it is this
-// machine alone.
+// listenAddress is the address of --listen. Without a host it is the loopback
+// interface.
 func listenAddress(flag string) (string, error) {
 	name, port, err := net.SplitHostPort(flag)
 	if err == nil {
@@ -35,7 +35,7 @@ func listenAddress(flag string) (string, error) {
 	return net.JoinHostPort(cmp.Or(name, "127.0.0.1"), port), nil
 }
 
-// monitor tells how a runner fares.
+// monitor reports the health of a runner.
 type monitor struct {
 	runner    *ingest.Runner
 	accountID string
@@ -45,7 +45,7 @@ type monitor struct {
 	events severities
 }
 
-// watch makes a monitor of r, which must not have been started.
+// watch makes a monitor of r, which must not be running yet.
 func watch(r *ingest.Runner, accountID string) *monitor {
 	m := &monitor{
 		runner:    r,
@@ -63,12 +63,12 @@ func watch(r *ingest.Runner, accountID string) *monitor {
 	return m
 }
 
-// serve answers at address until stop is called.
+// serve serves health and metrics at address until stop is called.
 func (m *monitor) serve(address string, log *slog.Logger) (at net.Addr, stop func(), err error) {
 	return answerAt(address, m.handler(), log)
 }
 
-// answerAt has handler answer at address until stop is called.
+// answerAt serves handler at address until stop is called.
 func answerAt(address string, handler http.Handler, log *slog.Logger) (at net.Addr, stop func(), err error) {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
@@ -109,7 +109,7 @@ func (m *monitor) handler() http.Handler {
 	})
 }
 
-// answer writes h with the status that probes look at.
+// answer writes h with the HTTP status that probes check.
 func writeHealth(w http.ResponseWriter, well bool, h any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
@@ -119,10 +119,10 @@ func writeHealth(w http.ResponseWriter, well bool, h any) {
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
-	_ = enc.Encode(h) // to a peer that may have gone
+	_ = enc.Encode(h) // the peer may have disconnected
 }
 
-// feedHealth is what /healthz and /readyz say.
+// feedHealth is the reply of /healthz and /readyz.
 type feedHealth struct {
 	Status    health.State `json:"status"`
 	Ready     bool         `json:"ready"`
@@ -136,19 +136,19 @@ type feedHealth struct {
 	LastError    string    `json:"last_error,omitempty"`
 	LastErrorAt  time.Time `json:"last_error_at,omitzero"`
 	Failures     int       `json:"failures"`
-	// LagSeconds is how far the logs have been read to, as an age. It is null
-	// until all of them have been read once.
+	// LagSeconds is the age of the position up to which all logs have been
+	// read. It is null until all of them have been read once.
 	LagSeconds     *int64 `json:"lag_seconds"`
 	BacklogWindows int    `json:"backlog_windows"`
 	// Logs are the states of the logs that are read.
 	Logs []ingest.LogState `json:"logs,omitempty"`
 	// Notices are conditions that cost no event; see [ingest.Coverage].
 	Notices []string `json:"notices,omitempty"`
-	// AiSOC counts what was delivered with --aisoc.
+	// AiSOC counts the deliveries with --aisoc.
 	AiSOC *aisoc.Stats `json:"aisoc,omitempty"`
 }
 
-// delivered counts what went to AiSOC, if that is where the events go.
+// delivered counts the deliveries to AiSOC, if events go there.
 func (m *monitor) delivered() *aisoc.Stats {
 	events, ok := m.runner.Sink.(*aisoc.Sink)
 	if !ok {
@@ -196,22 +196,22 @@ func (m *monitor) health(now time.Time) feedHealth {
 	return h
 }
 
-// steps are the steps of a runner as health knows them.
+// steps maps the steps of a runner to those of package health.
 var steps = map[ingest.Step]health.Step{
 	ingest.StepLoad: health.Load, ingest.StepPoll: health.Poll, ingest.StepDeliver: health.Deliver, ingest.StepSave: health.Save,
 }
 
-// inWords are states whose errors are worded for this command.
+// inWords returns states whose errors are worded for this command.
 func inWords(logs []ingest.LogState) []ingest.LogState {
 	for i, s := range logs {
 		if read, ok := errors.AsType[*cloudflareaudit.ReadError](s.Err); ok {
-			logs[i].Error = explain(read.Err) // the name says of which log
+			logs[i].Error = explain(read.Err) // Name identifies the log
 		}
 	}
 	return logs
 }
 
-// otherNotices are the notices that the states of the logs do not show already.
+// otherNotices are the notices that the states of the logs do not already show.
 func otherNotices(c ingest.Coverage) []string {
 	return slices.DeleteFunc(c.Notices, func(notice string) bool {
 		return slices.ContainsFunc(c.Logs, func(s ingest.LogState) bool { return s.Err != nil && s.Err.Error() == notice })

@@ -4,9 +4,9 @@
 // file, standard output or AiSOC's ingestion service for the events.
 //
 // Results go to standard output and everything else to standard error. The exit
-// code is 0 when all went well, also when a pipe such as head has read enough of a
-// list, 1 when something failed, 2 when the command or its configuration has to be
-// changed, and 130 when an interrupt ended a command that was not done.
+// code is 0 on success, also when a reader such as head closes the pipe of a
+// list early, 1 on failure, 2 for an invalid command line or configuration, and
+// 130 when an interrupt ended the command early.
 package main
 
 import (
@@ -30,7 +30,7 @@ const (
 	exitOK     = 0
 	exitFailed = 1
 	exitUsage  = 2
-	// exitStopped is what a shell shows for a command that an interrupt ended.
+	// exitStopped is the shell's exit code for an interrupted command.
 	exitStopped = 130
 )
 
@@ -38,14 +38,14 @@ const (
 const (
 	envToken     = "CLOUDFLARE_API_TOKEN"
 	envAccountID = "CLOUDFLARE_ACCOUNT_ID"
-	// envAiSOCToken is read with --aisoc alone.
+	// envAiSOCToken is read only with --aisoc.
 	envAiSOCToken = "AISOC_TOKEN"
-	// These are read by the commands of fleet alone.
+	// These are read only by the commands of fleet.
 	envDatabase = "CFAUDIT_DATABASE_URL"
 	envFleetKey = "CFAUDIT_FLEET_KEY"
 )
 
-// world is what the command has around it.
+// world is the environment of the command.
 type world struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
@@ -53,8 +53,8 @@ type world struct {
 }
 
 func main() {
-	// A write to a pipe without a reader fails then, and does not kill the
-	// process: who cares for the rest, such as a sink, gets to know of it.
+	// A write to a closed pipe then fails instead of killing the process, so
+	// that a sink learns of it.
 	signal.Ignore(syscall.SIGPIPE)
 	os.Exit(execute(context.Background(), os.Args[1:], world{os.Stdin, os.Stdout, os.Stderr, os.Getenv}))
 }
@@ -66,7 +66,7 @@ func execute(ctx context.Context, args []string, w world) int {
 	root.SetIn(w.stdin)
 	root.SetOut(w.stdout)
 	root.SetErr(w.stderr)
-	// What fails before a command has started is the command line.
+	// A failure before a command has started is one of the command line.
 	started := false
 	root.PersistentPreRun = func(*cobra.Command, []string) { started = true }
 
@@ -87,12 +87,12 @@ func execute(ctx context.Context, args []string, w world) int {
 	case errors.Is(err, errAnswered):
 		return exitFailed
 	case errors.Is(err, errStopped):
-		if err != errStopped { // it says how to go on
+		if err != errStopped { // wrapped, it says how to resume
 			fmt.Fprintf(w.stderr, "cfaudit: %s\n", explain(err))
 		}
 		return exitStopped
 	case errors.Is(err, syscall.EPIPE) && !errors.Is(err, errReaderGone) && !errors.As(err, &unwritten):
-		// The reader of a table or of a list has seen enough, where no cursor
+		// The reader of a table or a list closed the pipe, and no cursor
 		// depends on it.
 		return exitOK
 	}
@@ -100,13 +100,13 @@ func execute(ctx context.Context, args []string, w world) int {
 	return exitFailed
 }
 
-// tokenLike finds what may be a token.
+// tokenLike matches texts that may be tokens.
 var tokenLike = regexp.MustCompile(`cf[aku]t?_[0-9A-Za-z_-]+|[0-9A-Za-z_-]{37,}`)
 
 // startsLikeAToken tells a token from an id, which can be as long.
 var startsLikeAToken = regexp.MustCompile(`^cf[aku]t?_`)
 
-// redact takes what may be a token out of a text that repeats the command line.
+// redact removes possible tokens from a text that repeats the command line.
 func redact(s string) string { return tokenLike.ReplaceAllString(s, "[redacted]") }
 
 func newRoot(w world) *cobra.Command {
@@ -118,16 +118,16 @@ graded security event, one JSON object a line.
 
   cfaudit demo        shows what it does, without an account
   cfaudit check       tests the token and the account id
-  cfaudit poll        writes what is new, and ends
-  cfaudit run         does so for ever
+  cfaudit poll        writes the new entries, then exits
+  cfaudit run         keeps polling until you stop it
   cfaudit batch       reads one batch for a program that embeds the connector
   cfaudit export      writes the events of a span of time, as CSV or a table
-  cfaudit report      makes a page about a span of time for people
-  cfaudit fleet       does so for thousands of accounts, from several machines
+  cfaudit report      writes a readable report on a span of time
+  cfaudit fleet       polls thousands of accounts, from several machines
 
 Results go to standard output, everything else to standard error. The exit code
-is 0 when all went well, 1 when something failed, 2 when the command line or the
-configuration has to be changed.
+is 0 on success, 1 on failure, and 2 for an invalid command line or
+configuration.
 
 Environment:
   CLOUDFLARE_API_TOKEN    an API token with Account > Account Settings > Read
@@ -141,7 +141,7 @@ Environment:
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          noSubcommand,
-		// Without it, what is not a command would get the help and no error.
+		// Without it, an unknown command would print the help and no error.
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetVersionTemplate("cfaudit {{.Version}}\n")
@@ -162,8 +162,8 @@ Environment:
 	return root
 }
 
-// newHelp is the help command of cobra, except that a mistyped command line is
-// an error and not repeated.
+// newHelp is the help command of cobra, except that an unknown command is an
+// error and is not repeated.
 func newHelp(root *cobra.Command) *cobra.Command {
 	return &cobra.Command{
 		Use:   "help [COMMAND]",
@@ -201,7 +201,7 @@ func newVersion(w world) *cobra.Command {
 	}
 }
 
-// version is the version of the module this was built from.
+// version is the version of the module that this binary was built from.
 func version() string {
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
 		return info.Main.Version

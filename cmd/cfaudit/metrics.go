@@ -11,7 +11,7 @@ import (
 	"github.com/aisoc/cloudflareaudit/sink/aisoc"
 )
 
-// lookups are metrics that are looked up when they are asked for.
+// lookups are metrics that are looked up on a scrape.
 type lookups struct {
 	prefix string
 	descs  []*prometheus.Desc
@@ -23,17 +23,18 @@ func (l *lookups) desc(name, help string, labels ...string) *prometheus.Desc {
 	return d
 }
 
-// Describe sends what the metrics are, as [prometheus.Collector] does.
+// Describe sends the descriptions of the metrics, as [prometheus.Collector]
+// does.
 func (l *lookups) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range l.descs {
 		ch <- d
 	}
 }
 
-// samples are where the values of metrics go.
+// samples receives the values of metrics.
 type samples chan<- prometheus.Metric
 
-// count reports a number that only grows while the process runs.
+// count reports a counter.
 func (s samples) count(d *prometheus.Desc, n float64, labels ...string) {
 	s <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, n, labels...)
 }
@@ -51,7 +52,7 @@ func (s samples) healthy(d *prometheus.Desc, state health.State) {
 	s.gauge(d, 0)
 }
 
-// aisocMetrics are those of what is delivered with --aisoc.
+// aisocMetrics are the metrics of deliveries with --aisoc.
 type aisocMetrics struct {
 	posts, retries, accepted, truncated, rejected, deadLettered, bisections *prometheus.Desc
 }
@@ -59,12 +60,12 @@ type aisocMetrics struct {
 func newAISOCMetrics(l *lookups) aisocMetrics {
 	return aisocMetrics{
 		posts:        l.desc("aisoc_posts_total", "Requests to AiSOC's ingestion service."),
-		retries:      l.desc("aisoc_retries_total", "Those of them that repeat one which failed."),
+		retries:      l.desc("aisoc_retries_total", "Requests to AiSOC that repeat a failed one."),
 		accepted:     l.desc("aisoc_accepted_total", "Events that the service has accepted."),
-		truncated:    l.desc("aisoc_truncated_total", "Events accepted whose raw event was cut down to what the service takes."),
+		truncated:    l.desc("aisoc_truncated_total", "Events accepted with the raw event shortened to the limit of the service."),
 		rejected:     l.desc("aisoc_rejected_total", "Events that the service has rejected in its reply."),
 		deadLettered: l.desc("aisoc_dead_lettered_total", "Events written to a dead-letter file, the rejected ones among them."),
-		bisections:   l.desc("aisoc_bisections_total", "How often a batch was halved to find such an event, or because it was too large."),
+		bisections:   l.desc("aisoc_bisections_total", "How often a batch was bisected to find a failing event, or because it was too large."),
 	}
 }
 
@@ -86,7 +87,7 @@ func statusLabel(status int) string {
 	return strconv.Itoa(status)
 }
 
-// monitoring answers with the metrics of registry, and with what judge says.
+// monitoring serves the metrics of registry and the verdict of judge.
 func monitoring(registry *prometheus.Registry, judge func() (report any, well, ready bool)) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4}))

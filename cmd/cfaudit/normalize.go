@@ -20,12 +20,12 @@ func newNormalize(w world) *cobra.Command {
 		Use:   "normalize [flags] [FILE…]",
 		Short: "Turn audit-log entries into events, without a connection",
 		Long: `Normalize reads audit-log entries from files, or from standard input, and writes
-each one as an event, one JSON object a line. It takes JSON lines, lists of
-entries and whole replies of the API ({"result":[…]}), laid out in any way, also
+each one as an event, one JSON object a line. It accepts JSON lines, lists of
+entries and whole API replies ({"result":[…]}), formatted in any way, also
 compressed with gzip.
 
-What cannot be read becomes an event that holds it as text. Entries that the
-rules drop are left out and counted. A summary goes to standard error.`,
+Unreadable input becomes an event that holds it as text. Entries that the rules
+drop are left out and counted. A summary goes to standard error.`,
 		Example: `  cfaudit normalize saved.json > events.jsonl
   cfaudit normalize --drop-routine=false archive/*.json.gz`,
 	}
@@ -63,15 +63,14 @@ var errOutput = errors.New("cannot write the events")
 // actionUnknown is the action of an event whose entry could not be understood.
 const actionUnknown = "unknown"
 
-// read turns the entries that r has into lines of the output. What has been read
-// is written before more is read, so that no event waits for input that may be
-// long in coming.
+// read turns the entries of r into lines of output. It writes them before it
+// reads more, so that no event waits for slow input.
 func (n *normalization) read(r io.Reader) (cloudflareaudit.Stream, error) {
 	stream, err := n.normalizer.NormalizeStream(&hooked{r, n.flush}, n.add)
 	return stream, errors.Join(err, n.flush())
 }
 
-// add notes one event.
+// add appends one event.
 func (n *normalization) add(event *ingest.Event, verdict cloudflareaudit.Verdict) error {
 	n.total.Read++
 	if verdict.Drop {
@@ -103,7 +102,7 @@ func (n *normalization) flush() error {
 	return nil
 }
 
-// hooked is a reader that calls before in front of each read.
+// hooked is a reader that calls before ahead of each read.
 type hooked struct {
 	io.Reader
 	before func() error
@@ -117,9 +116,9 @@ func (h *hooked) Read(p []byte) (int, error) {
 	return h.Reader.Read(p)
 }
 
-// readFiles reads entries from the files, or from stdin when there are none, and
-// hands out each one, and the beginning of each text that cannot be read, which
-// may have been cut.
+// readFiles reads entries from the files, or from stdin when there are none. It
+// passes on each entry, and the beginning of each unreadable text, which may be
+// cut.
 func readFiles(stdin io.Reader, files []string, each func(raw []byte, cut bool) error) error {
 	return eachFile(stdin, files, func(r io.Reader) (cloudflareaudit.Stream, error) {
 		in := entries.Reader{Broken: each}
@@ -129,8 +128,8 @@ func readFiles(stdin io.Reader, files []string, each func(raw []byte, cut bool) 
 	})
 }
 
-// eachFile calls read for each of the files, or for stdin when there are none. It
-// goes on behind a file that has something wrong with it.
+// eachFile calls read for each of the files, or for stdin when there are none.
+// It continues after a file that fails.
 func eachFile(stdin io.Reader, files []string, read func(io.Reader) (cloudflareaudit.Stream, error)) error {
 	if len(files) == 0 {
 		files = []string{"-"}
@@ -169,7 +168,7 @@ func readFile(stdin io.Reader, name string, read func(io.Reader) (cloudflareaudi
 	case stream.EmptyReplies > 0:
 		return fmt.Errorf("%s: %s without a list of entries: the request has failed", name, count(stream.EmptyReplies, "reply", "replies"))
 	case stream.Unfinished:
-		return fmt.Errorf("%s: it ends in the middle of a list: something is missing", name)
+		return fmt.Errorf("%s: ends in the middle of a list: entries are missing", name)
 	}
 	return nil
 }

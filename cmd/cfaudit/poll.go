@@ -18,8 +18,8 @@ import (
 	"github.com/aisoc/cloudflareaudit/store"
 )
 
-// host is what poll and run have in common: a connector with a place for its
-// cursor and one for its events.
+// host is the common part of poll and run: a connector, a store for its cursor
+// and a sink for its events.
 type host struct {
 	*settings
 	display
@@ -28,7 +28,7 @@ type host struct {
 	listen     string // or "" for nowhere
 	verbose    bool
 
-	// accountID is the account that is read, once that is known.
+	// accountID is the account that is read, once it is known.
 	accountID string
 }
 
@@ -47,17 +47,16 @@ func newHost(w world, cmd *cobra.Command) *host {
 func newPoll(w world) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "poll",
-		Short: "Write what is new in the audit log, and end",
+		Short: "Write the new entries of the audit log, then exit",
 		Long: `Poll reads the audit log from where the last poll stopped, writes each new entry
-as an event, and ends when no backlog remains. On a terminal the events are a
-table, elsewhere JSON, one object a line; --format says otherwise. A summary goes
-to standard error.
+as an event, and exits when no backlog remains. On a terminal it prints a table,
+elsewhere JSON lines; --format overrides that. A summary goes to standard error.
 
-The cursor is saved after the events have been written, so none is lost; when
-the command is killed in between, the next poll writes one batch a second time,
-with the same external_id. A failure ends the command; what was written before
-stays, and the next poll goes on from there. When one of two logs cannot be read,
-the other is, and the exit code is 1.
+The cursor is saved after the events have been written, so none is lost. If the
+command is killed in between, the next poll writes one batch again, with the same
+external_id. A failure ends the command; events written before it remain, and the
+next poll resumes from there. When one of two logs cannot be read, the other is
+still read, and the exit code is 1.
 
 ` + serviceHelp,
 		Example: `  export CLOUDFLARE_API_TOKEN=… CLOUDFLARE_ACCOUNT_ID=…
@@ -93,7 +92,7 @@ the other is, and the exit code is 1.
 			case h.toPipe() && errors.Is(err, syscall.EPIPE):
 				return errReaderGone
 			case err != nil && ctx.Err() != nil:
-				return errors.New("stopped with a backlog left; the next poll goes on from here")
+				return errors.New("stopped with a backlog left; the next poll resumes from here")
 			case err != nil:
 				return err
 			}
@@ -106,25 +105,24 @@ the other is, and the exit code is 1.
 func newRun(w world) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run",
-		Short: "Write what is new in the audit log, for ever",
-		Long: `Run polls the audit log, again and again, and writes each new entry as an event:
-on a terminal as a row of a table above a status line, elsewhere as JSON, one
-object a line; --format says otherwise. It survives failures of the API, of the
-output and of the network by trying again; each failure and each recovery is
-logged to standard error. In normal running a file or pipe gets nothing there. A
-cursor that cannot be used ends it, because a person has to say where to go on.
-So does an output that nothing reads any more.
+		Short: "Write the new entries of the audit log until stopped",
+		Long: `Run polls the audit log until you stop it and writes each new entry as an event:
+on a terminal as a row of a table above a status line, elsewhere as JSON lines;
+--format overrides that. It retries after failures of the API, the output and the
+network. Each failure and each recovery is logged to standard error; normal
+running logs nothing to a file or pipe. Run exits when the cursor is unusable,
+because an operator has to decide where to resume, and when the reader of its
+output has gone.
 
-An interrupt or a request to terminate stops it once the batch in hand has been
-written and its cursor saved; a second one kills it. Even then nothing is lost:
-the next run writes at most one batch a second time, with the same external_id.
-A hangup (SIGHUP) reopens the file of --out, for what rotates it. A run that
-writes to a terminal ends with it.
+An interrupt (SIGINT) or SIGTERM stops it once the current batch has been written
+and its cursor saved; a second one kills it. Even then nothing is lost: the next
+run writes at most one batch again, with the same external_id. SIGHUP reopens the
+file of --out, for log rotation. A run that writes to a terminal ends with it.
 
-With --listen it says over HTTP how it fares: /healthz is 503 with the reason
-when the feed or one of its logs fails for long or a person has to act, /readyz
-is 200 once a log has been read, and /metrics is for Prometheus. An address
-without a host, such as :9090, is this machine alone.
+--listen serves health and metrics over HTTP: /healthz is 503 with the reason
+when the feed or one of its logs keeps failing or needs an operator, /readyz is
+200 once a log has been read, and /metrics is for Prometheus. An address without
+a host, such as :9090, listens on the loopback interface only.
 
 ` + serviceHelp,
 		Example: `  export CLOUDFLARE_ACCOUNT_ID=…
@@ -145,7 +143,7 @@ without a host, such as :9090, is this machine alone.
 	return cmd
 }
 
-// run runs r until ctx ends or nothing reads standard output any more.
+// run runs r until ctx ends or standard output loses its reader.
 func (h *host) run(ctx context.Context, r *ingest.Runner) error {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
@@ -180,7 +178,7 @@ func (h *host) run(ctx context.Context, r *ingest.Runner) error {
 // toPipe reports whether events go to standard output.
 func (h *host) toPipe() bool { return !h.service.used() && h.out == "-" }
 
-// unreadLogs is an error about the logs that could not be read while another one
+// unreadLogs is the error of the logs that could not be read while another
 // could, or nil.
 func unreadLogs(logs []ingest.LogState) error {
 	var all []error
@@ -197,7 +195,7 @@ func unreadLogs(logs []ingest.LogState) error {
 	return errors.Join(all...)
 }
 
-// serveHealth says over HTTP how r fares, until stop is called.
+// serveHealth serves the health of r over HTTP until stop is called.
 func (h *host) serveHealth(r *ingest.Runner) (stop func(), err error) {
 	at, stop, err := watch(r, h.accountID).serve(h.listen, r.Logger)
 	if err == nil && strings.HasSuffix(h.listen, ":0") {
@@ -206,9 +204,9 @@ func (h *host) serveHealth(r *ingest.Runner) (stop func(), err error) {
 	return stop, err
 }
 
-// with calls do with a runner, and closes what that uses afterwards. Until then
-// nothing is under way, so a signal may kill the process: to open a pipe, for
-// the token or the events, can take for ever.
+// with calls do with a runner and closes its resources afterwards. Before that,
+// a signal may kill the process, because nothing has started yet and opening a
+// pipe, for the token or the events, can block forever.
 func (h *host) with(do func(*ingest.Runner) error) (err error) {
 	var missing []string
 	if h.state == "" {
@@ -266,7 +264,7 @@ func (h *host) with(do func(*ingest.Runner) error) (err error) {
 	})
 }
 
-// sink is where the events go.
+// sink is the sink for the events.
 func (h *host) sink(key string, log *slog.Logger) (events ingest.Sink, done func() error, err error) {
 	done = func() error { return nil }
 	switch {
@@ -287,7 +285,7 @@ func (h *host) sink(key string, log *slog.Logger) (events ingest.Sink, done func
 	return file, file.Close, nil
 }
 
-// report logs each batch, when that is asked for.
+// report logs each batch, if --verbose is given.
 func (h *host) report(log *slog.Logger) func(ingest.Batch) {
 	return func(b ingest.Batch) {
 		if !h.verbose {
@@ -303,7 +301,7 @@ func (h *host) report(log *slog.Logger) func(ingest.Batch) {
 // newLogger is a log on standard error.
 func newLogger(w world) *slog.Logger { return loggerOf(w, explain) }
 
-// loggerOf is a log on standard error that has its errors worded.
+// loggerOf is a log on standard error whose errors are worded for this command.
 func loggerOf(w world, word func(error) string) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w.stderr, &slog.HandlerOptions{
 		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {

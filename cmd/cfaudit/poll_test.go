@@ -168,7 +168,7 @@ func TestPoll_ADamagedCursorIsNotStartedOver(t *testing.T) {
 			assert.Empty(t, got.out, name)
 			if content != "" {
 				assert.True(t, strings.HasPrefix(got.err, "cfaudit: unusable cursor: "), got.err)
-				assert.Contains(t, got.err, "begin again with the initial lookback", name)
+				assert.Contains(t, got.err, "start over with the initial lookback", name)
 			}
 		}
 	}

@@ -8,11 +8,11 @@ import (
 	"github.com/aisoc/cloudflareaudit/internal/history"
 )
 
-// silence is how long an export that no terminal shows is silent.
+// silence is the time between progress lines of an export without a terminal.
 const silence = 30 * time.Second
 
-// shown shows how far an export has come: on the status line, or elsewhere with a
-// line now and then.
+// shown shows the progress of an export: on the status line, or without one as
+// a line from time to time.
 type shown struct {
 	mu  sync.Mutex
 	end func()
@@ -22,7 +22,7 @@ func (s *shown) lock()   { s.mu.Lock() }
 func (s *shown) unlock() { s.mu.Unlock() }
 func (s *shown) stop()   { s.end() }
 
-// showProgress shows how the reader of p gets on, until it is stopped.
+// showProgress shows the progress of the reader of p until it is stopped.
 func (x *export) showProgress(r *history.Reader, p *progress) *shown {
 	s := &shown{}
 	started := time.Now()
@@ -63,8 +63,8 @@ func (x *export) showProgress(r *history.Reader, p *progress) *shown {
 	return s
 }
 
-// progressLine says how far an export has come that began at a share of the span,
-// and how long it has to wait for the request budget.
+// progressLine is the progress of an export that began at a share of the span,
+// and its wait for the request budget.
 func (x *export) progressLine(p progress, begun float64, spent, wait time.Duration) string {
 	line := fmt.Sprintf("Exporting: %s of %s entries, ", count(p.Exported, "event", "events"), grouped(p.Coverage.Read))
 	share := 0.0

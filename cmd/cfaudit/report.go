@@ -39,17 +39,17 @@ func newReport(w world) *cobra.Command {
 	r := &reporting{}
 	cmd := &cobra.Command{
 		Use:   "report [flags] [--from FILE…]",
-		Short: "Make a page about a span of time: what is risky, who did it, what is still open",
-		Long: `Report makes one page of HTML, or a text for a mail, about a span of time: what is
-risky first, with the values before and after; what weakened a protection and is
-still so at the end; who it was, with actors and addresses that were not seen
-before and what was done outside working hours; a timeline; zones, products and
-rules; and what the report rests on. Every statement leads to its events on the
-page. The page is a single file that needs no network and runs no script.
+		Short: "Report on a span of time: risky changes, who made them, what is still open",
+		Long: `Report writes an HTML page, or plain text for a mail, about a span of time: risky
+changes first, with the values before and after; protections that were weakened
+and still are at the end of the span; actors, including new actors and addresses
+and changes outside working hours; a timeline; zones, products and rules; and the
+coverage of the report. Every statement links to its events on the page. The page
+is a single file that needs no network and runs no script.
 
-It reads the events from the API, or with --from from files with saved events. To
-tell what is new it also looks at the time before: --baseline with the API, and
-all that is in the files with --from.
+It reads the events from the API, or with --from from files of saved events. To
+recognise new actors it also reads earlier events: those of --baseline from the
+API, or all earlier events in the files of --from.
 
 ` + timesHelp,
 		Example: `  cfaudit report --since 7d --out report.html
@@ -80,7 +80,7 @@ all that is in the files with --from.
 	return cmd
 }
 
-// wrong is what is wrong with the flags of report alone.
+// wrong are the faults of the flags that only report has.
 func (r *reporting) wrong() (wrong []string) {
 	if r.format == "" && r.out != "-" {
 		switch strings.ToLower(filepath.Ext(r.out)) {
@@ -132,7 +132,7 @@ func (r *reporting) run(ctx context.Context, cfg cloudflareaudit.Config) (err er
 	return incomplete
 }
 
-// write writes the report to where it belongs, whole or not at all.
+// write writes the report to its destination, completely or not at all.
 func (r *reporting) write(finished *report.Report) (err error) {
 	write := finished.HTML
 	_, isTerminal := table.Terminal(r.stdout)
@@ -178,7 +178,7 @@ func (r *reporting) fromFiles(ctx context.Context, _ cloudflareaudit.Config, o r
 	return b.Report(), incomplete, nil
 }
 
-// shortList is the names of files for a person.
+// shortList names files for display.
 func shortList(files []string) string {
 	var names []string
 	for _, f := range files {
@@ -190,7 +190,7 @@ func shortList(files []string) string {
 	return strings.Join(names, ", ")
 }
 
-// fromAPI makes a report of what the API shows.
+// fromAPI makes a report of the events from the API.
 func (r *reporting) fromAPI(ctx context.Context, cfg cloudflareaudit.Config, o report.Options) (*report.Report, error, error) {
 	o.Source = "The Cloudflare API, " + logName(cfg.AuditLogAPI) + ", at " + r.now.In(r.location).Format(time.DateTime)
 	whole := r.span
@@ -224,7 +224,7 @@ func (r *reporting) fromAPI(ctx context.Context, cfg cloudflareaudit.Config, o r
 	return b.Report(), nil, nil
 }
 
-// logName is what people call an audit log.
+// logName is the display name of an audit log.
 func logName(api string) string {
 	switch api {
 	case cloudflareaudit.AuditLogV2:

@@ -36,7 +36,7 @@ func TestReport_FromTheAPIIsAPageWithABaseline(t *testing.T) {
 
 	got = a.call("report", "--since", "7d", "--out", out).run(t.Context())
 	assert.Equal(t, exitFailed, got.code)
-	assert.Contains(t, got.err, "is there already")
+	assert.Contains(t, got.err, "already exists")
 	got = a.call("report", "--since", "7d", "--out", out, "--force", "--baseline", "0").run(t.Context())
 	require.Equal(t, exitOK, got.code, got.err)
 	assert.NotContains(t, got.err, "first seen")

@@ -16,15 +16,14 @@ import (
 
 // ruleFile is a file with rules, in JSON or YAML.
 type ruleFile struct {
-	// json is the list of rules as the configuration takes it.
+	// json is the list of rules in the form that the configuration takes.
 	json string
-	// root is the list with the lines that things stand in, or nil where they
-	// are not known.
+	// root is the list with line numbers, or nil where these are unknown.
 	root *yaml.Node
 }
 
-// parseRuleFile reads a file of rules. It is YAML if its name says so, or if it
-// does not begin as a list in JSON does.
+// parseRuleFile reads a file of rules. It is YAML by its name, or if it does
+// not begin like a JSON list.
 func parseRuleFile(name string, text []byte) (ruleFile, error) {
 	ext := strings.ToLower(filepath.Ext(name))
 	isYAML := ext == ".yaml" || ext == ".yml"
@@ -34,7 +33,7 @@ func parseRuleFile(name string, text []byte) (ruleFile, error) {
 	}
 	root, err := parseYAML(text)
 	if !isYAML {
-		// What is wrong with JSON is for the configuration to say.
+		// The configuration reports the faults of JSON.
 		return ruleFile{json: string(text), root: root}, nil
 	}
 	if err != nil {
@@ -64,12 +63,11 @@ func parseYAML(text []byte) (*yaml.Node, error) {
 	return doc.Content[0], nil
 }
 
-// maxNodes bounds what the aliases of a YAML text may grow to.
+// maxNodes bounds the expansion of the aliases of a YAML text.
 const maxNodes = 100_000
 
-// converter turns YAML into JSON. It keeps numbers as they are written, for
-// which 1.0 is not 1, and keys that are there twice, so that they are reported
-// with all other faults.
+// converter turns YAML into JSON. It keeps numbers as written, so that 1.0 is
+// not 1, and duplicate keys, so that they are reported with all other faults.
 type converter struct {
 	json []byte
 	left int
@@ -109,8 +107,8 @@ func (c *converter) value(n *yaml.Node) {
 	}
 }
 
-// members writes the members of a mapping, and those that it merges and does
-// not have itself.
+// members writes the members of a mapping, and the merged ones that it does not
+// override.
 func (c *converter) members(n *yaml.Node, have []string) {
 	var merged []*yaml.Node
 	for i := 0; i+1 < len(n.Content); i += 2 {
@@ -171,7 +169,7 @@ func (c *converter) text(s string) {
 // rulePlace is how faults name a field of a rule.
 var rulePlace = regexp.MustCompile(`^rules\[(\d+)\](?: "(?:[^"\\]|\\.)*")?(?:: (\S+))?$`)
 
-// place is the name of a field of a rule with the line that it stands in.
+// place is the name of a field of a rule with its line.
 func (f ruleFile) place(field string) string {
 	at := rulePlace.FindStringSubmatch(field)
 	if at == nil || f.root == nil || f.root.Kind != yaml.SequenceNode {
@@ -190,7 +188,7 @@ func (f ruleFile) place(field string) string {
 		var next *yaml.Node
 		for j := 0; n.Kind == yaml.MappingNode && j+1 < len(n.Content); j += 2 {
 			if n.Content[j].Value == key {
-				// Of a key that is there twice the last one counts.
+				// Of duplicate keys the last one counts.
 				line, next = n.Content[j].Line, n.Content[j+1]
 			}
 		}

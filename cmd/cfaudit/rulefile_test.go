@@ -237,7 +237,7 @@ func TestRules_ExplainTellsWhyARuleMatchedAndTheOthersDidNot(t *testing.T) {
 	for line, want := range map[string]string{
 		"rules --explain /does/not/exist": "no such file",
 		"rules --explain --json":          "--explain has no JSON form",
-		"rules --all":                     "--all goes together with --explain",
+		"rules --all":                     "--all requires --explain",
 		"rules --explain":                 "there are no entries to explain",
 	} {
 		got := command(t, strings.Fields(line)...)

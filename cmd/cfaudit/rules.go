@@ -20,16 +20,16 @@ func newRules(w world) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rules [flags] [--explain [FILE…]]",
 		Short: "Print the severity rules, or explain how they grade entries",
-		Long: `Rules prints the rules that decide about the severity of entries, in their order:
-the first one that matches an entry counts. The rules of --rules stand in front
-of the default ones.
+		Long: `Rules prints the rules that decide the severity of entries, in order: the first
+rule that matches an entry decides. The rules of --rules come before the default
+rules.
 
-With --yaml it prints them as a file to edit, those that are switched off
-included: loaded again with --rules, it grades as now.
+With --yaml it prints a file to edit, including disabled rules. Loaded with
+--rules, the unedited file grades as now.
 
-With --explain it reads entries, in the forms that normalize takes, and tells for
-each one what it comes down to, the rule that matched, and the rules that did
-not, each with the condition that failed.`,
+With --explain it reads entries, in the forms that normalize accepts, and prints
+for each one the facts taken from it, the rule that matched, and the rules that
+did not, each with the condition that failed.`,
 		Example: `  cfaudit rules
   cfaudit rules --rules mine.yaml | head
   cfaudit rules --yaml > mine.yaml
@@ -44,7 +44,7 @@ not, each with the condition that failed.`,
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		switch {
 		case *asJSON && *asYAML:
-			return errors.New("--json and --yaml exclude each other")
+			return errors.New("--json and --yaml are mutually exclusive")
 		case *explain && *asJSON:
 			return errors.New("--explain has no JSON form: leave out --json")
 		case *explain && *asYAML:
@@ -52,7 +52,7 @@ not, each with the condition that failed.`,
 		case *explain:
 			return nil
 		case *all:
-			return errors.New("--all goes together with --explain")
+			return errors.New("--all requires --explain")
 		}
 		return noArgs(cmd, args)
 	}
@@ -99,7 +99,7 @@ not, each with the condition that failed.`,
 	return cmd
 }
 
-// The widest that the texts of the table may be.
+// The maximum widths of the texts of the table.
 const (
 	matchesWidth = 44
 	whyWidth     = 52
@@ -199,8 +199,8 @@ func describeValue(v any) string {
 	return fmt.Sprint(v)
 }
 
-// wrap breaks s at its spaces, and behind its bars, into lines of about width
-// bytes at most, as far as that is possible.
+// wrap breaks s at spaces and after bars into lines of at most about width
+// bytes, where possible.
 func wrap(s string, width int) []string {
 	var lines []string
 	s = strings.Join(strings.Fields(s), " ")

@@ -14,10 +14,10 @@ func newSchema(w world) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "schema",
 		Short: "Print the catalog entry of the connector",
-		Long: `Schema prints what a host shows in its form for a new connector, as JSON: the
-fields of the configuration with their types, defaults and help texts, in the
-order in which a person fills them in. The form leaves out the advanced fields,
-whose defaults suit most installations; --all prints those as well. With --plugin
+		Long: `Schema prints, as JSON, the fields that a host shows in its form for a new
+connector, with their types, defaults and help texts, in the order in which a
+person fills them in. The form leaves out the advanced fields, whose defaults suit
+most installations; --all prints those as well. With --plugin
 it prints the manifest for the host's marketplace, as YAML, with all fields.`,
 		Example: `  cfaudit schema | jq '.fields[] | select(.required)'
   cfaudit schema --all | jq -r '.fields[].name'
@@ -38,7 +38,7 @@ it prints the manifest for the host's marketplace, as YAML, with all fields.`,
 	return cmd
 }
 
-// manifest is what a host's marketplace shows of the connector.
+// manifest describes the connector in a host's marketplace.
 type manifest struct {
 	ID              string       `yaml:"id"`
 	Name            string       `yaml:"name"`
@@ -109,11 +109,11 @@ func propertyOf(f ingest.Field) property {
 }
 
 // manifestID is the id of the connector in the marketplace. The host has a
-// connector of its own under "cloudflare", which this one is not.
+// different connector of its own under "cloudflare".
 const manifestID = "cloudflare-audit"
 
-// writeManifest writes the manifest of the connector d. Its tier is that of what
-// the makers of the host have not verified.
+// writeManifest writes the manifest of the connector d. Its tier is that of
+// connectors which the vendor of the host has not verified.
 func writeManifest(w io.Writer, d ingest.Descriptor) error {
 	m := manifest{
 		ID:              manifestID,

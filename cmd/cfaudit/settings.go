@@ -20,13 +20,13 @@ import (
 	"github.com/aisoc/cloudflareaudit/internal/files"
 )
 
-// faults are what is wrong with a configuration, one line each.
+// faults are the faults of a configuration, one line each.
 type faults []string
 
 // Error implements error.
 func (f faults) Error() string { return strings.Join(f, "\n") }
 
-// kind is how the value of a flag becomes that of a field.
+// kind is the conversion of a flag's value to that of a field.
 type kind int
 
 const (
@@ -38,38 +38,38 @@ const (
 	asLine    // the name of a file that holds a value of one line
 )
 
-// option is a flag that makes up the configuration of the connector.
+// option is a flag for a field of the connector's configuration.
 type option struct {
 	flag, field string
 	kind        kind
 	usage       string
 }
 
-// options are the flags that make up the configuration of the connector.
+// options are the flags for the fields of the connector's configuration.
 var options = []option{
 	{"account-id", "account_id", asText, "`ID` of the account (environment: " + envAccountID + ")"},
 	{"token-file", "api_token", asLine, "`FILE` with the API token (environment: " + envToken + ")"},
 	{"audit-log-api", "audit_log_api", asText, "which audit log to read: `v1`, v2 or both"},
-	{"rules", "rules", asRules, "`FILE` with a list of rules, in JSON or YAML, to put in front of the default ones"},
-	{"production-zone", "production_zones", asList, "`ZONE` in production: a name or an id, also with *; repeatable (default every zone)"},
-	{"verified-worker", "verified_workers", asList, "`WORKER` that routes may point to, also with *; repeatable (default none)"},
+	{"rules", "rules", asRules, "`FILE` with a list of rules, in JSON or YAML, that take precedence over the default ones"},
+	{"production-zone", "production_zones", asList, "`ZONE` in production: a name, an id or a pattern with *; repeatable (default every zone)"},
+	{"verified-worker", "verified_workers", asList, "`WORKER` that routes may point to: a name or a pattern with *; repeatable (default none)"},
 	{"own-token-id", "own_token_id", asText, "`ID` of the API token, not the token: changes to it are reported as such"},
-	{"drop-routine", "drop_routine", asToggle, "drop routine entries; with =false they are of severity info"},
+	{"drop-routine", "drop_routine", asToggle, "drop routine entries; =false delivers them with severity info"},
 	{"hide-user-logs", "hide_user_logs", asToggle, "leave out the entries of users, such as logins and API keys; v1 only"},
 	{"resolve-members", "resolve_members", asToggle, "look up actors known by id alone, and the roles of new members"},
-	{"resolve-scopes", "resolve_scopes", asToggle, "look up what API tokens may do; needs Account > Account API Tokens > Read"},
+	{"resolve-scopes", "resolve_scopes", asToggle, "look up the scopes of API tokens; needs Account > Account API Tokens > Read"},
 	{"interval", "poll_interval_seconds", asSeconds, "`TIME` between polls, 30s to 24h"},
 	{"initial-lookback", "initial_lookback", asText, "`TIME` the first poll reaches back, 1m to 548d"},
-	{"overlap", "overlap", asText, "`TIME` by which entries may be late and are found, 10s to 24h"},
+	{"overlap", "overlap", asText, "`TIME` by which entries may be late and still be caught, 10s to 24h"},
 	{"overlap-v2", "overlap_v2", asText, "`TIME` by which entries of Audit Logs v2 may be late, 10s to 24h"},
-	{"page-size", "page_size", asText, "ask for `N` entries at once, 1 to 1000"},
+	{"page-size", "page_size", asText, "request `N` entries at once, 1 to 1000"},
 	{"max-events", "max_events", asText, "write at most `N` events before the cursor is saved, 1 to 1000"},
 	{"rate-limit", "rate_limit", asText, "send at most `N` requests in 5 minutes, 1 to 1200"},
 	{"request-timeout", "request_timeout", asText, "`TIME` one request may take, 1s to 5m"},
 	{"base-url", "base_url", asText, "`URL` of the API"},
 }
 
-// settings makes the configuration of a command from its flags.
+// settings builds the configuration of a command from its flags.
 type settings struct {
 	world
 	flags *pflag.FlagSet
@@ -82,7 +82,7 @@ type settings struct {
 }
 
 // addSettings adds the flags of the configuration to flags. A command that
-// connects has all of them, and one that does not those that are named.
+// connects has all of them, others only those named.
 func addSettings(w world, flags *pflag.FlagSet, named ...string) *settings {
 	connects := len(named) == 0
 	flags.SortFlags = false
@@ -119,8 +119,8 @@ func addSettings(w world, flags *pflag.FlagSet, named ...string) *settings {
 // descriptor is the catalog entry of the connector.
 func descriptor() ingest.Descriptor { return new(cloudflareaudit.Connector).Descriptor() }
 
-// config is the configuration. Its error is of type [faults] and lists all that
-// is wrong with it, with what the caller found in front.
+// config is the configuration. Its error is of type [faults] and lists all
+// faults, those found by the caller first.
 func (s *settings) config(found ...string) (cloudflareaudit.Config, error) {
 	g := s.given()
 	wrong := append(faults(found), g.wrong...)
@@ -136,17 +136,17 @@ func (s *settings) config(found ...string) (cloudflareaudit.Config, error) {
 	return cfg, nil
 }
 
-// nothing reports whether neither a flag nor the environment gives any of the
-// configuration.
+// nothing reports whether neither flags nor the environment set any field of
+// the configuration.
 func (s *settings) nothing() bool {
 	g := s.given()
 	return len(g.object) == 0 && len(g.wrong) == 0
 }
 
-// given is what the flags and the environment give.
+// given are the values from flags, the environment and the --config file.
 type flagValues struct {
 	object map[string]any
-	// names says where the value of a field came from, for a person.
+	// names are the sources of the values of fields, for display.
 	names map[string]string
 	// unread are the fields whose flags are wrong, and wrong says how.
 	unread map[string]bool
@@ -183,7 +183,7 @@ func (s *settings) given() flagValues {
 			continue
 		}
 		if other, ok := g.object[o.field]; ok && o.kind == asLine && other != v {
-			g.wrong = append(g.wrong, "--"+o.flag+": holds another token than "+envToken+": give one of the two")
+			g.wrong = append(g.wrong, "--"+o.flag+": holds another token than "+envToken+": set only one of the two")
 			g.unread[o.field] = true
 			continue
 		}
@@ -214,7 +214,7 @@ func (s *settings) faultsOf(err error, g flagValues) (wrong faults) {
 		case inside != "":
 			shown.Field += ": " + s.rules.place(e.Field)
 		case field == "rules" && s.flags.Changed("rules"):
-			// The value is the file, which says less than its name.
+			// The value is the content of the file; its name says more.
 			shown.Value = s.flags.Lookup("rules").Value.String()
 		case field == "poll_interval_seconds" && s.flags.Changed("interval"):
 			shown.Value = s.flags.Lookup("interval").Value.String()
@@ -225,7 +225,7 @@ func (s *settings) faultsOf(err error, g flagValues) (wrong faults) {
 	return wrong
 }
 
-// value is the value of a flag as the configuration object has it.
+// value is the value of a flag in the form of the configuration object.
 func (s *settings) value(flag string, k kind) (any, error) {
 	switch k {
 	case asToggle:
@@ -246,7 +246,7 @@ func (s *settings) value(flag string, k kind) (any, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%q: %w", v, err)
 		}
-		// As text, because the number 0 stands for the default.
+		// As text, because the number 0 selects the default.
 		return strconv.FormatInt(int64(d/time.Second), 10), nil
 	case asRules, asLine:
 		read := readSmall
@@ -273,8 +273,8 @@ func (s *settings) value(flag string, k kind) (any, error) {
 }
 
 // withoutName is why a file cannot be read, without its name, which may be a
-// secret that was given in place of a file that holds it. A file that there is has
-// a name to be shown.
+// secret given instead of the name of its file. The name of a file that exists
+// may be shown.
 func withoutName(err error) error {
 	if _, ok := errors.AsType[*files.ExposedError](err); ok {
 		return err
@@ -285,13 +285,13 @@ func withoutName(err error) error {
 	return fmt.Errorf("cannot read the file: %w", err)
 }
 
-// readSmall reads a file of the configuration, which is not as large as a device
-// that never ends.
+// readSmall reads a configuration file. Its limit guards against endless
+// devices.
 func readSmall(name string) ([]byte, error) {
 	return readChecked(name, func(*os.File) error { return nil })
 }
 
-// readSecret is readSmall for a file that other users must not read.
+// readSecret is readSmall for a file that must not be readable by other users.
 func readSecret(name string) ([]byte, error) { return readChecked(name, files.CheckPrivate) }
 
 func readChecked(name string, check func(*os.File) error) ([]byte, error) {
@@ -306,13 +306,13 @@ func readChecked(name string, check func(*os.File) error) ([]byte, error) {
 	}
 	b, err := io.ReadAll(io.LimitReader(f, most+1))
 	if err == nil && len(b) > most {
-		err = errors.New("it has more than 1 MiB")
+		err = errors.New("it is larger than 1 MiB")
 	}
 	return b, err
 }
 
-// baseURLFault is what is wrong with the address of the API although it is one, or
-// "": that of Cloudflare has a path, without which nothing is found.
+// baseURLFault is the fault of a valid URL as the address of the API, or "":
+// Cloudflare's has a path, without which every request fails.
 func baseURLFault(name, given string) string {
 	u, err := url.Parse(given)
 	if given == "" || err != nil || u.Hostname() != "api.cloudflare.com" || strings.TrimRight(u.Path, "/") == apiPath {

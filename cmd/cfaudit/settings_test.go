@@ -99,7 +99,7 @@ func TestSettings_ATokenFileHasOneLine(t *testing.T) {
 		"cfat_token\r\n":             "",
 		"":                           "the file is empty",
 		"\n":                         "the file is empty",
-		strings.Repeat("x", 1<<20+1): "it has more than 1 MiB",
+		strings.Repeat("x", 1<<20+1): "it is larger than 1 MiB",
 		"cfat_token\n\n":             "line break",
 		"cfat_token\ncfat_b\n":       "line break",
 		"Bearer cfat_token\n":        `begins with "Bearer "`,

@@ -14,12 +14,12 @@ import (
 	"github.com/aisoc/cloudflareaudit/sink"
 )
 
-// errStopped says that an interrupt ended a command before it was done, which is
-// what was asked for: nothing is said about it.
+// errStopped says that an interrupt ended a command early. That was requested,
+// so it is not reported.
 var errStopped = errors.New("stopped")
 
-// untilStopped returns a context that ends at the first interrupt or request to
-// terminate. The second one kills the process, as if none were handled.
+// untilStopped returns a context that ends at the first SIGINT or SIGTERM. The
+// second one kills the process, as if signals were not handled.
 func untilStopped(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
@@ -69,10 +69,9 @@ func (r *interruptible) fill() {
 	}
 }
 
-// onHangup has a hangup, SIGHUP, reopen the file that events go to, until stop is
-// called: whatever rotates the file sends one. Without a file there is nothing to
-// reopen, and the process lives on all the same, unless it is the terminal of its
-// output that is gone.
+// onHangup makes SIGHUP reopen the output file, for log rotation, until stop is
+// called. Without a file there is nothing to reopen, and the process ignores
+// the signal, unless its output is a terminal, which has then closed.
 func onHangup(w world, file *sink.File, log *slog.Logger) (stop func()) {
 	if _, ok := table.Terminal(w.stdout); ok && file == nil {
 		return func() {}
@@ -104,19 +103,19 @@ func reopen(file *sink.File, log *slog.Logger) {
 	warnExposed(file, log)
 }
 
-// warnExposed tells of an output that other users can read.
+// warnExposed warns about an output that other users can read.
 func warnExposed(file *sink.File, log *slog.Logger) {
 	if err := file.Exposed(); err != nil {
-		log.Warn("the output holds who may do what in the account", "error", err)
+		log.Warn("the output shows who may do what in the account", "error", err)
 	}
 }
 
-// errReaderGone says that nothing reads standard output any more, as behind
-// 'head': whatever is written to it is lost.
+// errReaderGone says that the reader of standard output, such as head, has
+// exited, so that further output would be lost.
 var errReaderGone = errors.New("standard output has no reader any more; the cursor stays before what was not written")
 
-// piped is a sink to standard output that ends its host with errReaderGone when
-// nothing reads that any more. To try again would be in vain for ever.
+// piped is a sink to standard output that stops its host with errReaderGone
+// when the reader has exited, because retries can never succeed.
 type piped struct {
 	ingest.Sink
 	end context.CancelCauseFunc

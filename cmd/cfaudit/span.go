@@ -25,14 +25,13 @@ import (
 	"github.com/aisoc/cloudflareaudit/internal/table"
 )
 
-// spanOptions are the flags of the configuration that a command which reads a
-// span has.
+// spanOptions are the configuration flags of a command that reads a span.
 var spanOptions = []string{
 	"account-id", "token-file", "audit-log-api", "rules", "production-zone", "verified-worker", "own-token-id", "drop-routine",
 	"hide-user-logs", "resolve-members", "resolve-scopes", "rate-limit", "request-timeout", "base-url",
 }
 
-// spanned is what export and report have in common: events of a span, from the
+// spanned is the common part of export and report: events of a span, from the
 // API or from files.
 type spanned struct {
 	*settings
@@ -47,21 +46,21 @@ type spanned struct {
 func newSpanned(w world, flags *pflag.FlagSet, since string) *spanned {
 	s := &spanned{since: since}
 	flags.SortFlags = false
-	flags.StringVar(&s.since, "since", since, "`TIME` from which on, see above")
-	flags.StringVar(&s.until, "until", "", "`TIME` up to which, in the same forms; a day or month is included (default now)")
-	flags.StringVar(&s.zone, "time-zone", "", "`ZONE` of days and of what is shown, such as Europe/Berlin (default this machine's)")
-	flags.StringArrayVar(&s.from, "from", nil, "read saved events from `FILE`, also gzip; more files may follow; - is standard input")
+	flags.StringVar(&s.since, "since", since, "`TIME` the span begins at, see above")
+	flags.StringVar(&s.until, "until", "", "`TIME` the span ends at, in the same forms; a day or month is included (default now)")
+	flags.StringVar(&s.zone, "time-zone", "", "`ZONE` for days and for times shown, such as Europe/Berlin (default this machine's)")
+	flags.StringArrayVar(&s.from, "from", nil, "read saved events from `FILE`, plain or gzip; more files may follow; - is standard input")
 	s.settings = addSettings(w, flags, spanOptions...)
 	return s
 }
 
-// timesHelp says in which forms times are given.
+// timesHelp describes the forms of times.
 const timesHelp = `Times are given as an age (7d, 36h), as today, yesterday or now, as a month
 (2026-03), as a day (2026-03-31), or in full (2026-03-31T14:00:00Z). As the end of
 the span, a day or month is included.
 `
 
-// files lets files follow a --from, as a shell makes them of a pattern.
+// files lets files follow --from, as when a shell expands a pattern.
 func (s *spanned) files(_ *cobra.Command, args []string) error {
 	if len(s.from) == 0 {
 		return noArgs(nil, args)
@@ -103,11 +102,11 @@ func (s *spanned) parse(args []string, found ...string) (cloudflareaudit.Config,
 	return cfg, err
 }
 
-// parseFiles is parse without the API, whose flags make no sense then.
+// parseFiles is parse for files; flags of the API are faults.
 func (s *spanned) parseFiles(found []string) error {
 	for _, name := range spanOptions {
 		if s.flags.Changed(name) {
-			found = append(found, "--"+name+": is for reading the API, and saved events have been graded already: leave it out, or leave out --from")
+			found = append(found, "--"+name+": applies only to reading the API; saved events are already graded: leave out this flag or --from")
 		}
 	}
 	if len(found) > 0 {
@@ -116,8 +115,8 @@ func (s *spanned) parseFiles(found []string) error {
 	return nil
 }
 
-// request describes what is asked for, apart from the token. Of rules it has a
-// digest.
+// request describes the request without the token, and with a digest of the
+// rules.
 func (s *spanned) request(more ...any) string {
 	object := maps.Clone(s.given().object)
 	for _, name := range []string{"api_token", "rate_limit", "request_timeout"} {
@@ -125,14 +124,15 @@ func (s *spanned) request(more ...any) string {
 	}
 	b, err := json.Marshal([]any{s.since, s.until, s.zone, object, more})
 	if err != nil {
-		return err.Error() // which no other request is
+		return err.Error() // which equals no valid request
 	}
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:])
 }
 
-// readFiles hands out the events of the files that belong to the span, and those
-// before it if earlier is set. An event without a time belongs to every span.
+// readFiles passes on the events of the files that belong to the span, and
+// earlier ones if earlier is set. An event without a time belongs to every
+// span.
 func (s *spanned) readFiles(ctx context.Context, line *table.Line, each func(e *ingest.Event, text []byte, earlier bool) error) (*eventfile.Reader, error) {
 	var done, size int64
 	for _, name := range s.from {
@@ -182,14 +182,14 @@ func (s *spanned) readFiles(ctx context.Context, line *table.Line, each func(e *
 	return r, nil
 }
 
-// accountFor says what was odd about saved events. Its error says that some of
-// the files is not what it should be.
+// accountFor reports oddities of saved events. Its error means that a file has
+// lines that are not events.
 func accountFor(to io.Writer, r *eventfile.Reader) error {
 	if r.Repeated > 0 {
 		fmt.Fprintf(to, "cfaudit: left out %s that had come before\n", count(r.Repeated, "event", "events"))
 	}
 	for _, name := range r.Torn {
-		fmt.Fprintf(to, "cfaudit: %s ends in the middle of an event, which is left out; cfaudit writes it again when it goes on\n", name)
+		fmt.Fprintf(to, "cfaudit: %s ends in the middle of an event, which is left out; cfaudit writes it again when it resumes\n", name)
 	}
 	if r.Unread > 0 {
 		return fmt.Errorf("%s could not be read as an event; the first is %s", count(r.Unread, "line", "lines"), r.FirstUnread)
@@ -197,8 +197,8 @@ func accountFor(to io.Writer, r *eventfile.Reader) error {
 	return nil
 }
 
-// timeLeft is how long something takes from now on of which a share has been done
-// in the time spent, for the end of a status line, or "".
+// timeLeft estimates the remaining time from the share done in the time spent,
+// for the end of a status line, or "".
 func timeLeft(share float64, spent time.Duration) string {
 	if share < 0.02 || share >= 1 || spent < time.Second {
 		return ""
@@ -207,7 +207,7 @@ func timeLeft(share float64, spent time.Duration) string {
 	return ", about " + max(left.Round(time.Second), time.Second).String() + " left"
 }
 
-// spanText is a span for a person.
+// spanText is a span for display.
 func (s *spanned) spanText(span selection.Span) string {
 	const form = "2006-01-02 15:04"
 	return span.Since.In(s.location).Format(form) + " to " + span.Until.In(s.location).Format(form+" MST")
@@ -216,13 +216,13 @@ func (s *spanned) spanText(span selection.Span) string {
 // filterFlags adds the flags of a filter.
 func filterFlags(flags *pflag.FlagSet, f *selection.Filter) {
 	flags.StringVar((*string)(&f.MinSeverity), "min-severity", "", "only events of `SEVERITY` or worse: critical, high, medium, low or info")
-	flags.StringSliceVar(&f.Actions, "action", nil, "only events with `ACTION`, also with *, such as dns.*; repeatable")
-	flags.StringSliceVar(&f.Actors, "actor", nil, "only events of `ACTOR`, an e-mail address, id or token, also with *; repeatable")
-	flags.StringSliceVar(&f.Zones, "zone", nil, "only events in `ZONE`, a name or an id, also with *; repeatable")
-	flags.StringSliceVar(&f.Rules, "rule", nil, "only events graded by the rule with `ID`, also with *; repeatable")
+	flags.StringSliceVar(&f.Actions, "action", nil, "only events with `ACTION`, or a pattern such as dns.*; repeatable")
+	flags.StringSliceVar(&f.Actors, "actor", nil, "only events of `ACTOR`: an e-mail address, id, token or pattern with *; repeatable")
+	flags.StringSliceVar(&f.Zones, "zone", nil, "only events in `ZONE`: a name, id or pattern with *; repeatable")
+	flags.StringSliceVar(&f.Rules, "rule", nil, "only events graded by the rule with `ID`, or a pattern with *; repeatable")
 }
 
-// fileFormat is the form that the name of a file asks for, or "".
+// fileFormat is the form implied by the name of a file, or "".
 func fileFormat(name string) string {
 	switch strings.ToLower(filepath.Ext(name)) {
 	case ".csv":
@@ -235,7 +235,7 @@ func fileFormat(name string) string {
 	return ""
 }
 
-// grouped writes n with its thousands apart.
+// grouped writes n with separators between thousands.
 func grouped(n int) string {
 	digits := []byte(fmt.Sprint(n))
 	var parts []string

@@ -18,8 +18,8 @@ func (s severities) add(events []ingest.Event) {
 	}
 }
 
-// summary accounts for what was read, in one line. An entry that was read again,
-// because late ones may stand beside it, does not count as another one.
+// summary accounts for the entries read, in one line. Re-read entries are not
+// counted twice.
 func summary(c ingest.Coverage, events severities) string {
 	parts := []string{
 		count(c.Delivered, "event", "events") + bracketed(events.list(), marked(c)),
@@ -43,7 +43,7 @@ func (s severities) list() string {
 	return strings.Join(parts, ", ")
 }
 
-// marked is those of the events that have something to them.
+// marked are the events with details to mention.
 func marked(c ingest.Coverage) string {
 	var parts []string
 	if c.Late > 0 {
@@ -69,7 +69,7 @@ func byRule(dropped map[string]int) string {
 	return strings.Join(ids, ", ")
 }
 
-// traffic is what the reading took and left.
+// traffic is the number of requests made and the backlog left.
 func traffic(c ingest.Coverage) string {
 	backlog := "no backlog"
 	if c.Backlog > 0 {

@@ -10,7 +10,7 @@ import (
 	"github.com/aisoc/cloudflareaudit/sink/aisoc"
 )
 
-// inFlags is what a field of the configuration is called at a command line.
+// inFlags is the command-line name of a field of the configuration.
 func inFlags(field string) string {
 	switch field {
 	case "":
@@ -26,11 +26,11 @@ func inFlags(field string) string {
 	return field
 }
 
-// asGiven is what a field is called in a list of accounts.
+// asGiven is the name of a field in a list of accounts.
 func asGiven(field string) string { return field }
 
-// explain is err for a person at this command: without the layers it came
-// through, and with what to do about it in terms of flags.
+// explain is err worded for a user of this command: without the layers that
+// wrap it, and with remedies in terms of flags.
 func explain(err error) string {
 	text := tell(err, inFlags)
 	if errors.Is(err, ingest.ErrCursor) {
@@ -39,8 +39,8 @@ func explain(err error) string {
 	return text
 }
 
-// tell words an error, with the fields of the configuration as name has them. With
-// no name the remedies of Cloudflare's answers are left out.
+// tell words an error, with configuration fields named by name. Without name,
+// the remedies of Cloudflare replies are left out.
 func tell(err error, name func(field string) string) string {
 	switch e := err.(type) {
 	case nil:
@@ -83,8 +83,8 @@ func tellAll(err error, causes []error, name func(field string) string) string {
 	return sentence
 }
 
-// failedSteps is what did not work, ending in ": ". The errors of the other steps
-// say it themselves.
+// failedSteps names a failed step, ending in ": ". The errors of the other
+// steps name theirs.
 func failedSteps(e *ingest.StepError) string {
 	if e.Step != ingest.StepDeliver {
 		return ""
@@ -95,7 +95,7 @@ func failedSteps(e *ingest.StepError) string {
 	return "cannot deliver the events: "
 }
 
-// remarked is an error with something to say about it in the end.
+// remarked is an error with a remark appended.
 type remarked struct {
 	err    error
 	remark string

@@ -129,7 +129,7 @@ _SCHEMA = json.loads(
       "label": "Resolve members",
       "required": false,
       "default": false,
-      "help_text": "Fills in actors known by id alone, and the roles of new members, from the account's list of members. The token needs no other permission for it."
+      "help_text": "Fills in actors known by id alone, and the roles of new members, from the account's list of members. The token needs no further permission."
     },
     {
       "name": "drop_routine",
@@ -137,7 +137,7 @@ _SCHEMA = json.loads(
       "label": "Drop routine reads",
       "required": false,
       "default": true,
-      "help_text": "Drops what the rules call routine, such as reads of settings. Off: it is delivered with severity info."
+      "help_text": "Drops entries that the rules call routine, such as reads of settings. Off: they are delivered with severity info."
     },
     {
       "name": "initial_lookback",

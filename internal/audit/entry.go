@@ -1,6 +1,6 @@
-// Package audit knows what the entries of Cloudflare's audit logs look like. It
-// decodes an entry of either log into the same [Entry], as far as the entry
-// itself says it; package product finds out what the entry means.
+// Package audit knows the format of the entries in Cloudflare's audit logs. It
+// decodes an entry of either log into the same [Entry], without interpreting
+// it; package product determines what the entry means.
 package audit
 
 import (
@@ -35,11 +35,10 @@ const (
 // its document, so that an entry which becomes an event costs one copy of its
 // bytes.
 type Entry struct {
-	// Doc is the entry as received. Its root is missing for a text that is no
+	// Doc is the entry as received. Its root is missing for a text that is not
 	// JSON.
 	Doc *jsondoc.Doc
-	// Raw is what stands for the entry in its event instead of Doc, as JSON, or
-	// "" where Doc does.
+	// Raw replaces Doc, as JSON, as the entry in its event, unless it is "".
 	Raw string
 	// ID is the entry's own id, or one derived from its bytes.
 	ID string
@@ -65,14 +64,15 @@ type Entry struct {
 	Old      jsondoc.Value // the resource before, see valueOf
 	New      jsondoc.Value // the resource after
 
-	// Call is what only Audit Logs v2 says, and nil for the audit log.
+	// Call has the details that only Audit Logs v2 records. It is nil for the
+	// audit log.
 	Call *Call
 
-	// Undecodable says that nothing of the entry could be understood.
+	// Undecodable says that no part of the entry could be understood.
 	Undecodable bool
-	// Notes say what was odd.
+	// Notes describe oddities.
 	Notes []string
-	// masked is where among Notes the one about masked values stands.
+	// masked is the index in Notes of the note about masked values.
 	masked int
 	// call is the memory of Call.
 	call Call
@@ -97,8 +97,8 @@ type Call struct {
 	description, tokenID, tokenName string
 }
 
-// Event is the request in the form that events have. It reads the entry anew, so
-// it does not show what has been masked meanwhile.
+// Event is the request in the form that events have. It reads the entry again,
+// so that values masked meanwhile are not shown.
 func (c *Call) Event() ingest.Request {
 	return ingest.Request{
 		Description: bounded(c.description),
@@ -113,7 +113,7 @@ func (c *Call) Event() ingest.Request {
 	}
 }
 
-// The notes that entries of both logs may have.
+// The notes common to both logs.
 const (
 	noteInvalidUTF8   = "invalid UTF-8 in the entry is replaced by U+FFFD"
 	noteNotUnderstood = "the entry could not be understood; see raw_event"
@@ -124,10 +124,10 @@ const (
 	noteNotJSON       = "the entry is not JSON; raw_event holds it as text"
 )
 
-// Decode makes e the entry that doc holds, of the log api: V1, V2, or "" when the
-// members of the entry are to tell. It does not fail: what is not as it should be
-// is left out and noted. The entry is valid until doc is parsed again, and may not
-// be copied.
+// Decode makes e the entry that doc holds, of the log api: V1, V2, or "" to
+// derive the log from the members of the entry. It does not fail: malformed
+// parts are left out and noted. The entry is valid until doc is parsed again,
+// and must not be copied.
 func (e *Entry) Decode(doc *jsondoc.Doc, api string) {
 	var f fields
 	f.read(doc.Root())
@@ -140,7 +140,7 @@ func (e *Entry) Decode(doc *jsondoc.Doc, api string) {
 	}
 }
 
-// NotJSON is the entry of a text that is no JSON. shown is source without its
+// NotJSON is the entry for a text that is not JSON. shown is source without its
 // secrets.
 func NotJSON(source, shown string) Entry {
 	e := Entry{Doc: new(jsondoc.Doc), Raw: jsondoc.Quote(shown), ID: DerivedID(source), Undecodable: true, Notes: []string{noteNotJSON}}
@@ -148,9 +148,9 @@ func NotJSON(source, shown string) Entry {
 	return e
 }
 
-// Torn is the entry at which a reply of the log api could not be read any
-// further, because of cause. source is the text from there on, and shown the same
-// without its secrets. The id and the time may be missing.
+// Torn is the entry at which a reply of the log api became unreadable, because
+// of cause. source is the text from there on, and shown the same without its
+// secrets. The id and the time may be missing.
 func Torn(api, id string, when time.Time, source, shown string, cause error) Entry {
 	e := NotJSON(source, shown)
 	e.ID, e.When = cmp.Or(id, e.ID), when
@@ -218,7 +218,7 @@ const MaxText = 512
 
 func bounded(s string) string { return text.OneLine(s, MaxText) }
 
-// interfaceOf is how a request was made, in the words of the audit log.
+// interfaceOf is how a request was made, in the terms of the audit log.
 func interfaceOf(credential string) string {
 	switch credential {
 	case "":
@@ -238,7 +238,7 @@ func (e *Entry) NoteMasked(n int) {
 	e.Notes = slices.Insert(e.Notes, e.masked, note)
 }
 
-// JSON is the entry as JSON, with what is masked by now.
+// JSON is the entry as JSON, with the values masked so far.
 func (e *Entry) JSON() string {
 	if e.Raw != "" {
 		return e.Raw
@@ -258,7 +258,7 @@ func (e *Entry) API() string {
 	return V1
 }
 
-// Account is the account in whose log the entry stands, as far as it says so.
+// Account is the account whose log the entry is from, if the entry names it.
 func (e *Entry) Account() string {
 	if e.Call != nil {
 		return e.Call.AccountID
@@ -288,7 +288,7 @@ func (e *Entry) decodeTime(when jsondoc.Value) {
 	}
 }
 
-// decodeActor takes what an entry says about the outcome and about who did it.
+// decodeActor takes the outcome and the actor from an entry.
 func (e *Entry) decodeActor(f *fields, ip jsondoc.Value) {
 	e.Outcome = outcomeOf(f.result.Text())
 	e.ActorID = f.actorID.Text()
@@ -310,7 +310,7 @@ func (e *Entry) decodeAddress(ip string) {
 	case addr.Is4():
 		e.SrcIP = ip // which has one spelling
 	case addr.IsValid():
-		// Most are written as they should be, or with a prefix to drop.
+		// Most are in canonical form, or have a prefix to drop.
 		var buf [64]byte
 		if b := e.ActorIP.AppendTo(buf[:0]); strings.HasSuffix(ip, string(b)) {
 			e.SrcIP = ip[len(ip)-len(b):]
@@ -320,8 +320,8 @@ func (e *Entry) decodeAddress(ip string) {
 	}
 }
 
-// decodeOdd notes a section that is not of the kind it should be, and whether the
-// entry can be understood: if it says what was done, or to what.
+// decodeOdd notes a section of the wrong type, and whether the entry can be
+// understood: whether it has an action or a resource.
 func (e *Entry) decodeOdd(section string, saysWhat bool) {
 	if section != "" {
 		e.Notes = append(e.Notes, "the "+section+" is not an object")
@@ -338,9 +338,9 @@ func (e *Entry) noteInvalid() {
 	}
 }
 
-// valueOf picks the before or after of an entry. The undocumented object is
-// preferred; the documented text counts where there is none, and is looked into
-// when it holds JSON. Both may be empty or the text "null".
+// valueOf picks the value before or after. The undocumented object is
+// preferred; without one, the documented string is used and is parsed if it
+// holds JSON. Both may be empty or the string "null".
 func valueOf(object, documented jsondoc.Value) jsondoc.Value {
 	if k := object.Kind(); (k == jsondoc.Object || k == jsondoc.Array) && object.Len() > 2 {
 		return object
@@ -348,8 +348,8 @@ func valueOf(object, documented jsondoc.Value) jsondoc.Value {
 	return Unwrapped(documented)
 }
 
-// Unwrapped is v, or what it holds where it is JSON within a text. It is missing
-// when v says nothing: null, or a text that is empty or "null".
+// Unwrapped is v, or the JSON inside it if v is a string that holds JSON. It is
+// missing when v has no content: null, or a string that is empty or "null".
 func Unwrapped(v jsondoc.Value) jsondoc.Value {
 	switch v.Kind() {
 	case jsondoc.Null:

@@ -2,9 +2,9 @@ package audit
 
 import "github.com/aisoc/cloudflareaudit/internal/jsondoc"
 
-// fields are the members of an entry that are decoded. Those of both logs are
-// found in one pass: which ones there are tells afterwards which log it is. Of a
-// member that is there twice the last one counts.
+// fields are the decoded members of an entry. One pass finds those of both
+// logs; their presence then tells which log the entry is from. Of duplicate
+// members the last one counts.
 type fields struct {
 	id jsondoc.Value
 
@@ -12,20 +12,20 @@ type fields struct {
 	actorID, actorType, email            jsondoc.Value
 	resourceID, resourceType             jsondoc.Value
 	oddV1, oddV2                         string        // a section that is not an object
-	when, iface, metadata                jsondoc.Value // the audit log alone, up to ownerID
+	when, iface, metadata                jsondoc.Value // only the audit log, up to ownerID
 	newValue, oldValue, newJSON, oldJSON jsondoc.Value
 	info, ip, ownerID                    jsondoc.Value
-	time, description, context, address  jsondoc.Value // Audit Logs v2 alone
+	time, description, context, address  jsondoc.Value // only Audit Logs v2
 	token, tokenID, tokenName            jsondoc.Value
 	ray, method, status, uri, agent      jsondoc.Value
 	product, scope, request, response    jsondoc.Value
 	accountID, zoneID, zoneName          jsondoc.Value
 }
 
-// sectionEntry stands for the entry itself where that is not an object.
+// sectionEntry denotes the entry itself when it is not an object.
 const sectionEntry = "entry"
 
-// isV2 reports whether the entry is one of Audit Logs v2, by the members it has.
+// isV2 reports whether the entry is from Audit Logs v2, judged by its members.
 func (f *fields) isV2() bool {
 	return f.time.Exists() || f.method.Exists() || f.uri.Exists() || f.product.Exists() || f.request.Exists() || f.context.Exists()
 }

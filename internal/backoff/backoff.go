@@ -1,5 +1,5 @@
-// Package backoff says how long a host waits before it tries again what has
-// failed. The runner and the fleet share it, so that both recover alike.
+// Package backoff computes how long a host waits before it retries a failed
+// step. The runner and the fleet share it, so that both recover alike.
 package backoff
 
 import (
@@ -11,14 +11,16 @@ const (
 	// First is the pause after the first failure. It doubles from there.
 	First = 5 * time.Second
 	// Longest is the longest pause, jitter included, after a failure that a
-	// person mends, and that of any other failure when the interval is shorter.
+	// person has to fix, and after any other failure when the interval is
+	// shorter.
 	Longest = time.Minute
 )
 
 // Pause is how long to wait after failures in a row, of which there is at least
 // one. It is never longer than the larger of interval and [Longest], or than
-// Longest alone when a person has to act: whoever mends a token waits for the
-// result. It is never shorter than asked, which is what the server asks for.
+// Longest alone when a person has to act, because whoever fixes a token waits
+// for the result. It is never shorter than asked, the wait that the server asks
+// for.
 //
 // The caller adds up to a tenth as jitter; the limits leave room for it.
 func Pause(failures int, interval, asked time.Duration, needsAction bool) time.Duration {
@@ -34,9 +36,9 @@ func Pause(failures int, interval, asked time.Duration, needsAction bool) time.D
 	return max(min(d, limit), asked)
 }
 
-// While is how long to wait until a log is tried again that has been failing for
-// some time while the rest of its feed goes on: about as long as that, within the
-// limits of [Pause].
+// While is how long to wait before retrying a log that has been failing while
+// the rest of its feed is read: about as long as it has been failing, within
+// the limits of [Pause].
 func While(failing, interval, asked time.Duration, needsAction bool) time.Duration {
 	return max(min(Pause(math.MaxInt, interval, 0, needsAction), max(failing, First)), asked)
 }

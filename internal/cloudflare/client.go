@@ -1,6 +1,6 @@
 // Package cloudflare sends the requests of a connector to the Cloudflare API,
-// within the request budget of its token, and reads the replies as far as it
-// takes to tell audit-log entries apart. It knows nothing of what entries mean.
+// within the request budget of its token, and reads the replies as far as
+// needed to tell audit-log entries apart. It does not interpret entries.
 package cloudflare
 
 import (
@@ -36,23 +36,23 @@ const (
 	// hostile header cannot stop the feed for good.
 	LongestWait = time.Hour
 
-	// maxBody bounds the body of a reply, decompressed. A page that is larger
-	// is asked for again in smaller pages.
+	// maxBody bounds the body of a reply, decompressed. A larger page is
+	// requested again in smaller pages.
 	maxBody = 32 << 20
-	// maxErrorBody bounds what is read of the body of a failure.
+	// maxErrorBody bounds the bytes read of the body of a failure.
 	maxErrorBody = 64 << 10
 	// firstBackoff is the pause before the second attempt; it doubles.
 	firstBackoff = 500 * time.Millisecond
 	// rateLimitWait is the wait after a 429 that does not name one.
 	rateLimitWait = time.Minute
 	// farthestDate bounds how far the Date of a reply may be from the local
-	// clock: a window that ends in the year 9999 would be the last one. A local
-	// clock that is off by more finds no certificate valid, so where the two
-	// disagree by more the Date is wrong.
+	// clock: a window that ends in the year 9999 would be the last one. With a
+	// local clock that is off by more, TLS finds no certificate valid, so if
+	// the two differ by more the Date is wrong.
 	farthestDate = 398 * 24 * time.Hour
 )
 
-// Options configure a [Client]. All are required but MaxBody and Limiter.
+// Options configure a [Client]. All but MaxBody and Limiter are required.
 type Options struct {
 	AccountID string
 	// Token is the API token. It is sent to BaseURL and shown nowhere.
@@ -76,7 +76,7 @@ type Options struct {
 	// MaxBody bounds the body of a reply, decompressed, in bytes; 32 MB by
 	// default.
 	MaxBody int64
-	// Limiter takes the place of the one that clients with this token share.
+	// Limiter replaces the one that clients with this token share.
 	Limiter *Limiter
 }
 
@@ -86,11 +86,11 @@ type Client struct {
 	service *audit_logs.AuditLogService
 	http    *http.Client
 	limiter *Limiter
-	// wrongDate lets the log say only once that a Date is wrong.
+	// wrongDate makes the warning about a wrong Date appear only once.
 	wrongDate sync.Once
 }
 
-// Reply is what a request brought besides its content.
+// Reply is the metadata of a reply.
 type Reply struct {
 	// Date is the server's clock when it answered, to the second, or zero when
 	// that is unknown.
@@ -98,7 +98,7 @@ type Reply struct {
 	// Took is the time from sending the request to its reply.
 	Took time.Duration
 
-	// requests counts the attempts, also when they failed, and statuses are
+	// requests counts the attempts, failed ones included, and statuses are
 	// those of their replies, or 0 where there was none.
 	requests int
 	statuses [MaxAttempts]int
@@ -132,8 +132,8 @@ func New(o Options) *Client {
 	return &Client{
 		opts: o, http: &httpClient, limiter: o.Limiter,
 		// Built from explicit options alone, the service reads nothing from the
-		// environment. Retries are ours, because the service's own sleep as long
-		// as a reply tells them to.
+		// environment. It does not retry by itself, because its retries sleep
+		// for as long as a reply asks.
 		service: audit_logs.NewAuditLogService(
 			option.WithBaseURL(o.BaseURL),
 			option.WithAPIToken(o.Token.Reveal()),
@@ -144,9 +144,9 @@ func New(o Options) *Client {
 	}
 }
 
-// sharedTransport is the transport of all connectors that are not given a
-// client: one pool of connections for the process, without the proxy settings
-// of the environment.
+// sharedTransport is the transport of all connectors without a client of their
+// own: one connection pool for the process, without the proxy settings of the
+// environment.
 var sharedTransport = sync.OnceValue(func() http.RoundTripper {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.Proxy = nil
@@ -154,7 +154,7 @@ var sharedTransport = sync.OnceValue(func() http.RoundTripper {
 	return t
 })
 
-// sameHost lets a redirect be followed only where the token may be seen.
+// sameHost allows only redirects to the host that may see the token.
 func sameHost(req *http.Request, via []*http.Request) error {
 	first := via[0].URL
 	if req.URL.Host != first.Host || req.URL.Scheme != first.Scheme {
@@ -179,8 +179,8 @@ func (c *Client) Page(ctx context.Context, q Query, p *Page) (Reply, error) {
 	return r, err
 }
 
-// Get fetches the resource at path, below the base URL, for the features beside
-// the audit log. The SDK has services for some of these endpoints only.
+// Get fetches the resource at path, below the base URL, for the features
+// besides the audit log. The SDK has services for only some of these endpoints.
 func (c *Client) Get(ctx context.Context, path string, params url.Values) (got Resource, r Reply, err error) {
 	r, err = c.persist(ctx, func(ctx context.Context, r *Reply) (err error) {
 		got, err = c.fetchResource(ctx, path, params, r)
@@ -207,7 +207,7 @@ func (c *Client) Glance(ctx context.Context, path string, params url.Values) (go
 }
 
 // persist makes attempts at a request, each within the budget, until one
-// succeeds or fails in a way that another one will not mend.
+// succeeds or fails permanently.
 func (c *Client) persist(ctx context.Context, attempt func(context.Context, *Reply) error) (Reply, error) {
 	var r Reply
 	for {
@@ -237,7 +237,7 @@ func (c *Client) persist(ctx context.Context, attempt func(context.Context, *Rep
 	}
 }
 
-// within makes one attempt, in the time it may take.
+// within makes one attempt, bounded by the request timeout.
 func (c *Client) within(ctx context.Context, r *Reply, attempt func(context.Context, *Reply) error) error {
 	ctx, cancel := context.WithTimeout(ctx, c.opts.RequestTimeout)
 	defer cancel()
@@ -262,7 +262,7 @@ func (c *Client) fetchPage(ctx context.Context, q *Query, p *Page, r *Reply) err
 	case err != nil && !entire(p.body):
 		return c.noJSON(resp.StatusCode, p.body)
 	case err != nil:
-		// The words of the reader would add nothing for the host.
+		// The reader's error would tell the host nothing more.
 		return errNotJSON
 	case !env.success:
 		return c.noSuccess(resp.StatusCode, env.errors)
@@ -290,8 +290,8 @@ func (c *Client) send(ctx context.Context, q *Query, r *Reply) (resp *http.Respo
 		}),
 	}
 	for name, values := range q.values() {
-		// The typed parameters would send since and before as dates without a
-		// time of day.
+		// The SDK's typed parameters would send since and before as dates
+		// without a time of day.
 		opts = append(opts, option.WithQuery(name, values[0]))
 	}
 	_, err = c.service.List(ctx, params, opts...)
@@ -311,7 +311,7 @@ func (c *Client) open(ctx context.Context, path string, params url.Values, r *Re
 	return c.refuse(req, c.http.Do, r)
 }
 
-// receive notes a reply and reads its body into p.
+// receive records a reply and reads its body into p.
 func (c *Client) receive(resp *http.Response, sent time.Time, p *Page, r *Reply) error {
 	defer resp.Body.Close()
 	r.Took = time.Since(sent)
@@ -321,12 +321,13 @@ func (c *Client) receive(resp *http.Response, sent time.Time, p *Page, r *Reply)
 	return p.read(resp.Body, c.opts.MaxBody)
 }
 
-// noJSON is the error of a reply that is something else than JSON, or torn.
+// noJSON is the error of a reply that is not JSON, or is cut off.
 func (c *Client) noJSON(status int, body []byte) error {
 	return apierror.Malformed(status, "not JSON, or only a part of it: "+excerpt(c.scrubbed(body[:min(len(body), 4096)])))
 }
 
-// noSuccess is the error of a reply with a status of success that reports none.
+// noSuccess is the error of a reply with a success status whose body reports a
+// failure.
 func (c *Client) noSuccess(status int, messages []apierror.Message) error {
 	e := apierror.New(status, c.scrubAll(messages), 0)
 	if e.Kind == apierror.KindRateLimited {
@@ -340,9 +341,9 @@ func (c *Client) noSuccess(status int, messages []apierror.Message) error {
 type Resource struct {
 	// Result is the result as received, a JSON value.
 	Result json.RawMessage
-	// Messages are the messages of a success.
+	// Messages are the messages of a successful reply.
 	Messages []apierror.Message
-	// TotalPages is how many pages the list has, or 0 when not said.
+	// TotalPages is how many pages the list has, or 0 when not stated.
 	TotalPages int
 }
 
@@ -372,9 +373,9 @@ func (c *Client) fetchResource(ctx context.Context, path string, params url.Valu
 	}, nil
 }
 
-// refuse sends a request and turns every reply that is not a success into an
-// [apierror.Error], before the SDK reads its body without a bound and makes an
-// error that can print the token.
+// refuse sends a request and turns every unsuccessful reply into an
+// [apierror.Error], because the SDK would read its body without a bound and
+// make an error that can print the token.
 func (c *Client) refuse(req *http.Request, next option.MiddlewareNext, r *Reply) (*http.Response, error) {
 	resp, err := next(req)
 	if err != nil || (resp.StatusCode >= 200 && resp.StatusCode < 300) {
@@ -390,7 +391,7 @@ func (c *Client) refuse(req *http.Request, next option.MiddlewareNext, r *Reply)
 	return nil, c.refusal(resp, body)
 }
 
-// refusal is the error of a reply that is not a success.
+// refusal is the error of an unsuccessful reply.
 func (c *Client) refusal(resp *http.Response, body []byte) *apierror.Error {
 	wait := httpx.RetryAfter(resp.Header, time.Now(), LongestWait)
 	if wait == 0 && resp.StatusCode == http.StatusTooManyRequests {
@@ -406,8 +407,8 @@ func (c *Client) refusal(resp *http.Response, body []byte) *apierror.Error {
 		return e
 	}
 	if !e.Temporary() && bytes.HasPrefix(bytes.TrimSpace(p.body), []byte("<")) {
-		// The API answers in JSON. A page for people says nothing about the
-		// token or the account, whatever its status.
+		// The API answers in JSON. An HTML page says nothing about the token or
+		// the account, whatever its status.
 		e = apierror.Malformed(resp.StatusCode, "")
 		e.Wait = wait
 	}
@@ -415,7 +416,7 @@ func (c *Client) refusal(resp *http.Response, body []byte) *apierror.Error {
 	return e
 }
 
-// Scrub removes the token from a text that came from outside.
+// Scrub removes the token from an untrusted text.
 func (c *Client) Scrub(s string) string {
 	if token := c.opts.Token.Reveal(); token != "" {
 		return strings.ReplaceAll(s, token, text.Redacted)
@@ -423,11 +424,11 @@ func (c *Client) Scrub(s string) string {
 	return s
 }
 
-// scrubbed is body without the token, which has to go before anything is cut
-// off: even a part of it must not be shown.
+// scrubbed is body without the token, which is removed before the text is
+// shortened: even a part of the token must not be shown.
 func (c *Client) scrubbed(body []byte) []byte { return []byte(c.Scrub(string(body))) }
 
-// scrubAll removes the token from messages, where it may have been escaped.
+// scrubAll removes the token from messages, where it may be escaped.
 func (c *Client) scrubAll(messages []apierror.Message) []apierror.Message {
 	for i := range messages {
 		messages[i].Message = c.Scrub(messages[i].Message)
@@ -455,12 +456,12 @@ func temporary(err error) bool {
 	if errors.Is(err, errTooLarge) || errors.Is(err, context.Canceled) {
 		return false
 	}
-	// What is left are failures of the network, time-outs among them, and
-	// bodies that are damaged, for once or for good.
+	// The rest are network failures, including time-outs, and damaged bodies,
+	// which may be temporary.
 	return true
 }
 
-// retryAfter is how long err says to wait, or zero.
+// retryAfter is how long err asks to wait, or zero.
 func retryAfter(err error) time.Duration {
 	if api, ok := errors.AsType[*apierror.Error](err); ok {
 		return api.Wait
@@ -483,7 +484,7 @@ func entire(body []byte) bool {
 	return bytes.HasPrefix(body, []byte("{")) && bytes.HasSuffix(body, []byte("}"))
 }
 
-// excerpt is the beginning of a body, for a person to recognise it by.
+// excerpt is the beginning of a body, by which a person can recognise it.
 func excerpt(body []byte) string {
 	const most = 80
 	return text.Excerpt(shared(body), most)
@@ -494,8 +495,8 @@ func (l *Log) Failed(err error) error {
 	return &apierror.ReadError{Log: l.Title, Err: Reason(err)}
 }
 
-// Reason is err without the request that [url.Error] repeats, and with the words
-// of a person where the network failed.
+// Reason is err without the request that [url.Error] repeats, and with network
+// failures in plain words.
 func Reason(err error) error {
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err
@@ -509,7 +510,7 @@ func Reason(err error) error {
 	return err
 }
 
-// networkError is an error with another text.
+// networkError is an error with its text replaced.
 type networkError struct {
 	text string
 	err  error

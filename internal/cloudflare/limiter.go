@@ -16,12 +16,12 @@ import (
 )
 
 const (
-	// LongestSleep is the longest wait inside a poll. A longer one is handed
-	// to the host, which has better things to do than to hold a call open.
+	// LongestSleep is the longest wait inside a poll. A longer one is left to
+	// the host, so that no call stays open for it.
 	LongestSleep = 5 * time.Second
 
-	// budgetSpan is the span Cloudflare counts requests over: 1200 for each
-	// user or account-owned token.
+	// budgetSpan is the span over which Cloudflare counts requests: 1200 for
+	// each user or account-owned token.
 	budgetSpan = 5 * time.Minute
 	// Burst is how many requests may follow each other without a pause.
 	Burst = 10
@@ -29,8 +29,8 @@ const (
 	soon = time.Second
 )
 
-// Limiter spaces the requests of one token, whichever connectors of this
-// process send them.
+// Limiter spaces the requests of one token, across all connectors of the
+// process.
 type Limiter struct {
 	mu     sync.Mutex
 	bucket *rate.Limiter
@@ -38,8 +38,8 @@ type Limiter struct {
 	pause  time.Time  // no request before then
 }
 
-// NewLimiter returns a limiter of its own, which allows so many requests a second
-// and so many at once.
+// NewLimiter returns a separate limiter with the given requests per second and
+// burst.
 func NewLimiter(perSecond rate.Limit, atOnce int) *Limiter {
 	return &Limiter{bucket: rate.NewLimiter(perSecond, atOnce), limit: perSecond}
 }
@@ -69,8 +69,9 @@ func limiterFor(token string, perSpan int) *Limiter {
 	return l
 }
 
-// wait returns when the next request may be sent, and how long that took, or a
-// [apierror.WaitError] at once when that is more than LongestSleep.
+// wait blocks until the next request may be sent and returns how long that
+// took, or returns an [apierror.WaitError] at once when it would take longer
+// than LongestSleep.
 func (l *Limiter) wait(ctx context.Context) (time.Duration, error) {
 	l.mu.Lock()
 	now := time.Now()
@@ -95,7 +96,7 @@ func (l *Limiter) wait(ctx context.Context) (time.Duration, error) {
 }
 
 // spare is wait for an optional request. It fails at once unless the request
-// could follow soon, and so could another one, which the audit log may need.
+// and one more, which the audit log may need, could both be sent soon.
 func (l *Limiter) spare(ctx context.Context) error {
 	l.mu.Lock()
 	now := time.Now()
@@ -118,7 +119,7 @@ func (l *Limiter) holdUntil(d time.Duration) {
 	}
 }
 
-// observe slows the limiter down to what a reply says is left of the budget,
+// observe slows the limiter down to the remaining budget stated in a reply,
 // which others may use too, and speeds it up again once enough is left.
 func (l *Limiter) observe(h http.Header) {
 	left, reset, ok := parseRateLimit(h.Get("Ratelimit"))
@@ -136,7 +137,7 @@ func (l *Limiter) observe(h http.Header) {
 
 // parseRateLimit reads a Ratelimit header such as `"default";r=50;t=30`: the
 // requests left and the time until the budget is full again. Of several
-// policies the tightest counts.
+// policies the tightest applies.
 func parseRateLimit(header string) (left int, reset time.Duration, ok bool) {
 	for policy := range strings.SplitSeq(header, ",") {
 		r, t := -1, -1

@@ -8,10 +8,10 @@ import (
 
 // The page sizes of the API.
 const (
-	// DefaultPageSize is the API's own default. Servers show at least this many
-	// entries where more are asked for.
+	// DefaultPageSize is the API's own default. Servers return at least this
+	// many entries when more are requested.
 	DefaultPageSize = 100
-	// MaxPageSize is the most entries that one request may ask for.
+	// MaxPageSize is the largest page that a request may ask for.
 	MaxPageSize = 1000
 )
 
@@ -21,9 +21,9 @@ type Log struct {
 	// Name is the short name, as in a configuration, and Title the one for
 	// messages.
 	Name, Title string
-	// Numbered says that pages are asked for by number, so that an entry of a
-	// settled window has a fixed position. Otherwise each page leads to the
-	// next one.
+	// Numbered says that pages are requested by number, so that an entry of a
+	// settled window has a fixed position. Otherwise each page has a cursor for
+	// the next.
 	Numbered bool
 
 	// path is below that of the account, and size the parameter for the page
@@ -46,14 +46,15 @@ var (
 type Query struct {
 	Log *Log
 	// Since and Before bound the times of the entries. They are sent in whole
-	// seconds, and not at all when zero. Servers differ in whether they show
-	// the very second that they name.
+	// seconds, and not at all when zero. Servers differ in whether these bounds
+	// are inclusive.
 	Since, Before time.Time
-	// Size is the most entries to show.
+	// Size is the most entries to return.
 	Size int
 	// Page is the number of the page, from 1, in a numbered log.
 	Page int
-	// Next leads to the page in the other log. It is empty for the first one.
+	// Next is the cursor of the page in the other log. It is empty for the
+	// first page.
 	Next string
 	// OldestFirst reverses the order, which is newest first.
 	OldestFirst bool

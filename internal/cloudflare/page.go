@@ -20,8 +20,8 @@ import (
 const (
 	// keptBody bounds the buffers that are kept for later pages.
 	keptBody = 4 << 20
-	// maxNext bounds the cursor of the next page, which becomes a part of an
-	// address and of the state of a feed.
+	// maxNext bounds the cursor of the next page, which becomes part of a URL
+	// and of the state of a feed.
 	maxNext = 8 << 10
 	// maxMessages bounds the messages read from a reply, and the causes of each.
 	maxMessages = 8
@@ -37,16 +37,16 @@ var (
 	errTooMany = errors.New("the reply has more entries than a page can have")
 )
 
-// Unreadable reports whether err is about the content of a reply that arrived in
-// full, or would have. Then a smaller page may be readable, and [Page.Torn] says
-// where reading stopped.
+// Unreadable reports whether err is about the content of a reply rather than
+// its transfer. Then a smaller page may be readable, and [Page.Torn] says where
+// reading stopped.
 func Unreadable(err error) bool {
 	return errors.Is(err, errTooLarge) || errors.Is(err, errNotJSON)
 }
 
-// Page is one reply of an audit log, read into one table of its values, and where
-// in it the entries stand. Of an entry it knows the id and the time, which is all
-// it takes to recognise it. A page can be reused from request to request; the
+// Page is one reply of an audit log, parsed into a table of its values, with
+// the locations of the entries. It knows the id and the time of an entry, which
+// suffice to recognise it. A page can be reused from request to request; the
 // zero Page is ready to use.
 type Page struct {
 	log     *Log
@@ -54,8 +54,8 @@ type Page struct {
 	doc     jsondoc.Doc // of body, whose memory it shares
 	entries []located
 	next    string
-	// torn is the entry at which the scan stopped, and scanned says that there
-	// has been one.
+	// torn is the entry at which the scan stopped, and scanned says that a scan
+	// has run.
 	torn    located
 	scanned bool
 }
@@ -71,15 +71,15 @@ var pool = sync.Pool{New: func() any { return new(Page) }}
 // NewPage returns an empty page. Release it after use.
 func NewPage() *Page { return pool.Get().(*Page) }
 
-// Release lets the memory of p be reused, unless a large reply has made it
-// large. Neither p nor what it handed out may be used any more.
+// Release lets the memory of p be reused, unless a large reply has grown it.
+// Neither p nor values taken from it may be used afterwards.
 func (p *Page) Release() {
 	if cap(p.body) <= keptBody {
 		pool.Put(p)
 	}
 }
 
-// Load reads a body that came from elsewhere than a request for the log, and finds
+// Load reads a body that is not the reply to a request for the log, and finds
 // the entries in it.
 func (p *Page) Load(log *Log, body []byte) error {
 	p.log = log
@@ -101,8 +101,8 @@ func (p *Page) Entry(i int, doc *jsondoc.Doc) { p.entries[i].entry.Detach(doc) }
 // can be read.
 func (p *Page) When(i int) time.Time { return p.entries[i].when }
 
-// ID is the id of the i-th entry as it stands between its quotes, or "" when the
-// entry has none. It shares the memory of the page.
+// ID is the id of the i-th entry, still escaped, or "" when the entry has none.
+// It shares the memory of the page.
 func (p *Page) ID(i int) string {
 	if id := p.entries[i].id; id.Kind() == jsondoc.String && id.Len() > 2 {
 		return id.Source()[1 : id.Len()-1]
@@ -110,8 +110,8 @@ func (p *Page) ID(i int) string {
 	return ""
 }
 
-// Key is what identifies the i-th entry: its id, or all of its bytes when it has
-// none. It shares the memory of the page.
+// Key identifies the i-th entry: its id, or all of its bytes when it has none.
+// It shares the memory of the page.
 func (p *Page) Key(i int) string {
 	if id := p.ID(i); id != "" {
 		return id
@@ -119,7 +119,7 @@ func (p *Page) Key(i int) string {
 	return p.entries[i].entry.Source()
 }
 
-// Next leads to the page behind this one where pages have no numbers. It is
+// Next is the cursor of the following page where pages have no numbers. It is
 // empty at the last one.
 func (p *Page) Next() string { return p.next }
 
@@ -130,8 +130,8 @@ type Torn struct {
 	// Text is the beginning of the entry and whatever follows it, up to the end
 	// of the entries. It shares the memory of the page.
 	Text string
-	// ID is the id of the entry, or empty. RawID is the JSON of it, which also
-	// tells ids apart that are no text.
+	// ID is the id of the entry, or empty. RawID is its JSON, which also
+	// distinguishes ids that are not strings.
 	ID, RawID string
 	// When is the time that the entry states, or zero.
 	When time.Time
@@ -141,17 +141,18 @@ type Torn struct {
 // damaged elsewhere it has no id, and the text is that of the whole reply.
 func (p *Page) Torn() Torn {
 	if !p.scanned {
-		// The reply was too large, and its beginning ends within an entry.
+		// The reply was too large, and the part that was read ends within an
+		// entry.
 		_, _ = p.scan()
 	}
 	from := 0
 	if p.torn.entry.Exists() {
-		// It is open to the end of what could be read.
+		// It extends to the end of the readable part.
 		from = p.doc.Root().Len() - p.torn.entry.Len() + bytes.IndexByte(p.body, '{')
 	}
 	rest := p.body[from:]
 	if info := bytes.LastIndex(rest, []byte(`"result_info"`)); info > 0 {
-		// The cursor of the next page differs from one reply to the next.
+		// The cursor of the next page differs in every reply.
 		rest = rest[:info]
 	}
 	return Torn{
@@ -177,8 +178,8 @@ func (p *Page) FindNext() (next string, ok bool) {
 }
 
 // nextIn is the cursor of the next page in a result_info, or "" at the last
-// page. A cursor that cannot be sent back is an error: the log does not end
-// there.
+// page. A cursor that cannot be sent back is an error, because the log does not
+// end there.
 func nextIn(info jsondoc.Value) (string, error) {
 	switch info.Kind() {
 	case jsondoc.Missing, jsondoc.Null:
@@ -201,11 +202,11 @@ func nextIn(info jsondoc.Value) (string, error) {
 }
 
 // shared is a string that shares the memory of b, which must not change while
-// the string is in use. Copying a page of megabytes for its table alone would
-// double what a poll holds.
+// the string is in use. Copying a page of megabytes just for its table would
+// double the memory of a poll.
 func shared(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
-// forget empties the page, before its memory changes.
+// forget empties the page before its memory is overwritten.
 func (p *Page) forget() {
 	clear(p.entries)
 	p.entries, p.torn, p.next, p.scanned = p.entries[:0], located{}, "", false
@@ -283,8 +284,8 @@ func (p *Page) find() (env envelope, tooMany bool) {
 	return env, false
 }
 
-// findTorn takes the last entry, of a table that ends before the reply does, for
-// the one in which it ends, unless that entry is complete.
+// findTorn makes the last entry of a table that ends before the reply does the
+// torn one, unless that entry is complete.
 func (p *Page) findTorn() {
 	n := len(p.entries) - 1
 	if n < 0 {
@@ -298,7 +299,7 @@ func (p *Page) findTorn() {
 	p.torn, p.entries = last, p.entries[:n]
 }
 
-// endsWith reports whether part ends where whole does.
+// endsWith reports whether part is a suffix of whole in the same memory.
 func endsWith(whole, part jsondoc.Value) bool {
 	a, b := whole.Source(), part.Source()
 	return unsafe.StringData(a[len(a)-len(b):]) == unsafe.StringData(b)

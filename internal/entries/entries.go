@@ -1,6 +1,6 @@
 // Package entries reads saved audit-log entries from any JSON text: JSON lines,
-// lists of entries and whole replies of the API, one after another and laid out
-// in any way.
+// lists of entries and whole API replies, concatenated and formatted in any
+// way.
 package entries
 
 import (
@@ -14,9 +14,9 @@ import (
 )
 
 const (
-	// maxEntry is the length up to which an entry can be read.
+	// maxEntry bounds the length of an entry.
 	maxEntry = 8 << 20
-	// maxKept bounds what is kept of a text that cannot be read.
+	// maxKept bounds the part kept of an unreadable text.
 	maxKept = 64 << 10
 	// maxDepth bounds how deep lists nest, each of which takes room on the stack.
 	// What is deeper is read as a list of its own.
@@ -30,21 +30,21 @@ var (
 	errTooDeep = errors.New("the lists nest too deep")
 )
 
-// Reader reads entries and hands each one out as soon as it is complete. It
+// Reader reads entries and passes each one on as soon as it is complete. It
 // holds one entry in memory at a time.
 //
-// What cannot be read is passed over up to the next line that is not indented
-// and does not only close what stands before it, and is handed out as text. So
-// of JSON lines one broken line costs that line, and of a list laid out over
-// many lines one broken element costs that element and what follows it there.
+// Unreadable text is skipped up to the next line that is not indented and has
+// more than closing brackets, and is passed on as text. So a broken line of
+// JSON lines costs only that line, and a broken element of a list formatted
+// over many lines costs that element and those that follow it there.
 type Reader struct {
 	// Each gets every entry. It is only valid during the call.
 	Each func(entry *jsondoc.Doc) error
-	// Broken gets the beginning of every text that cannot be read, and whether
-	// that is not all of it.
+	// Broken gets the beginning of every unreadable text, and whether it was
+	// cut.
 	Broken func(beginning []byte, cut bool) error
-	// Longest is the length in bytes from which on an entry cannot be read, which
-	// bounds the memory. Zero means 8 MiB.
+	// Longest is the length limit of an entry, in bytes, which bounds the
+	// memory. Zero means 8 MiB.
 	Longest int
 
 	// Empty counts the replies without a list of entries: requests that failed.
@@ -79,8 +79,8 @@ func (in *Reader) Read(r io.Reader) error {
 		if err == nil {
 			continue
 		}
-		// A reader's error takes precedence: the text would seem broken where
-		// it only could not be read.
+		// A reader's error takes precedence: the text may be incomplete only
+		// because of it.
 		if in.stop != nil || in.tape.err != nil {
 			return errors.Join(in.stop, in.tape.err)
 		}
@@ -92,13 +92,13 @@ func (in *Reader) Read(r io.Reader) error {
 				return err
 			}
 		}
-		// An element may be sound but for what surrounds it, such as a list
-		// that lacks a comma, so it gets a second chance by itself.
+		// An element may be valid although its context is not, such as a list
+		// that lacks a comma, so it is parsed again alone.
 		in.Unfinished = in.Unfinished || in.nested && errors.Is(err, io.ErrUnexpectedEOF)
 	}
 }
 
-// next releases white space and returns the byte behind it, or io.EOF.
+// next releases white space and returns the byte after it, or io.EOF.
 func (in *Reader) next() (byte, error) {
 	for {
 		kept := in.tape.kept()
@@ -146,8 +146,8 @@ func (in *Reader) value() error {
 	return nil
 }
 
-// parse reads the value at offset at of what is kept into doc, and returns where
-// it ends.
+// parse reads the value at offset at of the kept text into doc, and returns its
+// end.
 func (in *Reader) parse(at int) (end int, err error) {
 	// A value that is long, or comes in small pieces, is not read anew for each
 	// piece, but when there is half as much again. early is what may be spent on
@@ -196,8 +196,8 @@ func mayEnd(piece []byte) bool {
 // textOf is b as a string that shares its memory.
 func textOf(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
-// list reads the list whose bracket stands at offset at of what is kept, up to
-// its closing bracket. What has been read of it is released.
+// list reads the list whose bracket is at offset at of the kept text, up to its
+// closing bracket. It releases the elements as it reads.
 func (in *Reader) list(at int) error {
 	if in.depth >= maxDepth {
 		return errTooDeep
@@ -234,8 +234,8 @@ func unexpected(err error) error {
 	return err
 }
 
-// object reads an object: an entry, or a reply whose entries are handed out
-// before it has been read to its end.
+// object reads an object: an entry, or a reply whose entries are passed on
+// before it is complete.
 func (in *Reader) object() error {
 	if !in.beginsReply() {
 		n, err := in.parse(0)
@@ -253,8 +253,8 @@ func (in *Reader) object() error {
 	return in.members()
 }
 
-// beginsReply reports whether the object at the mark begins as replies of the
-// API do. It reads no more than it takes to tell.
+// beginsReply reports whether the object at the mark begins like an API reply.
+// It reads only as much as needed.
 func (in *Reader) beginsReply() bool {
 	for at := 1; ; {
 		kept := in.tape.kept()
@@ -273,7 +273,7 @@ func (in *Reader) beginsReply() bool {
 	}
 }
 
-// found hands out the entries in a value that has been read to its end.
+// found passes on the entries in a complete value.
 func (in *Reader) found(v jsondoc.Value) error {
 	switch v.Kind() {
 	case jsondoc.Array:
@@ -318,7 +318,7 @@ func (in *Reader) found(v jsondoc.Value) error {
 
 // members reads the object at the mark member by member.
 func (in *Reader) members() error {
-	at := 1 // behind what has been read of it
+	at := 1 // after the part read so far
 	reply, listed := false, false
 	for first := true; ; first = false {
 		c, i, err := in.ahead(at)
@@ -391,7 +391,7 @@ func (in *Reader) ended(end int, reply, listed bool) error {
 	return nil
 }
 
-// ahead is the byte behind the white space at offset at, and its offset.
+// ahead is the byte after the white space at offset at, and its offset.
 func (in *Reader) ahead(at int) (byte, int, error) {
 	for {
 		kept := in.tape.kept()
@@ -412,13 +412,13 @@ func (in *Reader) emit(entry *jsondoc.Doc) error {
 	return in.stop
 }
 
-// The bytes that stand between values, and those that end lists as well.
+// The bytes between values, and those that also end lists.
 const (
 	separators = " \t\r\n,"
 	closers    = separators + "]}"
 )
 
-// skip passes over the text at the mark.
+// skip skips the text at the mark.
 func (in *Reader) skip() error {
 	var beginning []byte
 	cut := false

@@ -12,27 +12,27 @@ const block = 64 << 10
 
 var errTooLong = errors.New("the value is too long")
 
-// tape is a reader that keeps what has been read from it until it is released.
+// tape is a reader that keeps the text read until it is released.
 type tape struct {
 	from    io.Reader
-	longest int // what is kept may be longer by a block at most
+	longest int // the kept text may exceed it by at most a block
 	buf     []byte
-	mark    int   // where what is kept begins in buf
+	mark    int   // where the kept text begins in buf
 	err     error // of from, except for io.EOF
 	end     bool  // from has nothing more
 }
 
-// kept is what is kept.
+// kept is the kept text.
 func (t *tape) kept() []byte { return t.buf[t.mark:] }
 
-// release forgets the first n bytes of what is kept.
+// release releases the first n bytes of the kept text.
 func (t *tape) release(n int) { t.mark += n }
 
 // fill reads more. At the end it returns [io.EOF].
 func (t *tape) fill() error {
 	if t.mark > len(t.buf)/2 {
-		// What is moved is less than what has been released since the last
-		// move, so the cost stays proportional to the text.
+		// Less is moved than was released since the last move, so the cost
+		// stays proportional to the text.
 		n := copy(t.buf, t.kept())
 		t.buf, t.mark = t.buf[:n], 0
 	}
@@ -61,7 +61,7 @@ func (t *tape) more() error {
 	return t.fill()
 }
 
-// ahead is the first n bytes of what is kept, or fewer at the end.
+// ahead is the first n bytes of the kept text, or fewer at the end.
 func (t *tape) ahead(n int) ([]byte, error) {
 	for len(t.kept()) < n {
 		if err := t.fill(); err == io.EOF {
@@ -73,8 +73,8 @@ func (t *tape) ahead(n int) ([]byte, error) {
 	return t.kept()[:min(n, len(t.kept()))], nil
 }
 
-// line is the rest of the line that what is kept begins with, or a part of it
-// when it is long, and then there is more of it.
+// line is the rest of the line that the kept text begins with, or a part of it
+// when it is long, and whether there is more of it.
 func (t *tape) line() (line []byte, more bool, err error) {
 	for searched := 0; ; {
 		line = t.kept()

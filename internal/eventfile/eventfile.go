@@ -16,24 +16,23 @@ import (
 	"github.com/aisoc/cloudflareaudit/ingest"
 )
 
-// maxLine is the length up to which a line can be read, which bounds the memory.
+// maxLine bounds the length of a line, and so the memory.
 const maxLine = 16 << 20
 
-// Reader reads events from one file after another. An event that several lines
-// hold, because delivery is at least once, is handed out once.
+// Reader reads events from one file after another. An event that is on several
+// lines, because delivery is at least once, is passed on once.
 type Reader struct {
 	// Each gets every event with its line, without the line break. Both are only
 	// valid during the call. An error of it ends the reading.
 	Each func(event *ingest.Event, line []byte) error
-	// Progress, when set, is called now and then with the number of bytes read
-	// from the current file, as they are stored.
+	// Progress, when set, is called at intervals with the number of bytes read
+	// from the current file, compressed if the file is.
 	Progress func(bytes int64)
 
-	// Events counts the events handed out, and Repeated those that had been
-	// handed out before.
+	// Events counts the events passed on, and Repeated the duplicates.
 	Events, Repeated int
-	// Unread counts the lines that hold no event, and FirstUnread says where
-	// the first one is and what is wrong with it.
+	// Unread counts the lines that hold no event, and FirstUnread is the
+	// location and the fault of the first one.
 	Unread      int
 	FirstUnread string
 	// Torn names the files that end within a line. The program that wrote them
@@ -45,8 +44,8 @@ type Reader struct {
 
 var seeds = [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}
 
-// fresh reports whether the id has not been handed out yet. Two digests of 64
-// bits stand for it, so that a long archive fits into memory.
+// fresh reports whether the id is new. Two digests of 64 bits stand for it, so
+// that a long archive fits into memory.
 func (r *Reader) fresh(id string) bool {
 	key := [2]uint64{maphash.String(seeds[0], id), maphash.String(seeds[1], id)}
 	if _, ok := r.seen[key]; ok {
@@ -183,8 +182,8 @@ func parse(line []byte, event *ingest.Event) error {
 	return errNoEvent
 }
 
-// readLine is the next line, which io.EOF may come with, or errLong and nothing
-// in place of a line that is too long.
+// readLine is the next line, possibly with io.EOF, or errLong and no line if it
+// is too long.
 func readLine(r *bufio.Reader) ([]byte, error) {
 	var whole []byte
 	long := false

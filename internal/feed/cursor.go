@@ -26,8 +26,8 @@ const (
 	// bound, newer entries wait until they are settled.
 	maxSeen = 1 << 17
 	// edge is how far a request reaches beyond both ends of a window, because
-	// servers differ in whether they show the very second that since and before
-	// name. Entries beyond the ends belong to the neighbouring windows.
+	// servers differ in whether since and before are inclusive. Entries beyond
+	// the ends belong to the neighbouring windows.
 	edge = 2 * time.Second
 	// disorder is how far the order of entries on the pages of the API may
 	// deviate from the order of their times.
@@ -56,8 +56,8 @@ const (
 //	 }
 //	}
 //
-// Each log that is or was read has a feed of its own, which stays as it is while
-// the log is not read.
+// Each log that is or was read has its own feed, which is kept while the log is
+// not read.
 type position struct {
 	Version   int    `json:"version"`
 	AccountID string `json:"account_id"`
@@ -68,29 +68,27 @@ type position struct {
 
 // feed is the position in one log. All times are the server's.
 //
-// An entry may appear in the log up to an overlap after its own time. Everything
-// older than that, measured from the first look, is settled: no entry can appear
-// there any more, and a position in it never changes. Newer entries are read too,
-// so that they are delivered soon, and their ids are remembered until they have
-// been read for a second time, settled.
+// An entry may appear in the log up to an overlap after its own time.
+// Everything older than that, measured from the first request, is settled: no
+// entry can appear there any more, and positions in it never change. Newer
+// entries are read too, so that they are delivered promptly, and their ids are
+// remembered until they have been re-read as settled entries.
 type feed struct {
-	// Start is where the feed begins: the time of the first poll less the
+	// Start is where the feed begins: the time of the first poll minus the
 	// initial lookback.
 	Start time.Time `json:"start"`
-	// Complete is the time up to which every entry that had been shown is
-	// handled.
+	// Complete is the time up to which every entry shown so far is handled.
 	Complete time.Time `json:"complete,omitzero"`
-	// Through is the end of the last unsettled window that was read to its end.
+	// Through is the end of the last unsettled window that was exhausted.
 	Through time.Time `json:"through,omitzero"`
-	// Settled is the time before which every entry has been handled or stands
-	// in the unread part of Backlog. It is zero before the first reply.
+	// Settled is the time before which every entry has been handled or is in
+	// the unread part of Backlog. It is zero before the first reply.
 	Settled time.Time `json:"settled,omitzero"`
-	// ReadAt is when newer entries were last asked for, and AllReadAt when
-	// everything that was not settled was.
+	// ReadAt is when newer entries were last requested, and AllReadAt when the
+	// entire unsettled span was.
 	ReadAt    time.Time `json:"read_at,omitzero"`
 	AllReadAt time.Time `json:"all_read_at,omitzero"`
-	// Newest is the window of entries that are not settled, while it has been
-	// read in part.
+	// Newest is the window of unsettled entries, while it is partly read.
 	Newest *window `json:"newest,omitempty"`
 	// Backlog are settled windows, newest first. They do not overlap.
 	Backlog []window `json:"backlog,omitempty"`
@@ -109,21 +107,21 @@ type window struct {
 	Offset int `json:"offset"`
 	// Anchor is the time down to which it has been read.
 	Anchor time.Time `json:"anchor,omitzero"`
-	// Last is the last entry read, which stands at LastAt.
+	// Last is the last entry read, at the time LastAt.
 	Last   fingerprint `json:"last,string,omitempty"`
 	LastAt time.Time   `json:"last_at,omitzero"`
-	// Behind says that everything up to this entry, which stands at BehindAt, has
-	// been read, although Offset does not count it.
+	// Behind is the entry, at the time BehindAt, up to which everything has
+	// been read although Offset does not count it.
 	Behind   fingerprint `json:"behind,string,omitempty"`
 	BehindAt time.Time   `json:"behind_at,omitzero"`
 	// HideUserLogs is whether the entries of users are left out, which decides
 	// what Offset counts.
 	HideUserLogs bool `json:"hide_user_logs,omitempty"`
 	// Settled is, in the newest window, the time before which no entry could
-	// appear any more when the window was first asked for. It is zero when the
-	// window spans only the most recent of what is not settled.
+	// appear any more when the window was first requested. It is zero when the
+	// window covers only the recent part of the unsettled span.
 	Settled time.Time `json:"settled,omitzero"`
-	// ReadAt is, in the newest window, when it was first asked for. Before may
+	// ReadAt is, in the newest window, when it was first requested. Before may
 	// be a little later, if a clock is ahead.
 	ReadAt time.Time `json:"read_at,omitzero"`
 	// Waits says that the backlog goes first.
@@ -131,8 +129,8 @@ type window struct {
 	// Trail is where to continue if pages have no numbers.
 	Trail trail `json:"trail,omitzero"`
 
-	// closed says that the window is one of the backlog: it is settled, so that
-	// no entry can appear in it any more.
+	// closed says that the window is in the backlog: it is settled, so no entry
+	// can appear in it any more.
 	closed bool
 }
 
@@ -155,7 +153,7 @@ func (w *window) rest() time.Time {
 	return earlier(w.Before, w.reached().Truncate(time.Second).Add(edge))
 }
 
-// prune forgets the ids that no later request can show again.
+// prune drops the ids that no later request can return.
 func (f *feed) prune() {
 	f.Seen.forget(func(first, last time.Time) bool {
 		return !last.After(f.Settled.Add(-disorder)) &&
@@ -165,7 +163,7 @@ func (f *feed) prune() {
 	})
 }
 
-// windowState says what is left to read in a window.
+// windowState is how much of a window is left to read.
 type windowState int
 
 const (
@@ -174,8 +172,8 @@ const (
 	finished
 )
 
-// finishNewest ends the newest window, of which nothing is left to read but, in
-// the state settledLeft, its settled part.
+// finishNewest ends the newest window, which is exhausted or, in the state
+// settledLeft, has only its settled part left.
 func (f *feed) finishNewest(state windowState) {
 	w := f.Newest
 	if state == settledLeft {
@@ -229,9 +227,9 @@ func (f *feed) advance() {
 	f.Complete = later(f.Complete, done)
 }
 
-// first orders feeds by which to read first: one that continues with its newest
-// entries, and then the one that was read longer ago. A feed whose newest entries
-// wait for its backlog may do so indefinitely, and must not hide the other.
+// first orders feeds for reading: those that continue with their newest entries
+// come first, then the one read least recently. A feed whose newest entries
+// wait for its backlog may wait indefinitely and must not starve the other.
 func (f *feed) first(other *feed) int {
 	if f.hurries() != other.hurries() {
 		if f.hurries() {
@@ -242,10 +240,10 @@ func (f *feed) first(other *feed) int {
 	return f.ReadAt.Compare(other.ReadAt)
 }
 
-// hurries reports whether the newest entries are to be read next.
+// hurries reports whether the newest entries are read next.
 func (f *feed) hurries() bool { return f.Newest != nil && !f.Newest.Waits }
 
-// open counts the windows with something left to read.
+// open counts the windows that are not exhausted.
 func (f *feed) open() int {
 	n := len(f.Backlog)
 	if f.Newest != nil {
@@ -254,9 +252,9 @@ func (f *feed) open() int {
 	return n
 }
 
-// fingerprint stands for an entry in the set of those already handled: 64 bits
-// of a hash of its id. Among 100,000 remembered ids a new one is mistaken for
-// an old one with a probability of 100,000/2^64, which is 5·10^-15.
+// fingerprint identifies an entry in the set of handled entries: 64 bits of a
+// hash of its id. Among 100,000 remembered ids the probability of mistaking a
+// new one for an old one is 100,000/2^64, or 5·10^-15.
 type fingerprint uint64
 
 func fingerprintOf(key string) fingerprint {
@@ -292,7 +290,7 @@ func (s seen) has(f fingerprint) bool {
 
 func (s seen) add(f fingerprint, t time.Time) { s[f] = minuteOf(t) }
 
-// forget removes the entries of all minutes, from first to last, for which
+// forget removes the entries of every minute, from first to last, for which
 // unneeded returns true.
 func (s seen) forget(unneeded func(first, last time.Time) bool) {
 	minutes := make(map[minute]bool)
@@ -376,14 +374,14 @@ func (p *position) encode() (ingest.Cursor, error) {
 
 // decodePosition reads a cursor of the account. The nil cursor is a new
 // position; anything else that is not a sound cursor of this account is an
-// error, because starting again would lose or repeat events without a word.
+// error, because starting over would silently lose or repeat events.
 func decodePosition(cursor ingest.Cursor, accountID string) (*position, error) {
 	if cursor == nil {
 		return &position{Version: cursorVersion, AccountID: accountID}, nil
 	}
 	unusable := func(format string, args ...any) error {
 		return prefixed.Errorf("cloudflareaudit", "%w: %w; restore the last good cursor, "+
-			"or remove it to begin again with the initial lookback", ingest.ErrCursor, fmt.Errorf(format, args...))
+			"or remove it to start over with the initial lookback", ingest.ErrCursor, fmt.Errorf(format, args...))
 	}
 	// The version decides what the rest may look like, so it is read first.
 	var head struct {
@@ -427,7 +425,7 @@ func decodePosition(cursor ingest.Cursor, accountID string) (*position, error) {
 	return p, nil
 }
 
-// check reports what in f no poll can have written.
+// check reports the first value in f that no poll can have written.
 func (f *feed) check() error {
 	if f.Start.IsZero() {
 		return fmt.Errorf("start is missing")

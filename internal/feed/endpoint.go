@@ -7,19 +7,20 @@ import (
 	"github.com/aisoc/cloudflareaudit/internal/cloudflare"
 )
 
-// mostlyWithin is how late entries of the audit log mostly are. Between two
-// reads of all that is not settled, only so much is read again. Those of Audit
-// Logs v2 are mostly later, so all of it is read every time.
+// mostlyWithin is the lateness that most entries of the audit log stay within.
+// Between two reads of the entire unsettled span, only this much is re-read.
+// Entries of Audit Logs v2 are usually later, so there every poll reads the
+// entire span.
 const mostlyWithin = time.Minute
 
 // endpoint is how the pages of one log are read. The windows, the overlap, the
 // backlog and the recognition of repeated entries are the same for both logs.
 type endpoint interface {
-	// next asks for the page of w that follows what has been read of it, and
-	// leaves it in hand.
+	// next requests the page of w that follows the entries read so far and
+	// makes it the current page.
 	next(ctx context.Context, w *window) (turned, error)
-	// handled reports whether the position tells that the entry of w at index
-	// has been handled. The entry has the fingerprint id and stands at when.
+	// handled reports whether the position shows that the entry of w at index
+	// has been handled. The entry has the fingerprint id and the time when.
 	handled(w *window, index int, id fingerprint, when time.Time) bool
 }
 
@@ -28,15 +29,15 @@ var (
 	_ endpoint = (*followedPages)(nil)
 )
 
-// turned describes the page in hand.
+// turned describes the current page.
 type turned struct {
 	cloudflare.Reply
 	// first is the position of its first entry in the window.
 	first int
 	// last says that no entry of the window follows.
 	last bool
-	// end says that the window has no such page.
+	// end says that the window has no further page.
 	end bool
-	// unreadable says why the one entry of the page cannot be read.
+	// unreadable is why the only entry of the page cannot be read.
 	unreadable error
 }

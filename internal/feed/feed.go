@@ -1,11 +1,11 @@
 // Package feed reads the audit logs of an account without loss. It knows
-// windows, overlaps, backlogs and cursors, and hands each entry that has not
-// been handled before to a [Handler]. It knows nothing of what an entry means.
+// windows, overlaps, backlogs and cursors, and passes each entry not handled
+// before to a [Handler]. It does not interpret entries.
 //
-// An entry may appear in a log up to an overlap after its own time. So entries
-// within the overlap are read by every poll, and recognised by id. Older ones
-// are settled: they are read once more, in fixed windows that newer entries
-// cannot shift.
+// An entry may appear in a log up to an overlap after its own time. So every
+// poll re-reads the entries within the overlap and recognises them by id. Older
+// entries are settled: they are read once more, in fixed windows that newer
+// entries cannot shift.
 package feed
 
 import (
@@ -25,23 +25,22 @@ const (
 	MinPollInterval = 30 * time.Second
 	// MaxRequests bounds the pages of one poll, and with them its time.
 	MaxRequests = 100
-	// ClockTolerance is by how much the local clock may differ from the
-	// server's. A new window that ends farther from the server's clock is asked
-	// for again.
+	// ClockTolerance is how far the local clock may differ from the server's. A
+	// new window that ends farther from the server's clock is requested again.
 	ClockTolerance = 5 * time.Second
-	// AllEvery is how long a late entry may wait when polls follow each other
+	// AllEvery bounds the wait of a late entry when polls follow each other
 	// closely. It is below the usual interval.
 	AllEvery = 270 * time.Second
 	// MaxBacklog bounds the settled windows that a cursor holds for each log.
 	MaxBacklog = 16
-	// MaxBatchBytes bounds the entries of one poll, in bytes. With the page in
-	// hand that is what a poll holds in memory.
+	// MaxBatchBytes bounds the entries of one poll, in bytes. These and the
+	// current page are what a poll holds in memory.
 	MaxBatchBytes = 64 << 20
 	// MaxKept bounds the text of an entry that cannot be read, in bytes.
 	MaxKept = 64 << 10
 )
 
-// Options configure a [Reader]. All are required but MaxIDs.
+// Options configure a [Reader]. All but MaxIDs are required.
 type Options struct {
 	AccountID string
 	// Logs are the logs to read, one or two.
@@ -49,7 +48,7 @@ type Options struct {
 	// PollInterval is the time between polls: a backlog gives way to newer
 	// entries once in each.
 	PollInterval time.Duration
-	// PageSize is the number of entries to ask for at once. Settled windows are
+	// PageSize is the number of entries to request at once. Settled windows are
 	// read in pages of up to 1000.
 	PageSize int
 	// MaxEvents is the most events of one poll.
@@ -58,10 +57,11 @@ type Options struct {
 	Overlap, OverlapV2 time.Duration
 	// InitialLookback is how far back a feed begins.
 	InitialLookback time.Duration
-	// HideUserLogs leaves out the entries of users, in the log that can.
+	// HideUserLogs leaves out the entries of users, in the log that supports
+	// it.
 	HideUserLogs bool
-	// Clock is the local clock. It has to be roughly right until a reply has
-	// shown that of the server.
+	// Clock is the local clock. It must be roughly right until a reply has
+	// shown the server's.
 	Clock  func() time.Time
 	Logger *slog.Logger
 
@@ -70,7 +70,7 @@ type Options struct {
 	MaxIDs int
 }
 
-// Reader reads the audit logs of one account. It holds no position: that is in
+// Reader reads the audit logs of one account. It holds no position, which is in
 // the cursors. It is safe for concurrent use.
 type Reader struct {
 	opts   Options
@@ -86,13 +86,13 @@ func New(client *cloudflare.Client, o Options) *Reader {
 	return &Reader{opts: o, client: client}
 }
 
-// Handler makes events of entries. A poll calls it from one goroutine, newest
+// Handler turns entries into events. A poll calls it from one goroutine, newest
 // entries first, and never twice for one entry.
 type Handler interface {
-	// Entry handles an entry. It may drop it, in which case it counts that.
+	// Entry handles an entry. If it drops the entry, it must count that.
 	Entry(e Entry) Kept
 	// Unreadable handles an entry that cannot be read, because of cause. place
-	// is the time at which it stands in the log.
+	// is its time in the log.
 	Unreadable(t cloudflare.Torn, cause error, place time.Time) Kept
 }
 
@@ -102,48 +102,49 @@ type Entry struct {
 	// Doc is the entry as received. Its table is valid until the handler
 	// returns, and its bytes for as long as they are in use.
 	Doc *jsondoc.Doc
-	// Place is the time at which the entry stands in the log, which is its own
-	// time unless it has none.
+	// Place is the time of the entry in the log, which is its own time unless
+	// it has none.
 	Place time.Time
 	// Following is how many entries of the same page, this one included, may
 	// become events.
 	Following int
 }
 
-// Kept is what a [Handler] made of an entry: how many events, none or one, and
-// the bytes of the entry that they hold.
+// Kept is what a [Handler] keeps of an entry: how many events, none or one, and
+// how many bytes of the entry they hold.
 type Kept struct{ Events, Bytes int }
 
 // Result is the outcome of a poll.
 type Result struct {
-	// Cursor is the position behind what has been handled.
+	// Cursor is the position after the handled entries.
 	Cursor ingest.Cursor
 	// More says that a backlog remains.
 	More bool
-	// Coverage accounts for what has been read, but for what only the handler
-	// knows: Delivered, Dropped and Undecodable.
+	// Coverage accounts for the entries read, except for the counters that only
+	// the handler knows: Delivered, Dropped and Undecodable.
 	Coverage ingest.Coverage
-	// Failures says why a log could not be read while the other one could.
+	// Failures are the errors of logs that could not be read while the other
+	// could.
 	Failures []error
-	// Ahead are the logs that stand still, because a clock that was ahead has
+	// Ahead are the logs that make no progress because a clock that was ahead
 	// moved their positions into the future.
 	Ahead []Ahead
 }
 
-// Ahead is a log that is not read before a time to come.
+// Ahead is a log that is not read until a time in the future.
 type Ahead struct {
 	Log   *cloudflare.Log
 	Until time.Time
 }
 
-// Poll reads what follows cursor and hands it to h. The first cursor fixes where
-// the feed begins, and is returned even when nothing could be read, so that
-// nothing that happens from then on is missed.
+// Poll reads the entries that follow cursor and passes them to h. The first
+// cursor fixes where the feed begins. It is returned even when nothing could be
+// read, so that later entries are not missed.
 //
 // Of two logs, the one that has newer entries to read goes first. When one of
-// them fails the other goes on. The error is that of an unusable cursor, or says
-// that no log could be read; then the Coverage still accounts for the requests, and for
-// how each log fares.
+// them fails, the other is still read. An error means that the cursor is
+// unusable or that no log could be read; in the latter case the Coverage still
+// accounts for the requests and the state of each log.
 func (r *Reader) Poll(ctx context.Context, cursor ingest.Cursor, h Handler) (Result, error) {
 	pos, err := decodePosition(cursor, r.opts.AccountID)
 	if err != nil {
@@ -156,7 +157,7 @@ func (r *Reader) Poll(ctx context.Context, cursor ingest.Cursor, h Handler) (Res
 	states := make(map[*cloudflare.Log]ingest.LogState, len(polls))
 	for _, p := range polls {
 		if p.full() {
-			// It is the first to go next time.
+			// It goes first in the next poll.
 			out.More = true
 			states[p.log] = ingest.LogState{Skipped: true}
 			continue
@@ -222,12 +223,12 @@ func (r *Reader) begin(pos *position, in *intake) []*poll {
 func failedState(err error) ingest.LogState {
 	state := ingest.LogState{Error: err.Error(), Err: err, NeedsAction: ingest.NeedsAction(err)}
 	if read, ok := errors.AsType[*apierror.ReadError](err); ok {
-		state.Error = read.Err.Error() // the name says of which log
+		state.Error = read.Err.Error() // the name identifies the log
 	}
 	return state
 }
 
-// place is where the position holds the feed of a log.
+// place is the field of the position that holds the feed of a log.
 func (p *position) place(log *cloudflare.Log) **feed {
 	if log == cloudflare.V2 {
 		return &p.AuditLogsV2
@@ -235,7 +236,7 @@ func (p *position) place(log *cloudflare.Log) **feed {
 	return &p.AuditLogs
 }
 
-// serverTime is the server's time, as far as it is known.
+// serverTime is the server's time, or the local time while it is unknown.
 func (r *Reader) serverTime() time.Time { return r.clock.now(r.opts.Clock()) }
 
 // Now is the server's time, to the second, as far as it is known.

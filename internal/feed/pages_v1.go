@@ -12,9 +12,9 @@ import (
 // numberedPages is the endpoint of the audit log, whose pages have numbers.
 type numberedPages struct{ poll *poll }
 
-// next asks for the page of w that holds the entry at its offset. A short page is
-// the last one of its window. A reply that cannot be read is asked for again in
-// smaller pages, down to the one entry that is the cause.
+// next requests the page of w that holds the entry at its offset. A short page
+// is the last of its window. An unreadable reply is requested again in smaller
+// pages, down to the single entry that is the cause.
 func (n *numberedPages) next(ctx context.Context, w *window) (turned, error) {
 	for {
 		size := n.poll.pageSize(w)
@@ -36,7 +36,7 @@ func (n *numberedPages) next(ctx context.Context, w *window) (turned, error) {
 			if err := n.checkIsolated(ctx, w, err); err != nil {
 				return g, err
 			}
-			// Replies may have been damaged for a while only.
+			// The damage may have been temporary.
 			if g.Reply, err = n.fetch(ctx, w, number, size); cloudflare.Unreadable(err) {
 				g.unreadable, err = err, nil
 			}
@@ -53,23 +53,23 @@ func (n *numberedPages) next(ctx context.Context, w *window) (turned, error) {
 	}
 }
 
-// maybeCapped reports whether the page in hand may be short because the server
-// shows fewer entries at once than were asked for, without saying so. To take it
-// for the end of the window would lose the rest.
+// maybeCapped reports whether the current page may be short because the server
+// silently returns fewer entries than requested. Mistaking it for the end of
+// the window would lose the rest.
 func (n *numberedPages) maybeCapped(number, size int) bool {
 	shown, fullest := n.poll.page().Len(), n.poll.fullest
 	n.poll.fullest = max(fullest, shown)
 	if size <= cloudflare.DefaultPageSize || size <= fullest || shown == size {
 		return false
 	}
-	// A page behind the first begins elsewhere when the limit is lower.
+	// Under a lower limit, later pages begin elsewhere.
 	return number > 1 || shown >= max(fullest, cloudflare.DefaultPageSize)
 }
 
-// checkCapped finds out whether it is. If the first page was cut, another one
-// follows it. A later page that was cut does not begin at the entry that a page
-// of one entry shows at that position, as long as nothing appears meanwhile. From
-// then on no page is larger than what the server shows.
+// checkCapped finds out whether the page was capped. A capped first page is
+// followed by another one. A capped later page does not begin at the entry that
+// a page of one entry shows at that position, unless entries appear meanwhile.
+// From then on no page is larger than the server's limit.
 func (n *numberedPages) checkCapped(ctx context.Context, w *window, number, size int) (capped bool, err error) {
 	if number > 1 && !w.closed {
 		n.poll.most, n.poll.biggest = cloudflare.DefaultPageSize, cloudflare.DefaultPageSize
@@ -107,11 +107,11 @@ func sameFirst(a, b *cloudflare.Page) bool {
 	return a.Key(0) == b.Key(0)
 }
 
-// pageAt is the number of the page, of those with the size, that holds the entry
-// at offset.
+// pageAt is the number of the page of the given size that holds the entry at
+// offset.
 func pageAt(offset, size int) (number int) { return offset/size + 1 }
 
-// fetch asks for one page of w by its number.
+// fetch requests one page of w by its number.
 func (n *numberedPages) fetch(ctx context.Context, w *window, number, size int) (cloudflare.Reply, error) {
 	q := n.poll.query(w, w.Since, w.Before)
 	q.Page, q.Size, q.HideUserLogs = number, size, w.HideUserLogs
@@ -123,12 +123,11 @@ func (n *numberedPages) fetch(ctx context.Context, w *window, number, size int) 
 	return r, err
 }
 
-// checkEnd is called when the page behind a full one is answered with HTTP 400.
-// That is how some servers say that there is no such page, but it could also be
-// a limit on how deep a window may be paged. A page that begins before the end
-// and has room for an entry behind it tells the two apart. If it is refused too,
-// the rest is read as a window of its own, which ends a little after the last
-// entry read.
+// checkEnd is called when the page after a full one gets HTTP 400. Some servers
+// say so that there is no such page, but it could also be a limit on how deep a
+// window may be paged. A page that begins before the end and has room for one
+// more entry tells the two apart. If it is refused too, the rest is read as a
+// separate window, which ends a little after the last entry read.
 func (n *numberedPages) checkEnd(ctx context.Context, w *window) (end bool, err error) {
 	size := 2
 	for w.Offset%size == 0 {
@@ -146,7 +145,7 @@ func (n *numberedPages) checkEnd(ctx context.Context, w *window) (end bool, err 
 		w.Behind, w.BehindAt = w.Last, w.LastAt
 		return false, nil
 	case cloudflare.Unreadable(err):
-		// The last entry is an unreadable one that has been passed, unless the
+		// The last entry is an unreadable one that has been skipped, unless the
 		// server refuses deeper pages as well.
 		_, err = n.fetch(ctx, w, pageAt(w.Offset, size)+1, size)
 		switch {
@@ -159,9 +158,9 @@ func (n *numberedPages) checkEnd(ctx context.Context, w *window) (end bool, err 
 	return false, apierror.Malformed(http.StatusBadRequest, "the server does not show all entries of one minute")
 }
 
-// checkIsolated is called when a page of a single entry cannot be read. If a later
-// entry can be read, this one is the cause. Otherwise the whole log is
-// unreadable, and passing over it entry by entry would lose it.
+// checkIsolated is called when a page of a single entry cannot be read. If a
+// later entry can be read, this one is the cause. Otherwise the whole log is
+// unreadable, and skipping it entry by entry would lose it.
 func (n *numberedPages) checkIsolated(ctx context.Context, w *window, cause error) error {
 	broken := n.poll.page()
 	n.poll.intake.page = new(cloudflare.Page)
@@ -178,9 +177,9 @@ func (n *numberedPages) checkIsolated(ctx context.Context, w *window, cause erro
 	return apierror.Malformed(http.StatusOK, cause.Error())
 }
 
-// handled implements [endpoint]. In a window that is not settled the position
-// does not tell: late entries push others to later positions, and come to stand
-// in front of it.
+// handled implements [endpoint]. In an unsettled window the position proves
+// nothing: late entries push others to later positions and appear in front of
+// it.
 func (n *numberedPages) handled(w *window, index int, id fingerprint, when time.Time) bool {
 	switch {
 	case !w.closed:
@@ -188,7 +187,7 @@ func (n *numberedPages) handled(w *window, index int, id fingerprint, when time.
 	case w.Behind == 0:
 		return index < w.Offset
 	case when.Before(w.BehindAt.Add(-disorder)):
-		// It is gone from the log.
+		// The entry is no longer in the log.
 		w.Behind = 0
 		return index < w.Offset
 	case id == w.Behind:
@@ -197,10 +196,11 @@ func (n *numberedPages) handled(w *window, index int, id fingerprint, when time.
 	return true
 }
 
-// catchUp looks for the last entry read of a settled window behind its place, on
-// the page in hand, whose first entry is at the position first. It is there if
-// an entry appeared after all, or if the server shows one page again and again.
-// An entry without an id does not tell: another one may have the same bytes.
+// catchUp looks for the last entry read of a settled window beyond its
+// position, on the current page, whose first entry is at the position first. It
+// is there if an entry appeared after all, or if the server keeps returning one
+// page. An entry without an id proves nothing: another one may have the same
+// bytes.
 func (p *poll) catchUp(w *window, first int) {
 	if !w.closed || w.Last == 0 || w.Behind != 0 {
 		return

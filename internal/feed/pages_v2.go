@@ -11,43 +11,42 @@ import (
 	"github.com/aisoc/cloudflareaudit/internal/cloudflare"
 )
 
-// followedPages is the endpoint of Audit Logs v2, each of whose pages leads to
-// the next.
+// followedPages is the endpoint of Audit Logs v2, each page of which has the
+// cursor of the next.
 type followedPages struct{ poll *poll }
 
-// maxEmpty bounds how many empty pages in a row may lead to another one.
+// maxEmpty bounds how many consecutive empty pages are followed.
 const maxEmpty = 50
 
-// trail is how far the pages of a window have been followed, each of which leads
-// to the next.
+// trail is how far the chain of pages of a window has been followed.
 //
-// It is not known how long Cloudflare remembers a page. Once it has forgotten
-// one, the window is continued by time: the next request asks for the entries
+// How long the cursor of a page stays valid is not documented. Once one has
+// expired, the window is continued by time: the next request covers the entries
 // before the last one read, and repeated entries are recognised by id.
 type trail struct {
 	// Since and Before are the bounds of all its requests.
 	Since  time.Time `json:"since"`
 	Before time.Time `json:"before"`
-	// Next leads to the page to handle next. It is empty at the first.
+	// Next is the cursor of the page to handle next. It is empty at the first.
 	Next string `json:"next"`
-	// behind leads to the page after that, once it has been read. It is empty
-	// at the last.
+	// behind is the cursor of the page after that, once it has been read. It is
+	// empty at the last.
 	behind string
-	// begun says that this poll follows it, and resumed that the page to come is
-	// the first one after a cursor.
+	// begun says that this poll has followed the trail, and resumed that the
+	// next page is the first one after loading a cursor.
 	begun, resumed bool
 	// ended says that the last page has been handled.
 	ended bool
-	// empty counts the pages without entries since the last with one.
+	// empty counts consecutive pages without entries.
 	empty int
 }
 
-// byTime is a new trail from the point down to which w has been read.
+// byTime starts a new trail at the point down to which w has been read.
 func byTime(w *window) trail { return trail{Since: w.Since, Before: w.rest(), begun: true} }
 
-// next asks for the page of w that the last one led to. A short page is not the
-// last one: only that leads to no other. A reply that cannot be read is asked for
-// again in smaller pages, down to the one entry that is the cause.
+// next requests the page of w that follows the last one. A short page is not
+// the last one: only a page without a cursor is. An unreadable reply is
+// requested again in smaller pages, down to the single entry that is the cause.
 func (f *followedPages) next(ctx context.Context, w *window) (turned, error) {
 	switch {
 	case w.Trail.ended:
@@ -72,7 +71,8 @@ func (f *followedPages) next(ctx context.Context, w *window) (turned, error) {
 		case cloudflare.Unreadable(err):
 			return f.passUnreadable(ctx, w, err)
 		case cloudflare.Status(err) == http.StatusBadRequest && size > cloudflare.DefaultPageSize:
-			// Cloudflare's documents differ about the largest page.
+			// Cloudflare's documentation is inconsistent about the largest
+			// page.
 			f.poll.most, f.poll.biggest = cloudflare.DefaultPageSize, cloudflare.DefaultPageSize
 		case w.Trail.Next != "" && refused == nil && mayBeForgotten(err):
 			here := w.Trail
@@ -87,9 +87,9 @@ func (f *followedPages) next(ctx context.Context, w *window) (turned, error) {
 	}
 }
 
-// isAnother reports whether the page in hand, with which w is resumed, may not be
-// the one that was asked for: it is empty and the last one, or it begins where
-// ids are no longer remembered, as the first page of the window does.
+// isAnother reports whether the current page, with which w is resumed, may
+// differ from the one requested: it is empty and the last one, or it begins
+// where ids are no longer remembered, as the first page of the window does.
 func (f *followedPages) isAnother(w *window) bool {
 	if f.poll.page().Len() == 0 {
 		return f.poll.page().Next() == ""
@@ -102,14 +102,14 @@ func (f *followedPages) isAnother(w *window) bool {
 // remembered.
 func (w *window) remembered() time.Time { return w.reached().Add(disorder) }
 
-// mayBeForgotten reports whether err may mean that Cloudflare has forgotten the
-// page. It is not known how it says so.
+// mayBeForgotten reports whether err may mean that the cursor of the page has
+// expired. How Cloudflare reports that is not documented.
 func mayBeForgotten(err error) bool {
 	api, ok := errors.AsType[*apierror.Error](err)
 	return ok && api.Kind != apierror.KindCredentials && api.Kind != apierror.KindRateLimited
 }
 
-// followed notes what the page in hand leads to.
+// followed records the cursor that the current page has for the next.
 func (f *followedPages) followed(w *window, r cloudflare.Reply) (turned, error) {
 	t := &w.Trail
 	g := turned{Reply: r, first: w.Offset, last: f.poll.page().Next() == ""}
@@ -130,16 +130,16 @@ func (f *followedPages) followed(w *window, r cloudflare.Reply) (turned, error) 
 // handled implements [endpoint]: entries have no fixed position.
 func (f *followedPages) handled(*window, int, fingerprint, time.Time) bool { return false }
 
-// turn notes that the page in hand has been handled.
+// turn records that the current page has been handled.
 func (t *trail) turn() {
 	if t.begun {
 		t.Next, t.ended = t.behind, t.behind == ""
 	}
 }
 
-// stay notes that the page in hand has not been handled to its end: the next
-// poll asks for it again. If the page begins where ids are no longer remembered,
-// the window is continued by time instead.
+// stay records that the current page has been handled only in part: the next
+// poll requests it again. If the page begins where ids are no longer
+// remembered, the window is continued by time instead.
 func (p *poll) stay(w *window) windowState {
 	if slices.ContainsFunc(p.places, func(at time.Time) bool { return at.After(w.remembered()) }) {
 		w.Trail = trail{}
@@ -154,7 +154,7 @@ func (f *followedPages) fetchNext(ctx context.Context, w *window, size int) (clo
 }
 
 // passUnreadable is called when a page of a single entry cannot be read. The
-// cursor of the next page can still be found, and reading goes on there. If a
+// cursor of the next page can still be found, and reading continues there. If a
 // later page can be read, the entry is the cause. Otherwise the whole log is
 // unreadable, and passing over it entry by entry would lose it.
 func (f *followedPages) passUnreadable(ctx context.Context, w *window, cause error) (turned, error) {
@@ -191,9 +191,10 @@ func (f *followedPages) checkFollowing(ctx context.Context, w *window, cause err
 	return apierror.Malformed(http.StatusOK, cause.Error())
 }
 
-// checkOldest is called when an unreadable entry leads to no other page, as the
-// last one of a window does. It is the last if the window shows the same entry
-// from the other end. A reply that is damaged as a whole has no id to tell by.
+// checkOldest is called when no page follows an unreadable entry, which
+// suggests the last one of a window. It is the last if the window read in
+// reverse begins with the same entry. A reply that is damaged as a whole has no
+// id to compare.
 func (f *followedPages) checkOldest(ctx context.Context, w *window, cause error) error {
 	id := f.poll.page().Torn().RawID
 	q := f.poll.query(w, w.Trail.Since, w.Trail.Before)

@@ -16,29 +16,29 @@ import (
 )
 
 const (
-	// depth is the offset from which on pages of the newest window may be larger
-	// than the page size. A batch that was filled by pages of 100 ends there, so
-	// the pages of both sizes line up.
+	// depth is the offset from which on pages of the newest window may be
+	// larger than the page size. A batch filled by pages of 100 ends there, so
+	// pages of both sizes line up.
 	depth = 1000
-	// maxOffset bounds how far a window is paged, against a server whose log
-	// never ends.
+	// maxOffset bounds how far a window is paged, in case the server's pages
+	// never end.
 	maxOffset = 50_000_000
-	// maxReturns bounds how often in a row one page may be shown again.
+	// maxReturns bounds how often in a row the server may repeat one page.
 	maxReturns = 3
-	// neighbours is how many entries on either side decide whether an entry is
-	// out of place.
+	// neighbours is how many entries on either side are compared to decide
+	// whether an entry is out of order.
 	neighbours = 7
 )
 
-// intake is what the polls of all logs have brought in so far.
+// intake is what the polls of all logs have read so far.
 type intake struct {
 	handler Handler
-	// page is the reply in hand, and doc the entry of it that was handed out
+	// page is the current reply, and doc the entry of it passed to the handler
 	// last.
 	page     *cloudflare.Page
 	doc      jsondoc.Doc
 	coverage ingest.Coverage
-	// kept is what the handler has kept.
+	// kept sums up what the handler kept.
 	kept Kept
 }
 
@@ -47,19 +47,19 @@ type poll struct {
 	reader   *Reader
 	log      *cloudflare.Log
 	endpoint endpoint
-	// overlap is how late an entry of the log may appear, and recent how late
-	// most are, or zero when that is not known.
+	// overlap is how late an entry of the log may appear. recent is the
+	// lateness that most stay within, or zero when unknown.
 	overlap, recent time.Duration
 	// intake is shared with the poll of the other log.
 	intake *intake
 	feed   *feed
-	// biggest is the largest page to ask for: it shrinks when a reply is too
-	// large or damaged, and grows again up to most.
+	// biggest is the largest page to request: it shrinks when a reply is too
+	// large or damaged, and grows back up to most.
 	biggest, most int
 	// fullest is the most entries that a page has shown.
 	fullest int
-	// ids and places are the fingerprints of the entries of the page in hand and
-	// the times at which they stand.
+	// ids and places are the fingerprints of the entries of the current page
+	// and their times in the log.
 	ids    []fingerprint
 	places []time.Time
 	// newer says that the batch has entries of the newest window.
@@ -67,24 +67,24 @@ type poll struct {
 	// others is how many events the batch had before this poll.
 	others int
 	// isNew says that the log has not been read before, and progressed that its
-	// position has moved, if only to where it begins.
+	// position has moved, if only to its start.
 	isNew, progressed bool
 	// seenFull says that there is no room for the ids of newer entries.
 	seenFull bool
-	// complete is the time up to which everything that had been shown was
-	// handled before this poll. An entry that appears before it is late.
+	// complete is the time up to which all entries shown were handled before
+	// this poll. An entry that appears before it is late.
 	complete time.Time
 	// ends are the first and the last entry of the page read last, and returns
-	// counts how often in a row it has come again.
+	// counts how often in a row the server has repeated it.
 	ends    [2]fingerprint
 	returns int
 }
 
-// page is the reply in hand.
+// page is the current reply.
 func (p *poll) page() *cloudflare.Page { return p.intake.page }
 
-// read reads what the log has to show, and moves the feed on. An error means that
-// not all of it could be read.
+// read reads the log and advances the feed. An error means that it could not be
+// read completely.
 func (p *poll) read(ctx context.Context) error {
 	already := p.intake.coverage.Read
 	p.others = p.intake.kept.Events
@@ -98,7 +98,7 @@ func (p *poll) read(ctx context.Context) error {
 			p.reader.opts.Logger.Warn("poll ended early; the next one goes on from there", "error", err)
 		}
 		if p.isNew {
-			// Even a failure shows the time.
+			// A failure has the server's time, too.
 			p.feed.Start = earlier(p.feed.Start, p.startBefore(p.reader.serverTime()))
 		}
 	}
@@ -114,8 +114,8 @@ func (p *poll) run(ctx context.Context) error {
 	f := p.feed
 	if p.due() {
 		if w := f.Newest; w != nil && !w.Waits && len(f.Backlog) > 0 {
-			// New entries appear faster than the newest window can be read. The
-			// two take turns, so that the backlog shrinks too.
+			// New entries appear faster than the newest window can be read.
+			// Alternate between the two, so that the backlog shrinks.
 			w.Waits, f.ReadAt = true, p.now()
 		} else if err := p.look(ctx); err != nil {
 			return err
@@ -149,8 +149,8 @@ func (p *poll) run(ctx context.Context) error {
 }
 
 // due reports whether to look for newer entries first. A backlog gives way to
-// them once in every poll interval, so that it does not delay today's alerts. It
-// does so no more often, so that it shrinks.
+// them once per poll interval, so that it does not delay current alerts, but no
+// more often, so that it shrinks.
 func (p *poll) due() bool {
 	if p.feed.open() == 0 {
 		return true
@@ -161,18 +161,19 @@ func (p *poll) due() bool {
 }
 
 // stale reports whether the newest entries were read so long ago, before a
-// backlog, that those which have appeared since must not wait for the next
+// backlog, that entries which appeared since should not wait for the next
 // interval.
 func (p *poll) stale() bool { return p.now().Sub(p.feed.ReadAt) >= MinPollInterval }
 
-// now is the server's time, to the second, as far as it is known.
+// now is the server's time, to the second, or the local time while it is
+// unknown.
 func (p *poll) now() time.Time { return p.reader.Now() }
 
-// look asks for the entries that are not settled yet. The window must not end
-// after the server's clock, or entries between the two would count as read before
-// they exist; nor much before it, or they would wait for the next poll. When the
-// reply shows that the assumed time was wrong, look asks once more, unless no
-// window is due by the right time.
+// look requests the unsettled entries. The window must not end after the
+// server's time, or entries between the two would count as read before they
+// exist; nor much before it, or they would wait for the next poll. When the
+// reply shows that the assumed time was wrong, look requests once more, unless
+// no window is due at the correct time.
 func (p *poll) look(ctx context.Context) error {
 	f := p.feed
 	for corrected := false; ; corrected = true {
@@ -199,7 +200,7 @@ func (p *poll) look(ctx context.Context) error {
 					return nil
 				}
 				if f.Settled.IsZero() && off > 0 {
-					// The start was taken from a clock that is ahead.
+					// The start came from a clock that was ahead.
 					f.Start = f.Start.Add(-off)
 				}
 				p.reader.opts.Logger.Warn("the local clock is wrong; windows follow the server's", "off_by", off.Round(time.Second))
@@ -219,17 +220,17 @@ func (p *poll) look(ctx context.Context) error {
 	}
 }
 
-// onlyRecent reports whether to re-read only the recent span, in which most late
-// entries stand, instead of everything that is not settled. Everything is read
-// twice in each overlap, so that no late entry waits for more than half of it.
+// onlyRecent reports whether to re-read only the recent span, which has most
+// late entries, instead of the entire unsettled span. The entire span is read
+// twice per overlap, so that no late entry waits for more than half of it.
 func (p *poll) onlyRecent(now time.Time) bool {
 	age := now.Sub(p.feed.AllReadAt)
 	return p.recent > 0 && age >= 0 && age < min(p.overlap/2, AllEvery)
 }
 
-// adopt makes w, whose first page is in hand, the newest window. It may replace
-// one that is not finished: the rest of that is in w as well, because Through has
-// not moved past it, or it is settled and in the backlog.
+// adopt makes w, whose first page is the current page, the newest window. It
+// may replace an unfinished one, whose rest is also in w, because Through has
+// not moved past it, or is settled and in the backlog.
 func (p *poll) adopt(w *window, t turned) {
 	f := p.feed
 	if f.Settled.IsZero() {
@@ -247,8 +248,7 @@ func (p *poll) startBefore(now time.Time) time.Time {
 	return now.Add(-p.reader.opts.InitialLookback).UTC().Truncate(time.Second)
 }
 
-// readWindow continues an open window until it ends or the poll holds as much as
-// it may.
+// readWindow continues an open window until it ends or the batch is full.
 func (p *poll) readWindow(ctx context.Context, w *window) (windowState, error) {
 	for {
 		if p.enough(w) || p.intake.coverage.Requests >= MaxRequests {
@@ -294,7 +294,7 @@ func (p *poll) enough(w *window) bool {
 // deep reports whether pages of w may be larger than the page size.
 func (p *poll) deep(w *window) bool { return w.closed || w.Offset >= depth }
 
-// full reports whether the batch holds as much as it may.
+// full reports whether the batch has reached one of its bounds.
 func (p *poll) full() bool {
 	return p.intake.kept.Events >= p.reader.opts.MaxEvents || p.intake.kept.Bytes >= MaxBatchBytes
 }
@@ -318,10 +318,10 @@ func (p *poll) pageSize(w *window) int {
 	return min(size, p.biggest)
 }
 
-// checkAdvance compares the page in hand with the one before it. Late entries
+// checkAdvance compares the current page with the one before it. Late entries
 // may push a page's entries to the next one, so a page can return once. If it
-// keeps returning, the server does not page. Entries without an id do not tell:
-// there can be many of the same bytes.
+// keeps returning, the server does not page. Entries without an id prove
+// nothing: many can have the same bytes.
 func (p *poll) checkAdvance() error {
 	page := p.intake.page
 	if page.Len() == 0 {
@@ -343,15 +343,15 @@ func (p *poll) checkAdvance() error {
 	return apierror.Malformed(http.StatusOK, "every page shows the same entries")
 }
 
-// standsStill notes that the pages of a window yield nothing. A cursor that moves
-// without an event would hide that.
+// standsStill records that the pages of a window yield nothing. A cursor that
+// moves without an event would hide that.
 func (p *poll) standsStill() {
 	if p.intake.kept.Events == p.others {
 		p.progressed = p.isNew
 	}
 }
 
-// query asks for the entries of w from since to before before.
+// query is the request for the entries of w from since until before.
 func (p *poll) query(w *window, since, before time.Time) cloudflare.Query {
 	if w.closed {
 		before = before.Add(edge / 2)
@@ -359,7 +359,7 @@ func (p *poll) query(w *window, since, before time.Time) cloudflare.Query {
 	return cloudflare.Query{Log: p.log, Since: since.Add(-edge / 2), Before: before}
 }
 
-// ask sends q and reads the reply into the page in hand.
+// ask sends q and reads the reply into the current page.
 func (p *poll) ask(ctx context.Context, q cloudflare.Query) (cloudflare.Reply, error) {
 	r, err := p.reader.client.Page(ctx, q, p.intake.page)
 	r.Count(&p.intake.coverage)
@@ -369,8 +369,8 @@ func (p *poll) ask(ctx context.Context, q cloudflare.Query) (cloudflare.Reply, e
 	return r, err
 }
 
-// take handles the entries of the page in hand. It stops early when the batch is
-// full.
+// take handles the entries of the current page. It stops early when the batch
+// is full.
 func (p *poll) take(w *window, t turned) windowState {
 	switch {
 	case t.unreadable != nil:
@@ -388,7 +388,7 @@ func (p *poll) take(w *window, t turned) windowState {
 		p.catchUp(w, t.first)
 	}
 	cover := p.cover(w)
-	// In the newest window a single reply has to show all settled entries.
+	// In the newest window a single reply must show all settled entries.
 	whole := t.last && (w.closed || t.first == 0 || !p.beginsSettled(w.Settled))
 	for i := range p.page().Len() {
 		at := p.reachedAt(i)
@@ -431,20 +431,20 @@ func (p *poll) finish(w *window) windowState {
 	return finished
 }
 
-// leaveSettled ends the newest window w where its settled part begins. That is
-// read as a window of the backlog, unless one reply has shown all of it: in the
-// newest window positions depend on entries that are not settled, which one
-// replica of Cloudflare's may show and the next one not.
+// leaveSettled ends the newest window w where its settled part begins. The
+// settled part is read as a window of the backlog, unless one reply has shown
+// all of it: positions in the newest window depend on unsettled entries, which
+// one Cloudflare replica may show and the next may not.
 func (p *poll) leaveSettled(w *window) windowState {
 	cover := p.cover(w)
 	cover.Since, cover.Exhausted = later(w.Since, w.Settled), true
 	return settledLeft
 }
 
-// place notes where the entries of the page in hand stand, the first of them at
-// the position first. The server sorts by time, so an entry without a time, or
-// with one that cannot be right, is not newer than the entry before it or, at the
-// top, than the end of the window.
+// place records the times in the log of the entries of the current page, whose
+// first entry is at the position first. The server sorts by time, so an entry
+// without a time, or with an implausible one, is not newer than the entry
+// before it or, at the top, than the end of the window.
 func (p *poll) place(w *window, first int) {
 	p.ids, p.places = p.ids[:0], p.places[:0]
 	at := w.Before.Add(-1)
@@ -461,8 +461,8 @@ func (p *poll) place(w *window, first int) {
 }
 
 // reachedAt is the time down to which the window has been read after the i-th
-// entry of the page in hand. It is the time of the newest entry nearby, because a
-// single entry out of place says nothing about the others.
+// entry of the current page. It is the time of the newest entry nearby, because
+// a single entry out of order says nothing about the others.
 func (p *poll) reachedAt(i int) time.Time {
 	at := p.places[i]
 	for _, near := range p.places[max(0, i-neighbours):min(len(p.places), i+neighbours+1)] {
@@ -472,20 +472,20 @@ func (p *poll) reachedAt(i int) time.Time {
 }
 
 // settledFrom reports whether the settled part begins at the i-th entry of the
-// page in hand, rather than that entry being out of place.
+// current page, rather than that entry being out of order.
 func (p *poll) settledFrom(i int, settled time.Time) bool {
 	return !slices.ContainsFunc(p.places[i:min(len(p.places), i+neighbours+1)],
 		func(at time.Time) bool { return !at.Before(settled) })
 }
 
-// beginsSettled reports whether the page in hand may begin within the settled
-// part. Its first entry alone does not tell: it may have no time of its own.
+// beginsSettled reports whether the current page may begin within the settled
+// part. Its first entry alone is no proof: it may have no time of its own.
 func (p *poll) beginsSettled(settled time.Time) bool {
 	near := p.places[:min(len(p.places), neighbours+1)]
 	return len(near) == 0 || slices.ContainsFunc(near, func(at time.Time) bool { return at.Before(settled) })
 }
 
-// claim says who handles an entry.
+// claim is who handles an entry.
 type claim int
 
 const (
@@ -494,19 +494,19 @@ const (
 	noRoom               // a later poll: its id cannot be remembered before it is settled
 )
 
-// claim decides who handles the entry id of w at index, which stands at when.
-// timed says that this is its own time.
+// claim decides who handles the entry id of w at index, with the time when in
+// the log. timed says that this is its own time.
 func (p *poll) claim(w *window, index int, id fingerprint, when time.Time, timed bool) claim {
 	settled := w.closed
 	switch {
 	case p.endpoint.handled(w, index, id, when), timed && p.elsewhere(w, when), p.feed.Seen.has(id):
 		return another
 	case settled && timed && p.log.Numbered:
-		// From here on the position tells that it has been handled.
+		// From here on the position shows that it has been handled.
 	case p.hasRoom(settled):
 		if settled && !timed {
-			// Its place is uncertain, and it may stand in another window too: it
-			// is remembered for as long as w is open.
+			// Its time is uncertain, and it may appear in another window too:
+			// it is remembered for as long as w is open.
 			when = w.Since
 		}
 		p.feed.Seen.add(id, when)
@@ -536,7 +536,7 @@ func (p *poll) elsewhere(w *window, when time.Time) bool {
 	return when.Before(w.Since) || w.closed && !when.Before(w.Before)
 }
 
-// keep hands the i-th entry of the page in hand to the handler.
+// keep passes the i-th entry of the current page to the handler.
 func (p *poll) keep(i int, when time.Time) {
 	in := p.intake
 	in.page.Entry(i, &in.doc)
@@ -555,8 +555,8 @@ func (in *intake) add(kept Kept) {
 	in.kept.Bytes += kept.Bytes
 }
 
-// keepUnreadable hands the entry at which the page in hand cannot be read to the
-// handler, if there is room for its id.
+// keepUnreadable passes the entry at which the current page becomes unreadable
+// to the handler, if there is room for its id.
 func (p *poll) keepUnreadable(w *window, cause error) (done bool) {
 	torn := p.intake.page.Torn()
 	torn.Text = strings.Clone(torn.Text[:min(len(torn.Text), MaxKept)])
@@ -582,7 +582,7 @@ func (p *poll) keepUnreadable(w *window, cause error) (done bool) {
 	return true
 }
 
-// cover is what the Coverage of this poll says about the window w.
+// cover is the entry for the window w in the Coverage of this poll.
 func (p *poll) cover(w *window) *ingest.Window {
 	list := &p.intake.coverage.Windows
 	if n := len(*list); n == 0 || !(*list)[n-1].Since.Equal(w.Since) || !(*list)[n-1].Before.Equal(w.Before) {
@@ -591,8 +591,8 @@ func (p *poll) cover(w *window) *ingest.Window {
 	return &(*list)[len(*list)-1]
 }
 
-// passed notes that the entry id at the position index, which stands at the time
-// when, has been handled, and everything down to the time reached with it. The
+// passed records that the entry id at the position index, with the time when in
+// the log, has been handled, and everything down to the time reached. The
 // position never moves back: a page may begin before the first unread entry.
 func (w *window) passed(index int, reached time.Time, id fingerprint, when time.Time) {
 	if index >= w.Offset {
@@ -608,7 +608,7 @@ func (w *window) passed(index int, reached time.Time, id fingerprint, when time.
 func (w *window) plausible(when time.Time) bool {
 	since := w.Since
 	if !w.Trail.Since.IsZero() {
-		// Its settled part has become a window of its own meanwhile.
+		// Its settled part has become a separate window meanwhile.
 		since = w.Trail.Since
 	}
 	return !when.IsZero() && !when.Before(since.Add(-edge)) && !when.After(w.Before.Add(edge))

@@ -1,8 +1,8 @@
-// Package health judges how a feed or a worker fares. The command that reads one
-// account, the fleet and its workers share it, so that a word such as "failing"
-// means the same wherever it shows.
+// Package health judges the health of a feed or a worker. The command that
+// reads one account, the fleet and its workers share it, so that a word such as
+// "failing" means the same everywhere.
 //
-// docs/health.md draws the states and what leads from one to another.
+// docs/health.md shows the states and their transitions.
 package health
 
 import (
@@ -13,32 +13,32 @@ import (
 	"github.com/aisoc/cloudflareaudit/ingest"
 )
 
-// State is how something fares.
+// State is a state of health.
 type State string
 
 // The states, from best to worst.
 const (
-	// Paused: a person has stopped it for now.
+	// Paused: an operator has paused it.
 	Paused State = "paused"
 	// Starting: it has not succeeded yet, and nothing has failed.
 	Starting State = "starting"
 	// OK: the last attempt succeeded, in all its parts.
 	OK State = "ok"
-	// Retrying: something fails, but not for long, and may pass.
+	// Retrying: something fails, but not for long, and may recover.
 	Retrying State = "retrying"
-	// Failing: a person should look. It is retried all the same.
+	// Failing: it needs attention. Retries continue.
 	Failing State = "failing"
-	// Halted: a person has to act, and nothing is retried before.
+	// Halted: an operator has to act; there are no retries before.
 	Halted State = "halted"
 )
 
 // States are all states, from best to worst.
 func States() []State { return []State{Paused, Starting, OK, Retrying, Failing, Halted} }
 
-// Well reports whether a probe should be content: nobody has to look.
+// Well reports whether a probe should succeed: no attention is needed.
 func (s State) Well() bool { return s != Failing && s != Halted }
 
-// Patience is how long something may fail before a person should look.
+// Patience is how long something may fail before it needs attention.
 type Patience struct {
 	// Failures in a row, and For since the first of them, have both to be
 	// reached.
@@ -46,10 +46,10 @@ type Patience struct {
 	For      time.Duration
 }
 
-// The patience with what a host does itself, and with what others do for it.
+// The patience with the steps of a host itself, and with those of others.
 var (
-	// outputPatience is for what writes and reads on behalf of this host: an
-	// output that stands still is not told by the next interval.
+	// outputPatience is for outputs and stores, whose failures do not depend on
+	// the poll interval.
 	outputPatience = Patience{Failures: 3, For: 2 * time.Minute}
 	// shortestPatience is the least patience with the vendor.
 	shortestPatience = 15 * time.Minute
@@ -58,13 +58,13 @@ var (
 // feedPatience is how long a feed may bring nothing.
 func feedPatience(interval time.Duration) time.Duration { return max(3*interval, shortestPatience) }
 
-// Trouble is something that does not work at present.
+// Trouble is a current failure.
 type Trouble struct {
-	// What does not work, such as "the output cannot be written".
+	// What is the failure, such as "the output cannot be written".
 	What string
-	// Error is why, or empty.
+	// Error is the cause, or empty.
 	Error string
-	// NeedsAction says that it does not pass by itself.
+	// NeedsAction says that it does not recover without a person.
 	NeedsAction bool
 	// Since is when the first of Failures in a row was.
 	Since    time.Time
@@ -72,7 +72,7 @@ type Trouble struct {
 	Patience Patience
 }
 
-// lasting reports whether a person should look.
+// lasting reports whether the trouble needs attention.
 func (t Trouble) lasting(now time.Time) bool {
 	return t.NeedsAction || t.Failures >= t.Patience.Failures && now.Sub(t.Since) >= t.Patience.For
 }
@@ -99,11 +99,11 @@ type Subject struct {
 	Troubles []Trouble
 }
 
-// Verdict is how something fares and why.
+// Verdict is a state and the reason for it.
 type Verdict struct {
 	State State
-	// Reason names every trouble, those that last first. It is empty when there
-	// is none.
+	// Reason names every trouble, lasting ones first. It is empty when there is
+	// none.
 	Reason string
 }
 
@@ -153,7 +153,7 @@ const (
 	Save         // the cursor
 )
 
-// what says what does not work when a step fails.
+// what describes the failure of a step.
 var what = map[Step]string{
 	Build:   "the configuration cannot be used",
 	Load:    "the cursor cannot be loaded",
@@ -162,7 +162,7 @@ var what = map[Step]string{
 	Save:    "the cursor cannot be saved",
 }
 
-// Feed is what a host knows of a feed.
+// Feed is what a host knows about a feed.
 type Feed struct {
 	Paused, Halted bool
 	// Begun is when its polling began: with the process, or when it was added,
@@ -173,8 +173,8 @@ type Feed struct {
 	LastSuccess time.Time
 	// Interval is the time between two polls.
 	Interval time.Duration
-	// Step is what fails at present, for Failures in a row since FailingSince,
-	// because of Error. NoStep means that nothing does.
+	// Step is the step that currently fails, with Failures in a row since
+	// FailingSince, because of Error. NoStep means that none does.
 	Step         Step
 	Failures     int
 	FailingSince time.Time
@@ -184,7 +184,7 @@ type Feed struct {
 	Logs []ingest.LogState
 }
 
-// Judge says how the feed fares.
+// Judge judges the feed.
 func (f Feed) Judge(now time.Time) Verdict {
 	return Judge(now, Subject{Paused: f.Paused, Halted: f.Halted, Begun: !f.LastSuccess.IsZero(), Troubles: f.troubles(now)})
 }
@@ -197,7 +197,8 @@ func (f Feed) troubles(now time.Time) (list []Trouble) {
 				Since: s.Since, Failures: 1, Patience: vendor})
 		}
 	}
-	// The logs say more than the failure of a poll that they are the cause of.
+	// The errors of the logs say more than the failure of the poll that they
+	// caused.
 	if f.Step != NoStep && (f.Step != Poll || len(list) == 0) {
 		patience := outputPatience
 		if f.Step == Poll {

@@ -2,9 +2,9 @@
 // API. It touches no saved cursor: the position is the caller's to keep or to
 // forget.
 //
-// A connector reads up to the server's present. So that it reads up to an
-// earlier time instead, and asks for nothing newer, its clock and the dates of
-// the replies are set to the end of the span.
+// A connector reads up to the server's current time. To make it stop at an
+// earlier time, its clock and the dates of the replies are set to the end of
+// the span.
 package history
 
 import (
@@ -39,7 +39,7 @@ const (
 
 // Reader reads one span, newest first. It is not safe for concurrent use.
 type Reader struct {
-	// OnWait, when set, is told of each wait for the request budget.
+	// OnWait, when set, is called for each wait for the request budget.
 	OnWait func(time.Duration)
 
 	source ingest.Source
@@ -52,7 +52,7 @@ type Reader struct {
 }
 
 // New returns a reader of the span of cfg's account. A cursor, when it is not
-// nil, is one of [Reader.Cursor] for the same span: reading goes on from there.
+// nil, is one of [Reader.Cursor] for the same span: reading resumes from there.
 // The settings of cfg that concern a lookback, a clock and pages are replaced.
 func New(cfg cloudflareaudit.Config, span selection.Span, cursor ingest.Cursor) (*Reader, error) {
 	return newReader(cfg, span, cursor, fullPage)
@@ -119,8 +119,8 @@ func (a *asOf) RoundTrip(r *http.Request) (*http.Response, error) {
 // may be none although more follow; once Done reports true, none do. An event
 // whose entry has no time that can be read is among them.
 //
-// A budget of requests that is used up is waited for. After another error, which
-// the connector has tried to get over, the reader stands where it stood.
+// Next waits for an exhausted request budget. After any other error, which the
+// connector has already retried, the position is unchanged.
 func (r *Reader) Next(ctx context.Context) ([]ingest.Event, error) {
 	batch, err := r.poll(ctx)
 	if err != nil {
@@ -145,7 +145,7 @@ func (r *Reader) poll(ctx context.Context) (ingest.Batch, error) {
 		batch, err := r.source.Poll(ctx, r.cursor)
 		if err == nil && r.cursor == nil && batch.More && len(batch.Coverage.Windows) == 0 {
 			// The first poll of a feed never fails: it returns where the feed
-			// begins. Why nothing could be read, the second one tells.
+			// begins. The second one returns why nothing could be read.
 			r.cursor = batch.Cursor
 			r.total.Requests += batch.Coverage.Requests
 			continue
@@ -173,7 +173,7 @@ func (r *Reader) poll(ctx context.Context) (ingest.Batch, error) {
 // Done reports whether the span has been read to its end.
 func (r *Reader) Done() bool { return r.done }
 
-// Cursor is where the reader stands, or nil before the first events.
+// Cursor is the position of the reader, or nil before the first events.
 func (r *Reader) Cursor() ingest.Cursor { return r.cursor }
 
 // Coverage accounts for what has been read. Its Delivered counts events from
@@ -189,15 +189,15 @@ func (r *Reader) Reached() (time.Time, float64) {
 	return r.reached, float64(r.span.Until.Sub(r.reached)) / float64(r.span.Length())
 }
 
-// Resume tells a reader that has been given a cursor how far the one before it
-// had come.
+// Resume tells a reader that was given a cursor how far its predecessor had
+// come.
 func (r *Reader) Resume(reached time.Time) {
 	if !reached.IsZero() {
 		r.reached = reached
 	}
 }
 
-// Estimate is what the reading of a span takes.
+// Estimate is the cost of reading a span.
 type Estimate struct {
 	// Entries is how many entries the span has, and Requests how many requests
 	// it takes to read them.
@@ -211,7 +211,7 @@ type Estimate struct {
 	Time time.Duration
 }
 
-// samples is in how many places a long span is looked at.
+// samples is the number of places in which a long span is sampled.
 const samples = 6
 
 // Measure estimates what it takes to read the span: it asks for one page in

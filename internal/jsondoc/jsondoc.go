@@ -1,11 +1,11 @@
-// Package jsondoc reads a JSON text once into a table of its values, so that
-// everything that looks at the text afterwards (decoding, comparing, masking,
-// writing) reads the table instead of the text.
+// Package jsondoc parses a JSON text once into a table of its values, so that
+// later steps (decoding, comparing, masking, writing) read the table instead of
+// the text.
 //
 // A [Doc] is a text with one node for each of its values, in the order of the
-// text. A node says where its value stands, how many nodes are below it, and
-// which classes of bytes its text has, which often answers a question without
-// another look. The table of a Doc is reused from text to text.
+// text. A node has the location of its value, the number of nodes below it, and
+// the classes of bytes in its text, which often save another look at the text.
+// The table of a Doc is reused from text to text.
 //
 // A text is accepted or refused exactly as by
 // [github.com/go-json-experiment/json/jsontext] with AllowInvalidUTF8 and
@@ -34,8 +34,8 @@ const (
 	maxLength = 1 << 30
 )
 
-// Kind is the kind of a value: the first byte of its text, where '0' stands for
-// any number. The zero Kind is that of a missing value.
+// Kind is the kind of a value: the first byte of its text, with '0' for any
+// number. The zero Kind is that of a missing value.
 type Kind byte
 
 // The kinds of values.
@@ -50,14 +50,14 @@ const (
 	Array   Kind = '['
 )
 
-// Class is a set of the kinds of bytes that a text has.
+// Class is the set of byte classes in a text.
 type Class uint8
 
-// The classes of bytes in strings, as they stand between the quotes.
+// The classes of bytes in strings, as written between the quotes.
 const (
 	// Escape is a backslash.
 	Escape Class = 1 << iota
-	// UnicodeEscape is a backslash with a u behind it.
+	// UnicodeEscape is a backslash followed by a u.
 	UnicodeEscape
 	// Wide is a byte outside ASCII.
 	Wide
@@ -73,11 +73,11 @@ const (
 	Space
 )
 
-// SyntaxError says why a text is not JSON. It repeats nothing of the text.
+// SyntaxError says why a text is not JSON. It does not repeat any of the text.
 type SyntaxError struct {
 	// Offset is the byte at which it stops being JSON.
 	Offset int
-	// Reason says what is wrong there.
+	// Reason is the fault there.
 	Reason string
 }
 
@@ -103,10 +103,10 @@ type node struct {
 type Doc struct {
 	src  string
 	base uint32 // the offset of src in the text the table was made of
-	// nodes is the table. That of a detached value is part of the table of
-	// another Doc.
+	// nodes is the table. A detached value shares part of the table of another
+	// Doc.
 	nodes    []node
-	open     []uint32 // of the parser: the objects and arrays it is in
+	open     []uint32 // the parser's stack of open objects and arrays
 	deepest  int
 	class    Class
 	literals []string
@@ -115,18 +115,18 @@ type Doc struct {
 	spare    []*Doc     // and waiting
 }
 
-// replacement is the text that stands for a node in what is written.
+// replacement is the text written instead of a node.
 type replacement struct {
 	node int32
 	text string
 }
 
 // Parse fills d with the table of src, which must be one JSON value with
-// nothing but white space around it. Texts that values return share the memory
-// of src.
+// nothing but white space around it. Strings returned by values share the
+// memory of src.
 //
-// On an error, a [SyntaxError] or [io.ErrUnexpectedEOF], the table holds what
-// stands before the fault, as if every object and array ended there.
+// On an error, a [SyntaxError] or [io.ErrUnexpectedEOF], the table holds the
+// values before the fault, as if every object and array ended there.
 func (d *Doc) Parse(src string) error {
 	n, err := d.ParsePrefix(src)
 	if err != nil {
@@ -138,8 +138,8 @@ func (d *Doc) Parse(src string) error {
 	return nil
 }
 
-// ParsePrefix is Parse for a value that other text may follow. It returns where
-// the value ends. A number that ends with src counts as complete.
+// ParsePrefix is Parse for a value that other text may follow. It returns the
+// end of the value. A number that ends with src counts as complete.
 func (d *Doc) ParsePrefix(src string) (n int, err error) {
 	d.Reset()
 	d.src = src
@@ -160,7 +160,7 @@ func (d *Doc) Reset() {
 	d.forget()
 }
 
-// forget empties what is d's own beside the table.
+// forget empties the fields of d other than the table.
 func (d *Doc) forget() {
 	clear(d.literals)
 	clear(d.replaced)
@@ -172,7 +172,7 @@ func (d *Doc) forget() {
 	d.inner = d.inner[:0]
 }
 
-// Root is the value that d was made of, or the missing value.
+// Root is the root value of d, or the missing value.
 func (d *Doc) Root() Value {
 	if len(d.nodes) == 0 {
 		return Value{}
@@ -180,7 +180,7 @@ func (d *Doc) Root() Value {
 	return Value{d, 0}
 }
 
-// Source is the text that d was made of.
+// Source is the text of d.
 func (d *Doc) Source() string { return d.src }
 
 // Class is the union of the classes of all names and strings.
@@ -189,15 +189,15 @@ func (d *Doc) Class() Class { return d.class }
 // Depth is how deep objects and arrays nest: 0 for a text or a number.
 func (d *Doc) Depth() int { return d.deepest }
 
-// Literal makes a value of a text that stands nowhere in the source. It is valid
-// until the next Parse.
+// Literal makes a value of a text that is not in the source. It is valid until
+// the next Parse.
 func (d *Doc) Literal(text string) Value {
 	d.literals = append(d.literals, text)
 	return Value{d, -int32(len(d.literals))}
 }
 
-// Replace makes text stand for v: v is a string with this text from now on, and
-// so it is written by AppendJSON. What is below v is no longer there.
+// Replace replaces v by text: from now on v is a string with this text, and
+// AppendJSON writes it so. Values below v are gone.
 func (d *Doc) Replace(v Value, text string) {
 	if v.d != d || v.i < 0 {
 		return
@@ -211,10 +211,10 @@ func (d *Doc) Replace(v Value, text string) {
 	d.replaced = slices.Insert(d.replaced, at, replacement{v.i, text})
 }
 
-// Replaced counts the values that Replace was called for.
+// Replaced counts the values that were replaced.
 func (d *Doc) Replaced() int { return len(d.replaced) }
 
-// replacementOf is the text that stands for a node.
+// replacementOf is the replacement of a node.
 func (d *Doc) replacementOf(i int32) string {
 	if at, found := d.findReplaced(i); found {
 		return d.replaced[at].text
@@ -222,14 +222,14 @@ func (d *Doc) replacementOf(i int32) string {
 	return ""
 }
 
-// findReplaced is where the replacement of a node stands, or would stand: they
-// are in the order of the text, because an entry may have many.
+// findReplaced is the index of the replacement of a node, or where to insert
+// it: they are sorted, because an entry may have many.
 func (d *Doc) findReplaced(i int32) (at int, found bool) {
 	return slices.BinarySearchFunc(d.replaced, i, func(r replacement, i int32) int { return cmp.Compare(r.node, i) })
 }
 
-// Inner is the JSON object or array that a string holds, read once however often it is asked for.
-// It is the missing value when v is no string or holds none. The value is one of
+// Inner is the JSON object or array that a string holds, parsed only once. It
+// is the missing value when v is no string or holds none. The value is one of
 // another Doc, see [Value.Doc], and valid until v's Doc is parsed again.
 func (v Value) Inner() Value {
 	if v.Kind() != String || !v.mayHoldJSON() {
@@ -305,8 +305,8 @@ func (v Value) View(into *Doc) {
 	}
 }
 
-// shallow is a depth that does not matter to anybody, so that it need not be
-// known more exactly of a part of a text.
+// shallow is a depth below every limit, so that the depth of a part of a text
+// need not be computed exactly.
 const shallow = 64
 
 // depth is how deep the objects and arrays in the table nest.
@@ -349,7 +349,7 @@ func (v Value) Kind() Kind {
 	return v.node().kind
 }
 
-// Class is the union of the classes of the strings in v, names included. Where a
+// Class is the union of the classes of the strings in v, names included. If a
 // class is missing, no string in v has such a byte.
 func (v Value) Class() Class {
 	if v.d == nil || v.i < 0 {
@@ -384,8 +384,8 @@ func (v Value) Name() string {
 	return name
 }
 
-// Source is v as it stands in the text, whatever was replaced in it, or "" for
-// the missing value and for a literal.
+// Source is v as in the text, regardless of replacements, or "" for the missing
+// value and for a literal.
 func (v Value) Source() string {
 	if v.d == nil || v.i < 0 {
 		return ""
@@ -457,8 +457,8 @@ func unescape(s string) string {
 	return unsafe.String(unsafe.SliceData(b), n)
 }
 
-// plainOf are the characters that a backslash stands with, by the character
-// behind it.
+// plainOf are the characters that simple escapes denote, by the character after
+// the backslash.
 var plainOf = [256]byte{'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t'}
 
 // Same reports whether v and w are written alike, or are both missing.
@@ -519,8 +519,7 @@ func (v Value) member(name string) Value {
 	return found
 }
 
-// AppendJSON appends v as it stands in the text, with what was replaced written
-// as strings.
+// AppendJSON appends v as in the text, with replacements written as strings.
 func (v Value) AppendJSON(b []byte) []byte {
 	if v.d == nil {
 		return b
@@ -562,7 +561,7 @@ func appendQuoted(b []byte, text string) []byte {
 // table.
 const stop = 1 << 15
 
-// table says of each byte which class it is, and whether it is a stop.
+// table has the class of each byte, and whether it is a stop.
 
 var table = func() (t [256]uint16) {
 	for c := range t {
@@ -595,8 +594,8 @@ func skipSpace(s string, i int) int {
 	return i
 }
 
-// parse reads the value that d.src begins with and returns where it ends, or
-// where it stops being JSON.
+// parse reads the value that d.src begins with and returns its end, or the
+// offset at which it stops being JSON.
 func (d *Doc) parse() (int, error) {
 	s := d.src
 	i := skipSpace(s, 0)
@@ -625,8 +624,8 @@ func (d *Doc) parse() (int, error) {
 			switch {
 			case i >= len(s):
 				return i, io.ErrUnexpectedEOF
-			case s[i] == c+2: // the closing one stands two behind the opening one
-				class = 0 // it is added where the end is found
+			case s[i] == c+2: // in ASCII the closing one is two after the opening one
+				class = 0 // added when the end is found
 			case c == '[':
 				continue
 			default:
@@ -654,7 +653,7 @@ func (d *Doc) parse() (int, error) {
 			d.nodes = append(d.nodes, n)
 			i = end
 		}
-		// A value has ended in front of i, or an empty one ends at i.
+		// A value has ended before i, or an empty one ends at i.
 		for {
 			if len(d.open) == 0 {
 				d.class |= class
@@ -699,8 +698,8 @@ type member struct {
 	class        Class
 }
 
-// memberAt reads the name of a member at i, and the colon behind it. It returns
-// where the value begins.
+// memberAt reads the name of a member at i, and the colon after it. It returns
+// the start of the value.
 func memberAt(s string, i int) (m member, next int, err error) {
 	if i >= len(s) {
 		return m, i, io.ErrUnexpectedEOF
@@ -789,7 +788,7 @@ func escapeLength(s string, i int) (int, error) {
 	return 0, &SyntaxError{i, "an escape in a string is not one"}
 }
 
-// kindOf is the kind of a value that is no string, object or array.
+// kindOf is the kind of a value that is not a string, object or array.
 func kindOf(c byte) Kind {
 	switch c {
 	case 't', 'f', 'n':
@@ -866,8 +865,8 @@ func numberFault(s string, i, start int) (int, error) {
 	return i, &SyntaxError{i, "a number has no digit where one must be"}
 }
 
-// closeAll ends every object and array that is open in front of end, where the
-// text stopped being JSON.
+// closeAll ends every object and array that is open at end, where the text
+// stopped being JSON.
 func (d *Doc) closeAll(end int) {
 	for len(d.open) > 0 {
 		at := d.open[len(d.open)-1]

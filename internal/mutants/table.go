@@ -66,8 +66,8 @@ var mutants = []mutant{
 	{
 		fault: "a failure between two pages moves the cursor to the newest entry",
 		file:  "internal/feed/poller.go",
-		old:   "\t\tif p.isNew {\n\t\t\t// Even",
-		new:   "\t\tif p.feed.Newest != nil {\n\t\t\tp.feed.finishNewest(finished)\n\t\t}\n\t\tif p.isNew {\n\t\t\t// Even",
+		old:   "\t\tif p.isNew {\n\t\t\t// A failure",
+		new:   "\t\tif p.feed.Newest != nil {\n\t\t\tp.feed.finishNewest(finished)\n\t\t}\n\t\tif p.isNew {\n\t\t\t// A failure",
 		in:    ".",
 		test:  "TestPoll_ReturnsWhatItHasAndTheNextPollMeetsTheError",
 	},
@@ -508,7 +508,7 @@ var mutants = []mutant{
 	{
 		fault: "a deleted rule that let through hides others of which nothing is known",
 		file:  "internal/product/firewall.go",
-		old:   "d.removal = \"\" // of one of them it cannot be told",
+		old:   "d.removal = \"\" // the direction of one of them is unknown",
 		new:   "_ = removal",
 		test:  "TestFirewall_EveryEntryIsUnderstoodAndGraded",
 	},

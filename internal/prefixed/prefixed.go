@@ -1,5 +1,5 @@
-// Package prefixed makes errors that begin with the name of their package, which a
-// host wants to see and a person at a command does not.
+// Package prefixed makes errors that begin with the name of their package,
+// which a host wants to see and a user of the command does not.
 package prefixed
 
 import (
@@ -8,15 +8,15 @@ import (
 	"strings"
 )
 
-// Barer is an error that can be told without the name of its package.
+// Barer is an error that has a text without the name of its package.
 type Barer interface {
 	error
 	// Bare is the text without the name.
 	Bare() string
 }
 
-// Errorf is [fmt.Errorf] with the name of a package in front. What it wraps is
-// told without its name where the whole is. An empty name adds nothing.
+// Errorf is [fmt.Errorf] with the name of a package in front. Bare omits the
+// names of wrapped errors too. An empty name adds nothing.
 func Errorf(pkg, format string, args ...any) error {
 	e := &prefixedError{pkg: pkg, err: fmt.Errorf(format, args...)}
 	inner := make([]any, len(args))
@@ -47,7 +47,7 @@ func (e *prefixedError) Error() string {
 // Bare implements [Barer].
 func (e *prefixedError) Bare() string { return e.bare }
 
-// Unwrap returns what was formatted with %w.
+// Unwrap returns the error formatted with %w.
 func (e *prefixedError) Unwrap() error { return e.err }
 
 // Package is the name in front of err, or "".

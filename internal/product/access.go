@@ -7,7 +7,7 @@ import (
 	"github.com/aisoc/cloudflareaudit/rules"
 )
 
-// Access: who may enter an application.
+// Access: sign-in to applications.
 var access = family{
 	prefixes: oneOf{"access_", "identity_provider."},
 	read:     (*review).readAccess,
@@ -93,13 +93,13 @@ var access = family{
 	},
 }
 
-// readAccess finds out whom a policy lets in without asking who it is.
+// readAccess determines whom a policy admits without a sign-in.
 func (r *review) readAccess() {
 	r.Target = r.text("name", "app_name")
 	r.Decision = strings.ToLower(r.text("decision"))
 	was := strings.ToLower(r.before.text("decision"))
 	if strings.HasPrefix(r.name, "access_app.") && (r.verb == VerbCreate || len(r.before) > 0) {
-		// An application may bring its policies along.
+		// The entry of an application may include its policies.
 		r.Decision, was = bypassIn(r.after.get("policies")), bypassIn(r.before.get("policies"))
 	}
 	switch {
@@ -116,10 +116,10 @@ func (r *review) readAccess() {
 	}
 }
 
-// bypass is the decision of a policy that asks for no sign-in.
+// bypass is the decision of a policy that requires no sign-in.
 const bypass = "bypass"
 
-// bypassIn is bypass where one of the policies decides that.
+// bypassIn is bypass if one of the policies has that decision.
 func bypassIn(policies jsondoc.Value) string {
 	for policy := range policies.All() {
 		if strings.EqualFold(policy.Get("decision").Text(), bypass) {
@@ -129,7 +129,7 @@ func bypassIn(policies jsondoc.Value) string {
 	return ""
 }
 
-// hasEveryone reports whether one of the rules of a policy is met by everyone.
+// hasEveryone reports whether one of the rules of a policy matches everyone.
 func hasEveryone(list jsondoc.Value) bool {
 	for rule := range list.All() {
 		if rule.Get("everyone").Exists() {

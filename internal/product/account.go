@@ -151,7 +151,7 @@ func (r *review) readAccount() {
 			r.rename("account.2fa.disable")
 			r.Setting = enforcementSetting
 		case now == "true" && r.e.Call != nil:
-			// Without the old value it may be that this was so before.
+			// Without the old value, this may already have been so.
 			r.rename("account.2fa.enforce")
 			r.Setting = enforcementSetting
 		}
@@ -178,7 +178,7 @@ func (r *review) readAccount() {
 }
 
 // isAboutOneself reports whether users do this to their own access, so that the
-// actor is the target where the entry names no other.
+// actor is the target unless the entry names another.
 func (r *review) isAboutOneself() bool {
 	switch r.name {
 	case "account.login", "account.logout", "account.password.change", "account.email.change", "user.update":
@@ -189,17 +189,17 @@ func (r *review) isAboutOneself() bool {
 	return false
 }
 
-// enforcementSetting is the demand for a second factor from all members.
+// enforcementSetting is the requirement of a second factor for all members.
 const enforcementSetting = "enforce_twofactor"
 
-// isEnforcement reports whether the entry is about the demand for a second
-// factor from all members.
+// isEnforcement reports whether the entry is about the requirement of a second
+// factor for all members.
 func (r *review) isEnforcement() bool {
 	return strings.Contains(strings.ToLower(r.e.ActionType), "enforce")
 }
 
-// enforcement is the new value of the account-wide demand for a second factor,
-// as text.
+// enforcement is the new value of the account-wide requirement of a second
+// factor, as text.
 func (r *review) enforcement() string {
 	if len(r.after) == 0 && r.isEnforcement() {
 		return strings.ToLower(r.e.New.Text())
@@ -210,13 +210,13 @@ func (r *review) enforcement() string {
 		before = r.before.get("settings").Get(enforcementSetting)
 	}
 	if now.Same(before) && now.Exists() && r.name == "account.update" {
-		// An update of another setting carries this one along.
+		// An update of another setting includes this one.
 		return ""
 	}
 	return now.Text()
 }
 
-// The words for a second factor, and for the demand that all members have one.
+// The words for a second factor, and for requiring one of all members.
 const (
 	enforceWords = "enforce_two_factor enforce_twofactor enforce_2fa enforce_mfa"
 	factorWords  = "mfa tfa 2fa two_factor twofactor totp webauthn security_key securitykey backup_code recovery_code"

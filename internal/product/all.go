@@ -7,9 +7,9 @@ import (
 	"github.com/aisoc/cloudflareaudit/rules"
 )
 
-// families are all there are. Where two are equally telling about an entry, the
-// one that stands first counts. It is filled in by init, because the functions
-// of the families use it.
+// families are all families. Of two that fit an entry equally well, the first
+// one counts. It is filled in by init, because the functions of the families
+// use it.
 var families []*family
 
 func init() {
@@ -27,7 +27,7 @@ func init() {
 	known.fill(families)
 }
 
-// other is the family of what no family is about.
+// other is the family of entries that belong to no other family.
 var other = family{}
 
 // The severities and the lists of the rules, by short names.
@@ -41,10 +41,10 @@ const (
 
 type oneOf = []string
 
-// defaultRules are the default rules in their order: what makes no event and
-// what Cloudflare does by itself, reads, the rules of the families, and for all
-// else the verb alone. Entries whose form has never been published, such as
-// those about members, are matched as widely as their words allow.
+// defaultRules are the default rules in order: noise and Cloudflare's own
+// actions, reads, the rules of the families, and for everything else rules by
+// verb alone. Entries whose form is undocumented, such as those about members,
+// are matched as widely as their words allow.
 func defaultRules() []rules.Rule {
 	list := slices.Clone(systemRules)
 	for _, f := range families {
@@ -57,8 +57,8 @@ func defaultRules() []rules.Rule {
 	return append(list, verbRules...)
 }
 
-// systemRules are for what makes no event, and for what Cloudflare does by
-// itself.
+// systemRules are for noise, which makes no event, and for Cloudflare's own
+// actions.
 var systemRules = []rules.Rule{
 	{ID: "unreadable", Severity: low,
 		Match: rules.Match{Action: oneOf{"unknown"}},
@@ -91,9 +91,9 @@ var systemRules = []rules.Rule{
 		Why:   "A change of TLS settings has reached the edge. The change itself has an entry of its own."},
 }
 
-// routineReads drops the reads that no family has a rule for, most of which only
-// Audit Logs v2 has. Those that show what an intruder looks for have one. Lists
-// of members are not among them: every visit to a page of the dashboard reads
+// routineReads drops the reads that no family has a rule for, most of which are
+// only in Audit Logs v2. Reads that an intruder would make have a rule. Lists
+// of members are not among these: every visit to a page of the dashboard reads
 // one.
 var routineReads = rules.Rule{ID: "routine-read", Drop: true,
 	Match: rules.Match{Action: oneOf{"*.view"}, Method: oneOf{"GET", "HEAD"},

@@ -16,7 +16,8 @@ const (
 	maxDepth = 3
 )
 
-// isHousekeeping reports whether a member changes along with others, or never.
+// isHousekeeping reports whether a member changes only along with others, or
+// never.
 func isHousekeeping(field string) bool {
 	switch field {
 	case "id", "zone_id", "zone_name", "account_id", "created_on", "modified_on", "created_at", "updated_at",
@@ -48,7 +49,7 @@ func (r *review) compareObjects(prefix string, before, after object, depth int) 
 	for i := range after {
 		m := &after[i]
 		if i < len(before) && before[i].key == m.key && before[i].val.Same(m.val) {
-			continue // most members are the same, and stand in the same order
+			continue // most members are equal and in the same order
 		}
 		if old := before.get(m.key); !old.Same(m.val) {
 			r.compareValues(prefix, m.key, old, m.val, depth)
@@ -77,10 +78,10 @@ func (r *review) compareValues(prefix, field string, before, after jsondoc.Value
 	r.note(prefix+field, before, after)
 }
 
-// isValue reports whether a member is that of a variable or of a secret.
+// isValue reports whether a member is the value of a variable or of a secret.
 func isValue(field string) bool { return field == "value" || field == "text" || field == "json" }
 
-// hidden stands for a text that may be a secret.
+// hidden replaces a text that may be a secret.
 func (r *review) hidden(v jsondoc.Value) jsondoc.Value {
 	if v.Kind() == jsondoc.String {
 		return r.e.Doc.Literal(redact.Masked)
@@ -94,10 +95,10 @@ func mayBeObject(v jsondoc.Value) bool {
 	return k == jsondoc.Object || k == jsondoc.Null || k == jsondoc.Missing
 }
 
-// isSaid reports whether there is a value other than null.
+// isSaid reports whether v is a value other than null.
 func isSaid(v jsondoc.Value) bool { return v.Exists() && v.Kind() != jsondoc.Null }
 
-// note keeps a change of field, unless there is none to tell.
+// note records a change of field, if there is one.
 func (r *review) note(field string, before, after jsondoc.Value) {
 	if len(r.Changes) == maxChanges && isSaid(before) && isSaid(after) {
 		// It need not be rendered to be counted.

@@ -16,7 +16,7 @@ var records = family{
 	plainValues: true,
 	read:        (*review).readRecord,
 	pairs: []pair{
-		// Records have had two generations of names.
+		// There are two generations of names for records.
 		{"DNS_record", "rec_add", "dns.record.create"},
 		{"DNS_record", "rec_set", "dns.record.update"},
 		{"DNS_record", "rec_del", "dns.record.delete"},
@@ -28,7 +28,7 @@ var records = family{
 		{"dns_record dnsrecord", "dns_record", "dns.record", "", either, common},
 	},
 	routes: []route{
-		// What a batch does is in its body.
+		// The body of a batch has its changes.
 		{"POST", "/zones/{zone}/dns_records/batch", "dns.record.create"},
 		{"POST", "/zones/{zone}/dns_records/import", "dns.record.create"},
 		{"POST", "/zones/{zone}/dns_records/scan", "dns.record.create"},
@@ -73,7 +73,7 @@ var records = family{
 	},
 }
 
-// Who answers for a zone.
+// Name servers and zone transfers.
 var delegation = family{
 	prefixes: oneOf{"dns_settings.", "custom_ns.", "secondary_dns."},
 	subjects: []subject{
@@ -92,11 +92,11 @@ var delegation = family{
 	},
 }
 
-// addressRecords are the types of DNS records that lead traffic or mail. A
-// record whose type the entry does not say counts as one of them.
+// addressRecords are the types of DNS records that direct traffic or mail. A
+// record of unknown type counts as one of them.
 var addressRecords = oneOf{"MX", "A", "AAAA", "CNAME", "NS", "unknown"}
 
-// readRecord finds out which record an entry is about.
+// readRecord determines which record an entry is about.
 func (r *review) readRecord() {
 	r.IsRecord = true
 	others := 0
@@ -104,7 +104,7 @@ func (r *review) readRecord() {
 		others = r.readBatch()
 	}
 	r.RecordType = strings.ToUpper(r.text("type", "record_type"))
-	// A record that becomes one of another type is lost as what it was.
+	// A record that changes its type is lost in its old role.
 	if lost := strings.ToUpper(r.before.text("type")); slices.Contains(addressRecords, lost) {
 		r.RecordType = lost
 	}
@@ -125,8 +125,8 @@ func (r *review) readRecord() {
 	}
 }
 
-// qualified is the name of a record in full. Requests may name it within its
-// zone, which "@" then stands for.
+// qualified is the fully qualified name of a record. Requests may give it
+// relative to the zone, and "@" for the zone itself.
 func qualified(name, zone string) string {
 	switch lower := strings.ToLower(name); {
 	case name == "" || zone == "" || lower == zone || strings.HasSuffix(lower, "."+zone):
@@ -137,7 +137,8 @@ func qualified(name, zone string) string {
 	return name + "." + zone
 }
 
-// batches are the members of a batch of DNS records, the gravest change first.
+// batches are the members of a batch of DNS records, the most severe change
+// first.
 var batches = []struct{ key, action string }{
 	{"deletes", "dns.record.delete"},
 	{"puts", "dns.record.update"},
@@ -145,9 +146,9 @@ var batches = []struct{ key, action string }{
 	{"posts", "dns.record.create"},
 }
 
-// readBatch takes a batch for its gravest change: the first one of a record that
-// led traffic or mail, or else the first. It returns how many more records the
-// batch treats like that one.
+// readBatch reports a batch as its most severe change: the first one of a
+// record that directed traffic or mail, or else the first. It returns how many
+// more records the batch changes in the same way.
 func (r *review) readBatch() (others int) {
 	var gravest jsondoc.Value
 	led := false

@@ -37,7 +37,7 @@ var firewall = family{
 			"disable=firewall_rule.disable enable=firewall_rule.enable", either, vague},
 	},
 	routes: []route{
-		// The body of a PUT is the whole ruleset from now on, not what changed in it.
+		// The body of a PUT is the whole new ruleset, not the change.
 		{"PUT", "{scope}/rulesets/phases/{phase}/entrypoint", "zone.firewall.rule.update"},
 		{"GET", "{scope}/rulesets/phases/{phase}/entrypoint", "zone.firewall.rule.view"},
 		{"POST", "{scope}/rulesets/{ruleset}/rules", "zone.firewall.rule.create"},
@@ -107,7 +107,7 @@ var firewall = family{
 	},
 }
 
-// Rule sets that lead visitors elsewhere or configure what protects them.
+// Rule sets that redirect visitors or configure protections.
 var rulesets = family{
 	prefixes:    oneOf{"zone.ruleset."},
 	plainValues: true,
@@ -128,7 +128,7 @@ var rulesets = family{
 	},
 }
 
-// actionStrength orders what a firewall rule does with a request.
+// actionStrength orders the actions of firewall rules.
 var actionStrength = map[string]int{
 	"skip": 1, "allow": 1, "bypass": 1, "whitelist": 1, "disable": 1,
 	"log": 2, "simulate": 2,
@@ -136,8 +136,8 @@ var actionStrength = map[string]int{
 	"block": 4, "ban": 4, "drop": 4,
 }
 
-// firewallControl is a rule of a ruleset, or an override in one, as far as it
-// decides what happens to requests.
+// firewallControl is a rule of a ruleset, or an override in one, reduced to its
+// effect on requests.
 type firewallControl struct {
 	id, parent string
 	name       string
@@ -146,15 +146,15 @@ type firewallControl struct {
 	action     string
 }
 
-// firewallPhases are the phases of rulesets that protect something. Those of
-// the managed rules come first.
+// firewallPhases are the phases of protective rulesets. Those of the managed
+// rules come first.
 var (
 	managedPhases  = []string{"http_request_firewall_managed", "http_response_firewall_managed", "http_request_sbfm", "ddos_", "magic_transit_managed"}
 	firewallPhases = []string{"http_request_firewall_", "http_ratelimit", "http_request_api_gateway", "magic_transit"}
 )
 
-// rulesetKinds are the phases of rulesets that lead visitors elsewhere or switch
-// protections for some of them, and what their canonical names have for it.
+// rulesetKinds are the phases of rulesets that redirect visitors or switch
+// protections for some of them, with their parts of canonical names.
 var rulesetKinds = map[string]string{
 	"http_request_dynamic_redirect": "redirect.",
 	"http_request_redirect":         "redirect.",
@@ -284,8 +284,7 @@ func (r *review) isRuleset() bool {
 	return bytes.Contains(squashPair(buf[:0], r.e.ResourceType, r.e.ActionType), []byte("ruleset"))
 }
 
-// limitDirection tells a rate limit that lets more through from one that lets
-// less through.
+// limitDirection tells a looser rate limit from a tighter one.
 func (r *review) limitDirection() string {
 	for _, key := range []string{"threshold", "requests_per_period"} {
 		before, after := r.before.text(key), r.after.text(key)
@@ -306,7 +305,7 @@ func (r *review) limitDirection() string {
 }
 
 // ruleLists are the members that hold the rules of a ruleset, and deletedLists
-// those that hold the rules taken out of it.
+// those that hold the rules deleted from it.
 var (
 	ruleLists    = []string{"modified_rules", "rules", "added_rules", "new_rules"}
 	deletedLists = []string{"deleted_rules", "removed_rules"}
@@ -316,7 +315,7 @@ var (
 type controls struct {
 	before, after []firewallControl
 	// complete says that a rule missing from one side did not exist then;
-	// otherwise nothing is known of it.
+	// otherwise nothing is known about it.
 	complete bool
 	// deleted are the rules that the entry lists as deleted.
 	deleted []firewallControl
@@ -329,7 +328,7 @@ func (r *review) controls() controls {
 	defer func() { r.rulesBefore, r.rulesAfter = c.before, c.after }()
 	isList := false
 	for _, key := range deletedLists {
-		// They may stand on either side.
+		// They may be on either side.
 		for _, o := range [...]object{r.before, r.after} {
 			if v := o.get(key); v.Exists() {
 				isList = true
@@ -344,7 +343,7 @@ func (r *review) controls() controls {
 		case !before.Exists() && !after.Exists():
 			continue
 		case before.Kind() == jsondoc.Array && after.Kind() == jsondoc.Array:
-			// The same list on both sides can be compared as it is.
+			// If both sides have the same list, it can be compared directly.
 			r.was, r.is = appendDiffering(r.was[:0], r.is[:0], before, after)
 			c.before, c.after, c.complete = r.appendControls(c.before[:0], r.was), r.appendControls(c.after[:0], r.is), true
 			return c
@@ -381,7 +380,7 @@ func (r *review) appendControls(list []firewallControl, elements []jsondoc.Value
 
 func appendElements(list []jsondoc.Value, array jsondoc.Value) []jsondoc.Value {
 	if array.Kind() == jsondoc.Object {
-		// The first member alone, as of a list of one.
+		// Only the first member, as of a list of one.
 		return append(list, array.First())
 	}
 	for element := range array.All() {
@@ -391,8 +390,8 @@ func appendElements(list []jsondoc.Value, array jsondoc.Value) []jsondoc.Value {
 }
 
 // appendDiffering appends the elements in which two arrays differ. An update of
-// a ruleset repeats all the rules that stay as they are, so elements are compared
-// as they are written, and most are not looked into.
+// a ruleset repeats all unchanged rules, so elements are compared as text, and
+// most are not parsed.
 func appendDiffering(was, is []jsondoc.Value, before, after jsondoc.Value) (_, _ []jsondoc.Value) {
 	from, to := len(was), len(is)
 	was, is = appendElements(was, before), appendElements(is, after)
@@ -406,9 +405,9 @@ func appendDiffering(was, is []jsondoc.Value, before, after jsondoc.Value) (_, _
 		case len(old) == 0 && len(now) == 0:
 			return was, is
 		case shifts >= maxControls: // looking on might take the square of the length
-		case len(old) > 0 && sameElements(old[1:], now): // one is gone
+		case len(old) > 0 && sameElements(old[1:], now): // one was removed
 			return append(was, old[0]), is
-		case len(now) > 0 && sameElements(old, now[1:]): // one is new
+		case len(now) > 0 && sameElements(old, now[1:]): // one was added
 			return was, append(is, now[0])
 		}
 		if len(old) > 0 {
@@ -453,7 +452,7 @@ func appendControl(list []firewallControl, id string, rule object) []firewallCon
 	return list
 }
 
-// readState reads whether a rule is in force and what it does.
+// readState reads whether a rule is enabled and its action.
 func (c *firewallControl) readState(o object) {
 	switch {
 	case o.text("enabled") == "false", o.text("paused") == "true", o.text("disabled") == "true":
@@ -470,12 +469,13 @@ func (c *firewallControl) readState(o object) {
 	c.strength = actionStrength[c.action]
 }
 
-// controlsDiff is what happened to the rules of a ruleset.
+// controlsDiff is the difference between the rules of a ruleset before and
+// after.
 type controlsDiff struct {
 	disabled, enabled bool
 	moved             string // the direction in which actions changed
 	added, removed    bool
-	addition, removal string // the direction of a rule that came or went
+	addition, removal string // the direction of an added or removed rule
 	target            string // the rule that matters most
 	others            int    // how many matter as much
 
@@ -483,8 +483,8 @@ type controlsDiff struct {
 	weight int     // of target
 }
 
-// note takes c for the target if nothing of more weight has happened to
-// another rule, and keeps the change of field, if there is one.
+// note makes c the target unless a change of more weight happened to another
+// rule, and records the change of field, if there is one.
 func (d *controlsDiff) note(weight int, c *firewallControl, field, old, now string) {
 	switch {
 	case weight > d.weight:
@@ -505,7 +505,7 @@ func (d *controlsDiff) compare(c *controls) {
 		case old != nil:
 			d.changed(old, now)
 		case now.parent != "":
-			// An override that was not there: rules are on by default.
+			// A new override: rules are on by default.
 			d.changed(&firewallControl{action: "default", strength: actionStrength["block"]}, now)
 		case c.complete || len(c.before) > 0:
 			d.added = true
@@ -532,7 +532,7 @@ func (d *controlsDiff) compare(c *controls) {
 	}
 }
 
-// deleted notes that a rule is gone.
+// deleted records the deletion of a rule.
 func (d *controlsDiff) deleted(c *firewallControl) {
 	if c.parent != "" {
 		return
@@ -541,13 +541,13 @@ func (d *controlsDiff) deleted(c *firewallControl) {
 	case !d.removed, removal == rules.Weaker:
 		d.removal = removal
 	case removal != d.removal && d.removal != rules.Weaker:
-		d.removal = "" // of one of them it cannot be told
+		d.removal = "" // the direction of one of them is unknown
 	}
 	d.removed = true
 	d.note(4, c, "action", c.action, "")
 }
 
-// changed notes what happened to one rule.
+// changed records the changes of one rule.
 func (d *controlsDiff) changed(old, now *firewallControl) {
 	d.note(1, now, "", "", "")
 	if old.off != now.off {
@@ -577,7 +577,7 @@ func findControl(list []firewallControl, like *firewallControl) *firewallControl
 	return nil
 }
 
-// direction tells what adding the rule does, or "" where that cannot be told.
+// direction is the direction of adding the rule, or "" when unknown.
 func (c *firewallControl) direction() string {
 	switch {
 	case c.off || c.strength == 0 || c.strength == actionStrength["log"]:

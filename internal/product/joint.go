@@ -13,50 +13,50 @@ import (
 	"github.com/aisoc/cloudflareaudit/rules"
 )
 
-// CorrelationSpan is the span of time in which events of the same kind about the
-// same thing count as one change. The entries that the two logs have of a change
-// are seconds apart, so that now and then a boundary lies between them: longer
-// spans part fewer pairs and join more changes that are two. docs/two-logs.md has
-// the figures.
+// CorrelationSpan is the span of time in which events of the same kind about
+// the same thing count as one change. The entries that the two logs have of a
+// change are seconds apart, so occasionally a boundary lies between them:
+// longer spans split fewer pairs but merge more distinct changes.
+// docs/two-logs.md has the figures.
 const CorrelationSpan = 5 * time.Minute
 
 // FailedSuffix ends the action of an attempt that failed. Detections of hosts
-// compare the action alone, and must not report what has not happened.
+// compare only the action, and must not match attempts that changed nothing.
 const FailedSuffix = ".failed"
 
-// joint says what both logs know of a kind of change. What only one of them
-// knows must not be part of a correlation id, nor of a title when both logs are
-// read.
+// joint says which details of a kind of change both logs have. A detail that
+// only one has must not be part of a correlation id, nor of a title when both
+// logs are read.
 type joint struct {
-	// actions are the canonical actions, as patterns. A change for which the two
-	// logs may have different actions has one row for them all.
+	// actions are the canonical actions, as patterns. A change for which the
+	// two logs may have different actions has one row for all of them.
 	actions []string
-	// about says more closely which changes the row is for. Nil means all.
+	// about restricts the changes that the row is for. Nil means all.
 	about func(*Facts) bool
-	// class stands for the action in a correlation id, by default the action.
+	// class replaces the action in a correlation id. The default is the action.
 	class string
-	// by is the part that names the thing acted upon.
+	// by is the part that identifies the resource acted upon.
 	by subjectPart
 	// title is that of the events when both logs are read, if the titles of the
-	// rules tell what only one log knows. All its brackets are filled in. The
-	// same goes for techniques.
+	// rules have details that only one log has. All its brackets are filled in.
+	// The same applies to techniques.
 	title      string
 	techniques []string
 }
 
-// subjectPart is a part of an entry that names the thing acted upon.
+// subjectPart is a part of an entry that identifies the resource acted upon.
 type subjectPart int
 
 const (
 	byTarget   subjectPart = iota // the name that people call it by
 	byResource                    // its id
 	byToken                       // the id of an API token
-	byZone                        // the zone alone
-	byActor                       // whoever did it alone
+	byZone                        // only the zone
+	byActor                       // only the actor
 )
 
-// Of what no row is about both logs know the name of what is created, and the id
-// of what is changed or deleted.
+// For changes without a row, both logs have the name of a created resource and
+// the id of a changed or deleted one.
 var (
 	jointByName = joint{}
 	jointByID   = joint{by: byResource}
@@ -79,8 +79,8 @@ func jointOf(f *Facts) *joint {
 	return &jointByName
 }
 
-// jointsOf are the rows that may be about an action. Of all that fit the first
-// one counts.
+// jointsOf are the rows that may be about an action. The first one that fits
+// counts.
 func jointsOf(action string) []*joint {
 	var list []*joint
 	for _, f := range families {
@@ -96,14 +96,14 @@ func jointsOf(action string) []*joint {
 	return list
 }
 
-// Joint is what both logs know of f, the facts of e.
+// Joint is what both logs have of f, the facts of e.
 func (f *Facts) Joint(e *audit.Entry) rules.Joint {
 	j := jointOf(f)
 	return rules.Joint{Target: cmp.Or(j.subject(e, f), f.shared), Title: known.titles[j.title], Techniques: j.techniques}
 }
 
-// subject is what both logs call the thing acted upon, or "" where they have no
-// name for it in common.
+// subject is the identifier that both logs have for the resource acted upon, or
+// "" if they have none in common.
 func (j *joint) subject(e *audit.Entry, f *Facts) string {
 	switch {
 	case j.by == byActor || j.by == byZone:
@@ -116,8 +116,8 @@ func (j *joint) subject(e *audit.Entry, f *Facts) string {
 	return cmp.Or(f.shared, f.Target)
 }
 
-// resourceID is the id of the thing acted upon, which the account and the user
-// are not.
+// resourceID is the id of the resource acted upon. The account and the user do
+// not count as one.
 func (f *Facts) resourceID(e *audit.Entry) string {
 	switch {
 	case f.recordID != "":
@@ -128,8 +128,8 @@ func (f *Facts) resourceID(e *audit.Entry) string {
 	return e.ResourceID
 }
 
-// Correlate is the same for the entries that both logs have of a change at the
-// time when, as long as no boundary of the spans of time lies between them.
+// Correlate returns the same id for the entries that both logs have of a change
+// at the time when, unless a boundary of the spans of time lies between them.
 // accountID is the account whose log is read.
 func (f *Facts) Correlate(e *audit.Entry, accountID string, when time.Time, span time.Duration) ingest.CorrelationID {
 	j := jointOf(f)
@@ -154,7 +154,7 @@ func (f *Facts) Correlate(e *audit.Entry, accountID string, when time.Time, span
 	return ingest.CorrelationID(sum[:16])
 }
 
-// actorKey is what both logs know the actor by.
+// actorKey is the identifier that both logs have for the actor.
 func (f *Facts) actorKey(e *audit.Entry) string {
 	if f.system || f.staff {
 		return f.ActorKind
@@ -165,9 +165,9 @@ func (f *Facts) actorKey(e *audit.Entry) string {
 	return strings.ToLower(e.ActorEmail)
 }
 
-// EntryScope is what an entry belongs to: the user, a zone or the account. What
-// belongs to the user stands in the log of every account of that user. accountID
-// is the account whose log is read, or "".
+// EntryScope is what an entry belongs to: the user, a zone or the account.
+// Entries of a user are in the log of every account of that user. accountID is
+// the account whose log is read, or "".
 func (f *Facts) EntryScope(e *audit.Entry, accountID string) string {
 	switch {
 	case e.Call != nil:

@@ -47,7 +47,7 @@ var logs = family{
 	},
 }
 
-// How long logs are kept.
+// Log retention.
 var retention = family{
 	prefixes: oneOf{"log_retention."},
 	switches: true,
@@ -65,7 +65,7 @@ var retention = family{
 	},
 }
 
-// Notifications, and where they go.
+// Notifications and their destinations.
 var notifications = family{
 	prefixes: oneOf{"notification."},
 	hooks:    true,
@@ -100,7 +100,7 @@ var auditLogs = family{
 	},
 }
 
-// readLogDelivery finds out whether a job is switched off or on.
+// readLogDelivery determines whether a job is switched off or on.
 func (r *review) readLogDelivery() {
 	dataset, name := r.text("dataset"), r.text("name")
 	if r.Target = name + dataset; name != "" && dataset != "" {

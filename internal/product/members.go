@@ -15,14 +15,14 @@ var members = family{
 	plainValues: true,
 	read:        (*review).readAccount,
 	pairs: []pair{
-		// Users answer an invitation, and leave an account, by themselves.
+		// Users answer invitations and leave accounts themselves.
 		{"invites", "update", "member.invitation.accept"},     // derived, not published
 		{"memberships", "update", "member.invitation.accept"}, // derived, not published
 		{"memberships", "delete", "member.leave"},             // derived, not published
 	},
 	subjects: []subject{
 		{"user_group usergroup resource_group", "user_group usergroup resource_group", "user_group", "", either, common},
-		// An update of a SCIM group puts members into it, with the roles it has.
+		// An update of a SCIM group adds members to it, with its roles.
 		{"scim_group", "scim_group", "user_group", "update=member.update", either, common},
 		{"^invit member_invit account_invit", "invitation invite", "member.invitation", "create=member.add update=member.update delete=member.invitation.cancel", either, common},
 		{"member membership scim_user ^role ^account_role", "member membership scim_user role", "member", "create=member.add delete=member.remove", either, common},
@@ -48,7 +48,7 @@ var members = family{
 		{"DELETE", "/accounts/{account}/scim/v2/Groups/{id}", "user_group.delete"}, // derived, not published
 	},
 	joints: []joint{
-		// v2 knows a removed member by another id.
+		// v2 has another id for a removed member.
 		{actions: oneOf{"member.remove"}, by: byActor},
 		{actions: oneOf{"member.add"}, title: "Member added[: {target}]", techniques: oneOf{"T1098.003", "T1136.003"}},
 		{actions: oneOf{"member.update"}, title: "Member changed[: {target}]", techniques: oneOf{"T1098.003"}},
@@ -109,17 +109,18 @@ var members = family{
 // every account.
 const superAdministrator = "33666b9c79b9a5273fc7344ff42f953d"
 
-// roles is what an object says about the roles it gives.
+// roles are the roles that an object assigns.
 type roles struct {
 	raw    jsondoc.Value
 	isSet  bool // there are roles
 	super  bool // one is Super Administrator
-	known  bool // one can be told
-	opaque bool // one cannot
+	known  bool // one is known
+	opaque bool // one is not
 	names  string
 }
 
-// rolesIn reads the roles of a member wherever an entry may have put them.
+// rolesIn reads the roles of a member from all places where an entry may have
+// them.
 func rolesIn(o object, prefix string) roles {
 	var found roles
 	for i := range o {
@@ -182,7 +183,7 @@ func (r *roles) add(id, name string) {
 	}
 }
 
-// readRole finds out which role a member is given.
+// readRole determines which role a member is given.
 func (r *review) readRole() {
 	if r.verb == VerbDelete {
 		return
@@ -206,7 +207,7 @@ func (r *review) readRole() {
 	case given.super, given.known && !given.opaque:
 		r.Role = rules.RoleOther
 	case r.after.has("Operations"), r.after.has("members"):
-		// SCIM puts members into a group, with the roles it has.
+		// SCIM adds members to a group, with its roles.
 		r.Role = rules.RoleUnknown
 	case !given.isSet && r.verb == VerbUpdate && len(r.after) > 0:
 		r.Role = rules.RoleUnchanged
@@ -222,7 +223,7 @@ type Member struct {
 }
 
 // MemberOf reads the roles of a member in the list that the API has of them. A
-// policy gives what its permission groups are called.
+// policy assigns roles by the names of its permission groups.
 func MemberOf(listed jsondoc.Value) Member {
 	var given roles
 	given.read(listed.Get("roles"))

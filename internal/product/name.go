@@ -12,7 +12,7 @@ import (
 )
 
 // The kinds of verbs. A canonical action ends in a verb of its own, such as
-// "add" or "roll"; its kind is what rules without a row of their own go by.
+// "add" or "roll"; its kind is what generic rules match.
 const (
 	VerbCreate  = "create"
 	VerbUpdate  = "update"
@@ -28,8 +28,8 @@ const (
 	verbDeploy  = "deploy"
 )
 
-// verbs are the words that say what was done, by kind; the first word of a row
-// is its plain form. Weak words are nouns or particles too, so they count only
+// verbs are the words for actions, by kind; the first word of a row is its
+// plain form. Weak words can also be nouns or particles, so they count only
 // where there is no other verb: "list_create" creates.
 var verbs = []struct {
 	kind  string
@@ -74,7 +74,7 @@ var verbs = []struct {
 // ActionUnknown is the action of an entry that could not be understood.
 const ActionUnknown = "unknown"
 
-// naming is a canonical action with what follows from it.
+// naming is a canonical action with its properties.
 type naming struct {
 	name string
 	// verb is the kind of its verb, or "" when it has none.
@@ -82,7 +82,7 @@ type naming struct {
 	family *family
 }
 
-// index is what the families know, arranged for looking things up.
+// index has the data of the families, arranged for look-ups.
 type index struct {
 	verbs    map[string]verb    // by word
 	namings  map[string]*naming // by canonical name
@@ -93,7 +93,7 @@ type index struct {
 	titles   map[string]rules.Template // of joints
 }
 
-// known is filled in once and then only read.
+// known is filled in once and then read-only.
 var known = index{
 	verbs:   make(map[string]verb),
 	namings: make(map[string]*naming),
@@ -108,8 +108,8 @@ type verb struct {
 	weak       bool
 }
 
-// indexedSubject is a subject with its words as they are looked for and its
-// names by kind of verb.
+// indexedSubject is a subject with its words as search patterns and its names
+// by kind of verb.
 type indexedSubject struct {
 	resource, action [][]byte
 	names            map[string]*naming
@@ -169,7 +169,7 @@ func (x *index) addSubject(s subject) {
 	x.subjects = append(x.subjects, indexed)
 }
 
-// named is the naming of a canonical name, which it adds when it is new.
+// named is the naming of a canonical name, added if it is new.
 func (x *index) named(name string) *naming {
 	if n := x.namings[name]; n != nil {
 		return n
@@ -203,8 +203,8 @@ func familyOf(name string) *family {
 	return best
 }
 
-// patterns turns "^a b c$" into what to look for in a name that words has
-// prepared: "__a", "_b" and "_c__".
+// patterns turns "^a b c$" into the patterns to search for in a name that words
+// has prepared: "__a", "_b" and "_c__".
 func patterns(list string) [][]byte {
 	var out [][]byte
 	for p := range strings.FieldsSeq(list) {
@@ -219,7 +219,7 @@ func patterns(list string) [][]byte {
 	return out
 }
 
-// maxName bounds how much of a resource or action type is looked at.
+// maxName bounds the part of a resource or action type that is examined.
 const maxName = 80
 
 // squashPair appends the letters and digits of a pair, in lower case, with a
@@ -281,9 +281,8 @@ func words(b []byte, s string) []byte {
 	return append(b, '_', '_')
 }
 
-// nameOf finds the canonical action of an entry of the audit log: by its pair, by
-// its action type alone, by the words in either, and else by putting the two
-// together.
+// nameOf finds the canonical action of an entry of the audit log: by its pair,
+// by its action type alone, by the words in either, or else by joining the two.
 func nameOf(resourceType, actionType, actionInfo string) naming {
 	var buf [2*maxName + 1]byte
 	key := squashPair(buf[:0], resourceType, actionType)
@@ -367,9 +366,9 @@ func findVerb(name []byte) verb {
 	return found
 }
 
-// joinName makes a predictable name of a pair that means nothing to us:
-// "resource.action", without what the action repeats of the resource, and with
-// a lone verb in its plain form.
+// joinName makes a predictable name of an unknown pair: "resource.action",
+// without the words of the resource that the action repeats, and with a lone
+// verb in its plain form.
 func joinName(resourceType string, resource, action []byte) string {
 	res, act := string(bytes.Trim(resource, "_")), string(bytes.Trim(action, "_"))
 	// The dots between the parts of a resource type are kept.
@@ -408,7 +407,7 @@ func joinName(resourceType string, resource, action []byte) string {
 }
 
 // nameOfCall finds the canonical action of an entry of Audit Logs v2: by its
-// method and path, by what the API calls the operation, and else by the product
+// method and path, by the API's name of the operation, or else by the product
 // and the type of the resource.
 func nameOfCall(e *audit.Entry, byRoute *naming) naming {
 	if byRoute != nil {
@@ -417,7 +416,7 @@ func nameOfCall(e *audit.Entry, byRoute *naming) naming {
 	if n := nameOfOperation(e.ActionInfo); n != nil {
 		return *n
 	}
-	// What is below a thing may be what is done to it: ".../outgoing/disable".
+	// The last segment of a path may be the action: ".../outgoing/disable".
 	if i := strings.LastIndexByte(e.ResourceType, '.'); i > 0 && e.Call.Method != "GET" && e.Call.Method != "DELETE" {
 		switch v := known.verbs[e.ResourceType[i+1:]]; v.kind {
 		case VerbEnable, verbDisable, VerbRoll, verbReset, VerbDelete, verbDeploy:
@@ -434,8 +433,8 @@ func nameOfCall(e *audit.Entry, byRoute *naming) naming {
 	return nameByWords(e.ResourceType, e.ActionType, e.ActionInfo)
 }
 
-// nameOfOperation is the name that the words of an operation lead to, or nil
-// where no subject fits.
+// nameOfOperation is the name derived from the words of an operation, or nil if
+// no subject fits.
 func nameOfOperation(operation string) *naming {
 	resource, action := words(nil, ""), words(nil, operation)
 	v := findVerb(action)

@@ -4,7 +4,7 @@ import (
 	"github.com/aisoc/cloudflareaudit/rules"
 )
 
-// Gateway: what users and devices may reach.
+// Gateway: policies for the traffic of users and devices.
 var gateway = family{
 	prefixes: oneOf{"gateway."},
 	read:     (*review).readGateway,
@@ -93,7 +93,7 @@ var tunnels = family{
 	},
 }
 
-// Devices with the client.
+// Devices that run the client.
 var devices = family{
 	prefixes: oneOf{"device.", "dlp."},
 	subjects: []subject{

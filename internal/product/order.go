@@ -7,14 +7,14 @@ import (
 	"github.com/aisoc/cloudflareaudit/rules"
 )
 
-// offOn is the order of what is switched on and off and protects while it is on.
+// offOn is the order of a switch that protects while it is on.
 const offOn = "off on"
 
-// directionIn tells in which direction a value has moved in an order: the values
-// of a setting from the weakest to the safest, with spaces between them. Those in
-// front of the first bar are weak and those behind the last are safe whatever
-// was before; without bars these are the first and the last. It is "" where it
-// did not move or where that cannot be told.
+// directionIn is the direction in which a value has moved in an order: the
+// values of a setting from the weakest to the safest, separated by spaces.
+// Values before the first bar are always weak and those after the last always
+// safe, whatever the old value; without bars these are the first and the last
+// value. It is "" if the value did not move or the direction is unknown.
 func directionIn(order string, before, now jsondoc.Value) string {
 	if order == "" {
 		return ""
@@ -32,8 +32,8 @@ func directionIn(order string, before, now jsondoc.Value) string {
 	return ""
 }
 
-// placeIn is where a value stands in an order, or -1, in which of its parts, and
-// which of these is the safest.
+// placeIn is the position of a value in an order, or -1, the part that it is
+// in, and the safest part.
 func placeIn(order string, v jsondoc.Value) (place, part, safest int) {
 	text := v.Text()
 	switch {
@@ -44,7 +44,7 @@ func placeIn(order string, v jsondoc.Value) (place, part, safest int) {
 		}
 		text = v.Get("enabled").Text()
 		if v.Get("max_age").Text() == "0" {
-			text = "false" // browsers forget it at once
+			text = "false" // browsers drop it at once
 		}
 		fallthrough
 	case text == "true", text == "false":
@@ -79,7 +79,7 @@ func reverse(direction string) string {
 	return ""
 }
 
-// switches are members that switch a protection, and their values from the
+// switches are members that switch a protection, with their values from the
 // weakest to the safest.
 var switches = map[string]string{
 	"advertised":                           offOn,
@@ -96,8 +96,8 @@ var switches = map[string]string{
 	"validation_default_mitigation_action": "none log | block",
 }
 
-// readSwitches tells what is switched off from what is switched on, of families
-// whose members are switches.
+// readSwitches determines the direction of changes in families whose members
+// are switches.
 func (r *review) readSwitches() {
 	if r.verb != VerbUpdate || !r.family.switches {
 		return

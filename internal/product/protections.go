@@ -30,7 +30,7 @@ var protections = family{
 	},
 }
 
-// Turnstile, and what is paid for.
+// Turnstile and subscriptions.
 var widgets = family{
 	prefixes: oneOf{"turnstile.", "subscription."},
 	subjects: []subject{

@@ -12,40 +12,39 @@ import (
 	"github.com/aisoc/cloudflareaudit/rules"
 )
 
-// Facts is what an entry did: all that rules ask for, and what an event says
-// besides.
+// Facts is what an entry did: everything that rules test, and more for events.
 type Facts struct {
 	rules.Facts
 	naming
 
-	// ActorName is what the entry calls the actor, if anything.
+	// ActorName is the entry's name for the actor, or "".
 	ActorName string
 	// TokenID is the id of the API token that the entry is about.
 	TokenID string
 	// ChangesOmitted counts the changes that Changes has no room for.
 	ChangesOmitted int
 
-	// shared is what Audit Logs v2 and the audit log both call the target, where
-	// that is not Target.
+	// shared is the name of the target that both logs have, if that is not
+	// Target.
 	shared string
-	// recordID is the id of the DNS record that stands for a batch.
+	// recordID is the id of the DNS record that represents a batch.
 	recordID string
-	// ruleset says that it is about a rule set or about a rule of one.
+	// ruleset says that it is about a rule set or a rule of one.
 	ruleset bool
-	// system and staff say that the actor is Cloudflare's own machinery, or a
-	// person at Cloudflare.
+	// system and staff say that the actor is a Cloudflare system, or a person
+	// at Cloudflare.
 	system, staff bool
 	// changes is the memory of Changes.
 	changes [maxChanges]ingest.FieldChange
 }
 
-// Understand finds out what an entry did and puts it into f. It never fails: what
-// an entry does not say stays empty. Of an entry of Audit Logs v2 it completes
-// what the path of the request says, and masks the secrets first, so that nothing
-// behind it sees them.
+// Understand determines what an entry did and puts it into f. It never fails:
+// details that an entry omits stay empty. For an entry of Audit Logs v2 it
+// first adds the details in the path of the request and masks the secrets, so
+// that no later step sees them.
 //
-// Texts of f share the memory of the entry, and f.Changes is memory of f: whoever
-// keeps it for longer than f copies it.
+// Strings of f share the memory of the entry, and f.Changes shares that of f:
+// copy it to keep it longer.
 func Understand(e *audit.Entry, f *Facts) {
 	r := reviews.Get().(*review)
 	defer reviews.Put(r)
@@ -62,24 +61,23 @@ var reviews = sync.Pool{New: func() any { return new(review) }}
 type review struct {
 	*Facts
 	e *audit.Entry
-	// route is what the path of a request says, of entries of Audit Logs v2.
+	// route is the content of the request path, for entries of Audit Logs v2.
 	route routed
-	// whole says that the body is a rule set as it is from now on, and not what
-	// changed in it.
+	// whole says that the body is the whole new rule set, and not a change of
+	// it.
 	whole bool
 	// meta, before and after are the members of the entry's objects.
 	meta, before, after object
-	// zoneIsTarget says that the zone is the target where there is no other.
+	// zoneIsTarget says that the zone is the target if there is no other.
 	zoneIsTarget bool
 	// settled says that the texts before and after have been compared.
 	settled bool
-	// rule is the members of a firewall rule, was and is are the rules of a list,
-	// and nested are the members of objects within others: memory to be used
-	// again.
+	// rule is the members of a firewall rule, was and is are the rules of a
+	// list, and nested are the members of nested objects: memory for reuse.
 	rule    object
 	was, is []jsondoc.Value
 	nested  [maxDepth][2]object
-	// rulesBefore and rulesAfter are those of a ruleset: memory as well.
+	// rulesBefore and rulesAfter are the rules of a ruleset: memory for reuse.
 	rulesBefore, rulesAfter []firewallControl
 }
 
@@ -91,7 +89,7 @@ type member struct {
 	val jsondoc.Value
 }
 
-// maxMembers bounds how many members of an object are looked at.
+// maxMembers bounds how many members of an object are read.
 const maxMembers = 200
 
 // read fills o with the members of v, reusing its memory.
@@ -132,7 +130,7 @@ func (o object) has(key string) bool {
 	return false
 }
 
-// text is the first of the keys that has some text.
+// text is the first non-empty text among the keys.
 func (o object) text(keys ...string) string {
 	for _, key := range keys {
 		if said := o.get(key).Text(); said != "" {
@@ -142,7 +140,7 @@ func (o object) text(keys ...string) string {
 	return ""
 }
 
-// begin names what e did and takes its objects apart.
+// begin finds the canonical action of e and reads its objects.
 func (r *review) begin(e *audit.Entry) {
 	r.e, r.route = e, routed{}
 	r.whole, r.zoneIsTarget, r.settled = false, false, false
@@ -160,8 +158,8 @@ func (r *review) begin(e *audit.Entry) {
 		r.meta, r.after = r.meta.read(e.Metadata), r.after.read(e.New)
 		r.before = r.before.read(e.Old)
 	}
-	// What is deleted stands in the old value, except that Cloudflare's own
-	// machinery writes it into the new one.
+	// A deleted resource is in the old value, except that Cloudflare's own
+	// systems put it into the new one.
 	if r.verb == VerbDelete && len(r.before) == 0 && len(r.after) > 0 {
 		r.before, r.after = r.after, r.before
 	}
@@ -195,14 +193,14 @@ func (r *review) beginActor() {
 	}
 }
 
-// release forgets the entry, whose memory may be used again.
+// release drops the entry, so that its memory may be reused.
 func (r *review) release() {
 	r.e, r.Facts, r.route = nil, nil, routed{}
 	clear(r.rulesBefore)
 	clear(r.rulesAfter)
 }
 
-// text is the first of the keys that has some text in the resource after or
+// text is the first non-empty text among the keys in the resource after or
 // before, or else in the metadata.
 func (r *review) text(keys ...string) string {
 	for _, o := range [...]object{r.after, r.before, r.meta} {
@@ -213,7 +211,7 @@ func (r *review) text(keys ...string) string {
 	return ""
 }
 
-// rename gives the entry another canonical action, because of what it says.
+// rename gives the entry another canonical action because of its content.
 func (r *review) rename(name string) { r.naming = *known.namings[name] }
 
 // look finds the facts.
@@ -255,14 +253,14 @@ func (r *review) lookAtZone() {
 	}
 }
 
-// readOther reads the entries of a family that has no function of its own.
+// readOther reads the entries of families without a function of their own.
 func (r *review) readOther() {
 	r.Target = r.text("name", "title", "description", "email", "email_domain", "hostname", "network", "prefix", "ns_name")
 	r.zoneIsTarget = true
 	r.readSwitches()
 }
 
-// say fills in what rules ask for and what the entry says by itself.
+// say fills in the facts that the entry states directly.
 func (r *review) say() {
 	e, f := r.e, &r.Facts.Facts
 	f.Action, f.Verb = r.name, r.verb
@@ -278,7 +276,7 @@ func (r *review) say() {
 	f.Interface = e.Interface
 }
 
-// actorKind tells people from machinery.
+// actorKind tells people from systems.
 func (f *Facts) actorKind(e *audit.Entry) string {
 	switch {
 	case f.system:
@@ -291,8 +289,8 @@ func (f *Facts) actorKind(e *audit.Entry) string {
 	return "user"
 }
 
-// actor is who did it, in the words of an event: an e-mail address, else a name
-// for Cloudflare itself, else an id.
+// actor is the actor as shown in an event: an e-mail address, else a name for
+// Cloudflare itself, else an id.
 func (f *Facts) actor(e *audit.Entry) string {
 	switch {
 	case e.ActorEmail != "":
@@ -316,8 +314,8 @@ func (f *Facts) Mask(e *audit.Entry) {
 	}
 }
 
-// policyOf says what of an entry may be a secret. Of an action that is not known
-// no value is shown.
+// policyOf says which values of an entry may be secrets. No value of an unknown
+// action is shown.
 func policyOf(n *naming) redact.Policy {
 	if n == nil {
 		return redact.Policy{Values: true, Addresses: true}

@@ -15,10 +15,10 @@ var collection = []struct{ method, verb string }{
 	{"POST", VerbCreate}, {"PUT", VerbUpdate}, {"PATCH", VerbUpdate}, {"DELETE", VerbDelete}, {"GET", verbView},
 }
 
-// scopes are what {scope} stands for.
+// scopes are the expansions of {scope}.
 var scopes = []string{"/accounts/{account}", "/zones/{zone}", "/user"}
 
-// maxPath bounds the parts of a path that is looked at.
+// maxPath bounds the number of segments of a path that is looked up.
 const maxPath = 16
 
 // indexedRoute is a row of routes with its path in parts.
@@ -29,8 +29,8 @@ type indexedRoute struct {
 	words string
 }
 
-// routeKey is what routes are looked up by: a method, a number of parts, and the
-// first part that names something of the API.
+// routeKey is the key for looking up routes: a method, a number of segments,
+// and the first segment that names something of the API.
 type routeKey struct {
 	method string
 	parts  int
@@ -80,17 +80,17 @@ func (x *index) addRoute(method, path, name string) {
 	x.routes[key] = append(x.routes[key], indexedRoute{parts, x.named(name), wordsOf(parts)})
 }
 
-// routed is what a method and a path say by themselves.
+// routed is what can be derived from a method and a path alone.
 type routed struct {
 	name *naming // nil when no row fits
-	// zone, account and id are what stands in the path, as far as it is there.
+	// zone, account and id are those in the path, if present.
 	zone, account, id string
-	// more are the other parts of the path that have a name, and their names.
+	// more are the other named segments of the path, with their names.
 	more []string
-	// user says that the path is one of the user's own.
+	// user says that the path is one below /user.
 	user bool
-	// words are the parts of the path that are no ids, joined by dots. What they
-	// are below is left out, unless it is all there is.
+	// words are the segments of the path that are not ids, joined by dots,
+	// without the scope unless there is nothing else.
 	words string
 }
 
@@ -152,7 +152,7 @@ func (r *routed) put(name, part string) {
 	}
 }
 
-// root notes whose path it is, whether a row fits or not.
+// root records the scope of the path, whether a row fits or not.
 func (r *routed) root(parts []string) {
 	switch parts[0] {
 	case "accounts":
@@ -168,7 +168,8 @@ func (r *routed) root(parts []string) {
 	}
 }
 
-// wordsOf are the parts of a path, or of a row, that are no ids, joined by dots.
+// wordsOf are the segments of a path, or of a row, that are not ids, joined by
+// dots.
 func wordsOf(parts []string) string {
 	root := parts[0]
 	switch {
@@ -189,13 +190,13 @@ func wordsOf(parts []string) string {
 	return string(b[1:])
 }
 
-// isWord reports whether a part of a path names something of the API, as far as
-// can be told, rather than something of the account.
+// isWord reports whether a segment of a path appears to be a name from the API
+// rather than an id.
 func isWord(part string) bool {
 	return part != "" && part[0] != '{' && len(part) <= 40 && (len(part) <= 3 || !strings.ContainsAny(part, "0123456789.:%@ "))
 }
 
-// verbOfMethod is the type of an action where the entry does not say it.
+// verbOfMethod is the type of an action if the entry does not state it.
 func verbOfMethod(method string) string {
 	for _, c := range collection {
 		if c.method == method {
@@ -205,9 +206,9 @@ func verbOfMethod(method string) string {
 	return ""
 }
 
-// complete fills in what the path of a request says of an entry of Audit Logs v2
-// and the entry itself does not, so that it says what an entry of the audit log
-// would.
+// complete adds the details that are only in the path of the request to an
+// entry of Audit Logs v2, so that it has what an entry of the audit log would
+// have.
 func (r *routed) complete(e *audit.Entry) {
 	c := e.Call
 	e.ActionType = cmp.Or(e.ActionType, verbOfMethod(c.Method))
@@ -219,8 +220,8 @@ func (r *routed) complete(e *audit.Entry) {
 	}
 }
 
-// resourceType is the product and the type of a resource. The type is mostly
-// missing; then the path says what it would be.
+// resourceType is the product and the type of a resource. The type is usually
+// missing and then derived from the path.
 func (r *routed) resourceType(product, kind string) string {
 	switch {
 	case product == "":
@@ -251,12 +252,12 @@ func (r *routed) scopeOf(scope string) string {
 // maxCopied bounds a member that is copied into the metadata, in bytes.
 const maxCopied = 4096
 
-// bodies makes what an entry of the audit log has of those of a request and its
-// response: the resource after the change, and the metadata. The resource is
-// as it is from now on: for what is created, and for members, whose roles have
-// names only there, that is what the API answered; for other changes it is what
-// was asked for, because an answer repeats all that stayed as it was. The other
-// body lends the metadata what the resource does not say.
+// bodies derives the members of an audit-log entry from the bodies of a request
+// and its response: the resource after the change, and the metadata. For
+// created resources, and for members, whose roles have names only there, the
+// resource is the response; for other changes it is the request, because a
+// response repeats all unchanged values. The other body adds to the metadata
+// what the resource lacks.
 func (r *review) bodies() {
 	e, path := r.e, &r.route
 	request := firstOf(audit.Unwrapped(e.Call.Request))
@@ -340,7 +341,7 @@ func firstOf(body jsondoc.Value) jsondoc.Value {
 	return body.First()
 }
 
-// textOf is the first of the members of an object that has some text.
+// textOf is the first non-empty text among members of an object.
 func textOf(body jsondoc.Value, keys ...string) string {
 	for _, key := range keys {
 		if text := body.Get(key).Text(); text != "" {
@@ -350,12 +351,12 @@ func textOf(body jsondoc.Value, keys ...string) string {
 	return ""
 }
 
-// hasMembers reports whether a body is an object that says something.
+// hasMembers reports whether a body is a non-empty object.
 func hasMembers(body jsondoc.Value) bool {
 	return body.Kind() == jsondoc.Object && body.First().Exists()
 }
 
-// ruleName is what a rule set calls the rule with an id.
+// ruleName is the name of the rule with an id in a rule set.
 func ruleName(ruleset jsondoc.Value, id string) string {
 	for rule := range ruleset.Get("rules").All() {
 		if id == "" || rule.Get("id").Text() != id {

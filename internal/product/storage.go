@@ -67,7 +67,7 @@ var buckets = family{
 	},
 }
 
-// What else there is of R2.
+// Other parts of R2.
 var objects = family{
 	prefixes: oneOf{"r2."},
 	read:     (*review).readBucket,
@@ -137,7 +137,8 @@ var stores = family{
 	},
 }
 
-// readBucket finds out which bucket an entry is about, and whether it is opened.
+// readBucket determines which bucket an entry is about, and whether it is made
+// public.
 func (r *review) readBucket() {
 	r.Target = r.meta.text("bucket", "bucket_name")
 	if r.Target == "" {
@@ -158,8 +159,8 @@ func (r *review) readBucket() {
 	}
 }
 
-// readStore tells a database that is set back to an earlier time from one that
-// is changed.
+// readStore tells the restore of a database to an earlier time from other
+// changes.
 func (r *review) readStore() {
 	if r.name == "d1.database.update" && strings.EqualFold(r.e.ActionInfo, "TimeTravel") {
 		r.rename("d1.database.restore")

@@ -112,7 +112,7 @@ var tokens = family{
 	},
 }
 
-// What a program may do in the name of a user.
+// Grants of OAuth clients.
 var oauth = family{
 	prefixes: oneOf{"oauth_grant."},
 	subjects: []subject{
@@ -127,7 +127,7 @@ var oauth = family{
 	},
 }
 
-// readToken finds out which token an entry is about and what that may do.
+// readToken determines which token an entry is about and its scope.
 func (r *review) readToken() {
 	if strings.HasPrefix(r.name, "api_key.") {
 		r.Target = r.e.ActorEmail
@@ -154,7 +154,7 @@ func (r *review) readToken() {
 	}
 }
 
-// broadResources are resources of a token that stand for all there are.
+// broadResources are resources of a token that cover all of a kind.
 var broadResources = []string{
 	"com.cloudflare.api.account.*",
 	"com.cloudflare.api.account.zone.*",
@@ -165,7 +165,8 @@ var broadResources = []string{
 	"*",
 }
 
-// broadPermissions are permission groups that lead to all the others.
+// broadPermissions are permission groups through which all others can be
+// gained.
 var broadPermissions = []string{
 	"account settings write",
 	"account api tokens write",
@@ -176,11 +177,11 @@ var broadPermissions = []string{
 	"dns write",
 }
 
-// manyPermissions is how many permission groups make a token a broad one.
+// manyPermissions is the number of permission groups that makes a token broad.
 const manyPermissions = 10
 
-// ScopeOf tells how much a token may do from its policies, or from a list of
-// its permissions: rules.ScopeBroad, ScopeNarrow or ScopeUnknown.
+// ScopeOf derives the scope of a token from its policies, or from a list of its
+// permissions: rules.ScopeBroad, ScopeNarrow or ScopeUnknown.
 func ScopeOf(v jsondoc.Value) string {
 	var s tokenScope
 	s.read(v, 0)
@@ -193,11 +194,11 @@ func ScopeOf(v jsondoc.Value) string {
 	return rules.ScopeUnknown
 }
 
-// tokenScope is what the policies of a token add up to.
+// tokenScope sums up the policies of a token.
 type tokenScope struct {
-	broad     bool // all there is of something, or a permission that leads there
+	broad     bool // all resources of a kind, or a permission that leads to all others
 	account   bool // an entire account
-	writes    bool // something else than reading
+	writes    bool // more than reading
 	groups    int  // permissions named
 	resources int
 }

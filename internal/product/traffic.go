@@ -4,7 +4,7 @@ import (
 	"github.com/aisoc/cloudflareaudit/rules"
 )
 
-// Where traffic goes.
+// Traffic routing.
 var traffic = family{
 	prefixes: oneOf{"load_balancer.", "cloud_connector."},
 	subjects: []subject{

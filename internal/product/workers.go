@@ -143,7 +143,7 @@ var sites = family{
 	},
 }
 
-// readWorker finds out which script an entry is about.
+// readWorker determines which script an entry is about.
 func (r *review) readWorker() {
 	r.IsWorker = true
 	if strings.HasPrefix(r.name, "worker.route.") || strings.HasPrefix(r.name, "worker.domain.") {

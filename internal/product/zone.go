@@ -190,7 +190,7 @@ var certificates = family{
 func (r *review) readZone() {
 	switch r.name {
 	case "zone.create", "account.add":
-		// The pair (account, add) is a zone's, unless it names none.
+		// The pair (account, add) is about a zone, unless it names none.
 		if r.ZoneName == "" && r.ZoneID == "" && strings.EqualFold(r.e.ResourceType, "account") {
 			r.rename("account.add")
 			if r.meta.has("user_email") {
@@ -213,7 +213,7 @@ func (r *review) readZone() {
 	r.nameZone()
 }
 
-// readState names an update by the state that it leads to.
+// readState names an update by the resulting state.
 func (r *review) readState() {
 	isCall := r.e.Call != nil
 	switch r.name {
@@ -225,7 +225,7 @@ func (r *review) readState() {
 			r.rename("zone.dnssec.enable")
 		}
 	case "zone.hold.update":
-		// Until the time that hold_after is there is no hold.
+		// There is no hold until the time hold_after.
 		if r.after.text("hold") == "false" || r.after.text("hold_after") != "" && r.after.text("hold_after") != r.before.text("hold_after") {
 			r.rename("zone.hold.remove")
 		}
@@ -267,8 +267,7 @@ func (r *review) nameZone() {
 	}
 }
 
-// readPageRule tells whether a page rule switches a protection off where it was
-// not off before.
+// readPageRule determines whether a page rule newly switches a protection off.
 func (r *review) readPageRule() {
 	was := r.before.get("actions").Source()
 	for action := range r.after.get("actions").All() {
@@ -339,8 +338,8 @@ func settingDirection(setting string, before, now jsondoc.Value) string {
 	return directionIn(settingOrders[setting], before, now)
 }
 
-// bodySettings are the paths of settings that stand in a body without a name of
-// theirs, and their names.
+// bodySettings are the paths of settings whose body does not name them, with
+// their names.
 var bodySettings = map[string]string{
 	"ssl.universal.settings": "universal_ssl",
 }
@@ -358,12 +357,12 @@ func (r *review) readSetting() {
 	r.note(r.Setting, before, now)
 	r.Direction = settingDirection(r.Setting, before, now)
 	if r.Setting == "waf" && r.Direction == rules.Weaker {
-		// The whole of the WAF is every one of its rules.
+		// The WAF as a whole stands for every one of its rules.
 		r.rename("waf_rule.disable")
 	}
 }
 
-// findSetting finds the name and the values of a zone setting. They stand in the
+// findSetting finds the name and the values of a zone setting. They are in the
 // metadata, or in the old and the new value.
 func (r *review) findSetting() (before, now jsondoc.Value) {
 	r.Setting = strings.ToLower(r.meta.text("name", "setting"))
@@ -390,8 +389,9 @@ func (r *review) findSetting() (before, now jsondoc.Value) {
 	return before, now
 }
 
-// gravestSetting is one of several settings that are changed at once: the first
-// that is weakened, or else the first that protects something, or else the first.
+// gravestSetting is the most severe of several settings changed at once: the
+// first that is weakened, or else the first that protects something, or else
+// the first.
 func gravestSetting(items jsondoc.Value) (name string, now jsondoc.Value) {
 	gravity := -1
 	for item := range items.All() {

@@ -17,17 +17,18 @@ const (
 	// webToken begins a JSON web token, or the token of a tunnel: a brace and a
 	// quote in base64.
 	webToken = "eyJ"
-	// minLength is the length from which on a text may be one of the last three.
+	// minLength is the least length of a text that may be one of the last
+	// three.
 	minLength = 32
 )
 
 var prefixesInTexts = newWords(texts(tokenPrefixes))
 
-// HasTokenPrefix reports whether the prefix of a known kind of token stands in a
-// text, in any case.
+// HasTokenPrefix reports whether a text contains the prefix of a known kind of
+// token, in any case.
 func HasTokenPrefix(s string) bool { return prefixesInTexts.in(s) }
 
-// HoldsSecret reports whether a text is a secret or has one in it, judged by its
+// HoldsSecret reports whether a text is or contains a secret, judged by its
 // form.
 func HoldsSecret(s string) bool {
 	switch {
@@ -43,7 +44,7 @@ func HoldsSecret(s string) bool {
 	return holdsWebToken(s)
 }
 
-// holdsWebToken reports whether a web token stands in a text.
+// holdsWebToken reports whether a text contains a web token.
 func holdsWebToken(s string) bool {
 	for i := strings.Index(s, webToken); i >= 0; {
 		end := i

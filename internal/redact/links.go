@@ -47,8 +47,8 @@ func parameter(part string) (shown string, secret bool) {
 
 const space = " \t\r\n"
 
-// links masks the secrets in the addresses that stand in a text, and in a text
-// that is a form or an address without a host.
+// links masks the secrets in the addresses within a text, and in a text that is
+// a form or an address without a host.
 func (m *masker) links(text string) string {
 	if strings.Contains(text, "://") {
 		return m.addresses(text)
@@ -159,7 +159,7 @@ func (m *masker) address(text string) string {
 	shown := withoutHook(withoutPassword(text, scheme+3), scheme+3, m.Hooks)
 	if path, query, found := strings.Cut(shown, "?"); found && query != "" {
 		if !m.Addresses {
-			query = m.query(query) // which counts what it masks
+			query = m.query(query) // counts what it masks
 			if !strings.HasPrefix(text, path+"?") {
 				m.n++
 			}
@@ -173,8 +173,8 @@ func (m *masker) address(text string) string {
 	return shown
 }
 
-// nextAddress is where another address begins behind i in a text without white
-// space, or 0. One in a query is part of it.
+// nextAddress is where another address begins after i in a text without white
+// space, or 0. An address in a query is part of the query.
 func nextAddress(text string, i int) int {
 	next := strings.Index(text[i:], "://")
 	if next <= 0 {
@@ -206,7 +206,7 @@ func withoutPassword(text string, i int) string {
 	rest := text[i:]
 	user := rest
 	if slash := strings.IndexAny(rest, "/?#"); slash >= 0 && isHTTP(text[:i]) {
-		// What stands behind a colon and is no port is a password.
+		// Text after a colon that is not a port is a password.
 		_, port, found := strings.Cut(rest[:slash], ":")
 		if !found || strings.Trim(port, "0123456789") == "" || strings.Contains(port, "@") {
 			user = rest[:slash]
@@ -224,8 +224,8 @@ func hasPassword(text string) bool {
 	return i >= 0 && withoutPassword(text, i+3) != text
 }
 
-// withoutHook masks the path of an address whose host begins at i where it is a
-// secret, and in one that may be one the parts that look random.
+// withoutHook masks the path of an address whose host begins at i if the path
+// is a secret; if it may be one, only the segments that look random.
 func withoutHook(text string, i int, mayBe bool) string {
 	host, path, found := strings.Cut(text[i:], "/")
 	if !found || path == "" {
@@ -254,7 +254,7 @@ func withoutHook(text string, i int, mayBe bool) string {
 	return text[:end-len(path)] + strings.Join(parts, "/") + text[end:]
 }
 
-// isHook reports whether an address is one of hooks. host may have a user and a
+// isHook reports whether an address is in hooks. host may have a user and a
 // port.
 func isHook(host, path string) bool {
 	if j := strings.LastIndexByte(host, '@'); j >= 0 {
@@ -270,7 +270,7 @@ func isHook(host, path string) bool {
 	return false
 }
 
-// isOpaque reports whether a part of a path looks random rather than named.
+// isOpaque reports whether a path segment looks random.
 func isOpaque(part string) bool {
 	digits := 0
 	for i := range len(part) {

@@ -3,10 +3,10 @@ package redact
 // This file lists the names, forms and addresses of secrets. To cover another
 // one, add a row. Texts are in lower case unless the list says otherwise.
 
-// row is a text to recognise something by, and an example of it.
+// row is a text to recognise a secret by, and an example.
 type row struct{ text, example string }
 
-// texts are the texts of lists.
+// texts are the texts of rows.
 func texts(lists ...[]row) []string {
 	var all []string
 	for _, rows := range lists {
@@ -111,9 +111,9 @@ var passwordEnds = []row{
 	{"accountkey", "DefaultEndpointsProtocol=https;AccountKey=open;"}, {"sharedaccesskey", "Endpoint=x;SharedAccessKey=open;"},
 }
 
-// hooks are hosts of addresses that are secrets: whoever has one may post to it,
-// or read what it stands for. A dot at the beginning stands for any subdomain,
-// and what follows a slash is how the path begins.
+// hooks are hosts whose addresses are secrets: whoever has one may post to it
+// or read the data behind it. A leading dot matches any subdomain, and the text
+// after a slash is a prefix of the path.
 var hooks = []row{
 	{"hooks.slack.com", "https://hooks.slack.com/services/T0/B0/x"},
 	{"discord.com/api/webhooks", "https://discord.com/api/webhooks/1/x"},

@@ -9,8 +9,9 @@ import (
 )
 
 var (
-	// wordsInNames is secretWords. One of signsInNames stands in every name of a
-	// secret, except in those with a letter that only lower case makes ASCII.
+	// wordsInNames is secretWords. Every name of a secret contains one of
+	// signsInNames, except for names with a letter that only lower-casing makes
+	// ASCII.
 	wordsInNames = newWords(texts(secretWords))
 	signsInNames = newWords(texts(secretWords, secretEnds, secretNames, headerParts, headerEnds))
 )
@@ -41,7 +42,7 @@ func matchesSecretName(name string) bool {
 	return !contains(lower, harmlessParts) && !hasSuffix(lower, harmlessEnds) && !hasPrefix(lower, harmlessBeginnings)
 }
 
-// isOpenEnd reports whether the end of a name says that the member is public.
+// isOpenEnd reports whether the end of a name marks the member as public.
 func isOpenEnd(name string) bool { return hasSuffix(name, openEnds) }
 
 // isSecretHeader reports whether a header authenticates its sender, judged by its
@@ -65,7 +66,7 @@ func isSignature(name string) bool {
 		hasSuffix(strings.ToLower(name), signatureEnds)
 }
 
-// IsValue reports whether a member is that of a variable or of a secret.
+// IsValue reports whether a member is the value of a variable or of a secret.
 func IsValue(name string) bool { return name == "value" || name == "text" || name == "json" }
 
 // isHidden reports whether a member of a text that cannot be read as JSON may be

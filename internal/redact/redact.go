@@ -1,11 +1,11 @@
-// Package redact masks the secrets in entries of the audit logs, and in what is
-// shown of them elsewhere.
+// Package redact masks the secrets in entries of the audit logs, and in values
+// shown elsewhere.
 //
-// A secret is recognised in three ways: by the name of the member that holds it,
-// by its form wherever it stands, and as a part of an address. The names, forms
-// and addresses are data, in lists.go. Whether other values may be secrets
-// depends on what the entry is about. Only the caller knows that, and says so
-// with a [Policy].
+// A secret is recognised in three ways: by the name of the member that holds
+// it, by its form wherever it stands, and as a part of an address. The names,
+// forms and addresses are data, in lists.go. Whether other values may be
+// secrets depends on the subject of the entry. Only the caller knows it, and
+// states it in a [Policy].
 //
 // [Entry] replaces values in the table of an entry. Most entries have no secret;
 // the sieve in sieve.go recognises them in one scan without allocating.
@@ -19,22 +19,22 @@ import (
 	"github.com/aisoc/cloudflareaudit/internal/jsondoc"
 )
 
-// Masked stands for a secret.
+// Masked replaces a secret.
 const Masked = "[masked]"
 
 const (
-	// maxDepth bounds how deep a value is looked into. What is deeper is masked.
+	// maxDepth bounds how deep a value is searched. Deeper values are masked.
 	maxDepth = 64
 	// maxShown bounds the text that Shown and Outline make of a value, in bytes.
 	maxShown = 256
 )
 
-// Policy says which values of an entry may be secrets because of what the entry
-// is about. The zero Policy is for entries whose values are settings or records;
-// [Unknown] is for entries that are not understood.
+// Policy says which values of an entry may be secrets because of the subject of
+// the entry. The zero Policy is for entries whose values are settings or
+// records; [Unknown] is for entries that are not understood.
 type Policy struct {
-	// Values says that a member called "value" or "text" may be a secret, and so
-	// may a body that is a text.
+	// Values says that a member called "value" or "text", or a body that is a
+	// string, may be a secret.
 	Values bool
 	// Addresses says that the query of any address may be a secret.
 	Addresses bool
@@ -52,16 +52,16 @@ var Unknown = Policy{Values: true, Addresses: true}
 // or audit.V2), by replacing values in doc. It returns how many values it
 // masked.
 //
-// It leaves the members alone that say who did what, when and to which resource.
+// It skips the members that say who did what, when and to which resource.
 func Entry(doc *jsondoc.Doc, api string, p Policy) (masked int) {
 	m := masker{Policy: p, doc: doc}
 	m.entry(api)
 	return m.n
 }
 
-// Text masks the secrets in a text that is not JSON, or JSON with a part missing
-// or wrong, and returns how many it masked. Its subject is unknown, so every
-// member called "value" or "text" counts as a secret.
+// Text masks the secrets in a text that is not JSON, or is damaged JSON, and
+// returns how many it masked. Its subject is unknown, so every member called
+// "value" or "text" counts as a secret.
 func Text(s string) (shown string, masked int) {
 	var m masker
 	shown = m.torn(s)
@@ -108,8 +108,8 @@ func (m *masker) entryV1(root jsondoc.Value) {
 	}
 }
 
-// isBareText reports whether a value of the audit log is a text that says
-// something and holds no JSON.
+// isBareText reports whether a value of the audit log is a non-empty string
+// that holds no JSON.
 func isBareText(v jsondoc.Value) bool {
 	if v.Kind() != jsondoc.String {
 		return false
@@ -132,7 +132,7 @@ func (m *masker) entryV2(root jsondoc.Value) {
 	}
 }
 
-// request masks the secrets in what an entry says about the HTTP request.
+// request masks the secrets in the HTTP request of an entry.
 func (m *masker) request(v jsondoc.Value) {
 	if v.Kind() != jsondoc.Object {
 		m.value(v, false, 0)
@@ -178,7 +178,8 @@ func (m *masker) body(v jsondoc.Value) {
 		m.text(v, m.Values)
 		return
 	case jsondoc.Object:
-		// The answer may be a secret itself, such as that to the roll of a token.
+		// The response itself may be a secret, such as that to the roll of a
+		// token.
 		if m.Values && v.Get("result").Kind() == jsondoc.String {
 			m.members(v, false, "result", 0)
 			return
@@ -187,7 +188,7 @@ func (m *masker) body(v jsondoc.Value) {
 	m.value(v, false, 0)
 }
 
-// value masks the secrets in v, or all that v holds where it is a secret.
+// value masks the secrets in v, or everything in v if v is a secret.
 func (m *masker) value(v jsondoc.Value, secret bool, depth int) {
 	switch kind := v.Kind(); {
 	case kind == jsondoc.String:
@@ -213,8 +214,8 @@ func (m *masker) mask(v jsondoc.Value) {
 	m.doc.Replace(v, Masked)
 }
 
-// members masks the secrets in an object. Members called member are secrets, if
-// that is not empty.
+// members masks the secrets in an object. Members called member are secrets,
+// unless it is empty.
 func (m *masker) members(v jsondoc.Value, secret bool, member string, depth int) {
 	// An object may have many members called "value".
 	asked, binding := false, false
@@ -233,7 +234,7 @@ func (m *masker) members(v jsondoc.Value, secret bool, member string, depth int)
 		case "json":
 			hidden = hidden || m.Values && item.Kind() == jsondoc.String // a variable of a Worker
 		case "codes":
-			hidden = hidden || m.Values // those that stand in for a second factor
+			hidden = hidden || m.Values // backup codes of a second factor
 		case "custom_key":
 			hidden = secret || item.Kind() == jsondoc.String // that of a certificate, not of a cache
 		case "header", "headers":
@@ -253,10 +254,10 @@ func (m *masker) headers(v jsondoc.Value, depth int) {
 	}
 }
 
-// isSecretBinding reports whether an object says of itself that it is a secret,
-// as that of a Worker does.
+// isSecretBinding reports whether an object declares itself a secret, as the
+// binding of a Worker does.
 func isSecretBinding(v jsondoc.Value) bool {
-	// The source counts, because the member may have been masked by now.
+	// Read the source, because the member may already be masked.
 	kind := v.Get("type").Source()
 	if kind == "" || kind[0] != '"' {
 		return false
@@ -325,8 +326,8 @@ func mayBeJSON(text string) bool {
 // documents are the tables of JSON in texts.
 var documents = sync.Pool{New: func() any { return new(jsondoc.Doc) }}
 
-// json masks the secrets in a text that is JSON, or JSON that was cut off, as
-// long bodies are.
+// json masks the secrets in a text that is JSON, possibly cut off, as long
+// bodies are.
 func (m *masker) json(text string) string {
 	doc := documents.Get().(*jsondoc.Doc)
 	defer func() {

@@ -11,8 +11,8 @@ import (
 // maxMembers bounds how many members of an object are searched for its name.
 const maxMembers = 200
 
-// Hide stands in for a value that may be a secret: it is v, or [Masked] where v
-// is a text. The value that it makes belongs to doc.
+// Hide hides a value that may be a secret: it returns v, or [Masked] if v is a
+// string. The new value belongs to doc.
 func Hide(doc *jsondoc.Doc, v jsondoc.Value) jsondoc.Value {
 	if v.Kind() == jsondoc.String {
 		return doc.Literal(Masked)
@@ -29,8 +29,8 @@ func (p Policy) Shown(field string, v jsondoc.Value) string {
 }
 
 // Outline names the elements of an array or the members of an object, bounded
-// and without secrets. It does not print them in full: nested values are too
-// long to read, and unknown ones may be secrets.
+// and without secrets. It does not print them in full, because nested values
+// are too long to read and unknown ones may be secrets.
 func (p Policy) Outline(v jsondoc.Value) string {
 	m := masker{Policy: p}
 	return m.outline(v)
@@ -100,7 +100,7 @@ func (m *masker) outline(v jsondoc.Value) string {
 	return b.String()
 }
 
-// label is what an object calls itself.
+// label is the name that an object has for itself.
 func label(v jsondoc.Value) string {
 	const count = 5
 	var found [count]jsondoc.Value

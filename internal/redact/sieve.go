@@ -8,14 +8,14 @@ import (
 )
 
 // This file is the sieve. It decides from the source of a value, without
-// unescaping anything, whether a secret may be in it. It may err in one direction
-// only: when it says no, masking would change and count nothing. FuzzSieve holds
-// it to that.
+// unescaping anything, whether the value may contain a secret. False positives
+// are allowed, false negatives are not: when it says no, masking must change
+// and count nothing. FuzzSieve checks that.
 
-// needed says of each set of classes whether a string with these classes may
-// have a secret in it.
+// needed says for each set of classes whether a string with these classes may
+// contain a secret.
 var needed = func() (possible [256]bool) {
-	// An escape may stand for any character.
+	// An escape may denote any character.
 	enough := []jsondoc.Class{jsondoc.UnicodeEscape, jsondoc.Mark, jsondoc.Brace, jsondoc.Space, jsondoc.Upper}
 	for _, r := range tokenPrefixes {
 		enough = append(enough, classOf(r.text))
@@ -29,8 +29,8 @@ var needed = func() (possible [256]bool) {
 	return possible
 }()
 
-// classOf is the set of classes that a string has at least if text stands in it
-// in any case.
+// classOf is the least set of classes of a string that contains text in any
+// case.
 func classOf(text string) jsondoc.Class {
 	var doc jsondoc.Doc
 	if doc.Parse(jsondoc.Quote(text)) != nil {
@@ -39,8 +39,8 @@ func classOf(text string) jsondoc.Class {
 	return doc.Root().Class() & (jsondoc.Link | jsondoc.Mark | jsondoc.Brace | jsondoc.Space)
 }
 
-// mayHoldSecret reports whether a string may have a secret in it by its form, or
-// JSON in which there is one.
+// mayHoldSecret reports whether a string may contain a secret by its form, or
+// JSON with a secret.
 func mayHoldSecret(v jsondoc.Value) bool {
 	class := v.Class()
 	if !needed[class] {
@@ -76,13 +76,13 @@ func mayBeginJSON(raw string) bool {
 	}
 }
 
-// mayHoldLink reports whether an address or an assignment may stand in a text.
+// mayHoldLink reports whether a text may contain an address or an assignment.
 func mayHoldLink(raw string, class jsondoc.Class) bool {
 	return strings.IndexByte(raw, '=') >= 0 || strings.Contains(raw, "://") ||
 		class&jsondoc.Escape != 0 && strings.Contains(raw, `\/`)
 }
 
-// mayHoldKey reports whether a private key or a web token may stand in a text.
+// mayHoldKey reports whether a text may contain a private key or a web token.
 func mayHoldKey(raw string) bool {
 	return strings.Contains(raw, privateKey) ||
 		len(raw) >= minLength && (strings.HasPrefix(raw, pemBlock) || strings.Contains(raw, webToken))
@@ -132,7 +132,7 @@ func (m *masker) mayHoldSecrets(v jsondoc.Value) bool {
 	return signs.in(raw)
 }
 
-// foldingLetters are outside ASCII and become k and i in lower case.
+// foldingLetters are outside ASCII and become k and i when lower-cased.
 const foldingLetters = "\u212a\u0130"
 
 // opens is an upper bound for the number of objects and arrays in JSON.
@@ -153,8 +153,8 @@ func mayHoldJSON(raw string, class jsondoc.Class) bool {
 // be masked nor cut off inside a string. It may report false for some that is
 // neither.
 func isPlainShape(raw string) bool {
-	// How many backslashes stand in front of the quotes that are part of a string
-	// in the JSON, and in front of those of a string quoted in such a string.
+	// The numbers of backslashes before the quotes of a string in the JSON, and
+	// before those of a string quoted in such a string.
 	const quotedOnce, quotedTwice = 3, 7
 	depth, outside, inside := 0, 0, false // of a string
 	for i := 0; i < len(raw); i++ {
@@ -172,7 +172,7 @@ func isPlainShape(raw string) bool {
 		case '\\':
 			n := backslashes(raw[i:])
 			if i += n; i == len(raw) || raw[i] != '"' {
-				continue // no bracket stands right behind a backslash
+				continue // no bracket directly follows a backslash
 			}
 			switch {
 			case n >= quotedTwice, n == quotedOnce && !inside:

@@ -8,11 +8,11 @@ import (
 	"github.com/aisoc/cloudflareaudit/internal/jsondoc"
 )
 
-// maskedJSON is what stands for a secret in a JSON text.
+// maskedJSON replaces a secret in a JSON text.
 const maskedJSON = `"` + Masked + `"`
 
-// torn masks the secrets in a text that is JSON but for a part that is missing or
-// wrong. Its subject is unknown, so values count as secrets.
+// torn masks the secrets in damaged JSON. Its subject is unknown, so values
+// count as secrets.
 func (m *masker) torn(text string) string {
 	var b []byte
 	done := 0
@@ -69,7 +69,7 @@ func (m *masker) torn(text string) string {
 // tornText masks a string literal, whose end may be missing.
 func (m *masker) tornText(literal string, secret bool) string {
 	if len(literal) < 2 || literal[len(literal)-1] != '"' {
-		// What is cut off cannot be read, but may go on as it began.
+		// The part cut off is unknown, but may continue like the beginning.
 		if !secret && !strings.Contains(literal, `\"`) && !HoldsSecret(literal[1:]) {
 			return literal
 		}

@@ -4,14 +4,14 @@ import (
 	"github.com/aisoc/cloudflareaudit/internal/text"
 )
 
-// words finds many words in a text at once, in any case, with little more than
-// one table look-up per byte.
+// words searches a text for many words at once, in any case, with little more
+// than one table look-up per byte.
 //
-// It looks at every second position: at the two bytes there and the one behind
+// It looks at every second position: at the two bytes there and the one after
 // them. Of any four bytes in a row, the first three or the last three begin at
-// such a position. So each word is represented by four of its bytes, those that
-// are rarest in usual entries, and the two triples in them are its signs. Only
-// where a sign is found is the word itself compared.
+// such a position. So each word is represented by four of its bytes, those
+// rarest in typical entries, and the two triples in them are its signs. The
+// word itself is compared only where a sign is found.
 type words struct {
 	// The bits of a byte are the signs of which it is the first, the second and
 	// the third byte. Signs with the same second byte share a bit.
@@ -77,7 +77,7 @@ func mark(table *[256]uint64, c byte, bit int) {
 // place is a number for two bytes. Letters have the same one in either case.
 func place(a, b byte) int { return int(a&31)<<5 | int(b&31) }
 
-// in reports whether one of the words stands in s.
+// in reports whether s contains one of the words.
 func (w *words) in(s string) bool {
 	i := 0
 	for rest := s; len(rest) >= 9; rest = rest[8:] {

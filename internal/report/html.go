@@ -24,8 +24,8 @@ var (
 	markup string
 )
 
-// policy lets the page do nothing but show itself: its own style sheet is known by
-// its digest, and there is nothing else.
+// policy allows the page nothing but its own style sheet, identified by its
+// digest.
 var policy = func() string {
 	sum := sha256.Sum256([]byte(css))
 	return "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; base-uri 'none'; form-action 'none'"
@@ -108,7 +108,7 @@ func fieldName(name string) string {
 	return longID.ReplaceAllStringFunc(name, func(id string) string { return id[:8] + "…" })
 }
 
-// telling are the fields that say most about a change, the first one most.
+// telling are the most informative fields of a change, best first.
 var telling = []string{
 	"decision", "public", "enabled", "proxied", "enforce_twofactor", "settings.enforce_twofactor", "roles", "paused", "status", "mode",
 	"action", "threshold", "destination_conf", "value",
@@ -227,7 +227,7 @@ func (r *Report) period() string {
 	return from.Format("2 January 2006") + " – " + last.Format("2 January 2006")
 }
 
-// facts say what the report rests on.
+// facts are the coverage of the report.
 func (r *Report) facts() (list []Fact) {
 	add := func(name string, lines ...string) { list = append(list, Fact{name, lines}) }
 	in := r.Options.Location

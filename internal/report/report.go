@@ -1,5 +1,6 @@
-// Package report makes a report for people from the events of a span of time: what
-// changed, who did it, what is risky, and what is still weaker at its end.
+// Package report makes a readable report from the events of a span of time: the
+// changes, their actors, the risks, and the protections still weakened at its
+// end.
 //
 // A [Builder] gets the events, those from before the span first or last, and makes
 // a [Report], which is written as one self-contained page of HTML or as text.
@@ -37,7 +38,7 @@ type Options struct {
 	Generated time.Time
 	// Coverage accounts for the reading, or is nil for saved events.
 	Coverage *ingest.Coverage
-	// Problems are what a reader has to know about the completeness.
+	// Problems are the gaps in completeness that a reader should know about.
 	Problems []string
 	// Listed bounds how many changes are shown one by one, the riskiest first.
 	// Zero means DefaultListed.
@@ -111,7 +112,7 @@ func NewBuilder(o Options) *Builder {
 	}
 }
 
-// Earlier takes note of an event from before the span.
+// Earlier records an event from before the span.
 func (b *Builder) Earlier(e *ingest.Event) {
 	b.earlier++
 	b.actors[actorKey(e)] = true
@@ -160,12 +161,12 @@ func (b *Builder) Add(e *ingest.Event) {
 // Covered accounts for the reading of the events from the API.
 func (b *Builder) Covered(c ingest.Coverage) { b.options.Coverage = &c }
 
-// Problem adds what a reader has to know about the completeness.
+// Problem adds a gap in completeness that a reader should know about.
 func (b *Builder) Problem(text string) {
 	b.options.Problems = append(b.options.Problems, table.Clean(text))
 }
 
-// known reports whether there is something to tell what is new by.
+// known reports whether there are earlier events, by which to tell what is new.
 func (b *Builder) known() bool { return b.earlier > 0 }
 
 // Report makes the report of what has been added. The Builder is not used after
@@ -199,8 +200,8 @@ func (b *Builder) Report() *Report {
 	return r
 }
 
-// markNew marks what is done by an actor, or from an address, that was not seen
-// before the span.
+// markNew marks the changes by an actor, or from an address, not seen before
+// the span.
 func (b *Builder) markNew(changes []*Change) {
 	for _, c := range changes {
 		if c.Kind == Machinery || c.Kind == Staff {
@@ -221,8 +222,8 @@ func actorKey(e *ingest.Event) string {
 	return strings.ToLower(table.Clean(cmp.Or(e.Actor, "unknown")))
 }
 
-// netOf is what an address is recognised by: itself, or of IPv6 the first 64
-// bits, because the rest changes by itself.
+// netOf is the key of an address: the address itself, or the first 64 bits of
+// IPv6, because the rest varies.
 func netOf(ip string) string {
 	addr, err := netip.ParseAddr(ip)
 	if err != nil {
@@ -238,8 +239,8 @@ func netOf(ip string) string {
 	return prefix.String()
 }
 
-// fold puts changes in the order of time and makes one of the two that the two
-// audit logs have of the same change.
+// fold sorts changes by time and merges the two entries that the audit logs
+// have of the same change.
 func fold(changes []*Change) []*Change {
 	slices.SortStableFunc(changes, func(a, b *Change) int { return a.At.Compare(b.At) })
 	waiting := make(map[ingest.CorrelationID][]*Change)
@@ -261,8 +262,8 @@ func fold(changes []*Change) []*Change {
 	return folded
 }
 
-// merge adds what the other audit log says of the change: what is worse, and what
-// is missing.
+// merge adds the details of the other audit log to the change: those that are
+// more severe or missing.
 func (c *Change) merge(o *Change) {
 	if severityRank(o.Severity) < severityRank(c.Severity) {
 		c.Severity, c.Title, c.Why, c.Rule, c.Action = o.Severity, o.Title, o.Why, o.Rule, o.Action
@@ -393,8 +394,8 @@ type Risk struct {
 // maxRisks bounds how many risks are shown in full.
 const maxRisks = 15
 
-// risky is what is worst: all that is critical or high, or where there is nothing,
-// what is medium.
+// risky are the worst changes: all that are critical or high, or if there are
+// none, the medium ones.
 func (r *Report) risky() (list []*Risk) {
 	least := ingest.High
 	if r.of(ingest.Critical)+r.of(ingest.High) == 0 {
@@ -423,7 +424,7 @@ func (r *Report) risky() (list []*Risk) {
 	return list
 }
 
-// follow notes with each risk what became of it.
+// follow adds to each risk what became of it.
 func (r *Report) follow() {
 	for _, risk := range r.Risky {
 		for _, c := range risk.All {
@@ -542,7 +543,7 @@ func (r *Report) silences() (list []Silence) {
 	return list[:min(len(list), 3)]
 }
 
-// headline is what matters most, in a few sentences.
+// headline is the summary in a few sentences.
 func (r *Report) headline() (lines []string) {
 	if len(r.Changes) == 0 {
 		return []string{"No change was recorded in this period."}

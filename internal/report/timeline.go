@@ -23,9 +23,9 @@ const (
 	chartHeight = lowerTop + panel + axis
 )
 
-// Timeline is a picture of how many changes there were, by time and severity. Its
-// upper panel has what is risky and its lower one what is routine, each on a scale
-// of its own, so that the few are not lost beside the many.
+// Timeline is a picture of how many changes there were, by time and severity.
+// Its upper panel has the risky changes and its lower one the routine ones,
+// each on its own scale, so that the few remain visible beside the many.
 type Timeline struct {
 	Width, Height int
 	// Unit is what a bar stands for: "hour", "day" or "week".
@@ -216,7 +216,7 @@ func (t *Timeline) label(starts []time.Time, step float64) {
 	}
 }
 
-// summary is the picture in words.
+// summary describes the picture in words.
 func (t *Timeline) summary() string {
 	var busiest, riskiest *Bucket
 	risk := 0

@@ -20,10 +20,10 @@ type Weakening struct {
 	// it, which may be the same.
 	*Change
 	Latest *Change
-	// By is the change that undid it, or nil while it is in place.
+	// By is the change that undid it, or nil while it is in effect.
 	By *Change
-	// Instead says what is so after By where that is not what was so before, such
-	// as "ssl: flexible", or is empty.
+	// Instead is the state after By if it differs from the original one, such
+	// as "ssl: flexible", or empty.
 	Instead string
 
 	all []*Change
@@ -31,8 +31,8 @@ type Weakening struct {
 	rules []string
 }
 
-// opens are actions that take away protection or sight, or give somebody access,
-// although they have no direction: nothing was moved on a scale.
+// opens are actions that remove protection or visibility, or grant access,
+// although they have no direction because no value moved on a scale.
 var opens = []string{
 	"account.2fa.disable", "access_policy.delete", "api_key.create", "api_token.create", "firewall_rule.disable",
 	"identity_provider.create", "logpush.job.delete", "logpush.job.disable", "member.add", "waf_rule.disable",
@@ -45,8 +45,8 @@ var opposites = map[string][]string{
 	"disable": {"enable", "enforce", "create"}, "enable": {"disable"},
 }
 
-// weakened are the weakenings that no later change has undone, the riskiest first,
-// and those that one has, in the order of time.
+// weakened are the weakenings that are still in effect, riskiest first, and
+// those that a later change has undone, in the order of time.
 func weakened(changes []*Change) (open, undone []*Weakening) {
 	var all []*Weakening
 	for _, c := range changes {
@@ -61,7 +61,7 @@ func weakened(changes []*Change) (open, undone []*Weakening) {
 		if !opening(c) {
 			continue
 		}
-		// The same thing once more is one weakening.
+		// A repetition counts as the same weakening.
 		if i := slices.IndexFunc(all, func(w *Weakening) bool { return w.By == nil && w.Action == c.Action && w.continues(c) }); i >= 0 {
 			w := all[i]
 			w.Latest, w.all = c, append(w.all, c)
@@ -97,9 +97,9 @@ func (w *Weakening) continues(c *Change) bool {
 	return sameThing(w.Change, c) && len(without(ruleIDs(c.Fields), w.rules)) == 0
 }
 
-// undoneBy reports whether c puts right what is left of w: it makes the same thing
-// safer, gives back every value there was, or is the opposite action. In doubt it
-// does not.
+// undoneBy reports whether c undoes the rest of w: it makes the same resource
+// safer, restores every old value, or is the opposite action. In doubt it does
+// not.
 func (w *Weakening) undoneBy(c *Change) bool {
 	if c.Product != w.Product || !sameThing(w.Change, c) {
 		return false
@@ -107,7 +107,7 @@ func (w *Weakening) undoneBy(c *Change) bool {
 	undoes := c.Direction == safer || restores(w.Fields, c.Fields) ||
 		slices.Contains(opposites[lastWord(w.Action)], lastWord(c.Action)) && c.Direction != weaker
 	if ids := ruleIDs(c.Fields); undoes && len(w.rules) > 0 && len(ids) > 0 && !sameTarget(w.Change, c) {
-		// Of several rules, each has to be put right.
+		// Of several rules, each must be restored.
 		w.rules = without(w.rules, ids)
 		return len(w.rules) == 0
 	}
@@ -124,8 +124,8 @@ func without(list, rules []string) (left []string) {
 	return left
 }
 
-// instead is the value after c of the field that w is about, where c did not give
-// it back the value that it had, or "".
+// instead is the value after c of the field that w is about, if c did not
+// restore its old value, or "".
 func instead(w, c *Change) string {
 	was, ok := tellingField(w)
 	if !ok || was.Old == "" {

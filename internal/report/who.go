@@ -11,7 +11,7 @@ import (
 	"github.com/aisoc/cloudflareaudit/ingest"
 )
 
-// Kind is who an actor is.
+// Kind is the kind of an actor.
 type Kind string
 
 // The kinds of actors.
@@ -22,7 +22,7 @@ const (
 	Machinery Kind = "Cloudflare machinery"
 )
 
-// kindOf tells who did something.
+// kindOf is the kind of the actor of a change.
 func kindOf(e *ingest.Event) Kind {
 	switch t := strings.ToLower(e.Audit.ActorType); {
 	case e.Audit.ActorEmail != "":
@@ -37,7 +37,7 @@ func kindOf(e *ingest.Event) Kind {
 	return Person
 }
 
-// Actor is who did something, with all of it.
+// Actor is an actor with all its changes.
 type Actor struct {
 	Name   string
 	Kind   Kind
@@ -50,7 +50,7 @@ type Actor struct {
 	Addresses, NewAddresses []string
 	// OffHours are the changes made outside working hours.
 	OffHours []*Change
-	// Owners are who used a token.
+	// Owners are the actors that used a token.
 	Owners []string
 }
 
@@ -121,7 +121,7 @@ func (a *Actor) add(c *Change) {
 	}
 }
 
-// Hours are the hours in which people are expected to work.
+// Hours are the working hours.
 type Hours struct {
 	// From and To are hours of the day, 0 to 24. To does not belong to them.
 	From, To int

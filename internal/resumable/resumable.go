@@ -81,7 +81,7 @@ func Open(path, request string, replace bool, state any) (f *File, resumed bool,
 	}
 	f.file, err = os.OpenFile(path, os.O_WRONLY|os.O_CREATE|mode, 0o600)
 	if errors.Is(err, fs.ErrExist) {
-		err = fmt.Errorf("%s: is there already: choose another name, or give --force to replace it", path)
+		err = fmt.Errorf("%s: already exists: choose another name, or give --force to replace it", path)
 	}
 	f.buffer = bufio.NewWriter(f.file)
 	return f, false, err

@@ -9,8 +9,8 @@ import (
 )
 
 // Filter selects events. All conditions that are set must hold; of the patterns
-// of one condition a single match is enough. In a pattern * stands for any text,
-// and case does not matter. The zero Filter selects every event.
+// of one condition a single match is enough. In a pattern * matches any text,
+// and case is ignored. The zero Filter selects every event.
 type Filter struct {
 	// MinSeverity is the lowest severity selected, or empty.
 	MinSeverity ingest.Severity
@@ -26,7 +26,7 @@ type Filter struct {
 	Rules []string
 }
 
-// Validate names a severity that does not exist, with the flag that gave it.
+// Validate reports an unknown severity, with the name of its flag.
 func (f *Filter) Validate() error {
 	if f.MinSeverity == "" || f.MinSeverity.Valid() {
 		return nil
@@ -112,8 +112,8 @@ func glob(pattern, s string) bool {
 	return strings.HasSuffix(s, parts[last])
 }
 
-// Tally counts what a filter is applied to, pattern by pattern, so that a pattern
-// that matches nothing, such as a mistyped name, can be told.
+// Tally counts the matches of a filter by pattern, so that a pattern that
+// matches nothing, such as a mistyped name, can be reported.
 type Tally struct {
 	filter   *Filter
 	seen     int

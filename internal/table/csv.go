@@ -18,23 +18,23 @@ var CSVColumns = []string{
 }
 
 // CSV is a sink that writes events as comma-separated values with CRLF line
-// ends, as RFC 4180 has them. A cell that a spreadsheet would take for a formula
-// gets a ' in front of it.
+// ends, as RFC 4180 has them. A cell that a spreadsheet would take for a
+// formula is prefixed with '.
 type CSV struct {
 	out    *csv.Writer
 	headed bool
 }
 
-// NewCSV returns a CSV that is written to out. With headed, its first line, the
-// names of the columns, has been written before.
+// NewCSV returns a CSV sink that writes to out. headed says that the header
+// line has already been written.
 func NewCSV(out io.Writer, headed bool) *CSV {
 	w := csv.NewWriter(out)
 	w.UseCRLF = true
 	return &CSV{out: w, headed: headed}
 }
 
-// Write implements [ingest.Sink]. Also without events it writes the names of the
-// columns, once.
+// Write implements [ingest.Sink]. The first call writes the header line, even
+// without events.
 func (c *CSV) Write(_ context.Context, events []ingest.Event) error {
 	if !c.headed {
 		if err := c.out.Write(CSVColumns); err != nil {
@@ -79,7 +79,7 @@ func record(e *ingest.Event) []string {
 	return row
 }
 
-// harmless is a cell that no spreadsheet takes for a formula.
+// harmless makes a cell that no spreadsheet takes for a formula.
 func harmless(cell string) string {
 	cell = strings.TrimRight(Clean(cell), " ")
 	if cell != "" && strings.IndexByte("=+-@", strings.TrimLeft(cell, " ")[0]) >= 0 {

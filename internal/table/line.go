@@ -8,11 +8,11 @@ import (
 	"golang.org/x/term"
 )
 
-// terminal is a writer that says itself whether it is one.
+// terminal is a writer that knows whether it is one.
 type terminal interface{ Terminal() (width int, ok bool) }
 
-// Terminal reports whether w is a terminal, and how wide it is. The width of one
-// that does not say is 80.
+// Terminal reports whether w is a terminal, and its width, which is 80 if
+// unknown.
 func Terminal(w io.Writer) (width int, ok bool) {
 	switch w := w.(type) {
 	case terminal:
@@ -30,8 +30,8 @@ func Terminal(w io.Writer) (width int, ok bool) {
 	return 0, false
 }
 
-// Colours reports whether a terminal is to be written to in colour: unless
-// NO_COLOR is set or TERM says that the terminal is a dumb one.
+// Colours reports whether to write to a terminal in colour: unless NO_COLOR is
+// set or TERM is dumb.
 func Colours(w io.Writer, getenv func(string) string) bool {
 	_, ok := Terminal(w)
 	return ok && getenv("NO_COLOR") == "" && !Dumb(getenv)
@@ -41,11 +41,10 @@ func Colours(w io.Writer, getenv func(string) string) bool {
 // another.
 func Dumb(getenv func(string) string) bool { return getenv("TERM") == "dumb" }
 
-// Line is the last line of a terminal, which says what is under way and gives
-// way to everything else that is written there. A nil Line shows nothing. Its
-// methods are safe for concurrent use. A dozen lines of escape sequences do what
-// is needed here; libraries for progress bars bring a renderer of their own that
-// logs and tables would have to go through.
+// Line is a status line at the bottom of a terminal, above which all other
+// output appears. A nil Line shows nothing. Its methods are safe for concurrent
+// use. A dozen lines of escape sequences suffice here; progress-bar libraries
+// have their own renderer, through which logs and tables would have to go.
 type Line struct {
 	mu    sync.Mutex
 	out   io.Writer
@@ -73,8 +72,8 @@ func (l *Line) Set(text string) {
 	l.show()
 }
 
-// Behind returns a writer to out that the line gives way to. Writes that do not
-// end a line are for a caller that writes the rest of it at once.
+// Behind returns a writer to out whose output appears above the line. A caller
+// that writes part of a line must write the rest at once.
 func (l *Line) Behind(out io.Writer) io.Writer {
 	if l == nil {
 		return out

@@ -19,24 +19,24 @@ const (
 	MaxWidth = 200
 )
 
-// Options say how a table looks.
+// Options control the appearance of a table.
 type Options struct {
-	// Width is the number of columns, from MinWidth to MaxWidth; what lies
-	// outside is brought inside. Zero means 120.
+	// Width is the number of columns, clamped to MinWidth and MaxWidth. Zero
+	// means 120.
 	Width int
 	// Colour shows the severity in colour.
 	Colour bool
 	// AsGiven keeps the events in their order. By default each write is put in
 	// the order of time, the newest last, next to what follows.
 	AsGiven bool
-	// Headed says that the heading has been written before.
+	// Headed says that the heading has already been written.
 	Headed bool
 	// Location is the time zone of the times. Nil means UTC.
 	Location *time.Location
 }
 
-// Table is a sink that shows events as rows. The title is never cut: it goes on
-// in the next line. Make one with [New].
+// Table is a sink that shows events as rows. The title is never cut but
+// wrapped. Make one with [New].
 type Table struct {
 	out     io.Writer
 	options Options
@@ -44,8 +44,8 @@ type Table struct {
 	headed  bool
 }
 
-// layout is the width of each column. A column of width zero is not shown: what
-// it would hold stands behind the title.
+// layout is the width of each column. A column of width zero is not shown: its
+// content follows the title.
 type layout struct {
 	time, actor, address, title int
 	stamp                       string
@@ -68,7 +68,7 @@ func New(out io.Writer, o Options) *Table {
 	return &Table{out: out, options: o, headed: o.Headed, layout: arrange(min(max(o.Width, MinWidth), MaxWidth))}
 }
 
-// arrange shares the width out.
+// arrange distributes the width among the columns.
 func arrange(width int) layout {
 	l := layout{stamp: "2006-01-02 15:04"}
 	if width >= 110 {
@@ -122,8 +122,8 @@ func (t *Table) event(b *strings.Builder, e *ingest.Event) {
 		Wrap(actor, max(1, t.layout.actor)), Wrap(address, max(1, t.layout.address)), Wrap(title, t.layout.title))
 }
 
-// Subject is the title of an event, followed by the name of what was acted upon
-// where the title does not have it.
+// Subject is the title of an event, followed by the name of the resource acted
+// upon if the title lacks it.
 func Subject(e *ingest.Event) string {
 	title, target := Clean(e.Title), Clean(e.Audit.Target)
 	if target == "" || strings.Contains(strings.ToLower(title), strings.ToLower(target)) {

@@ -2,8 +2,8 @@ package text
 
 import "strings"
 
-// Glob is a pattern in which * stands for any text, empty text included. Case
-// does not matter. The zero Glob matches the empty text alone.
+// Glob is a pattern in which * matches any text, even empty. Case is ignored.
+// The zero Glob matches the empty text alone.
 type Glob struct {
 	pattern string // in lower case
 	wild    bool
@@ -31,7 +31,7 @@ func (g Glob) Match(s string) bool {
 	if !IsASCII(s) {
 		s = strings.ToLower(s)
 	}
-	// star is behind the last *, and back is where it stopped to swallow.
+	// star is the position after the last *, and back is where its match ends.
 	p, i, star, back := 0, 0, -1, 0
 	for i < len(s) {
 		switch {
@@ -51,9 +51,9 @@ func (g Glob) Match(s string) bool {
 	return strings.Trim(g.pattern[p:], "*") == ""
 }
 
-// Covers reports whether g matches every text that other matches. It may miss
-// that, but is never wrong when it says so: a * of other can only be swallowed
-// by one of g, so it may stand for itself.
+// Covers reports whether g matches every text that other matches. It may return
+// false negatives, but no false positives: only a * of g can match a * of
+// other, so the latter may be treated as a literal.
 func (g Glob) Covers(other Glob) bool { return g.Match(other.pattern) }
 
 // MatchAny reports whether s fits one of the patterns.
@@ -98,8 +98,8 @@ func FoldPrefix(s, prefix string) bool {
 	return true
 }
 
-// IsHexID reports whether s has the form of an id of Cloudflare's: 32
-// hexadecimal digits, in any case.
+// IsHexID reports whether s has the form of a Cloudflare id: 32 hexadecimal
+// digits, in any case.
 func IsHexID(s string) bool {
 	return len(s) == 32 && strings.Trim(s, "0123456789abcdefABCDEF") == ""
 }

@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// Redacted stands for a secret wherever one is printed.
+// Redacted replaces a secret in all printed forms.
 const Redacted = "[redacted]"
 
 // Shorten cuts s to at most n bytes, between characters, and marks the cut with
@@ -45,7 +45,7 @@ func flatten(s string, n int) string {
 	}, s)
 }
 
-// Clean makes a message fit for a log line: valid UTF-8 of at most n characters,
+// Clean prepares a message for a log line: valid UTF-8 of at most n characters,
 // with a space in place of each control character. It marks a cut with an
 // ellipsis.
 func Clean(s string, n int) string {
@@ -61,18 +61,18 @@ func Clean(s string, n int) string {
 	return s
 }
 
-// Excerpt is the beginning of a document, such as the body of a reply, that
-// helps a person to recognise it: as [Clean] makes it, with each run of white
-// space and control characters as one space.
+// Excerpt is the beginning of a document, such as the body of a reply, by which
+// a person can recognise it: as [Clean] makes it, with each run of white space
+// and control characters as one space.
 func Excerpt(s string, n int) string {
 	s = s[:min(len(s), 4*utf8.UTFMax*n)]
 	fields := strings.FieldsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) })
 	return Clean(strings.Join(fields, " "), n)
 }
 
-// Suggest is the end of an error about an unknown name. It proposes the known
-// name nearest to it. Where none is near it lists all of them, or nothing if
-// there are more than 30.
+// Suggest is the end of an error about an unknown name. It suggests the nearest
+// known name. If none is near it lists all of them, or nothing if there are
+// more than 30.
 func Suggest(name string, known []string) string {
 	best, distance := "", min(len(name)/2, 4)+1
 	for _, candidate := range known {

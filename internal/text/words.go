@@ -1,11 +1,11 @@
 package text
 
-// WordSet is words to be looked for in texts, in any case, many at a time. They
-// have two bytes or more and are given in lower case.
+// WordSet is a set of words to search texts for at once, in any case. The words
+// have at least two bytes and are given in lower case.
 type WordSet struct {
 	words []string
-	// starting has the words by the place of their first two bytes, so that in
-	// most places of a text there is none to compare.
+	// starting has the words by their first two bytes, so that at most
+	// positions of a text there is none to compare.
 	starting [1 << 10][]string
 }
 
@@ -25,7 +25,7 @@ func (w *WordSet) Words() []string { return w.words }
 // twoBytes is a place for two bytes. Letters have the same one in either case.
 func twoBytes(a, b byte) int { return int(a&31)<<5 | int(b&31) }
 
-// In reports whether one of the words stands in s.
+// In reports whether s contains one of the words.
 func (w *WordSet) In(s string) bool {
 	for i := 1; i < len(s); i++ {
 		for _, word := range w.starting[twoBytes(s[i-1], s[i])] {
