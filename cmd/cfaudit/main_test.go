@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"net/http/httptest"
 	"os"
@@ -28,6 +29,11 @@ import (
 var built string
 
 func TestMain(m *testing.M) {
+	// The tests wait for intervals, retries and processes more than they work.
+	flag.Parse()
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
+	}
 	goleak.VerifyTestMain(pgtest.Main{M: m}, goleak.Cleanup(func(code int) {
 		if built != "" {
 			_ = os.RemoveAll(built)
