@@ -16,7 +16,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"slices"
 	"sort"
 	"strings"
@@ -131,7 +130,12 @@ func modulesOf(dir, command string) ([]*module, error) {
 			}
 		}
 	}
-	all := []*module{{Path: "The Go standard library", Dir: runtime.GOROOT()}}
+	// The tool may have been built with -trimpath, and then it does not know.
+	root, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		return nil, fmt.Errorf("go env GOROOT: %w", err)
+	}
+	all := []*module{{Path: "The Go standard library", Dir: strings.TrimSpace(string(root))}}
 	for _, m := range found {
 		all = append(all, m)
 	}
