@@ -183,11 +183,3 @@ var colours = map[ingest.Severity]string{
 }
 
 const reset = "\x1b[0m"
-
-// Coloured is the severity in its colour, or as it is.
-func Coloured(s ingest.Severity, colour bool) string {
-	if !colour {
-		return string(s)
-	}
-	return colours[s] + string(s) + reset
-}
