@@ -35,9 +35,9 @@ const (
 
 // Ids in the entries.
 const (
-	account = "023e105f4ecef8ad9ca31a8372d0c353"
+	account = fakecloudflare.DefaultAccountID
 	// zone is the id of the zone example.com.
-	zone = "a379a6f6eeafb9a55e378c118034e275"
+	zone = fakecloudflare.ExampleZoneID
 	// ownToken is the id of the API token that the connector reads with.
 	ownToken = "ed17574386854bf78a67040be0a770b0"
 )
@@ -61,33 +61,11 @@ const (
 	readerRole = `{"id":"6dd5d1a549b2b620dc4d9ff97375077b","name":"Administrator Read Only"}`
 )
 
-// logged is an entry of the audit log: a resource type, an action type, and what
-// a test has to say about the rest as more members of the object. A member
-// called action, actor or resource replaces that of the sample; any other one
-// comes last, so that it counts even where the sample has one of that name.
-func logged(resourceType, actionType string, more ...string) string {
-	defaults := []struct{ key, member string }{
-		{"action", fmt.Sprintf(`{"type":%q,"result":true}`, actionType)},
-		{"actor", `{"id":"a1","type":"user","email":"alice@example.com","ip":"192.0.2.10"}`},
-		{"resource", fmt.Sprintf(`{"type":%q,"id":"r1"}`, resourceType)},
-	}
-	var b strings.Builder
-	b.WriteString(`{"id":"11111111-2222-4333-8444-555555555555","when":"2026-05-12T09:00:00Z","interface":"UI","owner":{"id":"o1"}`)
-	for _, d := range defaults {
-		key := `"` + d.key + `":`
-		stated := false
-		for _, m := range more {
-			stated = stated || strings.HasPrefix(m, key)
-		}
-		if !stated {
-			b.WriteString("," + key + d.member)
-		}
-	}
-	for _, m := range more {
-		b.WriteString("," + m)
-	}
-	return b.String() + "}"
-}
+// logged and requested are entries of the two logs, with what a test has to say.
+var (
+	logged    = fakecloudflare.Logged
+	requested = fakecloudflare.Requested
+)
 
 // before and after are members for logged: the value before and after a change.
 func before(object string) string { return `"oldValueJson":` + object }
@@ -96,41 +74,6 @@ func after(object string) string  { return `"newValueJson":` + object }
 // setting is an entry of the audit log for a zone setting that changed.
 func setting(zone, name, group, from, to string) string {
 	return logged("zone", "change_setting", `"metadata":{"zone_name":"`+zone+`","name":"`+name+`","type":"`+group+`","old_value":"`+from+`","value":"`+to+`"}`)
-}
-
-// requested is an entry of Audit Logs v2: a method, a URI, and what a test has to
-// say about the rest. That is members of the section resource or, with a dot
-// before its name, a whole section in place of that of the sample.
-func requested(method, uri string, more ...string) string {
-	sections := map[string]string{
-		"account":  `{"id":"` + account + `","name":"Example"}`,
-		"action":   `{"result":"success","time":"2026-05-12T09:00:02Z"}`,
-		"actor":    `{"context":"dash","email":"alice@example.com","id":"a1","ip_address":"192.0.2.10","type":"user"}`,
-		"raw":      fmt.Sprintf(`{"cf_ray_id":"8f0a","method":%q,"status_code":200,"uri":%q,"user_agent":"curl/8"}`, method, uri),
-		"resource": "",
-		"zone":     "null",
-	}
-	if strings.Contains(uri, "/zones/") {
-		sections["zone"] = `{"id":"` + zone + `","name":"example.com"}`
-	}
-	var members []string
-	for _, m := range more {
-		if section, ok := strings.CutPrefix(m, "."); ok {
-			name, text, _ := strings.Cut(section, ":")
-			sections[name] = text
-			continue
-		}
-		members = append(members, m)
-	}
-	if sections["resource"] == "" {
-		sections["resource"] = "{" + strings.Join(members, ",") + "}"
-	}
-	var b strings.Builder
-	b.WriteString(`{"id":"0196c3a1-0000-7000-8000-000000000001"`)
-	for _, name := range []string{"account", "action", "actor", "raw", "resource", "zone"} {
-		b.WriteString(`,"` + name + `":` + sections[name])
-	}
-	return b.String() + "}"
 }
 
 // body and answer are members for requested: the bodies of the request and of the
