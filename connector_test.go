@@ -193,12 +193,12 @@ func TestPoll_ACrowdedSecondIsReadToItsEnd(t *testing.T) {
 				server, cfg := fixture(fakecloudflare.Options{PastEnd400: past})
 				cfg.MaxEvents = 700
 				at := time.Now().Add(-age).Truncate(time.Second)
-				for i := range 2500 {
+				for i := range 5000 {
 					server.Add(time.Time{}, fakecloudflare.Entry(fmt.Sprintf("id-%d", i), at, 0))
 				}
 				got, cursor, _ := drain(t, connect(t, cfg), nil)
-				require.Len(t, got, 2500)
-				require.Len(t, unique(got), 2500)
+				require.Len(t, got, 5000)
+				require.Len(t, unique(got), 5000)
 				time.Sleep(5 * time.Minute)
 				got, _, _ = drain(t, connect(t, cfg), cursor)
 				require.Empty(t, got)
