@@ -110,22 +110,20 @@ type Stream struct {
 func (n *Normalizer) NormalizeStream(r io.Reader, each func(*ingest.Event, Verdict) error) (Stream, error) {
 	w := works.Get().(*work)
 	defer w.release()
-	hand := func() error {
+	hand := func(cut bool) error {
 		v := w.grade(n)
 		w.event(n, v, time.Time{}, &w.out)
+		w.out.RawTruncated = cut
 		return each(&w.out, v)
 	}
 	in := entries.Reader{
 		Each: func(doc *jsondoc.Doc) error {
-			w.decodeDoc(doc, "")
-			return hand()
+			w.entry.Decode(doc, "")
+			return hand(false)
 		},
 		Broken: func(beginning []byte, cut bool) error {
 			w.decode(string(beginning))
-			v := w.grade(n)
-			w.event(n, v, time.Time{}, &w.out)
-			w.out.RawTruncated = cut
-			return each(&w.out, v)
+			return hand(cut)
 		},
 	}
 	err := in.Read(r)
@@ -156,13 +154,7 @@ func (w *work) decode(raw string) {
 		w.decodeText(raw)
 		return
 	}
-	w.decodeDoc(&w.doc, "")
-}
-
-// decodeDoc decodes a JSON entry of the log api or, when api is empty, of the
-// log that its members indicate.
-func (w *work) decodeDoc(doc *jsondoc.Doc, api string) {
-	w.entry.Decode(doc, api)
+	w.entry.Decode(&w.doc, "")
 }
 
 // decodeText makes an entry from a text that is not JSON.

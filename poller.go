@@ -75,7 +75,7 @@ func (c *Connector) newIntake() *intake {
 // Entry implements [feed.Handler].
 func (in *intake) Entry(from feed.Entry) feed.Kept {
 	w := in.work
-	w.decodeDoc(from.Doc, apiOf(from.Log))
+	w.entry.Decode(from.Doc, apiOf(from.Log))
 	verdict := w.grade(in.normalizer)
 	if verdict.Drop {
 		if in.dropped == nil {

@@ -53,13 +53,11 @@ func watch(r *ingest.Runner, accountID string) *monitor {
 		started:   time.Now(),
 		events:    make(severities),
 	}
-	report := r.OnBatch
-	r.OnBatch = func(b ingest.Batch) {
+	observe(r, func(b ingest.Batch) {
 		m.mu.Lock()
+		defer m.mu.Unlock()
 		m.events.add(b.Events)
-		m.mu.Unlock()
-		report(b)
-	}
+	})
 	return m
 }
 

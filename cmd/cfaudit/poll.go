@@ -72,12 +72,7 @@ still read, and the exit code is 1.
 		return h.with(func(r *ingest.Runner) error {
 			ctx, stop := untilStopped(cmd.Context())
 			defer stop()
-			events := make(severities)
-			report := r.OnBatch
-			r.OnBatch = func(b ingest.Batch) {
-				events.add(b.Events)
-				report(b)
-			}
+			events := countEvents(r)
 			stopLine := h.watchRunner(r)
 			total, err := r.Drain(ctx)
 			stopLine()
@@ -159,12 +154,7 @@ func (h *host) run(ctx context.Context, r *ingest.Runner) error {
 		}
 		defer stop()
 	}
-	events := make(severities)
-	report := r.OnBatch
-	r.OnBatch = func(b ingest.Batch) {
-		events.add(b.Events)
-		report(b)
-	}
+	events := countEvents(r)
 	started, stopLine := time.Now(), h.watchRunner(r)
 	err := r.Run(ctx)
 	stopLine()

@@ -18,6 +18,22 @@ func (s severities) add(events []ingest.Event) {
 	}
 }
 
+// countEvents counts those of r, which must not be running yet, until it ends.
+func countEvents(r *ingest.Runner) severities {
+	events := make(severities)
+	observe(r, func(b ingest.Batch) { events.add(b.Events) })
+	return events
+}
+
+// observe has each batch of r passed to fn, before what is called with it already.
+func observe(r *ingest.Runner, fn func(ingest.Batch)) {
+	report := r.OnBatch
+	r.OnBatch = func(b ingest.Batch) {
+		fn(b)
+		report(b)
+	}
+}
+
 // summary accounts for the entries read, in one line. Re-read entries are not
 // counted twice.
 func summary(c ingest.Coverage, events severities) string {

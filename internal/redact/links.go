@@ -10,25 +10,35 @@ func (m *masker) query(query string) string {
 	if query == "" {
 		return ""
 	}
+	return mapParts(query, "&", func(part string) string {
+		shown, secret := parameter(part)
+		if secret {
+			m.n++
+		}
+		return shown
+	})
+}
+
+// mapParts replaces the parts of a text between any of the separators.
+func mapParts(text, separators string, mapping func(part string) string) string {
 	var b strings.Builder
-	done := 0 // how much of query is in b
-	for start := 0; start <= len(query); {
-		end := len(query)
-		if n := strings.IndexByte(query[start:], '&'); n >= 0 {
+	done := 0 // how much of text is in b
+	for start := 0; start <= len(text); {
+		end := len(text)
+		if n := strings.IndexAny(text[start:], separators); n >= 0 {
 			end = start + n
 		}
-		if shown, secret := parameter(query[start:end]); secret {
-			m.n++
-			b.WriteString(query[done:start])
+		if shown := mapping(text[start:end]); shown != text[start:end] {
+			b.WriteString(text[done:start])
 			b.WriteString(shown)
 			done = end
 		}
 		start = end + 1
 	}
 	if b.Len() == 0 {
-		return query
+		return text
 	}
-	return b.String() + query[done:]
+	return b.String() + text[done:]
 }
 
 // parameter is one parameter of a query with its value masked, if it is secret.
@@ -71,24 +81,7 @@ func (m *masker) links(text string) string {
 
 // addresses masks the secrets in the addresses in a text.
 func (m *masker) addresses(text string) string {
-	var b strings.Builder
-	done := 0 // how much of text is in b
-	for start := 0; start <= len(text); {
-		end := len(text)
-		if n := strings.IndexAny(text[start:], space); n >= 0 {
-			end = start + n
-		}
-		if shown := m.link(text[start:end]); shown != text[start:end] {
-			b.WriteString(text[done:start])
-			b.WriteString(shown)
-			done = end
-		}
-		start = end + 1
-	}
-	if b.Len() == 0 {
-		return text
-	}
-	return b.String() + text[done:]
+	return mapParts(text, space, m.link)
 }
 
 // isForm reports whether a text is a list of names and values, as forms and the

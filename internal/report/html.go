@@ -135,27 +135,25 @@ func tellingField(c *Change) (field ingest.FieldChange, ok bool) {
 // valueBefore and valueNow are the value that a change is about, before it and
 // after it, or "".
 func valueBefore(c *Change) string {
-	f, ok := tellingField(c)
-	switch word := lastWord(c.Action); {
-	case word == "delete", word == "remove":
-		return "existed"
-	case ok && f.Old != "":
-		return f.Field + ": " + f.Old
-	case word == "create", word == "add":
-		return "did not exist"
-	}
-	return ""
+	f, _ := tellingField(c)
+	return c.value(f.Field, f.Old, "existed", "did not exist")
 }
 
 func valueNow(c *Change) string {
-	f, ok := tellingField(c)
+	f, _ := tellingField(c)
+	return c.value(f.Field, f.New, "removed", "exists")
+}
+
+// value is the value of a field, or what there is to say of a thing that the
+// change removed or created.
+func (c *Change) value(field, value, ofRemoved, ofCreated string) string {
 	switch word := lastWord(c.Action); {
 	case word == "delete", word == "remove":
-		return "removed"
-	case ok && f.New != "":
-		return f.Field + ": " + f.New
+		return ofRemoved
+	case value != "":
+		return field + ": " + value
 	case word == "create", word == "add":
-		return "exists"
+		return ofCreated
 	}
 	return ""
 }
