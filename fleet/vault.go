@@ -112,14 +112,17 @@ func (v *Vault) open(id string, secrets []byte) (map[string]string, error) {
 	return s.Fields, nil
 }
 
-// secretName is the form of the name of a file in the folder of secrets.
-var secretName = regexp.MustCompile(`^[0-9A-Za-z_-][0-9A-Za-z._-]{0,252}$`)
+// secretName is the form of the name of a file in the folder of secrets. Its
+// length is not in the pattern, because a repetition is slow to compile.
+var secretName = regexp.MustCompile(`^[0-9A-Za-z_-][0-9A-Za-z._-]*$`)
+
+const maxSecretName = 253
 
 // read reads a file in the folder of secrets. A line break at its end is not
 // part of the secret. The name may be a secret that was given in its place, so
 // it is not repeated.
 func (v *Vault) read(name string) (string, error) {
-	if !secretName.MatchString(name) {
+	if len(name) > maxSecretName || !secretName.MatchString(name) {
 		return "", errors.New("must be the name of a file in the folder of secrets, of letters, digits, dots, - and _")
 	}
 	if v.folder == "" {

@@ -2,17 +2,26 @@ package product
 
 import (
 	"slices"
+	"sync"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
 	"github.com/aisoc/cloudflareaudit/rules"
 )
 
 // families are all families. Of two that fit an entry equally well, the first
-// one counts. It is filled in by init, because the functions of the families
-// use it.
+// one counts. [prepare] fills it in.
 var families []*family
 
-func init() {
+// prepare fills in the families and what is looked up in them. It takes
+// milliseconds, so it waits for the first entry or rule: a program that only
+// imports this package does not pay for it.
+var prepare func()
+
+// The functions of the families use families, so that it is not initialized where
+// it is declared.
+func init() { prepare = sync.OnceFunc(arrange) }
+
+func arrange() {
 	families = []*family{
 		&account, &signOn, &tokens, &oauth, &members,
 		&access,

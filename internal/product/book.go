@@ -10,6 +10,7 @@ import (
 
 // Rules is the book of the default rules.
 var Rules = sync.OnceValue(func() *rules.Book {
+	prepare()
 	book, err := rules.NewBook(defaultRules(), rules.Vocabulary{
 		Actions: slices.Collect(maps.Keys(known.namings)),
 		Verb:    verbOf,

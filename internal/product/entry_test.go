@@ -33,3 +33,6 @@ func newValue(v string) string     { return `"newValueJson":` + v }
 func values(was, is string) string { return oldValue(was) + "," + newValue(is) }
 func requestBody(v string) string  { return `"request":` + v }
 func responseBody(v string) string { return `"response":` + v }
+
+// Many tests look at the families themselves.
+func init() { prepare() }

@@ -46,6 +46,7 @@ type Facts struct {
 // Strings of f share the memory of the entry, and f.Changes shares that of f:
 // copy it to keep it longer.
 func Understand(e *audit.Entry, f *Facts) {
+	prepare()
 	r := reviews.Get().(*review)
 	defer reviews.Put(r)
 	*f = Facts{}

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"bufio"
 	"cmp"
 	"crypto/sha256"
 	_ "embed"
@@ -12,6 +13,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
@@ -31,7 +33,12 @@ var policy = func() string {
 	return "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; base-uri 'none'; form-action 'none'"
 }()
 
-var pageTemplate = template.Must(template.New("report").Funcs(template.FuncMap{
+var pageTemplate = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("report").Funcs(functions).Parse(markup))
+})
+
+// functions are those of the template.
+var functions = template.FuncMap{
 	"actors":  func(caption, label string, list []*Actor) any { return part[*Actor]{caption, label, list, false} },
 	"clock":   func(t time.Time) string { return t.Format("15:04:05") },
 	"counted": counted,
@@ -56,7 +63,7 @@ var pageTemplate = template.Must(template.New("report").Funcs(template.FuncMap{
 	"unit":        func(f float64) string { return fmt.Sprintf("%.1f", f) },
 	"valueBefore": valueBefore,
 	"valueNow":    valueNow,
-}).Parse(markup))
+}
 
 // part is a table of actors or groups.
 type part[T any] struct {
@@ -117,11 +124,10 @@ var telling = []string{
 // tellingField is the field that says what a change is about: the one the change
 // is named after, one that says much, or one whose both values are known.
 func tellingField(c *Change) (field ingest.FieldChange, ok bool) {
-	last := func(f ingest.FieldChange) string { return f.Field[strings.LastIndexByte(f.Field, '.')+1:] }
 	for _, name := range append([]string{c.Target}, telling...) {
 		for _, f := range c.Fields {
-			if name != "" && (f.Field == name || strings.HasPrefix(f.Field, "rules.") && last(f) == name) {
-				f.Field = last(f)
+			if name != "" && (f.Field == name || strings.HasPrefix(f.Field, "rules.") && lastWord(f.Field) == name) {
+				f.Field = lastWord(f.Field)
 				return f, true
 			}
 		}
@@ -289,4 +295,10 @@ func hours(d time.Duration) string {
 }
 
 // HTML writes the report as one page.
-func (r *Report) HTML(w io.Writer) error { return pageTemplate.ExecuteTemplate(w, "page", r.view()) }
+func (r *Report) HTML(w io.Writer) error {
+	b := bufio.NewWriter(w)
+	if err := pageTemplate().ExecuteTemplate(b, "page", r.view()); err != nil {
+		return err
+	}
+	return b.Flush()
+}
