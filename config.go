@@ -240,16 +240,12 @@ const (
 // consists reports whether s has no characters outside chars.
 func consists(s, chars string) bool { return strings.Trim(s, chars) == "" }
 
-// isHexID reports whether s has the form of a Cloudflare id: 32 hexadecimal
-// digits.
-func isHexID(s string) bool { return len(s) == 32 && consists(s, hexDigits+"ABCDEF") }
-
 func isAccountID(s string) bool { return len(s) == 32 && consists(s, hexDigits) }
 
 // accountIDIn is an account id within s, in lower case, or "".
 func accountIDIn(s string) string {
 	for i := range max(0, len(s)-31) {
-		if isHexID(s[i : i+32]) {
+		if text.IsHexID(s[i : i+32]) {
 			return strings.ToLower(s[i : i+32])
 		}
 	}
@@ -289,7 +285,7 @@ func checkAccountID(id string) string {
 
 // checkTokenID returns the fault of a token id, or "".
 func checkTokenID(id string) string {
-	if id == "" || isHexID(id) {
+	if id == "" || text.IsHexID(id) {
 		return ""
 	}
 	return "must be the id of the token: 32 hexadecimal digits"

@@ -161,9 +161,7 @@ func (w *work) decode(raw string) {
 func (w *work) decodeText(raw string) {
 	shown, masked := redact.Text(raw)
 	w.entry = audit.NotJSON(raw, shown)
-	if masked > 0 {
-		w.entry.NoteMasked(masked)
-	}
+	w.entry.NoteMasked(masked)
 }
 
 // keepChanges copies the changes of an event, so that the event can be kept.

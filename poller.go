@@ -75,7 +75,7 @@ func (c *Connector) newIntake() *intake {
 // Entry implements [feed.Handler].
 func (in *intake) Entry(from feed.Entry) feed.Kept {
 	w := in.work
-	w.entry.Decode(from.Doc, apiOf(from.Log))
+	w.entry.Decode(from.Doc, from.Log.Name)
 	verdict := w.grade(in.normalizer)
 	if verdict.Drop {
 		if in.dropped == nil {
@@ -98,23 +98,13 @@ func (in *intake) Entry(from feed.Entry) feed.Kept {
 	return feed.Kept{Events: 1, Bytes: len(from.Doc.Source())}
 }
 
-// apiOf is the name of a log in events.
-func apiOf(log *cloudflare.Log) string {
-	if log == cloudflare.V2 {
-		return audit.V2
-	}
-	return audit.V1
-}
-
 // Unreadable implements [feed.Handler]: the event holds the readable part of
 // the entry as text.
 func (in *intake) Unreadable(t cloudflare.Torn, cause error, place time.Time) feed.Kept {
 	shown, masked := redact.Text(t.Text)
 	w := in.work
-	w.entry = audit.Torn(apiOf(t.Log), t.ID, t.When, t.Text, shown, cause)
-	if masked > 0 {
-		w.entry.NoteMasked(masked)
-	}
+	w.entry = audit.Torn(t.Log.Name, t.ID, t.When, t.Text, shown, cause)
+	w.entry.NoteMasked(masked)
 	var event ingest.Event
 	w.event(in.normalizer, w.grade(in.normalizer), place, &event)
 	keepChanges(&event)

@@ -256,7 +256,7 @@ func (n *Normalizer) resolved(g *gap, found *findings) (event ingest.Event, ok b
 // decodeGap decodes the entry of g again.
 func (w *work) decodeGap(g *gap) {
 	_ = w.doc.Parse(g.source) // it was read before
-	w.entry.Decode(&w.doc, apiOf(g.log))
+	w.entry.Decode(&w.doc, g.log.Name)
 }
 
 // verdictOf is how the rules grade the entry of g without look-ups.

@@ -125,10 +125,7 @@ func soon(id string, many int, interval time.Duration, now time.Time) time.Time 
 // retryIn is how long to wait after failures of an instance in a row, as
 // [backoff.Pause] has it. River's scheduler is part of that.
 func retryIn(id string, failures int, interval, asked time.Duration, needsAction bool) time.Duration {
-	longest := backoff.Longest
-	if !needsAction {
-		longest = max(longest, interval)
-	}
+	longest := backoff.Limit(interval, needsAction)
 	d := jitter(id, backoff.Pause(failures, interval, 0, needsAction))
 	return max(min(d, longest-schedulerDelay), jitter(id, asked))
 }

@@ -87,11 +87,7 @@ type Joint struct {
 // Grade grades an entry. It allocates nothing but the title, and does not
 // retain the facts.
 func (c *Classifier) Grade(f *Facts) Verdict {
-	v, r := c.grade(f)
-	if !v.Drop {
-		v.Title = r.title.render(f, f.Target, hasDetail(v.Severity), r.isLowered(f))
-	}
-	return v
+	return c.GradeJoint(f, Joint{})
 }
 
 // GradeJoint is [Classifier.Grade] for a host that reads both logs. The title

@@ -143,7 +143,7 @@ func (d *Dir) clean() error {
 // probe finds out whether a cursor could be saved.
 func (d *Dir) probe() error {
 	path := filepath.Join(d.dir, "probe"+partialExt)
-	err := writeSynced(path, []byte("probe"))
+	err := files.WriteSynced(path, []byte("probe"))
 	return errors.Join(err, ignoreMissing(os.Remove(path)))
 }
 
@@ -170,7 +170,7 @@ func fileName(key string) string {
 // replace puts data into the file path, by way of the file partial in the same
 // folder.
 func replace(path, partial string, data []byte) error {
-	if err := writeSynced(partial, data); err != nil {
+	if err := files.WriteSynced(partial, data); err != nil {
 		// On a full disk the remains would keep what little space there is.
 		return errors.Join(err, ignoreMissing(os.Remove(partial)))
 	}
@@ -179,18 +179,6 @@ func replace(path, partial string, data []byte) error {
 	}
 	// Without this the rename itself may not survive a power cut.
 	return files.SyncDir(filepath.Dir(path))
-}
-
-func writeSynced(path string, data []byte) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Sync()
-	}
-	return errors.Join(err, f.Close())
 }
 
 func ignoreMissing(err error) error {

@@ -2,8 +2,6 @@ package main
 
 import (
 	"fmt"
-	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -69,9 +67,7 @@ not shown.`,
 		if len(g.wrong) > 0 {
 			return g.wrong
 		}
-		var b strings.Builder
-		out := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(out, "FIELD\tVALUE\tFROM")
+		rows := [][]string{{"FIELD", "VALUE", "FROM"}}
 		for _, f := range descriptor().Fields {
 			value, from := f.Default, "default"
 			if v, ok := g.object[f.Name]; ok {
@@ -80,15 +76,10 @@ not shown.`,
 			if value == nil {
 				value = ""
 			}
-			fmt.Fprintf(out, "%s\t%s\t%s\n", f.Name, table.Clean(redact(fmt.Sprint(shownValue(f, value)))), from)
+			rows = append(rows, []string{f.Name, table.Clean(redact(fmt.Sprint(shownValue(f, value)))), from})
 		}
-		if err := out.Flush(); err != nil {
+		if err := writeTable(w.stdout, rows); err != nil {
 			return err
-		}
-		for line := range strings.Lines(b.String()) {
-			if _, err := fmt.Fprintln(w.stdout, strings.TrimRight(line, " \n")); err != nil {
-				return err
-			}
 		}
 		// Report invalid values after showing them.
 		_, err := s.config()

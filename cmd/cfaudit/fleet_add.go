@@ -13,7 +13,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"time"
 
@@ -188,7 +187,7 @@ func (r fleetRow) spec() fleet.Spec {
 // clear.
 func (r fleetRow) misplaced() (wrong faults) {
 	for _, f := range []struct{ name, value string }{{"id", r.id}, {"tenant", r.tenant}, {"feed", r.feed}, {"api_token_ref", r.tokenRef}} {
-		if tokenForm.MatchString(f.value) {
+		if startsLikeAToken.MatchString(f.value) {
 			wrong = append(wrong, r.place+f.name+": looks like an API token, which is given as api_token, or is in the file that api_token_ref names")
 		}
 	}
@@ -212,9 +211,6 @@ func (r fleetRow) badAddress(list, loopback bool) (wrong faults) {
 	}
 	return wrong
 }
-
-// tokenForm is how the tokens of Cloudflare begin.
-var tokenForm = regexp.MustCompile(`^cf[aku]t?_`)
 
 // rowFaults are the faults of an account, in terms of column names for a list
 // and otherwise of flags.

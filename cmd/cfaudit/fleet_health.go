@@ -25,8 +25,6 @@ var (
 	// fleetPatience is for an unreachable database, and for a worker that makes
 	// no poll while polls are overdue.
 	fleetPatience = health.Patience{For: 5 * time.Minute}
-	// outputPatience is for an output to which nothing can be delivered.
-	outputPatience = health.Patience{Failures: 3, For: 2 * time.Minute}
 )
 
 // fleetMonitor reports the health of a worker and of the fleet.
@@ -141,7 +139,7 @@ func (m *fleetMonitor) note(p fleet.Poll, now time.Time) {
 	switch {
 	case p.Step == fleet.StepDeliver:
 		if m.undelivered.Failures == 0 {
-			m.undelivered = health.Trouble{What: "no event can be delivered", Since: now, Patience: outputPatience}
+			m.undelivered = health.Trouble{What: "no event can be delivered", Since: now, Patience: health.OutputPatience}
 		}
 		m.undelivered.Failures++
 		m.undelivered.Error = tell(p.Err, asGiven)

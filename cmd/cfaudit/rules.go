@@ -9,7 +9,6 @@ import (
 	"io"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -108,9 +107,7 @@ const (
 // writeRules writes the rules as a table. The severity of rules that drop is
 // drop.
 func writeRules(w io.Writer, rules []cloudflareaudit.Rule, drop string) error {
-	var b strings.Builder
-	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "RULE\tSEVERITY\tMATCHES\tWHY")
+	rows := [][]string{{"RULE", "SEVERITY", "MATCHES", "WHY"}}
 	for _, r := range rules {
 		severity := string(r.Severity)
 		if r.Drop {
@@ -132,18 +129,10 @@ func writeRules(w io.Writer, rules []cloudflareaudit.Rule, drop string) error {
 			if i < len(right) {
 				cells[3] = right[i]
 			}
-			fmt.Fprintln(table, strings.Join(cells, "\t"))
+			rows = append(rows, cells)
 		}
 	}
-	if err := table.Flush(); err != nil {
-		return err
-	}
-	for line := range strings.Lines(b.String()) {
-		if _, err := fmt.Fprintln(w, strings.TrimRight(line, " \n")); err != nil {
-			return err
-		}
-	}
-	return nil
+	return writeTable(w, rows)
 }
 
 // describe is a match in one line, such as "action=dns.*|zone.* verb=delete".

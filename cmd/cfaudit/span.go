@@ -97,9 +97,7 @@ func (s *spanned) parse(args []string, found ...string) (cloudflareaudit.Config,
 		}
 	}
 	s.connects = true
-	cfg, err := s.config(found...)
-	cfg.Logger = newLogger(s.world)
-	return cfg, err
+	return s.config(found...)
 }
 
 // parseFiles is parse for files; flags of the API are faults.

@@ -229,8 +229,11 @@ func interfaceOf(credential string) string {
 	return "API"
 }
 
-// NoteMasked notes how many values of the entry were masked.
+// NoteMasked notes how many values of the entry were masked, if any was.
 func (e *Entry) NoteMasked(n int) {
+	if n == 0 {
+		return
+	}
 	note := "1 value that is or may be a secret is masked in raw_event"
 	if n != 1 {
 		note = strconv.Itoa(n) + " values that are or may be secrets are masked in raw_event"

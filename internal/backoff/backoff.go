@@ -16,19 +16,23 @@ const (
 	Longest = time.Minute
 )
 
+// Limit is how long a pause may be: the larger of interval and [Longest], or
+// Longest alone when a person has to act, because whoever fixes a token waits for
+// the result.
+func Limit(interval time.Duration, needsAction bool) time.Duration {
+	if needsAction {
+		return Longest
+	}
+	return max(Longest, interval)
+}
+
 // Pause is how long to wait after failures in a row, of which there is at least
-// one. It is never longer than the larger of interval and [Longest], or than
-// Longest alone when a person has to act, because whoever fixes a token waits
-// for the result. It is never shorter than asked, the wait that the server asks
+// one. It is never longer than [Limit]. It is never shorter than asked, the wait that the server asks
 // for.
 //
 // The caller adds up to a tenth as jitter; the limits leave room for it.
 func Pause(failures int, interval, asked time.Duration, needsAction bool) time.Duration {
-	limit := Longest
-	if !needsAction {
-		limit = max(limit, interval)
-	}
-	limit = limit * 10 / 11
+	limit := Limit(interval, needsAction) * 10 / 11
 	d := First
 	for n := 1; n < failures && d < limit; n++ {
 		d *= 2

@@ -4,6 +4,8 @@ import (
 	"net/url"
 	"strconv"
 	"time"
+
+	"github.com/aisoc/cloudflareaudit/internal/audit"
 )
 
 // The page sizes of the API.
@@ -37,9 +39,9 @@ type Log struct {
 // The audit logs.
 var (
 	// V1 is the audit log.
-	V1 = &Log{Name: "v1", Title: "the audit log", Numbered: true, path: "/audit_logs", size: "per_page", when: "when"}
+	V1 = &Log{Name: audit.V1, Title: "the audit log", Numbered: true, path: "/audit_logs", size: "per_page", when: "when"}
 	// V2 is Audit Logs v2.
-	V2 = &Log{Name: "v2", Title: "Audit Logs v2", path: "/logs/audit", size: "limit", section: "action", when: "time"}
+	V2 = &Log{Name: audit.V2, Title: "Audit Logs v2", path: "/logs/audit", size: "limit", section: "action", when: "time"}
 )
 
 // Query is one request for a page of an audit log.

@@ -162,9 +162,6 @@ var (
 
 // parse reads the event of a line.
 func parse(line []byte, event *ingest.Event) error {
-	if !json.Valid(line) {
-		return errNoEvent
-	}
 	if err := json.Unmarshal(line, event); err == nil && event.ExternalID != "" && event.Severity.Valid() {
 		return nil
 	}

@@ -9,6 +9,19 @@ import (
 	"runtime"
 )
 
+// WriteSynced writes a file that only its owner can read, and syncs it to the disk.
+func WriteSynced(path string, data []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
+
 // SyncDir makes the names in dir durable: that a file was made in it, renamed or
 // removed.
 func SyncDir(dir string) error {

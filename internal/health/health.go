@@ -48,9 +48,9 @@ type Patience struct {
 
 // The patience with the steps of a host itself, and with those of others.
 var (
-	// outputPatience is for outputs and stores, whose failures do not depend on
+	// OutputPatience is for outputs and stores, whose failures do not depend on
 	// the poll interval.
-	outputPatience = Patience{Failures: 3, For: 2 * time.Minute}
+	OutputPatience = Patience{Failures: 3, For: 2 * time.Minute}
 	// shortestPatience is the least patience with the vendor.
 	shortestPatience = 15 * time.Minute
 )
@@ -200,7 +200,7 @@ func (f Feed) troubles(now time.Time) (list []Trouble) {
 	// The errors of the logs say more than the failure of the poll that they
 	// caused.
 	if f.Step != NoStep && (f.Step != Poll || len(list) == 0) {
-		patience := outputPatience
+		patience := OutputPatience
 		if f.Step == Poll {
 			patience = vendor
 		}

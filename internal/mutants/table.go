@@ -232,14 +232,14 @@ var mutants = []mutant{
 		fault: "the file of a cursor is written in place",
 		file:  "store/dir.go",
 		old:   "replace(path, strings.TrimSuffix(path, cursorExt)+partialExt, cursor)",
-		new:   "writeSynced(path, cursor)",
+		new:   "files.WriteSynced(path, cursor)",
 		test:  "TestDir_AFullDiskKeepsTheOldCursor",
 	},
 	{
 		fault: "a kill while the cursor is written leaves a part of it",
 		file:  "store/dir.go",
 		old:   "replace(path, strings.TrimSuffix(path, cursorExt)+partialExt, cursor)",
-		new:   "writeSynced(path, cursor)",
+		new:   "files.WriteSynced(path, cursor)",
 		test:  "TestDir_AKillLeavesAWholeCursorNoOlderThanTheLastSaved",
 	},
 	{
@@ -500,7 +500,7 @@ var mutants = []mutant{
 	{
 		fault: "values in a path that is not known are shown",
 		file:  "internal/product/review.go",
-		old:   "return redact.Policy{Values: true, Addresses: true}",
+		old:   "return redact.Unknown",
 		new:   "return redact.Policy{}",
 		in:    ".",
 		test:  "TestMask_SecretsInBodies",
@@ -777,10 +777,10 @@ var mutants = []mutant{
 	{
 		fault: "the bodies of v2 are read before they are masked",
 		file:  "internal/product/review.go",
-		old: "\tif n := redact.Entry(e.Doc, audit.V2, policyOf(r.route.name)); n > 0 {\n" +
-			"\t\te.NoteMasked(n)\n\t}\n\tr.route.complete(e)\n\tr.bodies()\n",
+		old: "\te.NoteMasked(redact.Entry(e.Doc, audit.V2, policyOf(r.route.name)))\n" +
+			"\tr.route.complete(e)\n\tr.bodies()\n",
 		new: "\tr.route.complete(e)\n\tr.bodies()\n" +
-			"\tif n := redact.Entry(e.Doc, audit.V2, policyOf(r.route.name)); n > 0 {\n\t\te.NoteMasked(n)\n\t}\n",
+			"\te.NoteMasked(redact.Entry(e.Doc, audit.V2, policyOf(r.route.name)))\n",
 		in:   ".",
 		test: "TestMask_SecretsInBodies",
 	},

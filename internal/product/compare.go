@@ -34,7 +34,7 @@ func (r *review) compare() {
 	if len(r.before) == 0 && len(r.after) == 0 && !r.settled {
 		before, after := r.e.Old, r.e.New
 		if r.family.credentials {
-			before, after = r.hidden(before), r.hidden(after)
+			before, after = redact.Hide(r.e.Doc, before), redact.Hide(r.e.Doc, after)
 		}
 		r.note("value", before, after)
 	}
@@ -72,21 +72,10 @@ func (r *review) compareValues(prefix, field string, before, after jsondoc.Value
 		r.compareObjects(prefix+field+".", memory[0], memory[1], depth+1)
 		return
 	}
-	if isValue(field) && !r.family.plainValues {
-		before, after = r.hidden(before), r.hidden(after)
+	if redact.IsValue(field) && !r.family.plainValues {
+		before, after = redact.Hide(r.e.Doc, before), redact.Hide(r.e.Doc, after)
 	}
 	r.note(prefix+field, before, after)
-}
-
-// isValue reports whether a member is the value of a variable or of a secret.
-func isValue(field string) bool { return field == "value" || field == "text" || field == "json" }
-
-// hidden replaces a text that may be a secret.
-func (r *review) hidden(v jsondoc.Value) jsondoc.Value {
-	if v.Kind() == jsondoc.String {
-		return r.e.Doc.Literal(redact.Masked)
-	}
-	return v
 }
 
 // mayBeObject reports whether v is an object, null or missing.

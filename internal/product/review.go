@@ -146,16 +146,14 @@ func (r *review) begin(e *audit.Entry) {
 	r.e, r.route = e, routed{}
 	r.whole, r.zoneIsTarget, r.settled = false, false, false
 	r.Changes = r.changes[:0]
-	r.before = r.before[:0]
-	switch {
-	case e.Undecodable && e.Call == nil:
-		r.naming = *known.namings[ActionUnknown]
-		r.meta, r.after = r.meta.read(e.Metadata), r.after.read(e.New)
-		r.before = r.before.read(e.Old)
-	case e.Call != nil:
+	if e.Call != nil {
+		r.before = r.before[:0]
 		r.beginCall()
-	default:
-		r.naming = nameOf(e.ResourceType, e.ActionType, e.ActionInfo)
+	} else {
+		r.naming = *known.namings[ActionUnknown]
+		if !e.Undecodable {
+			r.naming = nameOf(e.ResourceType, e.ActionType, e.ActionInfo)
+		}
 		r.meta, r.after = r.meta.read(e.Metadata), r.after.read(e.New)
 		r.before = r.before.read(e.Old)
 	}
@@ -171,9 +169,7 @@ func (r *review) begin(e *audit.Entry) {
 func (r *review) beginCall() {
 	e := r.e
 	r.route = findRoute(e.Call.Method, e.Call.Path)
-	if n := redact.Entry(e.Doc, audit.V2, policyOf(r.route.name)); n > 0 {
-		e.NoteMasked(n)
-	}
+	e.NoteMasked(redact.Entry(e.Doc, audit.V2, policyOf(r.route.name)))
 	r.route.complete(e)
 	r.bodies()
 	if e.Undecodable {
@@ -310,16 +306,14 @@ func (f *Facts) Mask(e *audit.Entry) {
 	if e.Call != nil || e.Raw != "" {
 		return
 	}
-	if n := redact.Entry(e.Doc, audit.V1, policyOf(&f.naming)); n > 0 {
-		e.NoteMasked(n)
-	}
+	e.NoteMasked(redact.Entry(e.Doc, audit.V1, policyOf(&f.naming)))
 }
 
 // policyOf says which values of an entry may be secrets. No value of an unknown
 // action is shown.
 func policyOf(n *naming) redact.Policy {
 	if n == nil {
-		return redact.Policy{Values: true, Addresses: true}
+		return redact.Unknown
 	}
 	f := n.family
 	return redact.Policy{Values: !f.plainValues, Addresses: !f.plainValues, Hooks: f.hooks, BareTexts: f.credentials}

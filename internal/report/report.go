@@ -90,7 +90,7 @@ type Builder struct {
 	actors   map[string]bool
 	address  map[[2]string]bool
 	tokens   map[string]bool
-	accounts map[string]int
+	accounts map[string]bool
 	first    time.Time
 	untimed  int
 }
@@ -108,7 +108,7 @@ func NewBuilder(o Options) *Builder {
 	}
 	return &Builder{
 		options: o, actors: make(map[string]bool), address: make(map[[2]string]bool),
-		tokens: make(map[string]bool), accounts: make(map[string]int),
+		tokens: make(map[string]bool), accounts: make(map[string]bool),
 	}
 }
 
@@ -153,7 +153,7 @@ func (b *Builder) Add(e *ingest.Event) {
 	}
 	c.OffHours = c.Kind == Person && c.Interface != "API" && e.CreatedAt.Year() > 1 && !b.options.Hours.Contain(c.At)
 	if a.AccountID != "" {
-		b.accounts[table.Clean(a.AccountID)]++
+		b.accounts[table.Clean(a.AccountID)] = true
 	}
 	b.changes = append(b.changes, c)
 }

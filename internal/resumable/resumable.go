@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 
+	"github.com/aisoc/cloudflareaudit/internal/files"
 	"github.com/gofrs/flock"
 )
 
@@ -151,7 +152,7 @@ func (f *File) Step(state any) error {
 		return err
 	}
 	partial := f.path + Suffix + ".partial"
-	if err := writeSynced(partial, append(b, '\n')); err != nil {
+	if err := files.WriteSynced(partial, append(b, '\n')); err != nil {
 		_ = os.Remove(partial)
 		return err
 	}
@@ -163,18 +164,6 @@ func (f *File) sync() error {
 		return err
 	}
 	return f.file.Sync()
-}
-
-func writeSynced(path string, data []byte) error {
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(data)
-	if err == nil {
-		err = file.Sync()
-	}
-	return errors.Join(err, file.Close())
 }
 
 // Finish ends the output: it is complete.
