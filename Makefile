@@ -24,7 +24,7 @@ VULNDB ?=
 # Where browser keeps pictures of the report.
 SHOTS ?= $(CURDIR)/shots
 
-.PHONY: help test race fuzz soak fleet-soak mutants bench figures fleet-figures browser lint vuln licenses demo ci
+.PHONY: help test race fuzz soak fleet-soak mutants bench figures fleet-figures browser lint vuln licenses operations demo ci
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+): ## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -95,6 +95,15 @@ vuln: ## look for known vulnerabilities in what is called (VULNDB: a folder with
 # .ci/run licenses fails when this has not been run after a change.
 licenses: ## list the licences in the command, and write THIRD_PARTY_NOTICES
 	go run -C tools ./licenses -C .. -notices ../THIRD_PARTY_NOTICES
+
+# The list of operations is in the documentation that the SDK comes with. A new
+# operation then fails a test until it has a rule or is known to need none.
+operations: ## list the operations that change something, of the SDK in go.mod
+	grep -rhoE 'title="(post|put|patch|delete) /[^"]*' --include=api.md \
+		"$$(go list -m -f '{{.Dir}}' github.com/cloudflare/cloudflare-go/v7)" | sed 's/^title="//' | \
+	awk '{ method = toupper($$1); path = $$2 } \
+		sub("/{accounts_or_zones}/{account_or_zone_id}", "", path) { print method, "/accounts/{account_id}" path; path = "/zones/{zone_id}" path } \
+		{ print method, path }' | LC_ALL=C sort -u -k2,2 -k1,1 > internal/product/testdata/operations.txt
 
 demo: ## show what it does, without an account
 	go run ./cmd/cfaudit demo
