@@ -20,6 +20,16 @@ func (s *Server) auditLogsV2(params url.Values) (*http.Response, int) {
 	if err != nil {
 		return badRequestV2(err), 0
 	}
+	entries, next, err := s.pageV2(q, params)
+	if err != nil {
+		return badRequestV2(err), 0
+	}
+	return s.successV2(entries, next, ""), len(entries)
+}
+
+// pageV2 is the page of q that the cursor of the parameters leads to, and the
+// cursor of the next one.
+func (s *Server) pageV2(q query, params url.Values) (entries [][]byte, next string, err error) {
 	var last *position
 	asked := params.Get("cursor")
 	if params.Has("cursor") {
@@ -28,7 +38,7 @@ func (s *Server) auditLogsV2(params url.Values) (*http.Response, int) {
 			err = s.check(c, q)
 		}
 		if err != nil {
-			return badRequestV2(fmt.Errorf("cursor: %w", err)), 0
+			return nil, "", fmt.Errorf("cursor: %w", err)
 		}
 		last = &position{time.Unix(c.Second, c.Nano), c.N}
 	}
@@ -38,11 +48,9 @@ func (s *Server) auditLogsV2(params url.Values) (*http.Response, int) {
 	seen := len(s.requests)
 	s.mu.Unlock()
 
-	entries := make([][]byte, len(items))
-	for i, it := range items {
-		entries[i] = it.raw
+	for _, it := range items {
+		entries = append(entries, it.raw)
 	}
-	next := ""
 	switch {
 	case s.opts.CursorStuck && last != nil:
 		next = asked
@@ -50,7 +58,7 @@ func (s *Server) auditLogsV2(params url.Values) (*http.Response, int) {
 		end := items[len(items)-1]
 		next = cursor{windowOf(q), end.place.Unix(), int64(end.place.Nanosecond()), end.n, seen}.text()
 	}
-	return s.successV2(entries, next), len(entries)
+	return entries, next, nil
 }
 
 // queryV2 reads the parameters of v2. It knows no pages, and ignores page and

@@ -30,13 +30,17 @@ func (s *Server) success(result []byte, message, info string) *http.Response {
 	return reply(http.StatusOK, b)
 }
 
-// successV2 is a good reply of v2, with a cursor unless it is empty.
-func (s *Server) successV2(entries [][]byte, cursor string) *http.Response {
+// successV2 is a good reply of v2, with a cursor and the status of a history
+// unless they are empty.
+func (s *Server) successV2(entries [][]byte, cursor, history string) *http.Response {
 	b := fmt.Appendf(nil, `{"success":true,"errors":%s,"result":`, s.noErrors())
 	b = append(b, list(entries)...)
 	b = fmt.Appendf(b, `,"result_info":{"count":%d`, len(entries))
 	if cursor != "" {
 		b = fmt.Appendf(b, `,"cursor":%q`, cursor)
+	}
+	if history != "" {
+		b = fmt.Appendf(b, `,"history_status":%q`, history)
 	}
 	return reply(http.StatusOK, append(b, "}}"...))
 }

@@ -259,7 +259,7 @@ func (s *Server) SetUserTokens(tokens ...json.RawMessage) {
 }
 
 // Deny takes from the token the permission for endpoints: "audit_logs",
-// "logs/audit", "members", "tokens" and "user/tokens". A request to one of them
+// "logs/audit", "logs/audit/history", "members", "tokens" and "user/tokens". A request to one of them
 // is answered as the API does when a permission is missing. Every other
 // permission is granted, so without an argument all of them are.
 func (s *Server) Deny(endpoints ...string) {
@@ -389,6 +389,9 @@ func (s *Server) answer(r *http.Request) (*http.Response, int) {
 		return s.success(fmt.Appendf(nil, `{"id":%q,"policies":%s}`, tokenID, s.opts.TokenPolicies), "", ""), 0
 	}
 	path, id := tokenPath(path)
+	if id == "" {
+		path, id = historyPath(path)
+	}
 	if s.isDenied(strings.TrimPrefix(path, "accounts/{id}/")) {
 		return unauthorised(), 0
 	}
@@ -404,6 +407,8 @@ func (s *Server) answer(r *http.Request) (*http.Response, int) {
 		return s.auditLogs(r.URL.Query())
 	case "accounts/{id}/logs/audit":
 		return s.auditLogsV2(r.URL.Query())
+	case "accounts/{id}/logs/audit/history":
+		return s.auditHistory(id, r.URL.Query())
 	case "accounts/{id}/members":
 		return s.listMembers(r.URL.Query()), 0
 	case "accounts/{id}/tokens/verify":
