@@ -55,7 +55,7 @@ func (r *review) compareObjects(prefix string, before, after object, depth int) 
 			r.compareValues(prefix, m.key, old, m.val, depth)
 		}
 	}
-	for i := range before {
+	for i := 0; i < len(before) && !r.partial; i++ {
 		if m := &before[i]; (i >= len(after) || after[i].key != m.key) && !after.has(m.key) {
 			r.compareValues(prefix, m.key, m.val, jsondoc.Value{}, depth)
 		}

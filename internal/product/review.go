@@ -45,15 +45,19 @@ type Facts struct {
 //
 // Strings of f share the memory of the entry, and f.Changes shares that of f:
 // copy it to keep it longer.
-func Understand(e *audit.Entry, f *Facts) {
+func Understand(e *audit.Entry, f *Facts) { understand(e, nil, f) }
+
+func understand(e *audit.Entry, earlier []*audit.Entry, f *Facts) (from *audit.Entry) {
 	prepare()
 	r := reviews.Get().(*review)
 	defer reviews.Put(r)
 	*f = Facts{}
 	r.Facts = f
-	r.begin(e)
+	r.begin(e, earlier)
 	r.look()
+	from = r.oldFrom
 	r.release()
+	return from
 }
 
 var reviews = sync.Pool{New: func() any { return new(review) }}
@@ -67,6 +71,11 @@ type review struct {
 	// whole says that the body is the whole new rule set, and not a change of
 	// it.
 	whole bool
+	// partial says that a member missing after the change may be unchanged.
+	partial bool
+	// oldFrom is the newest entry that an old value is from, if they are from
+	// earlier entries.
+	oldFrom *audit.Entry
 	// meta, before and after are the members of the entry's objects.
 	meta, before, after object
 	// zoneIsTarget says that the zone is the target if there is no other.
@@ -142,13 +151,13 @@ func (o object) text(keys ...string) string {
 }
 
 // begin finds the canonical action of e and reads its objects.
-func (r *review) begin(e *audit.Entry) {
+func (r *review) begin(e *audit.Entry, earlier []*audit.Entry) {
 	r.e, r.route = e, routed{}
-	r.whole, r.zoneIsTarget, r.settled = false, false, false
+	r.whole, r.partial, r.zoneIsTarget, r.settled = false, false, false, false
 	r.Changes = r.changes[:0]
 	if e.Call != nil {
 		r.before = r.before[:0]
-		r.beginCall()
+		r.beginCall(earlier)
 	} else {
 		r.naming = *known.namings[ActionUnknown]
 		if !e.Undecodable {
@@ -166,7 +175,7 @@ func (r *review) begin(e *audit.Entry) {
 }
 
 // beginCall is begin for an entry of Audit Logs v2.
-func (r *review) beginCall() {
+func (r *review) beginCall(earlier []*audit.Entry) {
 	e := r.e
 	r.route = findRoute(e.Call.Method, e.Call.Path)
 	e.NoteMasked(redact.Entry(e.Doc, audit.V2, policyOf(r.route.name)))
@@ -177,6 +186,9 @@ func (r *review) beginCall() {
 		return
 	}
 	r.naming = nameOfCall(e, r.route.name)
+	if len(earlier) > 0 {
+		r.recall(earlier)
+	}
 }
 
 func (r *review) beginActor() {
@@ -192,7 +204,7 @@ func (r *review) beginActor() {
 
 // release drops the entry, so that its memory may be reused.
 func (r *review) release() {
-	r.e, r.Facts, r.route = nil, nil, routed{}
+	r.e, r.oldFrom, r.Facts, r.route = nil, nil, nil, routed{}
 	clear(r.rulesBefore)
 	clear(r.rulesAfter)
 }

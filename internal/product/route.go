@@ -100,7 +100,7 @@ func findRoute(method, path string) routed {
 	if method == "HEAD" {
 		method = "GET"
 	}
-	path = strings.Trim(strings.TrimPrefix(path, "/client/v4"), "/")
+	path = trimmed(path)
 	var buf [maxPath]string
 	parts := buf[:0]
 	for part := range strings.SplitSeq(path, "/") {
@@ -128,6 +128,11 @@ func findRoute(method, path string) routed {
 	}
 	r.words = wordsOf(parts)
 	return r
+}
+
+// trimmed is a path without the prefix of the API and the slashes around it.
+func trimmed(path string) string {
+	return strings.Trim(strings.TrimPrefix(path, "/client/v4"), "/")
 }
 
 func (r *indexedRoute) fits(parts []string) bool {
@@ -264,8 +269,8 @@ func (r *review) bodies() {
 	result := firstOf(resultOf(audit.Unwrapped(e.Call.Response)))
 	e.ResourceID = cmp.Or(path.id, e.ResourceID, textOf(result, "id", "uuid"))
 
-	isRuleset := strings.Contains(path.words, "rulesets")
-	part := isRuleset && strings.HasSuffix(path.words, "rules") && e.Call.Method != "GET"
+	isRuleset := path.isRuleset()
+	part := path.isRule() && e.Call.Method != "GET"
 	r.whole = isRuleset && e.Call.Method == "PUT" && !part
 	after, lender := request, result
 	described := ""
@@ -325,6 +330,12 @@ func (r *routed) begins(prefix string) bool {
 	return r.name != nil && strings.HasPrefix(r.name.name, prefix)
 }
 
+// isRuleset reports whether the route leads to a rule set or a rule of one, and
+// isRule whether it leads to a rule, or to the rules.
+func (r *routed) isRuleset() bool { return strings.Contains(r.words, "rulesets") }
+
+func (r *routed) isRule() bool { return r.isRuleset() && strings.HasSuffix(r.words, "rules") }
+
 // resultOf is the result in a response, with or without the envelope of the API.
 func resultOf(response jsondoc.Value) jsondoc.Value {
 	if result := response.Get("result"); result.Exists() && response.Get("success").Exists() {
@@ -358,13 +369,5 @@ func hasMembers(body jsondoc.Value) bool {
 
 // ruleName is the name of the rule with an id in a rule set.
 func ruleName(ruleset jsondoc.Value, id string) string {
-	for rule := range ruleset.Get("rules").All() {
-		if id == "" || rule.Get("id").Text() != id {
-			continue
-		}
-		if name := textOf(rule, "description", "ref"); name != "" {
-			return name
-		}
-	}
-	return ""
+	return textOf(ruleIn(ruleset, id), "description", "ref")
 }

@@ -371,13 +371,13 @@ func (r *review) findSetting() (before, now jsondoc.Value) {
 	}
 	now, before = r.meta.get("value", "new_value"), r.meta.get("old_value")
 	if name := bodySettings[r.route.words]; r.e.Call != nil && name != "" {
-		r.Setting, now = name, r.after.get("enabled")
+		r.Setting, now, before = name, r.after.get("enabled"), r.before.get("enabled")
 	}
 	if !now.Exists() {
 		now, before = r.after.get("value"), r.before.get("value")
 	}
 	if items := r.after.get("items"); !now.Exists() && items.Kind() == jsondoc.Array {
-		r.Setting, now = gravestSetting(items)
+		r.Setting, before, now = gravestSetting(r.before.get("items"), items)
 	}
 	r.Target = r.Setting
 	if !now.Exists() && len(r.after) == 0 {
@@ -392,20 +392,31 @@ func (r *review) findSetting() (before, now jsondoc.Value) {
 // gravestSetting is the most severe of several settings changed at once: the
 // first that is weakened, or else the first that protects something, or else
 // the first.
-func gravestSetting(items jsondoc.Value) (name string, now jsondoc.Value) {
+func gravestSetting(past, items jsondoc.Value) (name string, before, now jsondoc.Value) {
 	gravity := -1
 	for item := range items.All() {
 		id, v := strings.ToLower(item.Get("id").Text()), item.Get("value")
+		old := settingIn(past, id)
 		g := 0
 		switch {
-		case settingDirection(id, jsondoc.Value{}, v) == rules.Weaker:
+		case settingDirection(id, old, v) == rules.Weaker:
 			g = 2
 		case settingOrders[id] != "":
 			g = 1
 		}
 		if id != "" && g > gravity {
-			name, now, gravity = id, v, g
+			name, before, now, gravity = id, old, v, g
 		}
 	}
-	return name, now
+	return name, before, now
+}
+
+// settingIn is the value of a setting in a list of them.
+func settingIn(items jsondoc.Value, id string) (value jsondoc.Value) {
+	for item := range items.All() {
+		if strings.EqualFold(item.Get("id").Text(), id) {
+			value = item.Get("value")
+		}
+	}
+	return value
 }
