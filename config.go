@@ -101,10 +101,17 @@ type Config struct {
 	// ResolveScopes looks up the permissions of an API token where an entry
 	// about it omits them. This needs Account > Account API Tokens > Read, and
 	// for user tokens User > API Tokens > Read. False by default.
-	//
-	// Neither look-up adds or removes events. Without the permission, events
-	// are delivered without these details and Coverage.Notices says so.
 	ResolveScopes bool
+	// ResolveHistory looks up the earlier entries about a resource where an
+	// entry of Audit Logs v2 changed it, for the values before the change, and
+	// with them its direction. It applies to changes that are graded medium or
+	// higher, or would be if they weakened something, and needs no permission
+	// beyond that for the audit log. The notes of an event name the entry that
+	// the old values are from. False by default.
+	//
+	// None of the look-ups adds or removes events. Without the permission,
+	// events are delivered without these details and Coverage.Notices says so.
+	ResolveHistory bool
 	// RateLimit is the most requests in five minutes, 1 to 1200, 900 by
 	// default. Cloudflare allows a token 1200, including its owner's use of the
 	// dashboard. Connectors in one process with the same token share this
@@ -423,6 +430,11 @@ var configFields = []configField{
 		HelpText: "Looks up the permissions of a new or changed API token, so that a limited one is graded lower. " +
 			"The token then needs Account > Account API Tokens > Read.",
 	}, func(c *Config, v any) error { return setBool(&c.ResolveScopes, v) }},
+	{ingest.Field{
+		Name: "resolve_history", Advanced: true, Type: ingest.FieldBoolean, Label: "Resolve old values", Default: false,
+		HelpText: "Looks up what a resource was before a change, which Audit Logs v2 do not say, so that the change is graded by its direction. " +
+			"The token needs no further permission. Audit Logs v2 only.",
+	}, func(c *Config, v any) error { return setBool(&c.ResolveHistory, v) }},
 	{ingest.Field{
 		Name: "overlap", Advanced: true, Type: ingest.FieldString, Label: "Overlap", Default: "10m",
 		HelpText: "How late an entry may appear and still be caught, 10s to 24h; this span is re-read.",

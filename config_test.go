@@ -53,6 +53,7 @@ func TestParseConfig_FillsInTheDefaults(t *testing.T) {
 	assert.False(t, c.HideUserLogs)
 	assert.False(t, c.ResolveMembers)
 	assert.False(t, c.ResolveScopes)
+	assert.False(t, c.ResolveHistory)
 }
 
 func TestParseConfig_TakesWhatHostsAndFormsGive(t *testing.T) {
@@ -63,7 +64,7 @@ func TestParseConfig_TakesWhatHostsAndFormsGive(t *testing.T) {
 		"overlap": "5m", "initial_lookback": "7d", "request_timeout": 10,
 		"production_zones": "example.com, *.example.org\nexample.net", "verified_workers": []any{"a", " b "},
 		"drop_routine": "false", "hide_user_logs": true, "rate_limit": 600,
-		"resolve_members": "true", "resolve_scopes": true,
+		"resolve_members": "true", "resolve_scopes": true, "resolve_history": "TRUE",
 		"base_url": "http://127.0.0.1:8080/client/v4",
 	})
 	require.NoError(t, err)
@@ -80,6 +81,7 @@ func TestParseConfig_TakesWhatHostsAndFormsGive(t *testing.T) {
 	assert.Equal(t, 600, c.RateLimit)
 	assert.True(t, c.ResolveMembers)
 	assert.True(t, c.ResolveScopes)
+	assert.True(t, c.ResolveHistory)
 }
 
 // The form of a host sends 0 for a number and "" for a text that was cleared.

@@ -44,7 +44,7 @@ const userAgent = "cloudflareaudit (+https://github.com/aisoc/cloudflareaudit)"
 
 // Connector reads the audit logs of one account. It implements [ingest.Source]
 // and holds no position, which is in the cursors. It remembers only the
-// server's clock and, with Config.ResolveMembers, the members.
+// server's clock and what was looked up: members and histories of resources.
 type Connector struct {
 	cfg        Config
 	client     *cloudflare.Client

@@ -208,7 +208,7 @@ func newWorld(t *testing.T, seed uint64) *world {
 		RateLimit:       1200,
 	}
 	if seed%3 == 0 {
-		w.cfg.ResolveMembers, w.cfg.ResolveScopes = true, true
+		w.cfg.ResolveMembers, w.cfg.ResolveScopes, w.cfg.ResolveHistory = true, true, true
 		w.server.SetMembers(carol())
 	}
 	if opts.MostDepth > 0 && opts.MostDepth < 5000 && crowd == 60 {

@@ -177,8 +177,20 @@ func (w *work) grade(n *Normalizer) Verdict {
 
 // understand determines what the entry did.
 func (w *work) understand(n *Normalizer) {
+	product.Understand(&w.entry, &w.facts)
+	w.noteOwnToken(n)
+}
+
+// understandAfter is understand with old values from earlier entries. It returns
+// the newest one that an old value is from, or nil.
+func (w *work) understandAfter(n *Normalizer, earlier []*audit.Entry) *audit.Entry {
+	from := product.UnderstandAfter(&w.entry, earlier, &w.facts)
+	w.noteOwnToken(n)
+	return from
+}
+
+func (w *work) noteOwnToken(n *Normalizer) {
 	f := &w.facts
-	product.Understand(&w.entry, f)
 	f.OwnToken = f.TokenID != "" && strings.EqualFold(f.TokenID, n.ownTokenID)
 }
 

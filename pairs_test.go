@@ -289,6 +289,36 @@ What belongs to a user stands in the log of every account of that user.
 have it once: with ` + "`sink.Distinct`" + `, or with ` + "`--user-events-once`" + ` of
 ` + "`cfaudit fleet work`" + `.
 
+## Old values in Audit Logs v2
+
+Entries of v2 say what was sent and not what was there before. With
+` + "`resolve_history`" + ` the connector asks for the history of the resource, which is
+the earlier entries about it, up to 20 of them and as far back as the log goes.
+What the newest of them sent or got as an answer is the old value. With it an event
+of v2 gets the changes, the direction, the action and the grade that v1 gives the
+same change.
+
+* **Which changes.** Those that succeeded and sent members of a resource that was
+  there before, and that are graded medium or higher, or would be if they weakened
+  something. Creating and deleting need no old value.
+* **Which entries.** Those that succeeded, before the change, at the same address,
+  back to where the resource was created or last deleted. The newest one that has a
+  member counts for that member, because a change may send some members only; a
+  member that none of them has stays without an old value. Members that a PUT
+  leaves out count as changed where both answers show that they were.
+* **How sure.** ` + "`audit.notes`" + ` names the newest entry that was used. Cloudflare finds
+  a resource by its address (` + "`exact`" + `); where it does so in another way
+  (` + "`approximate`" + `) the note says so. Nothing is taken from a history that is
+  ` + "`unavailable`" + ` or has no such status.
+* **What it does not see.** A change made at another address: a record in a batch,
+  a setting among several, a rule by replacing its rule set. The old value is then
+  the one before.
+* **A replay.** ` + "`raw_event`" + ` is the entry as received. Normalized again it gets
+  what the entry alone says.
+
+The titles of v2 entries follow the direction as well, unless both logs are read:
+then they say only what both logs know.
+
 `
 
 func percent(n, of int) string { return fmt.Sprintf("%.1f %%", 100*float64(n)/float64(of)) }

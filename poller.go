@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
@@ -94,7 +95,7 @@ func (in *intake) Entry(from feed.Entry) feed.Kept {
 	event := &in.events[len(in.events)-1]
 	w.event(in.normalizer, verdict, from.Place, event)
 	keepChanges(event)
-	in.noteGap(from)
+	in.noteGap(from, verdict)
 	return feed.Kept{Events: 1, Bytes: len(from.Doc.Source())}
 }
 
@@ -116,11 +117,16 @@ func (in *intake) Unreadable(t cloudflare.Torn, cause error, place time.Time) fe
 
 // noteGap records the details missing from the current entry, that of the event
 // added last.
-func (in *intake) noteGap(from feed.Entry) {
+func (in *intake) noteGap(from feed.Entry, v Verdict) {
 	if in.resolver == nil {
 		return
 	}
-	if g, found := in.resolver.gapOf(&in.work.entry, &in.work.facts, from.Place); found {
+	e, f := &in.work.entry, &in.work.facts
+	g, found := in.resolver.gapOf(e, f, from.Place)
+	if in.resolver.wantsHistory(in.normalizer, e, f, v) {
+		g.changed, g.grave, found = strings.Clone(e.ID), isGrave(v), true
+	}
+	if found {
 		g.index, g.log, g.source = len(in.events)-1, from.Log, from.Doc.Source()
 		in.gaps = append(in.gaps, g)
 	}

@@ -53,22 +53,26 @@ const (
 )
 
 // resolver looks up details that entries omit: who an actor is, which role a
-// member has and what an API token may do. Look-ups return the current state,
-// not the state at the time of the entry. They only add to events: neither the
-// set of events nor their ids nor the cursor depends on them.
+// member has, what an API token may do and what a changed resource was before.
+// Look-ups of the first three return the current state, not the state at the
+// time of the entry. They only add to events: neither the set of events nor
+// their ids nor the cursor depends on them.
 type resolver struct {
 	client    *cloudflare.Client
 	accountID string
 	log       *slog.Logger
-	// withMembers and withScopes enable the two kinds of look-ups.
-	withMembers, withScopes bool
+	clock     func() time.Time
+	// withMembers, withScopes and withHistory enable the kinds of look-ups.
+	withMembers, withScopes, withHistory bool
 
 	// asking is held by the poll that sends requests, and guards the gates,
-	// absent and latest. A poll that finds it taken uses the findings so far.
+	// absent, latest and histories. A poll that finds it taken uses the findings so far.
 	asking        sync.Mutex
 	members       gate
 	accountTokens gate
 	userTokens    gate
+	history       gate
+	histories     historyCache
 	// absent are the actors that are not in the list of members. They do not
 	// cause it to be read again early.
 	absent map[string]bool
@@ -81,15 +85,17 @@ type resolver struct {
 
 // newResolver returns the resolver that cfg asks for, or nil.
 func newResolver(cfg Config, c *cloudflare.Client) *resolver {
-	if !cfg.ResolveMembers && !cfg.ResolveScopes {
+	withHistory := cfg.ResolveHistory && cfg.AuditLogAPI != AuditLogV1
+	if !cfg.ResolveMembers && !cfg.ResolveScopes && !withHistory {
 		return nil
 	}
 	r := &resolver{
-		client: c, accountID: cfg.AccountID, log: cfg.Logger,
-		withMembers: cfg.ResolveMembers, withScopes: cfg.ResolveScopes,
+		client: c, accountID: cfg.AccountID, log: cfg.Logger, clock: cfg.Clock,
+		withMembers: cfg.ResolveMembers, withScopes: cfg.ResolveScopes, withHistory: withHistory,
 		members:       gate{feature: "resolve_members", what: "the list of members"},
 		accountTokens: gate{feature: "resolve_scopes", what: "the scopes of the account's API tokens", remedy: remedyAccountTokens},
 		userTokens:    gate{feature: "resolve_scopes", what: "the scopes of users' API tokens", remedy: remedyUserTokens},
+		history:       gate{feature: "resolve_history", what: "the history of resources"},
 	}
 	r.people.Store(new(directory))
 	return r
@@ -120,6 +126,17 @@ func (g *gate) passed(pause time.Duration) {
 	g.closed, g.failures, g.notice = time.Now().Add(pause), 0, ""
 }
 
+// missing notes that the API has no such endpoint for this account.
+func (g *gate) missing(err error, log *slog.Logger) {
+	before := g.notice
+	api, _ := errors.AsType[*APIError](err)
+	bare := *api
+	bare.Remedy = "" // the account is not at fault
+	g.closed, g.failures = time.Now().Add(refusedFor), 0
+	g.notice = fmt.Sprintf("%s: Cloudflare does not offer %s, which is tried again every hour: %s", g.feature, g.what, bare.Error())
+	g.warn(before, log)
+}
+
 // failed notes that the endpoint did not answer, or refused to.
 func (g *gate) failed(err error, log *slog.Logger) {
 	before := g.notice
@@ -135,6 +152,11 @@ func (g *gate) failed(err error, log *slog.Logger) {
 			g.notice = fmt.Sprintf("%s: %s could not be read several times in a row: %s", g.feature, g.what, cloudflare.Reason(err))
 		}
 	}
+	g.warn(before, log)
+}
+
+// warn logs the notice, unless there was one before.
+func (g *gate) warn(before string, log *slog.Logger) {
 	if before == "" && g.notice != "" {
 		log.Warn("an optional feature does not work; events go on without it", "notice", g.notice)
 	}
@@ -175,6 +197,9 @@ type gap struct {
 	moved  bool   // the member's role may have changed
 	role   bool   // the entry does not say which
 	token  string // the API token whose scopes the entry does not say, or ""
+
+	changed string // the id of the entry, if it has no old values, or ""
+	grave   bool   // it is graded medium or higher without them
 }
 
 // gapOf returns the details that an entry omits and r can look up.
@@ -224,7 +249,10 @@ func (n *Normalizer) resolved(g *gap, found *findings) (event ingest.Event, ok b
 		e.ActorEmail = actor.email
 		e.Notes = append(e.Notes, "the actor's e-mail address is resolved from the list of members")
 	}
-	w.understand(n)
+	past := found.histories[g.changed]
+	if from := w.understandAfter(n, past.entries()); from != nil {
+		e.Notes = append(e.Notes, past.note(from))
+	}
 	if actor != nil && actor.name != "" && f.ActorName == "" {
 		f.ActorName = actor.name
 		e.Notes = append(e.Notes, "the actor's name is resolved from the list of members")
@@ -277,6 +305,9 @@ type findings struct {
 	// of a member, by member key.
 	latest map[string]time.Time
 	tokens map[string]apiToken
+	// histories are the earlier entries about a resource, by the id of the entry
+	// that changed it.
+	histories map[string]*pastEntries
 	// coverage counts the requests.
 	coverage *ingest.Coverage
 }
@@ -356,6 +387,7 @@ func (r *resolver) lookUp(ctx context.Context, gaps []gap, coverage *ingest.Cove
 		if parent.Err() == nil {
 			r.askMembers(ctx, gaps, &f)
 			r.askTokens(ctx, gaps, &f)
+			r.askHistories(ctx, gaps, &f)
 		}
 		r.said.Store(r.notices())
 		// Older entries may follow in another batch.
@@ -372,7 +404,7 @@ func (r *resolver) lookUp(ctx context.Context, gaps []gap, coverage *ingest.Cove
 
 func (r *resolver) notices() *[]string {
 	var list []string
-	for _, g := range []*gate{&r.members, &r.accountTokens, &r.userTokens} {
+	for _, g := range []*gate{&r.members, &r.accountTokens, &r.userTokens, &r.history} {
 		if g.notice != "" {
 			list = append(list, g.notice)
 		}

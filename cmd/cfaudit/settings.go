@@ -58,6 +58,7 @@ var options = []option{
 	{"hide-user-logs", "hide_user_logs", asToggle, "leave out the entries of users, such as logins and API keys; v1 only"},
 	{"resolve-members", "resolve_members", asToggle, "look up actors known by id alone, and the roles of new members"},
 	{"resolve-scopes", "resolve_scopes", asToggle, "look up the scopes of API tokens; needs Account > Account API Tokens > Read"},
+	{"resolve-history", "resolve_history", asToggle, "look up the old values of changes in Audit Logs v2, and with them the direction"},
 	{"interval", "poll_interval_seconds", asSeconds, "`TIME` between polls, 30s to 24h"},
 	{"initial-lookback", "initial_lookback", asText, "`TIME` the first poll reaches back, 1m to 548d"},
 	{"overlap", "overlap", asText, "`TIME` by which entries may be late and still be caught, 10s to 24h"},

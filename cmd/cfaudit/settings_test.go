@@ -50,7 +50,7 @@ func TestSettings_FlagsReachTheirFields(t *testing.T) {
 		"--page-size", "7", "--max-events", "8", "--overlap", "11m", "--initial-lookback", "7d", "--hide-user-logs",
 		"--production-zone", "a.example,b.example", "--production-zone", "*.c.example", "--verified-worker", "checkout",
 		"--drop-routine=false", "--rate-limit", "9", "--request-timeout", "5s", "--interval", "2m",
-		"--resolve-members", "--resolve-scopes",
+		"--resolve-members", "--resolve-scopes", "--resolve-history",
 		"--rules", write(t, `[{"id":"mine","match":{"action":"dns.*"},"severity":"high"}]`))
 	require.NoError(t, err)
 	assert.Equal(t, testID, cfg.AccountID)
@@ -63,6 +63,7 @@ func TestSettings_FlagsReachTheirFields(t *testing.T) {
 	assert.True(t, cfg.HideUserLogs)
 	assert.True(t, cfg.ResolveMembers)
 	assert.True(t, cfg.ResolveScopes)
+	assert.True(t, cfg.ResolveHistory)
 	assert.Equal(t, []string{"a.example", "b.example", "*.c.example"}, cfg.ProductionZones)
 	assert.Equal(t, []string{"checkout"}, cfg.VerifiedWorkers)
 	assert.False(t, *cfg.DropRoutine)

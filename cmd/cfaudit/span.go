@@ -28,7 +28,7 @@ import (
 // spanOptions are the configuration flags of a command that reads a span.
 var spanOptions = []string{
 	"account-id", "token-file", "audit-log-api", "rules", "production-zone", "verified-worker", "own-token-id", "drop-routine",
-	"hide-user-logs", "resolve-members", "resolve-scopes", "rate-limit", "request-timeout", "base-url",
+	"hide-user-logs", "resolve-members", "resolve-scopes", "resolve-history", "rate-limit", "request-timeout", "base-url",
 }
 
 // spanned is the common part of export and report: events of a span, from the

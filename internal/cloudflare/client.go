@@ -345,6 +345,9 @@ type Resource struct {
 	Messages []apierror.Message
 	// TotalPages is how many pages the list has, or 0 when not stated.
 	TotalPages int
+	// HistoryStatus is how well the history of a resource is known: "exact",
+	// "approximate" or "unavailable". It is "" for every other resource.
+	HistoryStatus string
 }
 
 // fetchResource makes one attempt at the resource at path.
@@ -367,9 +370,10 @@ func (c *Client) fetchResource(ctx context.Context, path string, params url.Valu
 		return Resource{}, c.noSuccess(resp.StatusCode, readMessages(body.Get("errors")))
 	}
 	return Resource{
-		Result:     json.RawMessage(body.Get("result").Source()),
-		Messages:   readMessages(body.Get("messages")),
-		TotalPages: integer(body.Get("result_info", "total_pages")),
+		Result:        json.RawMessage(body.Get("result").Source()),
+		Messages:      readMessages(body.Get("messages")),
+		TotalPages:    integer(body.Get("result_info", "total_pages")),
+		HistoryStatus: body.Get("result_info", "history_status").Text(),
 	}, nil
 }
 

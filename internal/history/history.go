@@ -225,7 +225,7 @@ func Measure(ctx context.Context, cfg cloudflareaudit.Config, span selection.Spa
 	cfg.MaxEvents = page * logs
 	// Dropped entries have no time, which the density is computed from.
 	cfg.DropRoutine, cfg.Rules = new(bool), nil
-	cfg.ResolveMembers, cfg.ResolveScopes = false, false
+	cfg.ResolveMembers, cfg.ResolveScopes, cfg.ResolveHistory = false, false, false
 	out := Estimate{Exact: true}
 	probe := func(s selection.Span) (entries float64, whole bool, err error) {
 		r, err := newReader(cfg, s, nil, page)
