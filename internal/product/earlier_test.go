@@ -177,6 +177,51 @@ func recalledChanges() map[string]recalled {
 			at(0, "PUT {a}/members/1", requestBody(`{"roles":[`+superRole+`],"status":"accepted"}`), responseBody(strings.Replace(super, `"roles"`, `"status":"accepted","roles"`, 1))),
 			[]string{at(5, "PUT {a}/members/1", requestBody(`{"roles":[`+superRole+`]}`), responseBody(super))},
 			"member-changed", "super-administrator-granted", ingest.FieldChange{Field: "status", New: "accepted"}},
+		"a rule of a rule set is known from its creation": {
+			logged("ruleset", "rulesets_update", phase, values(`{"rules":[`+rule(`"action":"block","enabled":true`)+`]}`, `{"rules":[`+rule(`"action":"block","enabled":false`)+`]}`)),
+			at(0, patch, requestBody(`{"enabled":false}`), responseBody(set(rule(`"action":"block","enabled":false`)))),
+			[]string{at(5, "POST {z}/rulesets/0a/rules", requestBody(`{"action":"block"}`), responseBody(set(other+","+rule(`"action":"block","enabled":true`))))},
+			"firewall-disabled-production", "firewall-disabled-production", ingest.FieldChange{Field: "rules." + exampleID + ".enabled", Old: "true", New: "false"}},
+		"a rule of a rule set was disabled before": {
+			logged("ruleset", "rulesets_update", phase, values(`{"rules":[`+rule(`"action":"block","enabled":false`)+`]}`, `{"rules":[`+rule(`"action":"log","enabled":false`)+`]}`)),
+			at(0, patch, requestBody(`{"action":"log","enabled":false}`), responseBody(set(rule(`"action":"log","enabled":false`)))),
+			[]string{at(5, patch, requestBody(`{"enabled":false}`), responseBody(set(rule(`"action":"block","enabled":false`))))},
+			"firewall-weakened", "firewall-disabled-production", ingest.FieldChange{Field: "rules." + exampleID + ".action", Old: "block", New: "log"}},
+		"a domain was unlocked before": {
+			logged("registrar", "update", values(`{"name":"example.com","locked":false,"auto_renew":true}`, `{"name":"example.com","locked":false,"auto_renew":false}`)),
+			at(0, "PUT {a}/registrar/domains/example.com", requestBody(`{"name":"example.com","locked":false,"auto_renew":false}`)),
+			[]string{at(5, "PUT {a}/registrar/domains/example.com", requestBody(`{"locked":false,"auto_renew":true}`))},
+			"domain-changed", "domain-unlocked", ingest.FieldChange{Field: "auto_renew", Old: "true", New: "false"}},
+		"a zone was paused before": {
+			logged("zone", "update", inZone, values(`{"paused":true,"plan":"a"}`, `{"paused":true,"plan":"b"}`)),
+			at(0, "PATCH {z}", requestBody(`{"paused":true,"plan":"b"}`)),
+			[]string{at(5, "PATCH {z}", requestBody(`{"paused":true,"plan":"a"}`))},
+			"other", "zone-paused", ingest.FieldChange{Field: "plan", Old: "a", New: "b"}},
+		"the name servers are the same": {
+			logged("zone", "update", inZone, values(`{"vanity_name_servers":["ns1.example.com"],"plan":"a"}`, `{"vanity_name_servers":["ns1.example.com"],"plan":"b"}`)),
+			at(0, "PATCH {z}", requestBody(`{"vanity_name_servers":["ns1.example.com"],"plan":"b"}`)),
+			[]string{at(5, "PATCH {z}", requestBody(`{"vanity_name_servers":["ns1.example.com"],"plan":"a"}`))},
+			"other", "name-servers-changed", ingest.FieldChange{Field: "plan", Old: "a", New: "b"}},
+		"a hold ends when it did": {
+			logged("zone_hold", "update", inZone, values(`{"hold_after":"2026-06-01","include_subdomains":false}`, `{"hold_after":"2026-06-01","include_subdomains":true}`)),
+			at(0, "PATCH {z}/hold", requestBody(`{"hold_after":"2026-06-01","include_subdomains":true}`)),
+			[]string{at(5, "PATCH {z}/hold", requestBody(`{"hold_after":"2026-06-01","include_subdomains":false}`))},
+			"other", "zone-hold-removed", ingest.FieldChange{Field: "include_subdomains", Old: "false", New: "true"}},
+		"a second factor was required before": {
+			logged("account", "update", values(`{"name":"a","settings":{"enforce_twofactor":true}}`, `{"name":"b","settings":{"enforce_twofactor":true}}`)),
+			at(0, "PUT {a}", requestBody(`{"name":"b","settings":{"enforce_twofactor":true}}`)),
+			[]string{at(5, "PUT {a}", requestBody(`{"name":"a","settings":{"enforce_twofactor":true}}`))},
+			"other", "2fa-enforced", ingest.FieldChange{Field: "name", Old: "a", New: "b"}},
+		"bots are challenged rather than blocked": {
+			logged("bot_management", "update", `"resource":{"type":"bot_management"}`, inZone, values(`{"sbfm_definitely_automated":"block","fight_mode":true}`, `{"sbfm_definitely_automated":"managed_challenge","fight_mode":true}`)),
+			at(0, "PUT {z}/bot_management", requestBody(`{"sbfm_definitely_automated":"managed_challenge"}`)),
+			[]string{at(5, "PUT {z}/bot_management", requestBody(`{"sbfm_definitely_automated":"block","fight_mode":true}`))},
+			"protection-weakened", "other", ingest.FieldChange{Field: "sbfm_definitely_automated", Old: "block", New: "managed_challenge"}},
+		"an address is the same": {
+			logged("user", "update", values(`{"email":"alice@example.com","country":"DE"}`, `{"email":"alice@example.com","country":"FR"}`)),
+			at(0, "PATCH /user", requestBody(`{"email":"alice@example.com","country":"FR"}`)),
+			[]string{at(5, "PATCH /user", requestBody(`{"email":"alice@example.com","country":"DE"}`))},
+			"user-changed", "email-changed", ingest.FieldChange{Field: "country", Old: "DE", New: "FR"}},
 		"a page rule switches a protection off": {
 			logged("pagerule", "update", `"metadata":{"zone_name":"example.com","pr_match":"example.com/*"}`,
 				values(`{"actions":[{"id":"ssl","value":"flexible"}]}`, `{"actions":[{"id":"ssl","value":"flexible"},{"id":"cache_level","value":"bypass"}]}`)),

@@ -233,12 +233,12 @@ func (r *review) readState() {
 		switch was, is := r.before.text("paused"), r.after.text("paused"); {
 		case is == "true" && was != "true":
 			r.rename("zone.pause")
-		case is == "false" && (was == "true" || isCall):
+		case is == "false" && (was == "true" || was == "" && isCall):
 			r.rename("zone.unpause")
 		}
 	case "registrar.domain.update":
 		switch was, is := r.before.text("locked"), r.after.text("locked"); {
-		case is == "false" && (was == "true" || isCall):
+		case is == "false" && (was == "true" || was == "" && isCall):
 			r.rename("registrar.domain.unlock")
 		case is == "true" && was == "false":
 			r.rename("registrar.domain.lock")
