@@ -379,6 +379,32 @@ func TestUnderstandAfter_MasksOldValues(t *testing.T) {
 	}
 }
 
+// Whatever is sent a second time has changed nothing.
+func TestUnderstandAfter_TheSameAgainIsNoChange(t *testing.T) {
+	t.Parallel()
+	known := 0
+	older := strings.NewReplacer("0196c3a1-0000-7000-8000-000000000001", "older", "2026-05-12T09:00:02Z", "2026-05-12T08:00:02Z")
+	eachSuite(func(_ string, s *suite) {
+		for _, raw := range s.entries() {
+			e := decode(t, raw)
+			f := new(Facts)
+			Understand(e, f)
+			if !f.Comparable(e) {
+				continue
+			}
+			got, from := after(t, raw, older.Replace(raw))
+			if from == nil {
+				continue // a rule set whose rules have no ids
+			}
+			known++
+			for _, change := range got.Changes {
+				assert.Equal(t, change.Old, change.New, raw)
+			}
+		}
+	})
+	assert.Greater(t, known, 70)
+}
+
 // Answers hide secrets, so that equal answers do not say that these are equal.
 func TestUnderstandAfter_AnswersDoNotShowSecrets(t *testing.T) {
 	t.Parallel()
