@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"io"
 	"net/http"
+	"strconv"
 	"testing"
 	"time"
 
@@ -63,11 +64,17 @@ func TestCost_AllocationsOfAnEntryReadAgain(t *testing.T) {
 // clock that shows now.
 func connectToPage(t *testing.T, now *time.Time) *Connector {
 	t.Helper()
-	page, keep := usualPage(), false
+	entries := fakecloudflare.Generate(1, benchEntries, benchNow.Add(-time.Hour), benchNow)
+	page, keep := pageOf(entries), false
 	return connectTuned(t, Config{
 		AccountID: fakecloudflare.DefaultAccountID, APIToken: NewSecret("cfat_allocations-test-token"), DropRoutine: &keep,
 		HTTPClient: &http.Client{Transport: transportFunc(func(r *http.Request) (*http.Response, error) {
 			body := page
+			size, err := strconv.Atoi(r.URL.Query().Get("per_page"))
+			require.NoError(t, err)
+			if size < benchEntries {
+				body = pageOf(entries[benchEntries-size:])
+			}
 			if number := r.URL.Query().Get("page"); number != "" && number != "1" {
 				body = pageOf(nil)
 			}

@@ -1,10 +1,12 @@
 package cloudflareaudit
 
 import (
+	"compress/gzip"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"runtime"
 	"strconv"
 	"strings"
@@ -168,4 +170,61 @@ func (l *listReader) Read(p []byte) (int, error) {
 	n := copy(p, l.rest)
 	l.rest = l.rest[n:]
 	return n, nil
+}
+
+// A reply that unpacks to more than the limit takes a bounded amount of memory,
+// whatever is in it, and however often it is met.
+func TestBounds_MemoryOfAReplyThatUnpacksWithoutEnd(t *testing.T) {
+	// Not in parallel, because it measures the memory of the process.
+	for name, piece := range map[string]string{
+		"blanks":  strings.Repeat(" ", 1<<16),
+		"entries": strings.Repeat(`{"id":"a","when":"2026-01-01T00:00:00Z","action":{"type":"x","b":[1,2,3,4,5,6,7]}},`, 800),
+		"values":  strings.Repeat(`[0,0,0,0,0,0,0,0,0],`, 3000),
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Type", "application/json")
+				w.Header().Set("Content-Encoding", "gzip")
+				z := gzip.NewWriter(w)
+				_, err := io.WriteString(z, `{"success":true,"result":[`)
+				for err == nil {
+					_, err = io.WriteString(z, piece)
+				}
+			}))
+			defer server.Close()
+			transport := &http.Transport{}
+			defer transport.CloseIdleConnections()
+			c := connect(t, Config{
+				AccountID: fakecloudflare.DefaultAccountID, APIToken: NewSecret("cfat_unpacks-" + strings.ReplaceAll(name, " ", "-")), BaseURL: server.URL,
+				HTTPClient: &http.Client{Transport: transport}, RateLimit: 1200,
+			})
+			liveHeap()
+			var idle runtime.MemStats
+			runtime.ReadMemStats(&idle)
+			stop := make(chan struct{})
+			peak := make(chan uint64)
+			go func() {
+				var most uint64
+				for {
+					select {
+					case <-stop:
+						peak <- most
+						return
+					case <-time.After(time.Millisecond):
+						var m runtime.MemStats
+						runtime.ReadMemStats(&m)
+						most = max(most, m.HeapInuse)
+					}
+				}
+			}()
+			first, err := c.Poll(t.Context(), nil)
+			require.NoError(t, err) // which fixes where the feed begins
+			_, err = c.Poll(t.Context(), first.Cursor)
+			require.Error(t, err)
+			close(stop)
+			used := <-peak - idle.HeapInuse
+			t.Logf("%.1f MB at most: %v", mb(used), err)
+			require.LessOrEqual(t, used, uint64(64<<20))
+		})
+	}
 }

@@ -1077,6 +1077,7 @@ func TestCursor_RefusesWhatIsNotItsOwn(t *testing.T) {
 	}
 	for want, cursor := range map[string]string{
 		"damaged":            "{",
+		"at most 8388608":    strings.Repeat(" ", 8<<20) + "{",
 		"is damaged: json":   "[]",
 		"no version":         good(func(m map[string]any) { delete(m, "version") }),
 		"written by a newer": good(func(m map[string]any) { m["version"] = 2 }),

@@ -134,8 +134,11 @@ func TestPoll_V2AnEmptyPageInPlaceOfARememberedOneIsNotTheEnd(t *testing.T) {
 func TestPoll_V2PagesThatLeadNowhereAreAnError(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, cfg := fixtureV2(fakecloudflare.Options{CursorStuck: true})
-		fillV2(server, 300, time.Second)
+		// More entries within one second than a page can have.
+		server, cfg := fixtureV2(fakecloudflare.Options{CursorStuck: true, MostLimit: 100})
+		for i := range 300 {
+			server.AddV2(time.Time{}, fakecloudflare.EntryV2(fmt.Sprintf("id-%d", i), time.Now().Add(-time.Minute), 6))
+		}
 		c := connect(t, cfg)
 		first := poll1(t, c, nil)
 		_, err := c.Poll(t.Context(), first.Cursor)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -92,16 +93,37 @@ func (d *Dir) Load(ctx context.Context, key string) (ingest.Cursor, error) {
 		return nil, wrapLoad(key, os.ErrClosed)
 	}
 	path := d.path(key)
-	cursor, err := os.ReadFile(path)
+	cursor, err := read(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil
+	case errors.Is(err, ingest.ErrCursor):
+		return nil, wrapLoad(key, fmt.Errorf("%w; restore the file from a backup, or delete it to start anew", err))
 	case err != nil:
 		return nil, wrapLoad(key, fmt.Errorf("%w; make the file readable, or delete it to start anew", err))
 	case len(cursor) == 0:
 		return nil, wrapLoad(key, fmt.Errorf("%w: %s is empty; restore the file from a backup, or delete it to start anew", ingest.ErrCursor, path))
 	}
 	return cursor, nil
+}
+
+// maxCursor bounds a cursor, in bytes: 8 MiB. The largest that a connector writes,
+// for two logs whose remembered ids fill it, has 6 MB.
+const maxCursor = 8 << 20
+
+// read reads the file of a cursor. A larger one is another file, and could take
+// any amount of memory.
+func read(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	cursor, err := io.ReadAll(io.LimitReader(f, maxCursor+1))
+	if err == nil && len(cursor) > maxCursor {
+		err = fmt.Errorf("%w: %s has more than %d bytes, which no cursor has", ingest.ErrCursor, path, maxCursor)
+	}
+	return cursor, err
 }
 
 // Save implements [ingest.CursorStore].
@@ -116,6 +138,9 @@ func (d *Dir) Save(ctx context.Context, key string, cursor ingest.Cursor) error 
 	defer d.mu.Unlock()
 	if d.closed {
 		return wrapSave(key, os.ErrClosed)
+	}
+	if len(cursor) > maxCursor {
+		return wrapSave(key, fmt.Errorf("the cursor has more than %d bytes", maxCursor))
 	}
 	path := d.path(key)
 	if err := replace(path, strings.TrimSuffix(path, cursorExt)+partialExt, cursor); err != nil {

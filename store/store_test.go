@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
@@ -160,6 +161,23 @@ func TestDir_AnEmptyFileIsAnErrorNotARestart(t *testing.T) {
 	assert.ErrorContains(t, err, path+" is empty")
 	assert.ErrorIs(t, err, ingest.ErrCursor)
 	assert.ErrorContains(t, err, "delete it to start anew")
+}
+
+// A file of another kind could take any amount of memory.
+func TestDir_AFileLargerThanAnyCursorIsRefused(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	d := open(t, folder)
+	large := bytes.Repeat([]byte("x"), 8<<20)
+	require.NoError(t, d.Save(t.Context(), "a", large))
+	got, err := d.Load(t.Context(), "a")
+	require.NoError(t, err)
+	require.Len(t, got, 8<<20)
+	require.ErrorContains(t, d.Save(t.Context(), "a", append(large, 'x')), "more than 8388608 bytes")
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "a.cursor"), append(large, 'x'), 0o600))
+	_, err = d.Load(t.Context(), "a")
+	require.ErrorIs(t, err, ingest.ErrCursor)
+	require.ErrorContains(t, err, "a.cursor has more than 8388608 bytes")
 }
 
 func TestDir_AnUnreadableFileIsAnErrorNotARestart(t *testing.T) {

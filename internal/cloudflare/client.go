@@ -38,7 +38,7 @@ const (
 
 	// maxBody bounds the body of a reply, decompressed. A larger page is
 	// requested again in smaller pages.
-	maxBody = 32 << 20
+	maxBody = 10 << 20
 	// maxErrorBody bounds the bytes read of the body of a failure.
 	maxErrorBody = 64 << 10
 	// firstBackoff is the pause before the second attempt; it doubles.
@@ -73,7 +73,7 @@ type Options struct {
 	Clock          func() time.Time
 	Logger         *slog.Logger
 
-	// MaxBody bounds the body of a reply, decompressed, in bytes; 32 MB by
+	// MaxBody bounds the body of a reply, decompressed, in bytes; 10 MB by
 	// default.
 	MaxBody int64
 	// Limiter replaces the one that clients with this token share.
@@ -457,12 +457,9 @@ func temporary(err error) bool {
 	if api, ok := errors.AsType[*apierror.Error](err); ok {
 		return api.Wait <= LongestSleep && api.Temporary()
 	}
-	if errors.Is(err, errTooLarge) || errors.Is(err, context.Canceled) {
-		return false
-	}
-	// The rest are network failures, including time-outs, and damaged bodies,
-	// which may be temporary.
-	return true
+	// What is unreadable is requested again in other pages. The rest are network
+	// failures, including time-outs and replies that are cut off.
+	return !Unreadable(err) && !errors.Is(err, context.Canceled)
 }
 
 // retryAfter is how long err asks to wait, or zero.

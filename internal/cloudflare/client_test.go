@@ -27,7 +27,7 @@ func fixture(server *fakecloudflare.Server, token string) *Client {
 func TestNew_BoundsRepliesUnlessToldOtherwise(t *testing.T) {
 	t.Parallel()
 	c := fixture(fakecloudflare.NewServer(fakecloudflare.Options{}), "cfat_bounds")
-	require.EqualValues(t, 32<<20, c.opts.MaxBody)
+	require.EqualValues(t, 10<<20, c.opts.MaxBody)
 }
 
 func TestSharedTransport_TakesNoProxyFromTheEnvironment(t *testing.T) {

@@ -18,6 +18,8 @@ import (
 )
 
 const (
+	// leastBody is the size of the first buffer of a page.
+	leastBody = 64 << 10
 	// keptBody bounds the buffers that are kept for later pages.
 	keptBody = 4 << 20
 	// maxNext bounds the cursor of the next page, which becomes part of a URL
@@ -43,6 +45,9 @@ var (
 func Unreadable(err error) bool {
 	return errors.Is(err, errTooLarge) || errors.Is(err, errNotJSON)
 }
+
+// TooLarge reports whether err is about the size of a reply.
+func TooLarge(err error) bool { return errors.Is(err, errTooLarge) }
 
 // Page is one reply of an audit log, parsed into a table of its values, with
 // the locations of the entries. It knows the id and the time of an entry, which
@@ -140,11 +145,8 @@ type Torn struct {
 // Torn returns the entry at which an unreadable page stops. When the reply is
 // damaged elsewhere it has no id, and the text is that of the whole reply.
 func (p *Page) Torn() Torn {
-	if !p.scanned {
-		// The reply was too large, and the part that was read ends within an
-		// entry.
-		_, _ = p.scan()
-	}
+	// When the reply was too large, the part that was read ends within an entry.
+	p.Intact()
 	from := 0
 	if p.torn.entry.Exists() {
 		// It extends to the end of the readable part.
@@ -159,6 +161,15 @@ func (p *Page) Torn() Torn {
 		Log: p.log, Text: shared(rest), When: p.torn.when,
 		ID: strings.Clone(p.torn.id.Text()), RawID: strings.Clone(p.torn.id.Source()),
 	}
+}
+
+// Intact is, for an unreadable page, how many entries precede the fault, and
+// whether the fault has a place among the entries at all.
+func (p *Page) Intact() (before int, placed bool) {
+	if !p.scanned {
+		_, _ = p.scan()
+	}
+	return len(p.entries), len(p.entries) > 0 || p.torn.entry.Exists()
 }
 
 // FindNext looks for the cursor of the next page in a page that cannot be read
@@ -216,17 +227,34 @@ func (p *Page) forget() {
 // read fills the page with a body of at most limit bytes.
 func (p *Page) read(body io.Reader, limit int64) error {
 	p.forget()
-	buf := bytes.NewBuffer(p.body[:0])
-	n, err := buf.ReadFrom(io.LimitReader(body, limit+1))
-	p.body = buf.Bytes()
-	if err != nil {
-		return err
+	p.body = p.body[:0]
+	for {
+		if int64(len(p.body)) > limit {
+			p.body = p.body[:limit]
+			return fmt.Errorf("%w: more than %d bytes", errTooLarge, limit)
+		}
+		if len(p.body) == cap(p.body) {
+			p.grow(int(limit) + 1)
+		}
+		n, err := body.Read(p.body[len(p.body):min(cap(p.body), int(limit)+1)])
+		p.body = p.body[:len(p.body)+n]
+		switch {
+		case err == io.EOF && int64(len(p.body)) <= limit:
+			return nil
+		case err != nil && err != io.EOF:
+			return err
+		}
 	}
-	if n > limit {
-		p.body = p.body[:limit]
-		return fmt.Errorf("%w: more than %d bytes", errTooLarge, limit)
+}
+
+// grow makes room in the body, for at most most bytes. A large one grows in large
+// steps, because what it leaves to the collector counts as in use.
+func (p *Page) grow(most int) {
+	size := 2 * cap(p.body)
+	if size > 1<<20 {
+		size *= 2
 	}
-	return nil
+	p.body = append(make([]byte, 0, min(max(size, leastBody), most)), p.body...)
 }
 
 // envelope is what surrounds the entries of a reply.
@@ -293,7 +321,7 @@ func (p *Page) findTorn() {
 	}
 	last := p.entries[n]
 	whole := p.doc.Root()
-	if last.entry.Kind() != jsondoc.Object || !endsWith(whole, last.entry) || new(jsondoc.Doc).Parse(last.entry.Source()) == nil {
+	if !endsWith(whole, last.entry) || new(jsondoc.Doc).Parse(last.entry.Source()) == nil {
 		return
 	}
 	p.torn, p.entries = last, p.entries[:n]

@@ -25,6 +25,9 @@ const (
 	// maxSeen bounds the ids of a cursor: 8 bytes each, 1.4 MB as JSON. At the
 	// bound, newer entries wait until they are settled.
 	maxSeen = 1 << 17
+	// maxCursor bounds a cursor, in bytes: 8 MiB. Two logs with as many ids as can
+	// be take 6 MB.
+	maxCursor = 8 << 20
 	// edge is how far a request reaches beyond both ends of a window, because
 	// servers differ in whether since and before are inclusive. Entries beyond
 	// the ends belong to the neighbouring windows.
@@ -88,6 +91,9 @@ type feed struct {
 	// entire unsettled span was.
 	ReadAt    time.Time `json:"read_at,omitzero"`
 	AllReadAt time.Time `json:"all_read_at,omitzero"`
+	// Crowded says that the ids of too many entries are remembered, so that
+	// newer ones may wait until they are settled.
+	Crowded bool `json:"crowded,omitempty"`
 	// Newest is the window of unsettled entries, while it is partly read.
 	Newest *window `json:"newest,omitempty"`
 	// Backlog are settled windows, newest first. They do not overlap.
@@ -382,6 +388,9 @@ func decodePosition(cursor ingest.Cursor, accountID string) (*position, error) {
 	unusable := func(format string, args ...any) error {
 		return prefixed.Errorf("cloudflareaudit", "%w: %w; restore the last good cursor, "+
 			"or remove it to start over with the initial lookback", ingest.ErrCursor, fmt.Errorf(format, args...))
+	}
+	if len(cursor) > maxCursor {
+		return nil, unusable("it has %d bytes, at most %d can be", len(cursor), maxCursor)
 	}
 	// The version decides what the rest may look like, so it is read first.
 	var head struct {

@@ -9,8 +9,6 @@ import (
 
 // mostlyWithin is the lateness that most entries of the audit log stay within.
 // Between two reads of the entire unsettled span, only this much is re-read.
-// Entries of Audit Logs v2 are usually later, so there every poll reads the
-// entire span.
 const mostlyWithin = time.Minute
 
 // endpoint is how the pages of one log are read. The windows, the overlap, the

@@ -202,9 +202,11 @@ func (r *Reader) begin(pos *position, in *intake) []*poll {
 		p := &poll{reader: r, log: log, intake: in, biggest: cloudflare.MaxPageSize, most: cloudflare.MaxPageSize}
 		f := pos.place(log)
 		if log == cloudflare.V2 {
-			p.endpoint, p.overlap = &followedPages{p}, r.opts.OverlapV2
+			p.endpoint, p.overlap = &followedPages{poll: p}, r.opts.OverlapV2
+			p.spans = recentSpans(p.overlap)
 		} else {
-			p.endpoint, p.overlap, p.recent = &numberedPages{p}, r.opts.Overlap, mostlyWithin
+			p.endpoint, p.overlap = &numberedPages{poll: p}, r.opts.Overlap
+			p.spans = []recentSpan{{long: mostlyWithin}}
 		}
 		if *f == nil {
 			*f = &feed{Seen: seen{}, Start: p.startBefore(r.serverTime())}

@@ -10,18 +10,47 @@ import (
 )
 
 // numberedPages is the endpoint of the audit log, whose pages have numbers.
-type numberedPages struct{ poll *poll }
+type numberedPages struct {
+	poll *poll
+	// torn is the last entry met that cannot be read.
+	torn tornEntry
+}
+
+// errOtherPages is the error of a server that ignores the number or the size of a
+// page, so that entries would be passed over unseen.
+var errOtherPages = apierror.Malformed(http.StatusOK, "the server does not show the pages asked for")
+
+// tornEntry is an entry at which a page became unreadable: its position in the
+// window from since to before. The zero value is none.
+type tornEntry struct {
+	since, before time.Time
+	at            int
+	// id is the JSON of its id, or empty, and follows says that entries before
+	// it on the same page could be read.
+	id      string
+	follows bool
+}
+
+// in reports whether the entry is one of w, whose bounds may have moved since.
+func (t *tornEntry) in(w *window) bool { return t.since.Equal(w.Since) && t.before.Equal(w.Before) }
 
 // next requests the page of w that holds the entry at its offset. A short page
-// is the last of its window. An unreadable reply is requested again in smaller
-// pages, down to the single entry that is the cause.
+// is the last of its window. Of an unreadable reply the entries before the fault
+// are taken, and the one at the fault is requested alone.
 func (n *numberedPages) next(ctx context.Context, w *window) (turned, error) {
 	for {
-		size := n.poll.pageSize(w)
+		size := n.size(w)
 		number := pageAt(w.Offset, size)
 		r, err := n.fetch(ctx, w, number, size)
 		g := turned{Reply: r, first: (number - 1) * size, last: n.poll.page().Len() < size}
 		switch {
+		case err == nil && n.isAtTorn(w):
+			// The damage was temporary, or the server shows what it likes.
+			n.torn = tornEntry{}
+			if g.last || fingerprintOf(n.poll.page().Key(0)) == w.Last {
+				err = errOtherPages
+			}
+			return g, err
 		case err == nil && n.maybeCapped(number, size):
 			capped, err := n.checkCapped(ctx, w, number, size)
 			if !capped || err != nil {
@@ -31,17 +60,12 @@ func (n *numberedPages) next(ctx context.Context, w *window) (turned, error) {
 			n.poll.biggest = min(2*n.poll.biggest, n.poll.most)
 			return g, nil
 		case cloudflare.Unreadable(err) && size > 1:
-			n.poll.biggest = size / 2
+			if n.findTorn(w, g.first, size, err) {
+				g.last = false
+				return g, nil
+			}
 		case cloudflare.Unreadable(err):
-			if err := n.checkIsolated(ctx, w, err); err != nil {
-				return g, err
-			}
-			// The damage may have been temporary.
-			if g.Reply, err = n.fetch(ctx, w, number, size); cloudflare.Unreadable(err) {
-				g.unreadable, err = err, nil
-			}
-			g.last = n.poll.page().Len() < size
-			return g, err
+			return n.passTorn(ctx, w, g, err)
 		case number > 1 && cloudflare.Status(err) == http.StatusBadRequest:
 			g.end, err = n.checkEnd(ctx, w)
 			if g.end || err != nil {
@@ -51,6 +75,65 @@ func (n *numberedPages) next(ctx context.Context, w *window) (turned, error) {
 			return turned{}, err
 		}
 	}
+}
+
+// size is the size of the next page of w. The entry that cannot be read is
+// requested alone, and those after it in pages that begin after it.
+func (n *numberedPages) size(w *window) int {
+	size := n.poll.pageSize(w)
+	switch {
+	case n.isAtTorn(w):
+		return 1
+	case n.torn.in(w) && n.torn.at < w.Offset:
+		for size > 1 && w.Offset/size*size <= n.torn.at {
+			size--
+		}
+	}
+	return size
+}
+
+// isAtTorn reports whether the next entry of w is the one that cannot be read.
+func (n *numberedPages) isAtTorn(w *window) bool { return n.torn.in(w) && n.torn.at == w.Offset }
+
+// findTorn locates the fault of the current page, which begins at the position
+// first, and reports whether unread entries precede it. A page with a fault that
+// has no place among its entries is requested again in smaller pages.
+func (n *numberedPages) findTorn(w *window, first, size int, cause error) (precede bool) {
+	intact, placed := n.poll.page().Intact()
+	if !placed {
+		n.poll.biggest = size / 2
+		return false
+	}
+	if cloudflare.TooLarge(cause) && intact > 0 {
+		n.poll.fits(intact)
+		return first+intact > w.Offset
+	}
+	n.torn = tornEntry{w.Since, w.Before, first + intact, n.poll.page().Torn().RawID, intact > 0}
+	return n.torn.at > w.Offset
+}
+
+// passTorn is called when a page of a single entry cannot be read. If other
+// entries can be read, this one is the cause.
+func (n *numberedPages) passTorn(ctx context.Context, w *window, g turned, cause error) (turned, error) {
+	id := n.poll.page().Torn().RawID
+	known := n.isAtTorn(w) && id != "" && id == n.torn.id
+	if !known || !n.torn.follows {
+		if err := n.checkIsolated(ctx, w, id, cause); err != nil {
+			return g, err
+		}
+	}
+	if !known {
+		// The damage may have been temporary.
+		r, err := n.fetch(ctx, w, w.Offset+1, 1)
+		g.Reply, g.last = r, n.poll.page().Len() < 1
+		if !cloudflare.Unreadable(err) {
+			return g, err
+		}
+		cause = err
+	}
+	n.torn = tornEntry{since: w.Since, before: w.Before, at: w.Offset}
+	g.unreadable = cause
+	return g, nil
 }
 
 // maybeCapped reports whether the current page may be short because the server
@@ -116,11 +199,7 @@ func (n *numberedPages) fetch(ctx context.Context, w *window, number, size int) 
 	q := n.poll.query(w, w.Since, w.Before)
 	q.Page, q.Size, q.HideUserLogs = number, size, w.HideUserLogs
 	r, err := n.poll.ask(ctx, q)
-	if err == nil && n.poll.page().Len() > size {
-		// The positions of all later entries would be wrong.
-		err = apierror.Malformed(http.StatusOK, "the page has more entries than were asked for")
-	}
-	return r, err
+	return r, n.poll.checkCount(size, err)
 }
 
 // checkEnd is called when the page after a full one gets HTTP 400. Some servers
@@ -158,23 +237,41 @@ func (n *numberedPages) checkEnd(ctx context.Context, w *window) (end bool, err 
 	return false, apierror.Malformed(http.StatusBadRequest, "the server does not show all entries of one minute")
 }
 
-// checkIsolated is called when a page of a single entry cannot be read. If a
-// later entry can be read, this one is the cause. Otherwise the whole log is
-// unreadable, and skipping it entry by entry would lose it.
-func (n *numberedPages) checkIsolated(ctx context.Context, w *window, cause error) error {
+// checkIsolated is called when a page of a single entry, with this id, cannot be
+// read. If a later entry can be read, this one is the cause. Otherwise the whole
+// log is unreadable, and skipping it entry by entry would lose it.
+func (n *numberedPages) checkIsolated(ctx context.Context, w *window, id string, cause error) error {
 	broken := n.poll.page()
 	n.poll.intake.page = new(cloudflare.Page)
 	defer func() { n.poll.intake.page = broken }()
 	for step := 1; step <= 64; step *= 2 {
 		_, err := n.fetch(ctx, w, w.Offset+1+step, 1)
-		if err == nil || cloudflare.Status(err) == http.StatusBadRequest {
+		switch {
+		case err == nil && n.poll.page().Len() > 0:
 			return nil
-		}
-		if !cloudflare.Unreadable(err) {
+		case err == nil || cloudflare.Status(err) == http.StatusBadRequest:
+			return n.checkLast(ctx, w, id)
+		case !cloudflare.Unreadable(err):
 			return err
 		}
 	}
 	return apierror.Malformed(http.StatusOK, cause.Error())
+}
+
+// checkLast is called when no entry seems to follow one that cannot be read.
+// The window read in reverse then begins with that entry. If it does not, the
+// server has another idea of pages, and entries would be passed over unseen.
+func (n *numberedPages) checkLast(ctx context.Context, w *window, id string) error {
+	q := n.poll.query(w, w.Since, w.Before)
+	q.Page, q.Size, q.HideUserLogs, q.OldestFirst = 1, 1, w.HideUserLogs, true
+	_, err := n.poll.ask(ctx, q)
+	switch err = n.poll.checkCount(1, err); {
+	case err != nil && !cloudflare.Unreadable(err):
+		return err
+	case err == nil || n.poll.page().Torn().RawID != id:
+		return errOtherPages
+	}
+	return nil
 }
 
 // handled implements [endpoint]. In an unsettled window the position proves
@@ -199,14 +296,16 @@ func (n *numberedPages) handled(w *window, index int, id fingerprint, when time.
 // catchUp looks for the last entry read of a settled window beyond its
 // position, on the current page, whose first entry is at the position first. It
 // is there if an entry appeared after all, or if the server keeps returning one
-// page. An entry without an id proves nothing: another one may have the same
-// bytes.
+// page. An entry without an id proves nothing by itself, because another one may
+// have the same bytes; a page that has been shown before does.
 func (p *poll) catchUp(w *window, first int) {
 	if !w.closed || w.Last == 0 || w.Behind != 0 {
 		return
 	}
-	for i := max(0, w.Offset-first); i < len(p.ids); i++ {
-		if p.ids[i] == w.Last && p.page().ID(i) != "" {
+	from := max(0, w.Offset-first)
+	shown := p.returns > 0 || from < len(p.places) && p.places[from].After(w.LastAt.Add(disorder))
+	for i := from; i < len(p.ids); i++ {
+		if p.ids[i] == w.Last && (shown || p.page().ID(i) != "") {
 			w.Behind, w.BehindAt = w.Last, w.LastAt
 			return
 		}

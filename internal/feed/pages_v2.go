@@ -13,7 +13,27 @@ import (
 
 // followedPages is the endpoint of Audit Logs v2, each page of which has the
 // cursor of the next.
-type followedPages struct{ poll *poll }
+type followedPages struct {
+	poll *poll
+	// torn is the fault of the last unreadable page.
+	torn tornPage
+	// visited are the cursors of this trail that this poll has followed.
+	visited map[string]bool
+	// wide says that the next page should be as large as can be, because a
+	// smaller one did not reach far enough to continue by time.
+	wide bool
+}
+
+// tornPage is the fault of a page that cannot be read. before is how many
+// entries precede it, and id the JSON of the id of the entry at the fault, or
+// empty.
+type tornPage struct {
+	before int
+	id     string
+	// alone says that the next page begins with that entry, so that a page of
+	// one entry has nothing else, and follows that entries before it were read.
+	alone, follows bool
+}
 
 // maxEmpty bounds how many consecutive empty pages are followed.
 const maxEmpty = 50
@@ -41,33 +61,40 @@ type trail struct {
 	empty int
 }
 
-// byTime starts a new trail at the point down to which w has been read.
-func byTime(w *window) trail { return trail{Since: w.Since, Before: w.rest(), begun: true} }
-
 // next requests the page of w that follows the last one. A short page is not
-// the last one: only a page without a cursor is. An unreadable reply is
-// requested again in smaller pages, down to the single entry that is the cause.
+// the last one: only a page without a cursor is. Of an unreadable reply the
+// entries before the fault are requested again, for the cursor that follows
+// them, and then the one at the fault alone.
 func (f *followedPages) next(ctx context.Context, w *window) (turned, error) {
 	switch {
 	case w.Trail.ended:
 		return turned{end: true}, nil
 	case !w.Trail.begun && w.Trail.Next == "":
-		w.Trail = byTime(w)
+		f.byTime(w)
 	case !w.Trail.begun:
 		w.Trail.begun, w.Trail.resumed = true, true
+	case w.Trail.Next != "" && f.visited[w.Trail.Next]:
+		if err := f.leave(w); err != nil {
+			return turned{}, err
+		}
 	}
 	var refused *trail
 	for {
-		size := f.poll.pageSize(w)
+		size := f.size(w)
 		r, err := f.fetchNext(ctx, w, size)
 		switch {
-		case err == nil && w.Trail.resumed && f.isAnother(w):
-			w.Trail = byTime(w)
+		case err == nil && f.isAnother(w):
+			if w.Trail.resumed {
+				f.byTime(w)
+			} else if err := f.leave(w); err != nil {
+				return turned{}, err
+			}
 		case err == nil:
 			f.poll.biggest = min(2*f.poll.biggest, f.poll.most)
+			f.torn = f.torn.reached()
 			return f.followed(w, r)
 		case cloudflare.Unreadable(err) && size > 1:
-			f.poll.biggest = size / 2
+			f.findTorn(size, err)
 		case cloudflare.Unreadable(err):
 			return f.passUnreadable(ctx, w, err)
 		case cloudflare.Status(err) == http.StatusBadRequest && size > cloudflare.DefaultPageSize:
@@ -76,7 +103,8 @@ func (f *followedPages) next(ctx context.Context, w *window) (turned, error) {
 			f.poll.most, f.poll.biggest = cloudflare.DefaultPageSize, cloudflare.DefaultPageSize
 		case w.Trail.Next != "" && refused == nil && mayBeForgotten(err):
 			here := w.Trail
-			refused, w.Trail = &here, byTime(w)
+			refused = &here
+			f.byTime(w)
 		default:
 			if refused != nil {
 				// The page was not the cause.
@@ -87,15 +115,76 @@ func (f *followedPages) next(ctx context.Context, w *window) (turned, error) {
 	}
 }
 
-// isAnother reports whether the current page, with which w is resumed, may
-// differ from the one requested: it is empty and the last one, or it begins
-// where ids are no longer remembered, as the first page of the window does.
+// size is the size of the next page of w.
+func (f *followedPages) size(w *window) int {
+	switch {
+	case f.torn.alone:
+		return 1
+	case f.torn.before > 0:
+		return f.torn.before
+	case f.wide:
+		return f.poll.biggest
+	}
+	return f.poll.pageSize(w)
+}
+
+// findTorn locates the fault of the current page. One with a fault that has no
+// place among its entries is requested again in smaller pages.
+func (f *followedPages) findTorn(size int, cause error) {
+	intact, placed := f.poll.page().Intact()
+	if !placed || intact >= size {
+		f.poll.biggest = size / 2
+		return
+	}
+	if cloudflare.TooLarge(cause) && intact > 0 {
+		f.poll.fits(intact)
+		return
+	}
+	f.torn = tornPage{before: intact, id: f.poll.page().Torn().RawID, alone: intact == 0}
+}
+
+// reached is the fault once the entries before it have been read.
+func (t tornPage) reached() tornPage {
+	if t.before == 0 {
+		return tornPage{}
+	}
+	return tornPage{id: t.id, alone: true, follows: true}
+}
+
+// byTime starts a new trail at the point down to which w has been read.
+func (f *followedPages) byTime(w *window) {
+	w.Trail = trail{Since: w.Since, Before: w.rest(), begun: true}
+	f.torn = tornPage{}
+	clear(f.visited)
+}
+
+// leave is called when the pages of the trail lead back to where they have been.
+// Reading continues by time, in the largest pages if need be, unless that leads
+// to the same place again.
+func (f *followedPages) leave(w *window) error {
+	before := w.Trail.Before
+	f.byTime(w)
+	if w.Trail.Before.Before(before) {
+		f.wide = false
+		return nil
+	}
+	if f.wide {
+		return apierror.Malformed(http.StatusOK, "the page leads to itself")
+	}
+	f.wide = true
+	return nil
+}
+
+// isAnother reports whether the current page is not the one that follows in w:
+// it begins where ids are no longer remembered, as the first page of the window
+// does. A page with which w is resumed is another one too if it is empty and the
+// last one.
 func (f *followedPages) isAnother(w *window) bool {
 	if f.poll.page().Len() == 0 {
-		return f.poll.page().Next() == ""
+		return w.Trail.resumed && f.poll.page().Next() == ""
 	}
 	when := f.poll.page().When(0)
-	return w.plausible(when) && when.After(w.remembered())
+	return w.Trail.Next != "" && w.plausible(when) && when.After(w.remembered())
 }
 
 // remembered is the time below which the ids of the window's entries are
@@ -112,18 +201,18 @@ func mayBeForgotten(err error) bool {
 // followed records the cursor that the current page has for the next.
 func (f *followedPages) followed(w *window, r cloudflare.Reply) (turned, error) {
 	t := &w.Trail
-	g := turned{Reply: r, first: w.Offset, last: f.poll.page().Next() == ""}
+	next := f.poll.page().Next()
+	g := turned{Reply: r, first: w.Offset, last: next == ""}
 	if f.poll.page().Len() > 0 {
 		t.empty = 0
 	} else if t.empty++; t.empty > maxEmpty {
-		f.poll.standsStill()
 		return g, apierror.Malformed(http.StatusOK, "one empty page leads to another")
 	}
-	if !g.last && f.poll.page().Next() == t.Next {
-		f.poll.standsStill()
-		return g, apierror.Malformed(http.StatusOK, "the page leads to itself")
+	if f.visited == nil {
+		f.visited = make(map[string]bool)
 	}
-	t.behind, t.resumed = f.poll.page().Next(), false
+	f.visited[t.Next] = true
+	t.behind, t.resumed = next, false
 	return g, nil
 }
 
@@ -154,39 +243,52 @@ func (f *followedPages) fetchNext(ctx context.Context, w *window, size int) (clo
 }
 
 // passUnreadable is called when a page of a single entry cannot be read. The
-// cursor of the next page can still be found, and reading continues there. If a
-// later page can be read, the entry is the cause. Otherwise the whole log is
+// cursor of the next page can still be found, and reading continues there. If
+// other entries can be read, the entry is the cause. Otherwise the whole log is
 // unreadable, and passing over it entry by entry would lose it.
 func (f *followedPages) passUnreadable(ctx context.Context, w *window, cause error) (turned, error) {
-	here := w.Trail
-	err := f.checkFollowing(ctx, w, cause)
-	w.Trail = here
-	if err != nil {
-		return turned{}, err
+	id := f.poll.page().Torn().RawID
+	known := id != "" && id == f.torn.id
+	next, _ := f.poll.page().FindNext()
+	g := turned{first: w.Offset, unreadable: cause}
+	if !known || !f.torn.follows {
+		here, page := w.Trail, f.poll.page()
+		f.poll.intake.page = new(cloudflare.Page)
+		err := f.checkFollowing(ctx, w, page, cause)
+		w.Trail, f.poll.intake.page = here, page
+		if err != nil {
+			return turned{}, err
+		}
 	}
-	// Replies may have been damaged for a while only.
-	r, err := f.fetchNext(ctx, w, 1)
-	switch {
-	case err == nil:
-		return f.followed(w, r)
-	case !cloudflare.Unreadable(err):
-		return turned{}, err
+	if !known {
+		// The damage may have been temporary.
+		r, err := f.fetchNext(ctx, w, 1)
+		switch {
+		case err == nil:
+			return f.followed(w, r)
+		case !cloudflare.Unreadable(err):
+			return turned{}, err
+		}
+		next, _ = f.poll.page().FindNext()
+		g.unreadable = err
 	}
-	w.Trail.behind, _ = f.poll.page().FindNext()
-	return turned{Reply: r, first: w.Offset, unreadable: err}, nil
+	f.torn = tornPage{}
+	w.Trail.behind = next
+	return g, nil
 }
 
-// checkFollowing looks for a readable page after the one that cannot be read.
-func (f *followedPages) checkFollowing(ctx context.Context, w *window, cause error) error {
+// checkFollowing looks for a readable page after one that cannot be read.
+func (f *followedPages) checkFollowing(ctx context.Context, w *window, page *cloudflare.Page, cause error) error {
 	for range 64 {
-		next, ok := f.poll.page().FindNext()
+		next, ok := page.FindNext()
 		if !ok {
-			return f.checkOldest(ctx, w, cause)
+			return f.checkOldest(ctx, w, page, cause)
 		}
 		w.Trail.Next = next
 		if _, err := f.fetchNext(ctx, w, 1); err == nil || !cloudflare.Unreadable(err) {
 			return err
 		}
+		page = f.poll.page()
 	}
 	return apierror.Malformed(http.StatusOK, cause.Error())
 }
@@ -195,8 +297,8 @@ func (f *followedPages) checkFollowing(ctx context.Context, w *window, cause err
 // suggests the last one of a window. It is the last if the window read in
 // reverse begins with the same entry. A reply that is damaged as a whole has no
 // id to compare.
-func (f *followedPages) checkOldest(ctx context.Context, w *window, cause error) error {
-	id := f.poll.page().Torn().RawID
+func (f *followedPages) checkOldest(ctx context.Context, w *window, page *cloudflare.Page, cause error) error {
+	id := page.Torn().RawID
 	q := f.poll.query(w, w.Trail.Since, w.Trail.Before)
 	q.Size, q.OldestFirst = 1, true
 	switch _, err := f.poll.ask(ctx, q); {

@@ -2,6 +2,7 @@ package feed
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -47,9 +48,10 @@ type poll struct {
 	reader   *Reader
 	log      *cloudflare.Log
 	endpoint endpoint
-	// overlap is how late an entry of the log may appear. recent is the
-	// lateness that most stay within, or zero when unknown.
-	overlap, recent time.Duration
+	// overlap is how late an entry of the log may appear. spans are the parts of
+	// it that are re-read more often, the longest first.
+	overlap time.Duration
+	spans   []recentSpan
 	// intake is shared with the poll of the other log.
 	intake *intake
 	feed   *feed
@@ -62,8 +64,10 @@ type poll struct {
 	// and their times in the log.
 	ids    []fingerprint
 	places []time.Time
-	// newer says that the batch has entries of the newest window.
+	// newer says that the batch has entries of the newest window, and news is how
+	// many entries of the current page were not handled before.
 	newer bool
+	news  int
 	// others is how many events the batch had before this poll.
 	others int
 	// isNew says that the log has not been read before, and progressed that its
@@ -90,6 +94,10 @@ func (p *poll) read(ctx context.Context) error {
 	p.others = p.intake.kept.Events
 	err := p.run(ctx)
 	if err != nil {
+		if api, ok := errors.AsType[*apierror.Error](err); ok && api.Kind == apierror.KindMalformed && p.intake.kept.Events == p.others {
+			// A cursor that moves without an event would hide the failure.
+			p.progressed = p.isNew
+		}
 		err = p.log.Failed(err)
 		if !p.progressed {
 			return err
@@ -177,12 +185,12 @@ func (p *poll) now() time.Time { return p.reader.Now() }
 func (p *poll) look(ctx context.Context) error {
 	f := p.feed
 	for corrected := false; ; corrected = true {
-		now := p.now()
+		now, began := p.now(), time.Now()
 		w := window{Since: f.Settled, HideUserLogs: p.reader.opts.HideUserLogs}
-		recent := p.onlyRecent(now)
+		span, recent := p.onlyRecent(now)
 		switch {
 		case recent:
-			w.Since = later(f.Settled, f.Through.Add(-p.recent))
+			w.Since = later(f.Settled, f.Through.Add(-span))
 		case f.Settled.IsZero():
 			f.Start = earlier(f.Start, p.startBefore(now))
 			w.Since = f.Start
@@ -194,8 +202,9 @@ func (p *poll) look(ctx context.Context) error {
 		}
 		readAt := now
 		if !t.Date.IsZero() {
-			off := now.Sub(t.Date)
-			if !corrected && (off > ClockTolerance || off < -ClockTolerance-t.Took) {
+			// The window may have taken several requests.
+			off, took := now.Sub(t.Date), time.Since(began)
+			if !corrected && (off > ClockTolerance || off < -ClockTolerance-took) {
 				if !p.due() {
 					return nil
 				}
@@ -207,8 +216,8 @@ func (p *poll) look(ctx context.Context) error {
 				continue
 			}
 			// The server answered in the second that begins at Date, and read
-			// its log at most Took earlier.
-			readAt = earlier(now, t.Date.Add(-t.Took))
+			// its log at most as much earlier as the answer took.
+			readAt = earlier(now, t.Date.Add(-took))
 		}
 		w.ReadAt = readAt.Truncate(time.Second)
 		if !recent {
@@ -220,12 +229,37 @@ func (p *poll) look(ctx context.Context) error {
 	}
 }
 
-// onlyRecent reports whether to re-read only the recent span, which has most
-// late entries, instead of the entire unsettled span. The entire span is read
-// twice per overlap, so that no late entry waits for more than half of it.
-func (p *poll) onlyRecent(now time.Time) bool {
-	age := now.Sub(p.feed.AllReadAt)
-	return p.recent > 0 && age >= 0 && age < min(p.overlap/2, AllEvery)
+// recentSpan is a part of the unsettled span, up to now, that is re-read at least
+// every so often.
+type recentSpan struct{ long, every time.Duration }
+
+// recentSpans are the spans for entries as late as those of Audit Logs v2, which
+// were seen 167 to 450 s after their time. The shorter a span, the more often it
+// is re-read, so that an entry that is late by some time, and not by more than
+// half the overlap, waits for at most half as much again.
+func recentSpans(overlap time.Duration) []recentSpan {
+	var spans []recentSpan
+	for long := overlap / 2; len(spans) < 3; long /= 2 {
+		spans = append(spans, recentSpan{long, long / 4})
+	}
+	return spans
+}
+
+// onlyRecent is the recent span to re-read, unless the entire unsettled span is
+// due. That is read twice per overlap, so that no late entry waits for more than
+// half of it.
+func (p *poll) onlyRecent(now time.Time) (span time.Duration, recent bool) {
+	age, before := now.Sub(p.feed.AllReadAt), p.feed.ReadAt.Sub(p.feed.AllReadAt)
+	if len(p.spans) == 0 || before < 0 || age < 0 || age >= min(p.overlap/2, AllEvery) {
+		return 0, false
+	}
+	for _, s := range p.spans {
+		// The turns of a span are counted from the last read of all.
+		if s.every <= 0 || age/s.every > before/s.every {
+			return s.long, true
+		}
+	}
+	return p.spans[len(p.spans)-1].long, true
 }
 
 // adopt makes w, whose first page is the current page, the newest window. It
@@ -238,8 +272,22 @@ func (p *poll) adopt(w *window, t turned) {
 	}
 	f.ReadAt, f.Newest = w.ReadAt, w
 	p.progressed = true
-	if state := p.take(w, t); state != unfinished {
+	state := p.take(w, t)
+	if state != unfinished {
 		f.finishNewest(state)
+	}
+	p.leaveCrowd(w)
+}
+
+// leaveCrowd ends the reading of the newest window while the ids of too many
+// entries are remembered, once a page has shown no other entries: re-reading all
+// of them would cost more than it finds. What is further down is read when it is
+// settled.
+func (p *poll) leaveCrowd(w *window) {
+	f := p.feed
+	f.Crowded = len(f.Seen) >= p.reader.opts.MaxIDs || f.Crowded && len(f.Seen) > p.reader.opts.MaxIDs/2
+	if f.Crowded && w == f.Newest && p.news == 0 {
+		p.seenFull = true
 	}
 }
 
@@ -269,6 +317,7 @@ func (p *poll) readWindow(ctx context.Context, w *window) (windowState, error) {
 		if state != unfinished {
 			return state, nil
 		}
+		p.leaveCrowd(w)
 	}
 }
 
@@ -320,15 +369,15 @@ func (p *poll) pageSize(w *window) int {
 
 // checkAdvance compares the current page with the one before it. Late entries
 // may push a page's entries to the next one, so a page can return once. If it
-// keeps returning, the server does not page. Entries without an id prove
-// nothing: many can have the same bytes.
+// keeps returning, the server does not page. A page of nothing but the same
+// bytes proves nothing: many entries without an id can have them.
 func (p *poll) checkAdvance() error {
 	page := p.intake.page
 	if page.Len() == 0 {
 		return nil
 	}
-	top, bottom := page.ID(0), page.ID(page.Len()-1)
-	if top == "" || bottom == "" {
+	top, bottom := page.Key(0), page.Key(page.Len()-1)
+	if top == bottom && page.ID(0) == "" {
 		return nil
 	}
 	ends := [2]fingerprint{fingerprintOf(top), fingerprintOf(bottom)}
@@ -339,16 +388,7 @@ func (p *poll) checkAdvance() error {
 	if p.returns++; p.returns < maxReturns {
 		return nil
 	}
-	p.standsStill()
 	return apierror.Malformed(http.StatusOK, "every page shows the same entries")
-}
-
-// standsStill records that the pages of a window yield nothing. A cursor that
-// moves without an event would hide that.
-func (p *poll) standsStill() {
-	if p.intake.kept.Events == p.others {
-		p.progressed = p.isNew
-	}
 }
 
 // query is the request for the entries of w from since until before.
@@ -366,7 +406,40 @@ func (p *poll) ask(ctx context.Context, q cloudflare.Query) (cloudflare.Reply, e
 	if !r.Date.IsZero() {
 		p.reader.clock.set(r.Date, p.reader.opts.Clock())
 	}
+	if cloudflare.TooLarge(err) {
+		if _, placed := p.page().Intact(); !placed {
+			// It is no list of entries, so a smaller page would be no better.
+			err = apierror.Malformed(http.StatusOK, err.Error())
+		}
+	}
 	return r, err
+}
+
+// fits notes how many entries a reply that was too large had room for. Where they
+// are as many as in a usual page, larger pages are not tried again.
+func (p *poll) fits(entries int) {
+	p.biggest = entries
+	if entries >= cloudflare.DefaultPageSize {
+		p.most = entries
+	}
+}
+
+// checkCount is called after a request for size entries that ended with err. A
+// page with more of them is an error, because the positions of all later entries
+// would be wrong.
+func (p *poll) checkCount(size int, err error) error {
+	shown := p.page().Len()
+	if cloudflare.Unreadable(err) {
+		if shown, _ = p.page().Intact(); p.page().Torn().RawID != "" {
+			shown++
+		}
+	} else if err != nil {
+		return err
+	}
+	if shown > size {
+		return apierror.Malformed(http.StatusOK, "the page has more entries than were asked for")
+	}
+	return err
 }
 
 // take handles the entries of the current page. It stops early when the batch
@@ -383,6 +456,7 @@ func (p *poll) take(w *window, t turned) windowState {
 	case t.end:
 		return p.leaveSettled(w)
 	}
+	p.news = 0
 	p.place(w, t.first)
 	if p.log.Numbered {
 		p.catchUp(w, t.first)
@@ -409,6 +483,7 @@ func (p *poll) take(w *window, t turned) windowState {
 			p.intake.coverage.Repeated++
 		case fresh:
 			p.keep(i, when)
+			p.news++
 			p.newer = p.newer || !w.closed
 		}
 		w.passed(t.first+i, at, id, when)

@@ -27,7 +27,9 @@ import (
 const (
 	// MaxNodes bounds the values of a text, and with it the memory of its table:
 	// 24 bytes each.
-	MaxNodes = 1 << 20
+	MaxNodes = 1 << 19
+	// leastNodes is how many values the first table has room for.
+	leastNodes = 64
 	// maxDepth is how deep values may nest, as in jsontext.
 	maxDepth = 10_000
 	// maxLength bounds a text, because nodes hold offsets in 32 bits.
@@ -594,6 +596,16 @@ func skipSpace(s string, i int) int {
 	return i
 }
 
+// grow makes room in the table. append alone would grow a large one by a quarter
+// each time, and leave several times its size to the collector.
+func (d *Doc) grow() {
+	more := max(leastNodes, len(d.nodes))
+	if more > 1<<15 {
+		more *= 3
+	}
+	d.nodes = slices.Grow(d.nodes, min(more, MaxNodes-len(d.nodes)))
+}
+
 // parse reads the value that d.src begins with and returns its end, or the
 // offset at which it stops being JSON.
 func (d *Doc) parse() (int, error) {
@@ -610,6 +622,9 @@ func (d *Doc) parse() (int, error) {
 		}
 		if len(d.nodes) >= MaxNodes {
 			return i, &SyntaxError{i, "there are too many values"}
+		}
+		if len(d.nodes) == cap(d.nodes) {
+			d.grow()
 		}
 		switch c := s[i]; c {
 		case '{', '[':

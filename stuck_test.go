@@ -1,0 +1,306 @@
+package cloudflareaudit
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/cloudflare"
+	"github.com/aisoc/cloudflareaudit/internal/fakecloudflare"
+	"github.com/aisoc/cloudflareaudit/internal/feed"
+)
+
+// Of a page that cannot be read, what precedes the fault is used, so that one
+// such entry costs a few requests: as many as it takes to ask for it alone and,
+// in the audit log, to get back to pages of the usual size behind it.
+func TestPoll_AnUnreadableEntryCostsFewRequests(t *testing.T) {
+	t.Parallel()
+	requests := func(t *testing.T, v2 bool, at int) (n int) {
+		synctest.Test(t, func(t *testing.T) {
+			server, cfg := fixture(fakecloudflare.Options{})
+			add, entry, bad := server.Add, fakecloudflare.Entry, `{"id":"id-%d","when":%q,"actor":{"email":nonsense}}`
+			if v2 {
+				server, cfg = fixtureV2(fakecloudflare.Options{})
+				add, entry, bad = server.AddV2, fakecloudflare.EntryV2, `{"id":"id-%d","action":{"time":%q,"type":oops}}`
+			}
+			now := time.Now()
+			for i := range 800 {
+				when := now.Add(-time.Duration(i+1) * time.Second)
+				raw := entry(fmt.Sprintf("id-%d", i), when, 0)
+				if i == at {
+					raw = json.RawMessage(fmt.Sprintf(bad, i, when.Format(time.RFC3339)))
+				}
+				add(time.Time{}, raw)
+			}
+			server.Fault(func(int, *http.Request) *fakecloudflare.Fault { return fakecloudflare.Delay(2 * time.Second) })
+			var log bytes.Buffer
+			cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
+			got, _, _ := drain(t, connect(t, cfg), nil)
+			require.Equal(t, numbered(800), got)
+			require.NotContains(t, log.String(), "clock")
+			n = len(server.Requests())
+		})
+		return n
+	}
+	for _, v2 := range []bool{false, true} {
+		sound := requests(t, v2, -1)
+		for at, most := range map[int]int{0: 18, 57: 7, 99: 6, 700: 4} {
+			if v2 {
+				most = 5
+			}
+			assert.LessOrEqual(t, requests(t, v2, at)-sound, most, "Audit Logs v2 %v, entry %d", v2, at)
+		}
+	}
+}
+
+// A server that does not page as asked repeats no entry and hides none: the poll
+// says what is wrong.
+func TestPoll_AServerThatIgnoresPagingRepeatsAndHidesNothing(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		ignored  string
+		n, torn  int
+		nameless bool
+	}{
+		{"page per_page", 100, -1, false},
+		{"page per_page", 100, -1, true},
+		{"page per_page", 150, -1, true},
+		{"page per_page", 3, 0, false},
+		{"page per_page", 3, 1, true},
+		{"page", 150, -1, false},
+		{"page", 150, -1, true},
+		{"page", 3, 0, false},
+		{"page", 3, 1, false},
+		{"page", 3, 1, true},
+		{"per_page", 3, 0, false},
+		{"per_page", 3, 1, false},
+		{"per_page", 3, 2, false},
+	} {
+		t.Run(fmt.Sprintf("%+v", test), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				server, cfg := fixture(fakecloudflare.Options{})
+				for i := range test.n {
+					name, action := "id", `"rec_add"`
+					if test.nameless {
+						name = "x"
+					}
+					if i == test.torn {
+						action = "oops"
+					}
+					server.Add(time.Time{}, json.RawMessage(fmt.Sprintf(`{%q:"id-%d","when":%q,"action":{"type":%s,"result":true},"resource":{"type":"dns.record"}}`,
+						name, i, time.Now().Add(-30*time.Minute-time.Duration(i)*time.Second).UTC().Format(time.RFC3339), action)))
+				}
+				server.Fault(func(int, *http.Request) *fakecloudflare.Fault {
+					return fakecloudflare.Custom(func(r *http.Request, answer func() *http.Response) (*http.Response, error) {
+						q := r.URL.Query()
+						for name := range strings.FieldsSeq(test.ignored) {
+							q.Del(name)
+						}
+						r.URL.RawQuery = q.Encode()
+						return answer(), nil
+					})
+				})
+				c := connect(t, cfg)
+				var cursor ingest.Cursor
+				got, failed := map[string]int{}, 0
+				for range 12 {
+					b, err := c.Poll(t.Context(), cursor)
+					for _, id := range ids(b) {
+						got[id]++
+						require.Equal(t, 1, got[id], id)
+					}
+					if err != nil {
+						failed++
+						require.Regexp(t, "same entries|more entries than|pages asked for|not the JSON", err.Error())
+						require.LessOrEqual(t, b.Coverage.Requests, 30)
+					} else {
+						cursor = b.Cursor
+					}
+					time.Sleep(5 * time.Minute)
+				}
+				require.True(t, len(got) == test.n || failed > 5, "%d of %d entries, %d failures", len(got), test.n, failed)
+			})
+		})
+	}
+}
+
+// Pages of Audit Logs v2 that lead back to where they have been do not stop the
+// feed: it goes on by time.
+func TestPoll_V2PagesThatLeadBackDoNotStopTheFeed(t *testing.T) {
+	t.Parallel()
+	for _, back := range []int{0, 1, 2, 7} {
+		for _, size := range []int{100, 10} {
+			t.Run(fmt.Sprintf("%d pages back, of %d", back, size), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					server, cfg := fixtureV2(fakecloudflare.Options{MostLimit: 100})
+					cfg.MaxEvents = 10 * size
+					fillV2(server, 1500, 3*time.Second)
+					leadBack(server, back)
+					c := connect(t, cfg)
+					var cursor ingest.Cursor
+					var got []string
+					for range 150 {
+						b := poll1(t, c, cursor)
+						got, cursor = append(got, ids(b)...), b.Cursor
+						if !b.More {
+							break
+						}
+					}
+					slices.Sort(got)
+					want := numbered(1500)
+					slices.Sort(want)
+					require.Equal(t, want, got)
+					require.LessOrEqual(t, len(server.Requests()), 250)
+				})
+			})
+		}
+	}
+}
+
+// leadBack makes every third page of a window lead back by so many pages, or to
+// itself.
+func leadBack(server *fakecloudflare.Server, back int) {
+	var trail []string
+	server.Fault(func(int, *http.Request) *fakecloudflare.Fault {
+		return fakecloudflare.Custom(func(r *http.Request, answer func() *http.Response) (*http.Response, error) {
+			asked := r.URL.Query().Get("cursor")
+			if asked == "" {
+				trail = nil
+			}
+			if i := slices.Index(trail, asked); i >= 0 {
+				trail = trail[:i]
+			}
+			trail = append(trail, asked)
+			resp := answer()
+			if at := len(trail) - 1 - back; len(trail)%3 == 0 && at >= 0 && trail[at] != "" {
+				body, err := io.ReadAll(resp.Body)
+				if err != nil {
+					return nil, err
+				}
+				var reply map[string]json.RawMessage
+				if err := json.Unmarshal(body, &reply); err != nil {
+					return nil, err
+				}
+				reply["result_info"] = json.RawMessage(fmt.Sprintf(`{"cursor":%q}`, trail[at]))
+				body, err = json.Marshal(reply)
+				resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+				return resp, err
+			}
+			return resp, nil
+		})
+	})
+}
+
+// While more entries are within the overlap than can be remembered, a poll reads
+// what is new and what is settled, and not all the others again.
+func TestPoll_ACrowdWithinTheOverlapTakesFewRequests(t *testing.T) {
+	t.Parallel()
+	for name, make := range map[string]func() (*fakecloudflare.Server, Config){
+		"audit log": func() (*fakecloudflare.Server, Config) {
+			server, cfg := fixture(fakecloudflare.Options{})
+			fill(server, 5000, 110*time.Millisecond)
+			return server, cfg
+		},
+		"audit logs v2": func() (*fakecloudflare.Server, Config) {
+			server, cfg := fixtureV2(fakecloudflare.Options{})
+			cfg.OverlapV2 = 10 * time.Minute
+			fillV2(server, 5000, 110*time.Millisecond)
+			return server, cfg
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				server, cfg := make()
+				cfg.PollInterval, cfg.RateLimit = 30*time.Second, 1200
+				c := connectTuned(t, cfg, func(_ *cloudflare.Options, o *feed.Options) { o.MaxIDs = 3000 })
+				var cursor ingest.Cursor
+				var got []string
+				began, news := time.Now(), 0
+				for len(got) < 5000+news {
+					b := poll1(t, c, cursor)
+					got, cursor = append(got, ids(b)...), b.Cursor
+					require.Less(t, time.Since(began), 15*time.Minute)
+					if b.More {
+						continue
+					}
+					// What is new does not wait for the crowd to settle.
+					if news < 5 {
+						server.Add(time.Time{}, fakecloudflare.Entry(fmt.Sprint("new-", news), time.Now(), 0))
+						server.AddV2(time.Time{}, fakecloudflare.EntryV2(fmt.Sprint("new-", news), time.Now(), 0))
+						news++
+					}
+					time.Sleep(cfg.PollInterval)
+				}
+				require.Len(t, unique(got), len(got))
+				require.LessOrEqual(t, len(server.Requests()), 120)
+			})
+		})
+	}
+}
+
+// Entries of Audit Logs v2 come in minutes after their time. Polls that follow
+// each other closely do not read all of the overlap each time, and no entry
+// waits much longer for it.
+func TestCost_EntriesOfV2ReadForEachDelivered(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		interval time.Duration
+		most     float64
+		half     time.Duration
+		wait     time.Duration
+	}{{30 * time.Second, 5, time.Minute, feed.AllEvery + 30*time.Second}, {time.Minute, 5, time.Minute, feed.AllEvery + time.Minute}, {5 * time.Minute, 4, 5 * time.Minute, 5 * time.Minute}} {
+		t.Run(test.interval.String(), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				server, cfg := fixtureV2(fakecloudflare.Options{})
+				cfg.PollInterval = test.interval
+				chance := rand.New(rand.NewPCG(1, 2))
+				start := time.Now()
+				const span = time.Hour
+				shown := map[string]time.Time{}
+				for i := range 2000 {
+					when, id := start.Add(time.Duration(chance.Int64N(int64(span)))), fmt.Sprint("new-", i)
+					shown[id] = when.Add(167*time.Second + time.Duration(chance.Int64N(int64(283*time.Second))))
+					server.AddV2(shown[id], fakecloudflare.EntryV2(id, when, 6))
+				}
+				c := connect(t, cfg)
+				var cursor ingest.Cursor
+				var total ingest.Coverage
+				var delays []time.Duration
+				for time.Since(start) < span+20*time.Minute {
+					b := poll1(t, c, cursor)
+					cursor = b.Cursor
+					total.Add(b.Coverage)
+					for _, id := range ids(b) {
+						delays = append(delays, time.Since(shown[id]))
+					}
+					time.Sleep(test.interval)
+				}
+				require.Len(t, delays, 2000)
+				slices.Sort(delays)
+				perDelivered := float64(total.Read) / 2000
+				t.Logf("every %v: %.2f entries read for each delivered; shown for %v until delivered, half of them, and %v at most",
+					test.interval, perDelivered, delays[1000].Round(time.Second), delays[1999].Round(time.Second))
+				require.LessOrEqual(t, perDelivered, test.most)
+				require.LessOrEqual(t, delays[1000], test.half)
+				require.LessOrEqual(t, delays[1999], test.wait)
+			})
+		})
+	}
+}
