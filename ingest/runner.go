@@ -299,7 +299,7 @@ func (r *Runner) poll(ctx context.Context, cursor Cursor) (Batch, error) {
 		batch.Coverage.Logs = logs
 		return batch, nil
 	}
-	r.status.Totals.addRequests(batch.Coverage)
+	r.status.Totals.AddRequests(batch.Coverage)
 	if len(logs) > 0 {
 		r.status.Totals.Logs = logs
 	}

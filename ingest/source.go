@@ -156,7 +156,7 @@ type Window struct {
 // Backlog, Logs and Notices, so that a host can keep totals. Windows are not
 // kept.
 func (c *Coverage) Add(d Coverage) {
-	c.addRequests(d)
+	c.AddRequests(d)
 	c.Read += d.Read
 	c.Delivered += d.Delivered
 	c.Repeated += d.Repeated
@@ -174,8 +174,9 @@ func (c *Coverage) Add(d Coverage) {
 	c.Notices = d.Notices
 }
 
-// addRequests adds the request counters of d.
-func (c *Coverage) addRequests(d Coverage) {
+// AddRequests adds the counters of the requests of d alone: those of a poll
+// that failed, or whose batch is not used.
+func (c *Coverage) AddRequests(d Coverage) {
 	c.Requests += d.Requests
 	c.Throttled += d.Throttled
 	for status, n := range d.Statuses {

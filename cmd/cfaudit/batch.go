@@ -282,11 +282,12 @@ func (r *request) fill(ctx context.Context, cfg cloudflareaudit.Config, cursor i
 		}
 		batch, err := source.Poll(ctx, f.cursor)
 		if err != nil {
+			f.failed(batch.Coverage)
 			return f, f.unless(err, cursor)
 		}
 		lines, size, fitting := f.encode(batch.Events)
 		if fitting < len(lines) && len(f.lines)+len(lines) > 1 {
-			f.countRequests(batch.Coverage)
+			f.coverage.AddRequests(batch.Coverage)
 			if fitting == 0 && len(f.lines) > 0 {
 				return f, nil
 			}
@@ -342,15 +343,24 @@ func (f *filling) encode(events []ingest.Event) (lines [][]byte, size, fitting i
 func (f *filling) add(batch ingest.Batch, lines [][]byte, size int) {
 	f.cursor, f.more = batch.Cursor, batch.More
 	f.lines, f.bytes = append(f.lines, lines...), f.bytes+size
+	batch.Coverage.Logs = f.mergedLogs(batch.Coverage)
 	f.coverage.Add(batch.Coverage)
 	f.coverage.Windows = append(f.coverage.Windows, batch.Coverage.Windows...)
 }
 
-// countRequests accounts for the requests of a poll that did not fit.
-func (f *filling) countRequests(c ingest.Coverage) {
-	now := f.coverage
-	f.coverage.Add(ingest.Coverage{Requests: c.Requests, Statuses: c.Statuses, Throttled: c.Throttled})
-	f.coverage.Complete, f.coverage.Backlog, f.coverage.Notices = now.Complete, now.Backlog, now.Notices
+// failed accounts for a poll that failed. Of each log the answer says what was
+// seen last.
+func (f *filling) failed(c ingest.Coverage) {
+	f.coverage.AddRequests(c)
+	if len(c.Logs) > 0 {
+		f.coverage.Logs = f.mergedLogs(c)
+	}
+}
+
+// mergedLogs are the states of the logs after a poll. Since when one has been
+// failing is left to the host, which knows the batches before.
+func (f *filling) mergedLogs(c ingest.Coverage) []ingest.LogState {
+	return ingest.MergeLogs(f.coverage.Logs, c.Logs, time.Time{})
 }
 
 // batchSummary is the last line of a batch.

@@ -173,6 +173,46 @@ func TestBatch_KeepsTheBoundsAndLosesNothing(t *testing.T) {
 	}
 }
 
+// A host learns from each batch whether both logs can be read, however the batch
+// came to its end.
+func TestBatch_SaysOfEachLogHowItIs(t *testing.T) {
+	t.Parallel()
+	both := object{"audit_log_api": "both"}
+	states := func(t *testing.T, got batchAnswer) (failed []bool) {
+		t.Helper()
+		require.Nil(t, got.Error)
+		require.NotEmpty(t, got.ids)
+		for _, s := range got.Batch.Coverage.Logs {
+			failed = append(failed, s.Failed())
+			assert.Zero(t, s.Since, "the host knows since when")
+		}
+		return failed
+	}
+	t.Run("after a poll that did not fit", func(t *testing.T) {
+		t.Parallel()
+		a := newAccount(t, ordered(120)...)
+		got := batch(t, a.request(object{"config": both, "max_bytes": 30_000}))
+		require.True(t, got.Batch.More)
+		assert.Equal(t, []bool{false, false}, states(t, got))
+		assert.Equal(t, len(a.Requests()), got.Batch.Coverage.Requests)
+	})
+	t.Run("after a poll that failed", func(t *testing.T) {
+		t.Parallel()
+		a := newAccount(t, ordered(900)...)
+		a.Fault(func(n int, _ *http.Request) *fakecloudflare.Fault {
+			if n >= 6 {
+				return fakecloudflare.Status(http.StatusForbidden, 10000, "Authentication error", nil)
+			}
+			return nil
+		})
+		got := batch(t, a.request(object{"config": both}))
+		assert.Contains(t, states(t, got), true)
+		c := got.Batch.Coverage
+		assert.Equal(t, len(a.Requests()), c.Requests, "the requests of the poll that failed are counted")
+		assert.NotZero(t, c.Statuses[http.StatusForbidden])
+	})
+}
+
 func TestBatch_AnEventTooLargeForTheHostIsCutVisibly(t *testing.T) {
 	t.Parallel()
 	big := fakecloudflare.Entry("big", time.Now().Add(-time.Minute), 6)

@@ -202,7 +202,7 @@ var mutants = []mutant{
 	{
 		fault: "what is too much for a batch of the command is cut off",
 		file:  "cmd/cfaudit/batch.go",
-		old:   "f.countRequests(batch.Coverage)\n",
+		old:   "f.coverage.AddRequests(batch.Coverage)\n",
 		new:   "f.add(batch, lines[:fitting], size)\n",
 		test:  "TestBatch_KeepsTheBoundsAndLosesNothing",
 	},
