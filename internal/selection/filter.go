@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/text"
 )
 
 // Filter selects events. All conditions that are set must hold; of the patterns
@@ -43,102 +44,81 @@ func (f *Filter) Empty() bool {
 	return f.MinSeverity == "" && len(f.Actions)+len(f.Actors)+len(f.Zones)+len(f.Rules) == 0
 }
 
-// Match reports whether e is selected.
-func (f *Filter) Match(e *ingest.Event) bool {
-	if !f.severe(e.Severity) {
-		return false
-	}
-	for _, c := range f.conditions(e) {
-		if !matches(c.patterns, c.values...) {
-			return false
-		}
-	}
-	return true
-}
-
-// condition is one condition of a filter with what an event has for it.
+// condition is one condition of a filter.
 type condition struct {
 	flag     string
 	patterns []string
-	values   []string
+	globs    []text.Glob
+	// values are what an event has for it.
+	values func(e *ingest.Event) []string
+	// hits counts the events that each of the patterns matched.
+	hits []int
 }
 
-func (f *Filter) conditions(e *ingest.Event) [4]condition {
-	return [4]condition{
-		{"--action", f.Actions, []string{e.Action, strings.TrimSuffix(e.Action, ".failed")}},
-		{"--actor", f.Actors, []string{
-			e.Actor, e.Audit.ActorEmail, e.Audit.ActorName, e.Audit.ActorID, e.Audit.TokenName, e.Audit.TokenID,
+func (f *Filter) conditions() []condition {
+	all := []condition{
+		{flag: "--action", patterns: f.Actions, values: func(e *ingest.Event) []string {
+			return []string{e.Action, strings.TrimSuffix(e.Action, ".failed")}
 		}},
-		{"--zone", f.Zones, []string{e.Audit.ZoneName, e.Audit.ZoneID}},
-		{"--rule", f.Rules, []string{e.Audit.Rule}},
+		{flag: "--actor", patterns: f.Actors, values: func(e *ingest.Event) []string {
+			return []string{e.Actor, e.Audit.ActorEmail, e.Audit.ActorName, e.Audit.ActorID, e.Audit.TokenName, e.Audit.TokenID}
+		}},
+		{flag: "--zone", patterns: f.Zones, values: func(e *ingest.Event) []string {
+			return []string{e.Audit.ZoneName, e.Audit.ZoneID}
+		}},
+		{flag: "--rule", patterns: f.Rules, values: func(e *ingest.Event) []string { return []string{e.Audit.Rule} }},
 	}
+	all = slices.DeleteFunc(all, func(c condition) bool { return len(c.patterns) == 0 })
+	for i := range all {
+		c := &all[i]
+		c.hits = make([]int, len(c.patterns))
+		for _, p := range c.patterns {
+			c.globs = append(c.globs, text.NewGlob(p))
+		}
+	}
+	return all
+}
+
+// match reports whether one of the patterns matches one of the values of e that
+// are not empty, and counts each that does.
+func (c *condition) match(e *ingest.Event) bool {
+	values := slices.DeleteFunc(c.values(e), func(v string) bool { return v == "" })
+	matched := false
+	for i, g := range c.globs {
+		if slices.ContainsFunc(values, g.Match) {
+			c.hits[i]++
+			matched = true
+		}
+	}
+	return matched
 }
 
 func (f *Filter) severe(s ingest.Severity) bool {
 	return f.MinSeverity == "" || slices.Index(ingest.Severities(), s) <= slices.Index(ingest.Severities(), f.MinSeverity)
 }
 
-// matches reports whether one of the patterns, if there are any, matches one of
-// the values that are not empty.
-func matches(patterns []string, values ...string) bool {
-	for _, p := range patterns {
-		for _, v := range values {
-			if v != "" && glob(strings.ToLower(p), strings.ToLower(v)) {
-				return true
-			}
-		}
-	}
-	return len(patterns) == 0
-}
-
-// glob reports whether s matches a pattern in which * stands for any text.
-func glob(pattern, s string) bool {
-	parts := strings.Split(pattern, "*")
-	if len(parts) == 1 {
-		return s == pattern
-	}
-	if !strings.HasPrefix(s, parts[0]) {
-		return false
-	}
-	s = s[len(parts[0]):]
-	last := len(parts) - 1
-	for _, part := range parts[1:last] {
-		i := strings.Index(s, part)
-		if i < 0 {
-			return false
-		}
-		s = s[i+len(part):]
-	}
-	return strings.HasSuffix(s, parts[last])
-}
-
-// Tally counts the matches of a filter by pattern, so that a pattern that
-// matches nothing, such as a mistyped name, can be reported.
+// Tally applies a filter, and counts the matches of each pattern, so that one
+// that matches nothing, such as a mistyped name, can be reported.
 type Tally struct {
-	filter   *Filter
-	seen     int
-	selected int
-	hits     map[string]int
+	filter         *Filter
+	conditions     []condition
+	seen, selected int
 }
 
-// NewTally returns a Tally of the filter.
-func NewTally(f *Filter) *Tally { return &Tally{filter: f, hits: make(map[string]int)} }
+// NewTally returns a Tally of the filter, which must not change any more.
+func NewTally(f *Filter) *Tally { return &Tally{filter: f, conditions: f.conditions()} }
 
-// Match is [Filter.Match] of the filter, and counts.
+// Match reports whether e is selected.
 func (t *Tally) Match(e *ingest.Event) bool {
 	t.seen++
-	for _, c := range t.filter.conditions(e) {
-		for _, p := range c.patterns {
-			if matches([]string{p}, c.values...) {
-				t.hits[c.flag+" "+p]++
-			}
-		}
+	selected := t.filter.severe(e.Severity)
+	for i := range t.conditions {
+		selected = t.conditions[i].match(e) && selected
 	}
-	if !t.filter.Match(e) {
-		return false
+	if selected {
+		t.selected++
 	}
-	t.selected++
-	return true
+	return selected
 }
 
 // Counts are how many events there were, and how many the filter selected.
@@ -146,10 +126,10 @@ func (t *Tally) Counts() (seen, selected int) { return t.seen, t.selected }
 
 // Unmatched lists the patterns that no event matched, each with its flag.
 func (t *Tally) Unmatched() (flags []string) {
-	for _, c := range t.filter.conditions(&ingest.Event{}) {
-		for _, p := range c.patterns {
-			if name := c.flag + " " + p; t.seen > 0 && t.hits[name] == 0 {
-				flags = append(flags, name)
+	for _, c := range t.conditions {
+		for i, n := range c.hits {
+			if t.seen > 0 && n == 0 {
+				flags = append(flags, c.flag+" "+c.patterns[i])
 			}
 		}
 	}

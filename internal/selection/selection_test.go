@@ -90,9 +90,9 @@ func TestFilter_AllConditionsMustHold(t *testing.T) {
 		{Filter{Rules: []string{"dns-*"}, Actors: []string{"bob@*"}}, false},
 		{Filter{Actors: []string{"*"}, Zones: []string{"*shop*com"}}, true},
 	} {
-		assert.Equal(t, test.want, test.filter.Match(e), "%+v", test.filter)
+		assert.Equal(t, test.want, NewTally(&test.filter).Match(e), "%+v", test.filter)
 	}
-	assert.False(t, (&Filter{Zones: []string{"*"}}).Match(&ingest.Event{}), "an event without a zone is in none")
+	assert.False(t, NewTally(&Filter{Zones: []string{"*"}}).Match(&ingest.Event{}), "an event without a zone is in none")
 }
 
 func TestFilter_AnUnknownSeverityIsRefused(t *testing.T) {
