@@ -52,16 +52,9 @@ var uuid = regexp.MustCompile(`^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{1
 // faults are the faults of the flags.
 func (s *service) faults(getenv func(string) string) (wrong faults) {
 	if !s.used() {
-		for _, name := range []string{"tenant", "connector-id", "any-connector-id", "dead-letter", "aisoc-plain-http"} {
-			if flag := s.flags.Lookup(name); flag.Changed {
-				wrong = append(wrong, redact(fmt.Sprintf("--%s: %q: requires --aisoc", name, flag.Value)))
-			}
-		}
-		return wrong
+		return refuseFlags(s.flags, "requires --aisoc", "tenant", "connector-id", "any-connector-id", "dead-letter", "aisoc-plain-http")
 	}
-	if out := s.flags.Lookup("out"); out.Changed {
-		wrong = append(wrong, redact(fmt.Sprintf("--out: %q: cannot be given with --aisoc: the events go to one place", out.Value)))
-	}
+	wrong = refuseFlags(s.flags, "cannot be given with --aisoc: the events go to one place", "out")
 	if s.flags.Changed("dead-letter") && s.deadLetter == "" {
 		wrong = append(wrong, "--dead-letter: must be the name of a file")
 	}
@@ -69,12 +62,29 @@ func (s *service) faults(getenv func(string) string) (wrong faults) {
 		wrong = append(wrong, redact(fmt.Sprintf("--connector-id: %q: must be the UUID of the connector instance in AiSOC, "+
 			"because it links no alert to a connector by another id; --any-connector-id allows that", s.connectorID)))
 	}
-	names := map[string]string{
-		"URL": "--aisoc", "TenantID": "--tenant", "ConnectorID": "--connector-id", "Token": envAiSOCToken,
+	return append(wrong, serviceFaults(s.config(getenv))...)
+}
+
+// refuseFlags returns the faults of flags that must not be given.
+func refuseFlags(flags *pflag.FlagSet, why string, names ...string) (wrong faults) {
+	for _, name := range names {
+		if flag := flags.Lookup(name); flag.Changed {
+			wrong = append(wrong, redact(fmt.Sprintf("--%s: %q: %s", name, flag.Value, why)))
+		}
 	}
-	for _, fault := range leaves(s.config(getenv).Validate()) {
+	return wrong
+}
+
+// serviceFlags are the flags for the fields of the sink.
+var serviceFlags = map[string]string{
+	"URL": "--aisoc", "TenantID": "--tenant", "ConnectorID": "--connector-id", "Token": envAiSOCToken,
+}
+
+// serviceFaults are the faults of a configuration of the sink, in terms of flags.
+func serviceFaults(cfg aisoc.Config) (wrong faults) {
+	for _, fault := range leaves(cfg.Validate()) {
 		if e, ok := errors.AsType[*aisoc.FieldError](fault); ok {
-			fault = &aisoc.FieldError{Field: names[e.Field], Value: redact(e.Value), Allowed: inServiceFlags.Replace(e.Allowed)}
+			fault = &aisoc.FieldError{Field: serviceFlags[e.Field], Value: redact(e.Value), Allowed: inServiceFlags.Replace(e.Allowed)}
 		}
 		wrong = append(wrong, fault.Error())
 	}

@@ -31,7 +31,7 @@ func readConfigFile(name string) (configFile, error) {
 	wrong := func(format string, args ...any) error {
 		return faults{"--config: " + redact(name) + ": " + fmt.Sprintf(format, args...)}
 	}
-	text, err := readSmall(name)
+	text, exposed, err := readOnce(name)
 	if err != nil {
 		if path, ok := errors.AsType[*fs.PathError](err); ok {
 			err = path.Err
@@ -67,11 +67,8 @@ func readConfigFile(name string) (configFile, error) {
 		}
 		c.object[key.Value] = value
 	}
-	if _, ok := c.object["api_token"]; ok {
-		// It is read once more, as a file of a secret is.
-		if _, err := readSecret(name); err != nil {
-			return c, wrong("line %d: api_token: %s", c.lines["api_token"], err)
-		}
+	if _, ok := c.object["api_token"]; ok && exposed != nil {
+		return c, wrong("line %d: api_token: %s", c.lines["api_token"], exposed)
 	}
 	return c, nil
 }

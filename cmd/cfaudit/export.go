@@ -106,22 +106,15 @@ func (x *export) wrong() (wrong []string) {
 // writer writes events to out in the form of the export, after those already
 // written according to p.
 func (x *export) writer(out io.Writer, p progress) ingest.Sink {
-	shown := table.Options{Location: x.location, AsGiven: true, Headed: p.Exported > 0}
-	format := x.format
+	format, shown := x.format, table.Options{}
 	if x.out == "-" {
-		width, isTerminal := table.Terminal(x.stdout)
-		shown.Width, shown.Colour = width, table.Colours(x.stdout, x.getenv)
-		if format == "" && isTerminal {
-			format = formatTable
-		}
+		format, shown = x.toOutput(x.world)
 	}
-	switch format {
-	case formatCSV:
-		return table.NewCSV(out, p.Cursor != "")
-	case formatTable:
-		return table.New(out, shown)
+	shown.Location, shown.AsGiven, shown.Headed = x.location, true, p.Exported > 0
+	if format == formatCSV {
+		shown.Headed = p.Cursor != "" // it has a header line even without events
 	}
-	return sink.NewWriter(out)
+	return newRows(out, format, shown)
 }
 
 // selected are the events that the filter selects.

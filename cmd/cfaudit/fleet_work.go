@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 
@@ -103,14 +102,11 @@ external_id.
 		err := s.with(ctx, func(ctx context.Context, f *fleet.Fleet) error {
 			m := newFleetMonitor(f, d)
 			if address != "" {
-				at, stop, err := answerAt(address, m.handler(), log)
+				stop, err := answerAt(address, m.handler(), log, w.stderr)
 				if err != nil {
 					return err
 				}
 				defer stop()
-				if strings.HasSuffix(*listen, ":0") {
-					fmt.Fprintf(w.stderr, "cfaudit: listening on http://%s\n", at)
-				}
 				watching, stopWatching := context.WithCancel(ctx)
 				defer stopWatching()
 				go m.watch(watching)
@@ -164,32 +160,18 @@ type tenantFeed struct{ tenant, id string }
 // faults are the faults of the flags.
 func (d *delivery) faults() (wrong faults) {
 	if !d.flags.Changed("aisoc") {
-		for _, name := range []string{"dead-letters", "aisoc-plain-http"} {
-			if flag := d.flags.Lookup(name); flag.Changed {
-				wrong = append(wrong, redact(fmt.Sprintf("--%s: %q: requires --aisoc", name, flag.Value)))
-			}
-		}
+		wrong = refuseFlags(d.flags, "requires --aisoc", "dead-letters", "aisoc-plain-http")
 		if d.out == "" {
 			wrong = append(wrong, "--out: must be a file, or - for standard output")
 		}
 		return wrong
 	}
-	if d.flags.Changed("out") {
-		wrong = append(wrong, redact(fmt.Sprintf("--out: %q: cannot be given with --aisoc: the events go to one place", d.out)))
-	}
+	wrong = refuseFlags(d.flags, "cannot be given with --aisoc: the events go to one place", "out")
 	if d.deadLetters == "" {
 		wrong = append(wrong, "--dead-letters: is required with --aisoc: a folder for events that the service refuses for good")
 	}
 	// The tenant and the feed are those of each account.
-	cfg := d.config(tenantFeed{"00000000-0000-4000-8000-000000000001", "feed"})
-	for _, fault := range leaves(cfg.Validate()) {
-		if e, ok := errors.AsType[*aisoc.FieldError](fault); ok {
-			name := map[string]string{"URL": "--aisoc", "Token": envAiSOCToken}[e.Field]
-			fault = &aisoc.FieldError{Field: name, Value: redact(e.Value), Allowed: inServiceFlags.Replace(e.Allowed)}
-		}
-		wrong = append(wrong, fault.Error())
-	}
-	return wrong
+	return append(wrong, serviceFaults(d.config(tenantFeed{"00000000-0000-4000-8000-000000000001", "feed"}))...)
 }
 
 func (d *delivery) config(to tenantFeed) aisoc.Config {
@@ -219,12 +201,8 @@ func (d *delivery) open(log *slog.Logger, end context.CancelCauseFunc) (err erro
 		d.all = d.group(&piped{sink.NewWriter(d.stdout), end})
 		return nil
 	}
-	if d.file, err = sink.OpenFile(d.out); err != nil {
+	if d.file, err = openOutput(d.out, log); err != nil {
 		return err
-	}
-	warnExposed(d.file, log)
-	if n := d.file.Removed(); n > 0 {
-		log.Warn("removed a torn last line; its entry is written again", "file", d.out, "bytes", n)
 	}
 	d.all = d.group(d.file)
 	return nil

@@ -59,20 +59,32 @@ func (d *display) begin(w *world) {
 // sink writes events to w in the given format, by default a table on a terminal
 // and JSON lines elsewhere.
 func (d *display) sink(w world) ingest.Sink {
-	format := d.format
+	format, shown := d.toOutput(w)
+	shown.Location = time.Local
+	return newRows(w.stdout, format, shown)
+}
+
+// toOutput is the form of events on standard output, and how a table is shown
+// there.
+func (d *display) toOutput(w world) (format string, shown table.Options) {
 	width, isTerminal := table.Terminal(w.stdout)
+	format = d.format
 	if format == "" && isTerminal {
 		format = formatTable
 	}
+	return format, table.Options{Width: width, Colour: table.Colours(w.stdout, w.getenv)}
+}
+
+// newRows is a sink that writes events in a form. Where shown says so, the
+// headings are already there.
+func newRows(out io.Writer, format string, shown table.Options) ingest.Sink {
 	switch format {
 	case formatTable:
-		return table.New(w.stdout, table.Options{
-			Width: width, Colour: table.Colours(w.stdout, w.getenv), Location: time.Local,
-		})
+		return table.New(out, shown)
 	case formatCSV:
-		return table.NewCSV(w.stdout, false)
+		return table.NewCSV(out, shown.Headed)
 	}
-	return sink.NewWriter(w.stdout)
+	return sink.NewWriter(out)
 }
 
 // every sets the status line to text() each second until stop is called, which

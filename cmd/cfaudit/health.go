@@ -6,11 +6,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -61,16 +63,15 @@ func watch(r *ingest.Runner, accountID string) *monitor {
 	return m
 }
 
-// serve serves health and metrics at address until stop is called.
-func (m *monitor) serve(address string, log *slog.Logger) (at net.Addr, stop func(), err error) {
-	return answerAt(address, m.handler(), log)
-}
-
-// answerAt serves handler at address until stop is called.
-func answerAt(address string, handler http.Handler, log *slog.Logger) (at net.Addr, stop func(), err error) {
+// answerAt serves handler at address until stop is called. The port that port 0
+// chooses is announced.
+func answerAt(address string, handler http.Handler, log *slog.Logger, announce io.Writer) (stop func(), err error) {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
-		return nil, nil, fmt.Errorf("cannot listen for --listen: %w", err)
+		return nil, fmt.Errorf("cannot listen for --listen: %w", err)
+	}
+	if strings.HasSuffix(address, ":0") {
+		fmt.Fprintf(announce, "cfaudit: listening on http://%s\n", listener.Addr())
 	}
 	server := &http.Server{
 		Handler:           handler,
@@ -88,7 +89,7 @@ func answerAt(address string, handler http.Handler, log *slog.Logger) (at net.Ad
 			log.Error("health and metrics are no longer served", "error", err)
 		}
 	}()
-	return listener.Addr(), func() {
+	return func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
 		if server.Shutdown(ctx) != nil {

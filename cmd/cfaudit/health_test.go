@@ -568,10 +568,12 @@ func TestListenAddress_IsThisMachineUnlessAHostIsNamed(t *testing.T) {
 func TestMonitor_ServesWithTimeouts(t *testing.T) {
 	t.Parallel()
 	m := watch(&ingest.Runner{OnBatch: func(ingest.Batch) {}}, "")
-	at, stop, err := m.serve("127.0.0.1:0", slog.New(slog.DiscardHandler))
+	var announced strings.Builder
+	stop, err := answerAt("127.0.0.1:0", m.handler(), slog.New(slog.DiscardHandler), &announced)
 	require.NoError(t, err)
+	at := strings.TrimSpace(strings.TrimPrefix(announced.String(), "cfaudit: listening on http://"))
 	// A peer that says nothing does not hold up the stop.
-	conn, err := net.Dial("tcp", at.String())
+	conn, err := net.Dial("tcp", at)
 	require.NoError(t, err)
 	defer conn.Close()
 	_, err = conn.Write([]byte("GET /healthz HTTP/1.1\r\n"))

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"syscall"
 	"time"
 
@@ -187,11 +186,7 @@ func unreadLogs(logs []ingest.LogState) error {
 
 // serveHealth serves the health of r over HTTP until stop is called.
 func (h *host) serveHealth(r *ingest.Runner) (stop func(), err error) {
-	at, stop, err := watch(r, h.accountID).serve(h.listen, r.Logger)
-	if err == nil && strings.HasSuffix(h.listen, ":0") {
-		fmt.Fprintf(h.stderr, "cfaudit: listening on http://%s\n", at)
-	}
-	return stop, err
+	return answerAt(h.listen, watch(r, h.accountID).handler(), r.Logger, h.stderr)
 }
 
 // with calls do with a runner and closes its resources afterwards. Before that,
@@ -264,15 +259,24 @@ func (h *host) sink(key string, log *slog.Logger) (events ingest.Sink, done func
 	case h.out == "-":
 		return h.display.sink(h.world), done, nil
 	}
-	file, err := sink.OpenFile(h.out)
+	file, err := openOutput(h.out, log)
 	if err != nil {
 		return nil, nil, err
 	}
+	return file, file.Close, nil
+}
+
+// openOutput opens the file of --out, and warns about what is odd with it.
+func openOutput(name string, log *slog.Logger) (*sink.File, error) {
+	file, err := sink.OpenFile(name)
+	if err != nil {
+		return nil, err
+	}
 	warnExposed(file, log)
 	if n := file.Removed(); n > 0 {
-		log.Warn("removed a torn last line; its entry is written again", "file", h.out, "bytes", n)
+		log.Warn("removed a torn last line; its entry is written again", "file", name, "bytes", n)
 	}
-	return file, file.Close, nil
+	return file, nil
 }
 
 // report logs each batch, if --verbose is given.

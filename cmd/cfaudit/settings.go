@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -80,6 +81,8 @@ type settings struct {
 	file string
 	// rules is the file of rules, once it has been read.
 	rules ruleFile
+	// read is what has been given, once it has been read.
+	read *flagValues
 }
 
 // addSettings adds the flags of the configuration to flags. A command that
@@ -144,7 +147,7 @@ func (s *settings) nothing() bool {
 	return len(g.object) == 0 && len(g.wrong) == 0
 }
 
-// given are the values from flags, the environment and the --config file.
+// flagValues are the values from flags, the environment and the --config file.
 type flagValues struct {
 	object map[string]any
 	// names are the sources of the values of fields, for display.
@@ -154,7 +157,16 @@ type flagValues struct {
 	wrong  faults
 }
 
+// given reads the files it takes only once, because a pipe can be read only
+// once, and so that all of a command goes by the same values.
 func (s *settings) given() flagValues {
+	if s.read == nil {
+		s.read = new(s.readGiven())
+	}
+	return *s.read
+}
+
+func (s *settings) readGiven() flagValues {
 	g := flagValues{object: make(map[string]any), unread: make(map[string]bool), names: map[string]string{
 		"account_id": "--account-id or " + envAccountID,
 		"api_token":  envToken + " or --token-file",
@@ -250,11 +262,11 @@ func (s *settings) value(flag string, k kind) (any, error) {
 		// As text, because the number 0 selects the default.
 		return strconv.FormatInt(int64(d/time.Second), 10), nil
 	case asRules, asLine:
-		read := readSmall
+		readFile := readSmall
 		if k == asLine {
-			read = readSecret
+			readFile = readSecret
 		}
-		b, err := read(v)
+		b, err := readFile(v)
 		if err != nil {
 			return nil, withoutName(err)
 		}
@@ -289,27 +301,31 @@ func withoutName(err error) error {
 // readSmall reads a configuration file. Its limit guards against endless
 // devices.
 func readSmall(name string) ([]byte, error) {
-	return readChecked(name, func(*os.File) error { return nil })
+	b, _, err := readOnce(name)
+	return b, err
 }
 
 // readSecret is readSmall for a file that must not be readable by other users.
-func readSecret(name string) ([]byte, error) { return readChecked(name, files.CheckPrivate) }
+func readSecret(name string) ([]byte, error) {
+	b, exposed, err := readOnce(name)
+	return b, cmp.Or(exposed, err)
+}
 
-func readChecked(name string, check func(*os.File) error) ([]byte, error) {
+// readOnce reads a file, which may be a pipe. exposed says that other users can
+// read it too.
+func readOnce(name string) (b []byte, exposed, err error) {
 	const most = 1 << 20
 	f, err := os.Open(name)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer f.Close()
-	if err := check(f); err != nil {
-		return nil, err
-	}
-	b, err := io.ReadAll(io.LimitReader(f, most+1))
+	exposed = files.CheckPrivate(f)
+	b, err = io.ReadAll(io.LimitReader(f, most+1))
 	if err == nil && len(b) > most {
 		err = errors.New("it is larger than 1 MiB")
 	}
-	return b, err
+	return b, exposed, err
 }
 
 // baseURLFault is the fault of a valid URL as the address of the API, or "":
