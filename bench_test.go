@@ -331,6 +331,21 @@ func BenchmarkEntry(b *testing.B) {
 	}
 }
 
+// BenchmarkBuild_Catalog is the same from the configuration object of an account,
+// which is what a fleet has.
+func BenchmarkBuild_Catalog(b *testing.B) {
+	var catalog ingest.Catalog
+	require.NoError(b, Register(&catalog))
+	object := map[string]any{"account_id": fakecloudflare.DefaultAccountID, "api_token": fakecloudflare.DefaultToken,
+		"rules": `[{"id":"terraform","severity":"info","match":{"actor":"terraform@example.com","action":"dns.*"}}]`}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := catalog.Build(ConnectorID, object); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 // BenchmarkBuild is what it takes to build a connector with rules of a user that
 // the process has built one with before, as a fleet does for each poll.
 func BenchmarkBuild(b *testing.B) {

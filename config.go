@@ -20,6 +20,7 @@ import (
 	"github.com/aisoc/cloudflareaudit/internal/httpx"
 	"github.com/aisoc/cloudflareaudit/internal/redact"
 	"github.com/aisoc/cloudflareaudit/internal/text"
+	"github.com/aisoc/cloudflareaudit/rules"
 )
 
 // DefaultBaseURL is the address of the Cloudflare API.
@@ -179,6 +180,13 @@ func def[T comparable](field *T, value T) {
 // of the error.
 func (c Config) Validate() error {
 	c = c.withDefaults()
+	_, err := c.check()
+	return err
+}
+
+// check is Validate for a configuration whose defaults are filled in. It returns
+// the classifier, because finding the faults of rules is most of building it.
+func (c *Config) check() (*rules.Classifier, error) {
 	var faults []error
 	fault := func(field, value, allowed string) {
 		faults = append(faults, &FieldError{Field: field, Value: value, Allowed: allowed})
@@ -233,10 +241,11 @@ func (c Config) Validate() error {
 		}
 		fault("own_token_id", shown, allowed)
 	}
-	if _, err := c.classifier(); err != nil {
+	classifier, err := c.classifier()
+	if err != nil {
 		faults = append(faults, err)
 	}
-	return errors.Join(faults...)
+	return classifier, errors.Join(faults...)
 }
 
 const (

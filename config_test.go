@@ -274,6 +274,23 @@ func TestSecret_IsPrintedNowhere(t *testing.T) {
 	require.Error(t, json.Unmarshal(b[5:len(b)-1], &back), "the redacted form is no secret")
 }
 
+func TestRegister_AHostSetsWhatAnObjectCannotHold(t *testing.T) {
+	t.Parallel()
+	var catalog ingest.Catalog
+	require.NoError(t, Register(&catalog,
+		func(c *Config) { c.PageSize = 7 }, func(c *Config) { c.RequestTimeout = time.Duration(c.PageSize) * time.Second }))
+	src, err := catalog.Build(ConnectorID, map[string]any{"account_id": someAccount, "api_token": "cfat_x"})
+	require.NoError(t, err)
+	require.Equal(t, 7*time.Second, src.(*Connector).cfg.RequestTimeout)
+
+	var strict ingest.Catalog
+	require.NoError(t, Register(&strict, func(c *Config) { c.RateLimit = -1 }))
+	_, err = strict.Build(ConnectorID, map[string]any{"account_id": "x", "api_token": "cfat_x", "page_size": "many", "nonsense": true})
+	for _, field := range []string{"account_id", "page_size", "nonsense", "rate_limit"} {
+		require.ErrorContains(t, err, field, "all faults are named, whatever they come from")
+	}
+}
+
 func TestRegister_PutsTheConnectorIntoTheCatalog(t *testing.T) {
 	t.Parallel()
 	var catalog ingest.Catalog

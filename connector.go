@@ -30,10 +30,12 @@ package cloudflareaudit
 
 import (
 	"context"
+	"errors"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
 	"github.com/aisoc/cloudflareaudit/internal/cloudflare"
 	"github.com/aisoc/cloudflareaudit/internal/feed"
+	"github.com/aisoc/cloudflareaudit/rules"
 )
 
 // ConnectorID is the id of the connector in a host's catalog.
@@ -58,23 +60,20 @@ var _ ingest.Source = (*Connector)(nil)
 
 // New builds a connector. It does no I/O; an error lists every fault of cfg.
 func New(cfg Config) (*Connector, error) {
-	if err := cfg.Validate(); err != nil {
-		return nil, err
-	}
 	cfg = cfg.withDefaults()
-	return newConnector(cfg, cfg.requests(), cfg.reading())
-}
-
-func newConnector(cfg Config, requests cloudflare.Options, reading feed.Options) (*Connector, error) {
-	normalizer, err := NewNormalizer(cfg)
+	classifier, err := cfg.check()
 	if err != nil {
 		return nil, err
 	}
+	return newConnector(cfg, classifier, cfg.requests(), cfg.reading()), nil
+}
+
+func newConnector(cfg Config, classifier *rules.Classifier, requests cloudflare.Options, reading feed.Options) *Connector {
 	client := cloudflare.New(requests)
 	return &Connector{
 		cfg: cfg, client: client, reader: feed.New(client, reading),
-		normalizer: normalizer, resolver: newResolver(cfg, client),
-	}, nil
+		normalizer: newNormalizer(cfg, classifier), resolver: newResolver(cfg, client),
+	}
 }
 
 // requests configures how requests are sent.
@@ -107,12 +106,17 @@ func (c *Config) logs() []*cloudflare.Log {
 	return []*cloudflare.Log{cloudflare.V1}
 }
 
-// Register adds the connector to a host's catalog.
-func Register(catalog *ingest.Catalog) error {
+// Register adds the connector to a host's catalog. Each adjust may change a
+// configuration before it is checked, to set what an object cannot hold:
+// HTTPClient, Logger and Clock.
+func Register(catalog *ingest.Catalog, adjust ...func(*Config)) error {
 	return catalog.Register(descriptor(), func(object map[string]any) (ingest.Source, error) {
-		cfg, err := ParseConfig(object)
+		cfg, err := readConfig(object)
+		for _, fn := range adjust {
+			fn(&cfg)
+		}
 		if err != nil {
-			return nil, err
+			return nil, errors.Join(err, cfg.Validate())
 		}
 		return New(cfg)
 	})

@@ -54,7 +54,11 @@ func NewNormalizer(cfg Config) (*Normalizer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Normalizer{cfg.AccountID, cfg.OwnTokenID, c, cfg.AuditLogAPI == AuditLogBoth}, nil
+	return newNormalizer(cfg, c), nil
+}
+
+func newNormalizer(cfg Config, c *rules.Classifier) *Normalizer {
+	return &Normalizer{cfg.AccountID, cfg.OwnTokenID, c, cfg.AuditLogAPI == AuditLogBoth}
 }
 
 // Normalize turns one entry, as JSON, into an event and grades it. A verdict to

@@ -18,13 +18,14 @@ import (
 type tune func(*cloudflare.Options, *feed.Options)
 
 func tuned(cfg Config, change tune) (*Connector, error) {
-	if err := cfg.Validate(); err != nil {
+	cfg = cfg.withDefaults()
+	classifier, err := cfg.check()
+	if err != nil {
 		return nil, err
 	}
-	cfg = cfg.withDefaults()
 	requests, reading := cfg.requests(), cfg.reading()
 	change(&requests, &reading)
-	return newConnector(cfg, requests, reading)
+	return newConnector(cfg, classifier, requests, reading), nil
 }
 
 // connectTuned is connect with other bounds.

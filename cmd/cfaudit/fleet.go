@@ -249,13 +249,8 @@ func (s *station) catalog(pool *pgxpool.Pool, log *slog.Logger) (*ingest.Catalog
 	}
 	client := &http.Client{Transport: budget}
 	var catalog ingest.Catalog
-	return &catalog, catalog.Register(descriptor(), func(object map[string]any) (ingest.Source, error) {
-		cfg, err := cloudflareaudit.ParseConfig(object)
-		if err != nil {
-			return nil, err
-		}
+	return &catalog, cloudflareaudit.Register(&catalog, func(cfg *cloudflareaudit.Config) {
 		cfg.HTTPClient, cfg.Logger = client, log
-		return cloudflareaudit.New(cfg)
 	})
 }
 
