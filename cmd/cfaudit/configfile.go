@@ -92,7 +92,7 @@ func (c *configFile) place(field string) string {
 func (c *configFile) addTo(g *flagValues, s *settings) {
 	for field, value := range c.object {
 		i := slices.IndexFunc(options, func(o option) bool { return o.field == field })
-		if i >= 0 && (s.flags.Lookup(options[i].flag) == nil || field == "api_token" && !s.connects) {
+		if s.only != "" && s.only != field || i >= 0 && (s.flags.Lookup(options[i].flag) == nil || field == "api_token" && !s.connects) {
 			continue
 		}
 		g.object[field], g.names[field] = value, c.place(field)

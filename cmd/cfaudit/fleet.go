@@ -65,6 +65,8 @@ type station struct {
 	budget                 int
 	// maxConns is the most connections that the command needs, or 0.
 	maxConns int32
+	// rules are for accounts that have none of their own, or nil.
+	rules func() []cloudflareaudit.Rule
 	// patient says that the command waits while the database is unreachable or
 	// read-only.
 	patient bool
@@ -249,9 +251,17 @@ func (s *station) catalog(pool *pgxpool.Pool, log *slog.Logger) (*ingest.Catalog
 	}
 	client := &http.Client{Transport: budget}
 	var catalog ingest.Catalog
-	return &catalog, cloudflareaudit.Register(&catalog, func(cfg *cloudflareaudit.Config) {
+	return &catalog, cloudflareaudit.Register(&catalog, s.adjust(client, log))
+}
+
+// adjust adds what the configuration of an account does not hold.
+func (s *station) adjust(client *http.Client, log *slog.Logger) func(*cloudflareaudit.Config) {
+	return func(cfg *cloudflareaudit.Config) {
 		cfg.HTTPClient, cfg.Logger = client, log
-	})
+		if s.rules != nil && len(cfg.Rules) == 0 {
+			cfg.Rules = s.rules()
+		}
+	}
 }
 
 func newFleetMigrate(w world) *cobra.Command {

@@ -31,6 +31,7 @@ var (
 type fleetMonitor struct {
 	fleet    *fleet.Fleet
 	delivery *delivery
+	rules    *ownRules // or nil
 	registry *prometheus.Registry
 	metrics  fleetMetrics
 
@@ -56,8 +57,8 @@ type fleetMetrics struct {
 	took, delay                                prometheus.Histogram
 }
 
-func newFleetMonitor(f *fleet.Fleet, d *delivery) *fleetMonitor {
-	m := &fleetMonitor{fleet: f, delivery: d, started: time.Now(), registry: prometheus.NewRegistry()}
+func newFleetMonitor(f *fleet.Fleet, d *delivery, rules *ownRules) *fleetMonitor {
+	m := &fleetMonitor{fleet: f, delivery: d, rules: rules, started: time.Now(), registry: prometheus.NewRegistry()}
 	vec := func(name, help, label string) *prometheus.CounterVec {
 		c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "cfaudit_fleet_" + name, Help: help}, []string{label})
 		m.registry.MustRegister(c)
@@ -184,6 +185,7 @@ type fleetHealth struct {
 	Fleet    *fleet.Summary `json:"fleet,omitempty"`
 	SeenAt   time.Time      `json:"seen_at,omitzero"`
 	LastPoll time.Time      `json:"last_poll,omitzero"`
+	Rules    *rulesHealth   `json:"rules,omitempty"`
 	AiSOC    *aisoc.Stats   `json:"aisoc,omitempty"`
 }
 
@@ -193,7 +195,7 @@ func (m *fleetMonitor) health(now time.Time) fleetHealth {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	verdict := health.Judge(now, health.Subject{Begun: !m.seen.IsZero(), Troubles: m.troubles()})
-	h := fleetHealth{Status: verdict.State, Reason: verdict.Reason, Ready: !m.seen.IsZero()}
+	h := fleetHealth{Status: verdict.State, Reason: verdict.Reason, Ready: !m.seen.IsZero(), Rules: m.rules.report()}
 	if !m.settled.IsZero() {
 		h.LastPoll = m.settled.UTC()
 	}
@@ -247,6 +249,7 @@ var (
 	fleetBehind   = fleetLookups.desc("accounts_with_backlog", "Accounts of the whole fleet with a backlog.")
 	fleetLag      = fleetLookups.desc("lag_seconds", "The longest lag of the whole fleet.")
 	fleetOmitted  = fleetLookups.desc("events_omitted_total", "Events of users that another account of the tenant had delivered already.")
+	fleetReloads  = newReloadMetrics(&fleetLookups)
 	fleetAISOC    = newAISOCMetrics(&fleetLookups)
 )
 
@@ -269,6 +272,7 @@ func (m *fleetMonitor) Collect(ch chan<- prometheus.Metric) {
 		out.gauge(fleetLag, s.Lag.Seconds())
 	}
 	out.count(fleetOmitted, float64(m.delivery.omitted()))
+	fleetReloads.collect(out, h.Rules)
 	if h.AiSOC != nil {
 		fleetAISOC.collect(out, h.AiSOC)
 	}

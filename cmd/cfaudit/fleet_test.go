@@ -394,7 +394,7 @@ func TestFleetMonitor_JudgesTheWorker(t *testing.T) {
 		}
 	}
 	fresh := func() *fleetMonitor {
-		m := newFleetMonitor(nil, new(delivery))
+		m := newFleetMonitor(nil, new(delivery), nil)
 		m.started = now.Add(-time.Hour)
 		m.seen, m.settled = now, now
 		return m
@@ -449,7 +449,7 @@ func TestFleetMetrics_AreListedInTheDocs(t *testing.T) {
 	name := regexp.MustCompile(`cfaudit_fleet_[a-z_]+`)
 	listed := set(name.FindAllString(text, -1))
 	are := make(map[string]bool)
-	m := newFleetMonitor(nil, &delivery{aisoc: "https://ingest.example.com"})
+	m := newFleetMonitor(nil, &delivery{aisoc: "https://ingest.example.com"}, new(ownRules))
 	m.seen = time.Now()
 	m.observe(fleet.Poll{})
 	m.metrics.failures.WithLabelValues("poll")

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -42,6 +43,10 @@ which they have 15 seconds; a second one kills it. Even then nothing is lost: at
 most one batch of each account it was polling is delivered again, with the same
 external_id.
 
+Accounts whose configuration has no rules are graded with those of --rules. SIGHUP
+reads these again, for the next polls, and reopens the file of --out. When the
+rules have a fault, those before stay in force, which the log and /healthz tell.
+
 --listen serves health and metrics of the worker and the fleet over HTTP:
 /healthz, /readyz, and /metrics for Prometheus.`,
 		Example: `  cfaudit fleet work --key-file fleet.key --out events.jsonl
@@ -60,6 +65,8 @@ external_id.
 	concurrency := flags.Int("concurrency", 64, "poll `N` accounts at once, 1 to 1000")
 	timeout := flags.Duration("poll-timeout", 2*time.Minute, "`TIME` limit of a poll with its delivery, 2s to 30m, the same for all workers")
 	flags.IntVar(&s.budget, "token-budget", 900, "send at most `N` requests per token in 5 minutes, over all workers, 10 to 1200")
+	rules := &settings{world: w, flags: flags, only: "rules"}
+	flags.String("rules", "", "`FILE` with a list of rules, in JSON or YAML, for the accounts that have none of their own")
 	listen := flags.String("listen", "", "`ADDRESS` for /healthz, /readyz and /metrics, such as 127.0.0.1:9090; port 0 chooses one")
 	verbose := flags.BoolP("verbose", "v", false, "log a line for every poll")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -84,8 +91,9 @@ external_id.
 		if !s.flags.Changed("key-file") && s.getenv(envFleetKey) == "" && s.secrets == "" {
 			wrong = append(wrong, envFleetKey+" or --key-file: is required: the key of the tokens, unless all of them are in files of --secrets")
 		}
-		if len(wrong) > 0 {
-			return wrong
+		loaded, err := rules.config(wrong...)
+		if err != nil {
+			return err
 		}
 		// A poll needs a connection only at its start and its end.
 		s.maxConns = int32(min(8+*concurrency/8, 32))
@@ -98,9 +106,16 @@ external_id.
 			return err
 		}
 		defer d.close()
-		defer onHangup(w, d.file, log)()
-		err := s.with(ctx, func(ctx context.Context, f *fleet.Fleet) error {
-			m := newFleetMonitor(f, d)
+		var shared atomic.Pointer[[]cloudflareaudit.Rule]
+		shared.Store(&loaded.Rules)
+		s.rules = func() []cloudflareaudit.Rule { return *shared.Load() }
+		own := newOwnRules(rules, loaded.Rules, log, func(list []cloudflareaudit.Rule) error {
+			shared.Store(&list)
+			return nil
+		})
+		defer onHangup(w, d.file, own, log)()
+		err = s.with(ctx, func(ctx context.Context, f *fleet.Fleet) error {
+			m := newFleetMonitor(f, d, own)
 			if address != "" {
 				stop, err := answerAt(address, m.handler(), log, w.stderr)
 				if err != nil {

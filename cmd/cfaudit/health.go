@@ -41,6 +41,7 @@ func listenAddress(flag string) (string, error) {
 type monitor struct {
 	runner    *ingest.Runner
 	accountID string
+	rules     *ownRules // or nil
 	started   time.Time
 
 	mu     sync.Mutex
@@ -48,10 +49,11 @@ type monitor struct {
 }
 
 // watch makes a monitor of r, which must not be running yet.
-func watch(r *ingest.Runner, accountID string) *monitor {
+func watch(r *ingest.Runner, accountID string, rules *ownRules) *monitor {
 	m := &monitor{
 		runner:    r,
 		accountID: accountID,
+		rules:     rules,
 		started:   time.Now(),
 		events:    make(severities),
 	}
@@ -143,6 +145,8 @@ type feedHealth struct {
 	Logs []ingest.LogState `json:"logs,omitempty"`
 	// Notices are conditions that cost no event; see [ingest.Coverage].
 	Notices []string `json:"notices,omitempty"`
+	// Rules are those of --rules or --config.
+	Rules *rulesHealth `json:"rules,omitempty"`
 	// AiSOC counts the deliveries with --aisoc.
 	AiSOC *aisoc.Stats `json:"aisoc,omitempty"`
 }
@@ -170,6 +174,7 @@ func (m *monitor) health(now time.Time) feedHealth {
 		BacklogWindows: s.Totals.Backlog,
 		Logs:           inWords(s.Totals.Logs),
 		Notices:        otherNotices(s.Totals),
+		Rules:          m.rules.report(),
 		AiSOC:          m.delivered(),
 	}
 	if s.Err != nil {
@@ -238,6 +243,7 @@ var (
 	descReadable    = feedLookups.desc("log_readable", "1, or 0 when the log cannot be read.", "log")
 	descLag         = feedLookups.desc("lag_seconds", "How long ago the time is up to which everything has been delivered.")
 	descBacklog     = feedLookups.desc("backlog_windows", "Windows of time that have been read in part.")
+	descRules       = newReloadMetrics(&feedLookups)
 	descAISOC       = newAISOCMetrics(&feedLookups)
 )
 
@@ -286,6 +292,7 @@ func (m *monitor) Collect(ch chan<- prometheus.Metric) {
 		out.gauge(descLag, s.Lag.Seconds())
 	}
 	out.gauge(descBacklog, float64(t.Backlog))
+	descRules.collect(out, m.rules.report())
 	if d := m.delivered(); d != nil {
 		descAISOC.collect(out, d)
 	}

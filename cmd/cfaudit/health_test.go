@@ -64,7 +64,7 @@ func newWatched(t *testing.T) *watched {
 	require.NoError(t, err)
 	w.monitor = watch(&ingest.Runner{
 		Source: source, Sink: w, Store: w.cursors, Key: "k", OnBatch: func(ingest.Batch) {},
-	}, fakecloudflare.DefaultAccountID)
+	}, fakecloudflare.DefaultAccountID, nil)
 	return w
 }
 
@@ -567,7 +567,7 @@ func TestListenAddress_IsThisMachineUnlessAHostIsNamed(t *testing.T) {
 
 func TestMonitor_ServesWithTimeouts(t *testing.T) {
 	t.Parallel()
-	m := watch(&ingest.Runner{OnBatch: func(ingest.Batch) {}}, "")
+	m := watch(&ingest.Runner{OnBatch: func(ingest.Batch) {}}, "", nil)
 	var announced strings.Builder
 	stop, err := answerAt("127.0.0.1:0", m.handler(), slog.New(slog.DiscardHandler), &announced)
 	require.NoError(t, err)

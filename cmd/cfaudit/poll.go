@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/aisoc/cloudflareaudit"
 	"github.com/aisoc/cloudflareaudit/ingest"
 	"github.com/aisoc/cloudflareaudit/sink"
 	"github.com/aisoc/cloudflareaudit/sink/aisoc"
@@ -27,8 +26,10 @@ type host struct {
 	listen     string // or "" for nowhere
 	verbose    bool
 
-	// accountID is the account that is read, once it is known.
+	// accountID is the account that is read, once it is known, and rules are
+	// those of a file, or nil.
 	accountID string
+	rules     *ownRules
 }
 
 func newHost(w world, cmd *cobra.Command) *host {
@@ -110,8 +111,13 @@ output has gone.
 
 An interrupt (SIGINT) or SIGTERM stops it once the current batch has been written
 and its cursor saved; a second one kills it. Even then nothing is lost: the next
-run writes at most one batch again, with the same external_id. SIGHUP reopens the
-file of --out, for log rotation. A run that writes to a terminal ends with it.
+run writes at most one batch again, with the same external_id. A run that writes
+to a terminal ends with it.
+
+SIGHUP reopens the file of --out, for log rotation, and reads the rules of --rules
+or --config again, for the next poll. Nothing else of the configuration is read
+again. When the rules have a fault, those before stay in force, which the log and
+/healthz tell.
 
 --listen serves health and metrics over HTTP: /healthz is 503 with the reason
 when the feed or one of its logs keeps failing or needs an operator, /readyz is
@@ -145,7 +151,7 @@ func (h *host) run(ctx context.Context, r *ingest.Runner) error {
 		r.Sink = &piped{r.Sink, end}
 	}
 	file, _ := r.Sink.(*sink.File)
-	defer onHangup(h.world, file, r.Logger)()
+	defer onHangup(h.world, file, h.rules, r.Logger)()
 	if h.listen != "" {
 		stop, err := h.serveHealth(r)
 		if err != nil {
@@ -186,7 +192,7 @@ func unreadLogs(logs []ingest.LogState) error {
 
 // serveHealth serves the health of r over HTTP until stop is called.
 func (h *host) serveHealth(r *ingest.Runner) (stop func(), err error) {
-	return answerAt(h.listen, watch(r, h.accountID).handler(), r.Logger, h.stderr)
+	return answerAt(h.listen, watch(r, h.accountID, h.rules).handler(), r.Logger, h.stderr)
 }
 
 // with calls do with a runner and closes its resources afterwards. Before that,
@@ -221,10 +227,11 @@ func (h *host) with(do func(*ingest.Runner) error) (err error) {
 	h.begin(&h.world)
 	log := newLogger(h.world)
 	cfg.Logger = log
-	source, err := cloudflareaudit.New(cfg)
+	source, err := newSwappable(cfg)
 	if err != nil {
 		return err
 	}
+	h.rules = newOwnRules(h.settings, cfg.Rules, log, source.use)
 	// The lock on the folder comes first: it keeps a second process from
 	// writing the same events.
 	cursors, err := store.Open(h.state)

@@ -79,6 +79,8 @@ type settings struct {
 	connects bool
 	// file is the file of --config, or "".
 	file string
+	// only is the one field to read, or "" for all.
+	only string
 	// rules is the file of rules, once it has been read.
 	rules ruleFile
 	// read is what has been given, once it has been read.
@@ -178,14 +180,14 @@ func (s *settings) readGiven() flagValues {
 		}
 		c.addTo(&g, s)
 	}
-	if v := s.getenv(envAccountID); v != "" && s.flags.Lookup("account-id") != nil {
+	if v := s.getenv(envAccountID); v != "" && s.only == "" && s.flags.Lookup("account-id") != nil {
 		g.object["account_id"], g.names["account_id"] = v, envAccountID
 	}
 	if v := s.getenv(envToken); v != "" && s.connects {
 		g.object["api_token"], g.names["api_token"] = v, envToken
 	}
 	for _, o := range options {
-		if !s.flags.Changed(o.flag) {
+		if !s.flags.Changed(o.flag) || s.only != "" && s.only != o.field {
 			continue
 		}
 		g.names[o.field] = "--" + o.flag

@@ -69,10 +69,10 @@ func (r *interruptible) fill() {
 	}
 }
 
-// onHangup makes SIGHUP reopen the output file, for log rotation, until stop is
-// called. Without a file there is nothing to reopen, and the process ignores
-// the signal, unless its output is a terminal, which has then closed.
-func onHangup(w world, file *sink.File, log *slog.Logger) (stop func()) {
+// onHangup makes SIGHUP reopen the output file, for log rotation, and reload the
+// rules, until stop is called. Without either the process ignores the signal. A
+// process whose output is a terminal ends, because the terminal has closed.
+func onHangup(w world, file *sink.File, rules *ownRules, log *slog.Logger) (stop func()) {
 	if _, ok := table.Terminal(w.stdout); ok && file == nil {
 		return func() {}
 	}
@@ -82,6 +82,9 @@ func onHangup(w world, file *sink.File, log *slog.Logger) (stop func()) {
 		defer close(done)
 		for range hangups {
 			reopen(file, log)
+			if rules != nil {
+				rules.reload()
+			}
 		}
 	}()
 	return func() {
