@@ -755,7 +755,7 @@ func setRules(c *Config, v any) error {
 		}
 		raw = b
 	}
-	rules, err := ParseRules(raw)
-	c.Rules = rules
+	var err error
+	c.Rules, err = ParseRules(raw)
 	return err
 }

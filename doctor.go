@@ -96,6 +96,7 @@ func (c *Connector) Check(ctx context.Context) (Report, error) {
 	}
 	d.reportToken()
 	d.reportClock()
+	d.reportRules()
 	return d.Report, err
 }
 
@@ -523,6 +524,13 @@ func (d *doctor) reportClock() {
 	}
 	d.find(ingest.LevelWarning, fmt.Sprintf("The local clock is %s %s Cloudflare's. Polls follow Cloudflare's, so nothing is missed.", roughly(off), whose),
 		"Set the clock, for everything else that is kept on this machine.")
+}
+
+// reportRules reports what looks like a mistake in the rules.
+func (d *doctor) reportRules() {
+	for _, doubt := range ReviewRules(d.cfg.Rules) {
+		d.findIn("rules", ingest.LevelWarning, doubt.Error(), "Correct the rule, unless it is meant so. It is used in any case.")
+	}
 }
 
 // remedyOf returns the remedy for an error that is not a reply, and the

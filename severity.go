@@ -45,6 +45,13 @@ func EffectiveRules(user []Rule) ([]Rule, error) { return product.Rules().Effect
 // editing, which [ParseRules] accepts and which grades as user does.
 func EditableRules(user []Rule) ([]Rule, error) { return product.Rules().All(user) }
 
+// ReviewRules finds what looks like a mistake in valid rules of a user: an
+// action, a setting or another name that fits nothing known, and a rule that is
+// never reached. It may be wrong, because Cloudflare adds names: show the result
+// to a person, and use the rules all the same. Each Field begins with the
+// position and the id of its rule.
+func ReviewRules(user []Rule) []*FieldError { return product.Rules().Review(user) }
+
 // Explanation is the grade of an entry and the reasons for it.
 // [Normalizer.Explain] makes one.
 type Explanation struct {

@@ -17,6 +17,11 @@ type Vocabulary struct {
 	// [Match.Verb], or "". With it, rules whose verb and action contradict each
 	// other are reported.
 	Verb func(action string) string
+	// Values are the texts that entries are known to state for other
+	// conditions, by the name of the condition; case is ignored. Names are some
+	// of those for conditions that have many more. [Book.Review] doubts a
+	// pattern that fits none of the values, or that is nearly one of the names.
+	Values, Names map[string][]string
 }
 
 // Book holds default rules and puts the rules of users in front of them. It is
@@ -29,6 +34,8 @@ type Book struct {
 	actions  []string // sorted
 	known    map[string]struct{}
 	verb     func(string) string
+	values   map[string][]string
+	names    map[string][]string
 	index    index
 	table    *table // of the default rules only
 	cache    cache
@@ -44,6 +51,8 @@ func NewBook(defaults []Rule, v Vocabulary) (*Book, error) {
 		actions:  slices.Compact(slices.Sorted(slices.Values(v.Actions))),
 		known:    make(map[string]struct{}, len(v.Actions)),
 		verb:     v.Verb,
+		values:   v.Values,
+		names:    v.Names,
 	}
 	if faults := checkDefaults(b.defaults); len(faults) > 0 {
 		return nil, fmt.Errorf("default rules: %w", errors.Join(faults...))

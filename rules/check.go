@@ -221,6 +221,19 @@ func checkGlob(s string) string {
 	return ""
 }
 
+// checkAction returns the fault of an action, or "". Events name failed attempts
+// with an ending that the actions in rules do not have.
+func checkAction(s string) string {
+	if fault := checkGlob(s); fault != "" {
+		return fault
+	}
+	end := strings.ToLower(strings.TrimRight(s, "*"))
+	if strings.HasSuffix(end, ".failed") || strings.HasSuffix(end, "*failed") {
+		return `never matches, because the action of a failed attempt has no ".failed" here: leave that out and add outcome: failure`
+	}
+	return ""
+}
+
 // checkZone returns the fault of a zone name, id or pattern, or "".
 func checkZone(s string) string {
 	const form = "must be the name or the id of a zone, in which * stands for any text"

@@ -123,7 +123,7 @@ var conditions = []*condition{
 // The conditions with special treatment: rules are looked up by action, and the
 // verb follows from the action.
 var (
-	onAction = &condition{name: "action", narrows: true,
+	onAction = &condition{name: "action", narrows: true, check: checkAction,
 		list: func(m *Match) *[]string { return &m.Action },
 		said: func(f *Facts, _ *Classifier) (_, _ string) { return f.Action, "" }}
 	onVerb = &condition{name: "verb",

@@ -58,7 +58,7 @@ func looksSecret(s string) bool { return redact(s) != s }
 // places are the flags that name a location. For other flags the last value
 // wins, as is usual, but a second location would go unnoticed: with another
 // folder for the cursor, everything is read again.
-var places = []string{"account-id", "config", "cursor", "database", "dead-letter", "dead-letters", "from", "key-file", "out", "rules", "secrets", "state", "token-file"}
+var places = []string{"account-id", "config", "cursor", "database", "dead-letter", "dead-letters", "from", "key-file", "out", "rules", "secrets", "state", "token-file", "try"}
 
 // onlyOnce makes the flags in places, of a command and its subcommands, refuse
 // a second value.

@@ -43,10 +43,12 @@ func newConfigCheck(w world) *cobra.Command {
 	}
 	s := addSettings(w, cmd.Flags())
 	cmd.RunE = func(*cobra.Command, []string) error {
-		if _, err := s.config(); err != nil {
+		cfg, err := s.config()
+		if err != nil {
 			return err
 		}
-		_, err := fmt.Fprintln(w.stdout, "the configuration is valid; cfaudit check tests whether it works")
+		s.warn(cfg.Rules)
+		_, err = fmt.Fprintln(w.stdout, "the configuration is valid; cfaudit check tests whether it works")
 		return err
 	}
 	return cmd

@@ -106,6 +106,9 @@ encrypted before it is stored, unless it is in a file that api_token_ref names.`
 			if len(wrong) > 0 {
 				return wrong
 			}
+			for _, r := range rows {
+				warnOf(w.stderr, r.doubts())
+			}
 			if err := putAll(ctx, w.stderr, f, specs); err != nil {
 				return err
 			}
@@ -181,6 +184,15 @@ func (r fleetRow) spec() fleet.Spec {
 		s.SecretRefs = map[string]string{"api_token": r.tokenRef}
 	}
 	return s
+}
+
+// doubts are what looks like a mistake in the rules.
+func (r fleetRow) doubts() (list []string) {
+	cfg, _ := cloudflareaudit.ParseConfig(r.object)
+	for _, e := range cloudflareaudit.ReviewRules(cfg.Rules) {
+		list = append(list, r.place+redact(e.Error()))
+	}
+	return list
 }
 
 // misplaced are the faults of fields that hold a token and would be stored in

@@ -109,6 +109,7 @@ rules have a fault, those before stay in force, which the log and /healthz tell.
 		var shared atomic.Pointer[[]cloudflareaudit.Rule]
 		shared.Store(&loaded.Rules)
 		s.rules = func() []cloudflareaudit.Rule { return *shared.Load() }
+		logDoubts(log, rules.doubts(loaded.Rules))
 		own := newOwnRules(rules, loaded.Rules, log, func(list []cloudflareaudit.Rule) error {
 			shared.Store(&list)
 			return nil

@@ -24,6 +24,7 @@ const (
 	formatTable = "table"
 	formatJSONL = "jsonl"
 	formatCSV   = "csv"
+	formatJSON  = "json" // of rules alone
 )
 
 // display is the form in which events and progress are shown.

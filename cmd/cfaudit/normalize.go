@@ -35,6 +35,7 @@ drop are left out and counted. A summary goes to standard error.`,
 		if err != nil {
 			return err
 		}
+		s.warn(cfg.Rules)
 		normalizer, err := cloudflareaudit.NewNormalizer(cfg)
 		if err != nil {
 			return err

@@ -227,6 +227,7 @@ func (h *host) with(do func(*ingest.Runner) error) (err error) {
 	h.begin(&h.world)
 	log := newLogger(h.world)
 	cfg.Logger = log
+	logDoubts(log, h.doubts(cfg.Rules))
 	source, err := newSwappable(cfg)
 	if err != nil {
 		return err

@@ -52,7 +52,7 @@ func newOwnRules(s *settings, loaded []cloudflareaudit.Rule, log *slog.Logger, u
 // reload reads the rules again. When they have a fault, those before stay in
 // force.
 func (r *ownRules) reload() {
-	list, err := r.settings.rulesAgain()
+	list, doubts, err := r.settings.rulesAgain()
 	if err == nil {
 		err = r.use(list)
 	}
@@ -67,6 +67,14 @@ func (r *ownRules) reload() {
 		h.Own, h.LoadedAt, h.LastError = len(list), time.Now().UTC(), ""
 	})
 	r.log.Info("reloaded the rules, for the next poll", "rules", len(list))
+	logDoubts(r.log, doubts)
+}
+
+// logDoubts logs what looks like a mistake in the rules.
+func logDoubts(log *slog.Logger, doubts []string) {
+	for _, doubt := range doubts {
+		log.Warn("a rule may be mistaken", "rule", doubt)
+	}
 }
 
 func (r *ownRules) change(fn func(*rulesHealth)) {
@@ -89,7 +97,7 @@ func (r *ownRules) report() *rulesHealth {
 func (s *settings) hasRuleFile() bool { return s.file != "" || s.flags.Changed("rules") }
 
 // rulesAgain reads the rules of --rules or --config anew, and nothing else.
-func (s *settings) rulesAgain() ([]cloudflareaudit.Rule, error) {
+func (s *settings) rulesAgain() (list []cloudflareaudit.Rule, doubts []string, err error) {
 	again := settings{world: s.world, flags: s.flags, file: s.file, only: "rules"}
 	names := map[string]string{"--config": s.file}
 	if s.flags.Changed("rules") {
@@ -98,11 +106,14 @@ func (s *settings) rulesAgain() ([]cloudflareaudit.Rule, error) {
 	for flag, name := range names {
 		// A pipe is empty the second time, or blocks.
 		if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
-			return nil, faults{fmt.Sprintf("%s: %s: is not a regular file, which can be read once only: restart to load other rules", flag, redact(name))}
+			return nil, nil, faults{fmt.Sprintf("%s: %s: is not a regular file, which can be read once only: restart to load other rules", flag, redact(name))}
 		}
 	}
 	cfg, err := again.config()
-	return cfg.Rules, err
+	if err != nil {
+		return nil, nil, err
+	}
+	return cfg.Rules, again.doubts(cfg.Rules), nil
 }
 
 // swappable is a connector that can be replaced between two polls by one with

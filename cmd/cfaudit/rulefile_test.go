@@ -236,9 +236,9 @@ func TestRules_ExplainTellsWhyARuleMatchedAndTheOthersDidNot(t *testing.T) {
 
 	for line, want := range map[string]string{
 		"rules --explain /does/not/exist": "no such file",
-		"rules --explain --json":          "--explain has no JSON form",
+		"rules --explain --json":          "--json and --explain are mutually exclusive",
 		"rules --all":                     "--all requires --explain",
-		"rules --explain":                 "there are no entries to explain",
+		"rules --explain":                 "there are no entries in the input",
 	} {
 		got := command(t, strings.Fields(line)...)
 		assert.NotEqual(t, exitOK, got.code, line)

@@ -7,95 +7,200 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/aisoc/cloudflareaudit"
+	"github.com/aisoc/cloudflareaudit/ingest"
 )
+
+// rulesCommand is one run of the command rules.
+type rulesCommand struct {
+	*settings
+	asJSON, asYAML, check, explain, all, stats bool
+	try, format                                string
+	limit                                      int
+}
 
 func newRules(w world) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "rules [flags] [--explain [FILE…]]",
-		Short: "Print the severity rules, or explain how they grade entries",
+		Use:   "rules [flags] [--explain|--stats|--try RULES [FILE…]]",
+		Short: "Print, check or try out the severity rules, or explain how they grade entries",
 		Long: `Rules prints the rules that decide the severity of entries, in order: the first
 rule that matches an entry decides. The rules of --rules come before the default
-rules.
+rules. What looks mistaken in them, such as an action that is not known, is a
+warning on standard error; --check prints nothing else.
 
 With --yaml it prints a file to edit, including disabled rules. Loaded with
 --rules, the unedited file grades as now.
 
-With --explain it reads entries, in the forms that normalize accepts, and prints
-for each one the facts taken from it, the rule that matched, and the rules that
-did not, each with the condition that failed.`,
+These read entries from files, or from standard input, in the forms that normalize
+accepts:
+
+  --explain    for each entry, the facts taken from it, the rule that matched, and
+               the rules that did not, each with the condition that failed
+  --stats      how many entries each rule decided on and what became of them, with
+               the earliest and the latest entry, and the rules that never did
+  --try RULES  what would change if the file RULES took the place of --rules:
+               grades, rules and titles before and after, with counts and an
+               example; the exit code is 0 whatever changes`,
 		Example: `  cfaudit rules
-  cfaudit rules --rules mine.yaml | head
+  cfaudit rules --rules mine.yaml --check
   cfaudit rules --yaml > mine.yaml
   cfaudit rules --json | jq '.[] | select(.severity == "high")'
-  cfaudit rules --rules mine.yaml --explain saved.json`,
+  cfaudit rules --rules mine.yaml --explain saved.json
+  cfaudit rules --rules mine.yaml --stats archive/*.json.gz
+  cfaudit rules --rules mine.yaml --try new.yaml archive/*.json.gz`,
 	}
-	asJSON := cmd.Flags().Bool("json", false, "print JSON")
-	asYAML := cmd.Flags().Bool("yaml", false, "print YAML that --rules loads again")
-	explain := cmd.Flags().Bool("explain", false, "explain how the entries of files, or of standard input, are graded")
-	all := cmd.Flags().Bool("all", false, "with --explain: show all rules that were tried")
-	s := addSettings(w, cmd.Flags(), "rules", "production-zone", "verified-worker", "own-token-id", "drop-routine")
-	cmd.Args = func(cmd *cobra.Command, args []string) error {
-		switch {
-		case *asJSON && *asYAML:
-			return errors.New("--json and --yaml are mutually exclusive")
-		case *explain && *asJSON:
-			return errors.New("--explain has no JSON form: leave out --json")
-		case *explain && *asYAML:
-			return errors.New("--explain has no YAML form: leave out --yaml")
-		case *explain:
-			return nil
-		case *all:
-			return errors.New("--all requires --explain")
-		}
-		return noArgs(cmd, args)
-	}
-	cmd.RunE = func(_ *cobra.Command, args []string) error {
-		cfg, err := s.config()
-		if err != nil {
-			return err
-		}
-		if *explain {
-			normalizer, err := cloudflareaudit.NewNormalizer(cfg)
-			if err != nil {
-				return err
-			}
-			x := explainer{Normalizer: normalizer, to: w.stdout, all: *all}
-			for _, r := range cfg.Rules {
-				x.own = append(x.own, r.ID)
-			}
-			err = readFiles(w.stdin, args, x.write)
-			if x.n == 0 && err == nil {
-				err = errors.New("there are no entries to explain")
-			}
-			return err
-		}
-		if *asYAML {
-			editable, err := cloudflareaudit.EditableRules(cfg.Rules)
-			if err != nil {
-				return err
-			}
-			return writeYAML(w.stdout, editable)
-		}
-		effective, err := cloudflareaudit.EffectiveRules(cfg.Rules)
-		if err != nil {
-			return err
-		}
-		if *asJSON {
-			return writeJSON(w.stdout, effective)
-		}
-		drop := "drop"
-		if cfg.DropRoutine != nil && !*cfg.DropRoutine {
-			drop = "info"
-		}
-		return writeRules(w.stdout, effective, drop)
-	}
+	c := &rulesCommand{}
+	flags := cmd.Flags()
+	flags.BoolVar(&c.asJSON, "json", false, "print JSON")
+	flags.BoolVar(&c.asYAML, "yaml", false, "print YAML that --rules loads again")
+	flags.BoolVar(&c.check, "check", false, "only check the rules")
+	flags.BoolVar(&c.explain, "explain", false, "explain how the entries of files, or of standard input, are graded")
+	flags.BoolVar(&c.all, "all", false, "with --explain: show all rules that were tried")
+	flags.BoolVar(&c.stats, "stats", false, "count which rules decide on the entries of files, or of standard input")
+	flags.StringVar(&c.try, "try", "", "compare with the rules of `FILE`, on the entries of files, or of standard input")
+	flags.StringVar(&c.format, "format", "", "`FORM` of --stats and --try: table, json or csv (default table)")
+	flags.IntVar(&c.limit, "limit", 50, "with --try: show at most `N` kinds of change, 0 for all")
+	c.settings = addSettings(w, flags, "rules", "production-zone", "verified-worker", "own-token-id", "drop-routine")
+	cmd.Args = c.args
+	cmd.RunE = func(_ *cobra.Command, files []string) error { return c.run(files) }
 	return cmd
+}
+
+// args finds flags that do not go together.
+func (c *rulesCommand) args(cmd *cobra.Command, files []string) error {
+	var modes []string
+	for _, name := range []string{"json", "yaml", "check", "explain", "stats", "try"} {
+		if cmd.Flags().Changed(name) {
+			modes = append(modes, "--"+name)
+		}
+	}
+	reads := c.explain || c.stats || cmd.Flags().Changed("try")
+	switch {
+	case len(modes) > 1 && c.asJSON && (c.stats || c.try != ""):
+		return errors.New("--json is a form of the list of rules; with --stats and --try it is --format json")
+	case len(modes) > 1:
+		return fmt.Errorf("%s and %s are mutually exclusive", modes[0], modes[1])
+	case c.all && !c.explain:
+		return errors.New("--all requires --explain")
+	case cmd.Flags().Changed("try") && c.try == "":
+		return errors.New("--try: must be a file of rules")
+	case cmd.Flags().Changed("format") && !c.stats && c.try == "":
+		return errors.New("--format requires --stats or --try")
+	case cmd.Flags().Changed("limit") && c.try == "":
+		return errors.New("--limit requires --try")
+	case c.limit < 0:
+		return fmt.Errorf("--limit: %d: must be 0 or more", c.limit)
+	case !slices.Contains([]string{"", formatTable, formatJSON, formatCSV}, c.format):
+		return fmt.Errorf("--format: %q: must be table, json or csv", redact(c.format))
+	case reads:
+		return nil
+	}
+	return noArgs(cmd, files)
+}
+
+func (c *rulesCommand) run(files []string) error {
+	cfg, err := c.config()
+	if err != nil {
+		return err
+	}
+	c.warn(cfg.Rules)
+	switch {
+	case c.check:
+		_, err := fmt.Fprintf(c.stdout, "%s: valid\n", count(len(cfg.Rules), "rule", "rules"))
+		return err
+	case c.explain:
+		return c.explainFiles(cfg, files)
+	case c.stats:
+		return c.countFiles(cfg, files)
+	case c.try != "":
+		return c.tryFiles(cfg, files)
+	case c.asYAML:
+		editable, err := cloudflareaudit.EditableRules(cfg.Rules)
+		if err != nil {
+			return err
+		}
+		return writeYAML(c.stdout, editable)
+	}
+	effective, err := cloudflareaudit.EffectiveRules(cfg.Rules)
+	if err != nil {
+		return err
+	}
+	if c.asJSON {
+		return writeJSON(c.stdout, effective)
+	}
+	return writeRules(c.stdout, effective, dropped(cfg))
+}
+
+// dropped is what becomes of an entry that a rule drops.
+func dropped(cfg cloudflareaudit.Config) string {
+	if cfg.DropRoutine != nil && !*cfg.DropRoutine {
+		return string(ingest.Info)
+	}
+	return "drop"
+}
+
+func (c *rulesCommand) explainFiles(cfg cloudflareaudit.Config, files []string) error {
+	normalizer, err := cloudflareaudit.NewNormalizer(cfg)
+	if err != nil {
+		return err
+	}
+	x := explainer{Normalizer: normalizer, to: c.stdout, all: c.all}
+	for _, r := range cfg.Rules {
+		x.own = append(x.own, r.ID)
+	}
+	err = readFiles(c.stdin, files, x.write)
+	if x.n == 0 && err == nil {
+		err = errNoEntries
+	}
+	return err
+}
+
+// errNoEntries says that the input has no entry.
+var errNoEntries = errors.New("there are no entries in the input")
+
+func (c *rulesCommand) countFiles(cfg cloudflareaudit.Config, files []string) error {
+	effective, err := cloudflareaudit.EffectiveRules(cfg.Rules)
+	if err != nil {
+		return err
+	}
+	normalizer, err := cloudflareaudit.NewNormalizer(cfg)
+	if err != nil {
+		return err
+	}
+	stats := newRuleStats(effective, cfg.Rules, dropped(cfg))
+	unread := eachFile(c.stdin, files, func(r io.Reader) (cloudflareaudit.Stream, error) {
+		return normalizer.NormalizeStream(r, stats.add)
+	})
+	if stats.Entries == 0 {
+		return cmp.Or(unread, errNoEntries)
+	}
+	stats.finish()
+	return errors.Join(stats.write(c.stdout, c.format), unread)
+}
+
+func (c *rulesCommand) tryFiles(cfg cloudflareaudit.Config, files []string) error {
+	others, doubts, err := trialRules(c.world, c.try)
+	if err != nil {
+		return err
+	}
+	warnOf(c.stderr, doubts)
+	trial, err := newRuleTrial(cfg, others)
+	if err != nil {
+		return err
+	}
+	unread := readFiles(c.stdin, files, trial.add)
+	if trial.Entries == 0 {
+		return cmp.Or(unread, errNoEntries)
+	}
+	trial.finish(c.limit)
+	fmt.Fprintln(c.stderr, trial.summary())
+	return errors.Join(trial.write(c.stdout, c.format), unread)
 }
 
 // The maximum widths of the texts of the table.

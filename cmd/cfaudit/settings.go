@@ -79,8 +79,9 @@ type settings struct {
 	connects bool
 	// file is the file of --config, or "".
 	file string
-	// only is the one field to read, or "" for all.
-	only string
+	// only is the one field to read, or "" for all, and alias the flag that it
+	// is given by if that has another name.
+	only, alias string
 	// rules is the file of rules, once it has been read.
 	rules ruleFile
 	// read is what has been given, once it has been read.
@@ -190,15 +191,16 @@ func (s *settings) readGiven() flagValues {
 		if !s.flags.Changed(o.flag) || s.only != "" && s.only != o.field {
 			continue
 		}
-		g.names[o.field] = "--" + o.flag
+		name := "--" + cmp.Or(s.alias, o.flag)
+		g.names[o.field] = name
 		v, err := s.value(o.flag, o.kind)
 		if err != nil {
-			g.wrong = append(g.wrong, redact(fmt.Sprintf("--%s: %s", o.flag, err)))
+			g.wrong = append(g.wrong, redact(fmt.Sprintf("%s: %s", name, err)))
 			g.unread[o.field] = true
 			continue
 		}
 		if other, ok := g.object[o.field]; ok && o.kind == asLine && other != v {
-			g.wrong = append(g.wrong, "--"+o.flag+": holds another token than "+envToken+": set only one of the two")
+			g.wrong = append(g.wrong, name+": holds another token than "+envToken+": set only one of the two")
 			g.unread[o.field] = true
 			continue
 		}
@@ -238,6 +240,27 @@ func (s *settings) faultsOf(err error, g flagValues) (wrong faults) {
 		wrong = append(wrong, shown.Error())
 	}
 	return wrong
+}
+
+// doubts are what looks like a mistake in the rules, which are valid, in terms of
+// flags.
+func (s *settings) doubts(rules []cloudflareaudit.Rule) (list []string) {
+	from := s.given().names["rules"]
+	for _, e := range cloudflareaudit.ReviewRules(rules) {
+		list = append(list, (&cloudflareaudit.FieldError{
+			Field: from + ": " + s.rules.place(e.Field), Value: redact(e.Value), Allowed: e.Allowed,
+		}).Error())
+	}
+	return list
+}
+
+// warn prints what looks like a mistake in the rules.
+func (s *settings) warn(rules []cloudflareaudit.Rule) { warnOf(s.stderr, s.doubts(rules)) }
+
+func warnOf(to io.Writer, doubts []string) {
+	for _, doubt := range doubts {
+		fmt.Fprintf(to, "cfaudit: warning: %s\n", doubt)
+	}
 }
 
 // value is the value of a flag in the form of the configuration object.

@@ -97,7 +97,11 @@ func (s *spanned) parse(args []string, found ...string) (cloudflareaudit.Config,
 		}
 	}
 	s.connects = true
-	return s.config(found...)
+	cfg, err := s.config(found...)
+	if err == nil {
+		s.warn(cfg.Rules)
+	}
+	return cfg, err
 }
 
 // parseFiles is parse for files; flags of the API are faults.

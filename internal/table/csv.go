@@ -68,11 +68,29 @@ func record(e *ingest.Event) []string {
 	if token == "" {
 		token = a.TokenID
 	}
-	row := []string{
+	return harmlessRow([]string{
 		at, string(e.Severity), e.Action, e.Title, e.Actor, e.SrcIP, a.Outcome, zone, a.Target, a.Direction, changes(a),
 		a.Interface, token, a.Rule, a.Why, strings.Join(e.MITRETechniques, " "), a.API, a.AccountID, a.ResourceType, a.ResourceID,
 		correlation, e.ExternalID,
+	})
+}
+
+// WriteCSV writes rows, the first of which is the header line, in the form of
+// [CSV].
+func WriteCSV(out io.Writer, rows [][]string) error {
+	w := csv.NewWriter(out)
+	w.UseCRLF = true
+	for _, row := range rows {
+		if err := w.Write(harmlessRow(row)); err != nil {
+			return err
+		}
 	}
+	w.Flush()
+	return w.Error()
+}
+
+// harmlessRow makes each cell of row harmless.
+func harmlessRow(row []string) []string {
 	for i, cell := range row {
 		row[i] = harmless(cell)
 	}

@@ -74,19 +74,33 @@ func Excerpt(s string, n int) string {
 // known name. If none is near it lists all of them, or nothing if there are
 // more than 30.
 func Suggest(name string, known []string) string {
-	best, distance := "", min(len(name)/2, 4)+1
-	for _, candidate := range known {
-		if d := editDistance(strings.ToLower(name), candidate); d < distance {
-			best, distance = candidate, d
-		}
-	}
+	best := nearest(name, known, min(len(name)/2, 4))
 	switch {
 	case best != "":
-		return fmt.Sprintf("; did you mean %q?", best)
+		return DidYouMean(best)
 	case len(known) > 30:
 		return ""
 	}
 	return "; there are " + strings.Join(known, ", ")
+}
+
+// DidYouMean is the end of an error that suggests a name.
+func DidYouMean(name string) string { return fmt.Sprintf("; did you mean %q?", name) }
+
+// Nearest is the known name that differs from name so little that name is
+// probably mistyped, or "".
+func Nearest(name string, known []string) string { return nearest(name, known, min(len(name)/4, 2)) }
+
+// nearest is the known name with the least distance, at most that given, or "".
+// Case is ignored.
+func nearest(name string, known []string, most int) string {
+	best, distance := "", most+1
+	for _, candidate := range known {
+		if d := editDistance(strings.ToLower(name), strings.ToLower(candidate)); d < distance {
+			best, distance = candidate, d
+		}
+	}
+	return best
 }
 
 // editDistance is the number of bytes to insert, delete or replace to turn a
