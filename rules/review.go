@@ -67,11 +67,13 @@ func (c *checker) doubt(of *condition, s string) string {
 		}
 		return ""
 	}
-	suggested := known
+	suggestion := ""
 	if of == onAction {
-		suggested = alike(pattern, known)
+		suggestion = suggestAction(pattern, known)
+	} else {
+		suggestion = text.Suggest(pattern, known)
 	}
-	return "matches no known " + words(of.name) + text.Suggest(pattern, suggested)
+	return "matches no known " + words(of.name) + suggestion
 }
 
 // words is the name of a condition in a sentence.
@@ -82,25 +84,50 @@ func fits(pattern string, texts []string) bool {
 	return slices.ContainsFunc(texts, text.NewGlob(pattern).Match)
 }
 
+// maxSuggested is the most actions that are suggested at once.
+const maxSuggested = 5
+
+// suggestAction is the end of a doubt about a pattern of actions: those that it
+// is a part of, such as "dns" or "record.delete", or else the nearest one.
+func suggestAction(pattern string, actions []string) string {
+	if fits(pattern+".*", actions) {
+		return text.DidYouMean(pattern + ".*")
+	}
+	var ending []string
+	for _, action := range actions {
+		if strings.HasSuffix(action, "."+strings.ToLower(pattern)) {
+			ending = append(ending, action)
+		}
+	}
+	if n := len(ending); n > 0 && n <= maxSuggested {
+		return text.Suggest(pattern, ending)
+	}
+	if nearest := text.Nearest(pattern, alike(pattern, actions)); nearest != "" {
+		return text.DidYouMean(nearest)
+	}
+	return ""
+}
+
 // alike are the patterns of the form of one, "dns.*" or "*.delete", that match
-// some of the actions, or for another form the actions.
+// some of the actions. For another form they are the actions.
 func alike(pattern string, actions []string) []string {
-	var list []string
 	begin, beginning := strings.CutSuffix(pattern, ".*")
 	end, ending := strings.CutPrefix(pattern, "*.")
+	beginning, ending = beginning && !strings.Contains(begin, "*"), ending && !strings.Contains(end, "*")
+	if !beginning && !ending {
+		return actions
+	}
+	var list []string
 	for _, action := range actions {
 		for i := range len(action) {
 			switch {
 			case action[i] != '.':
-			case beginning && !strings.Contains(begin, "*"):
+			case beginning:
 				list = append(list, action[:i]+".*")
-			case ending && !strings.Contains(end, "*"):
+			case ending:
 				list = append(list, "*"+action[i:])
 			}
 		}
-	}
-	if len(list) == 0 {
-		return actions
 	}
 	slices.Sort(list)
 	return slices.Compact(list)
