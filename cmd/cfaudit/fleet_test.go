@@ -652,3 +652,40 @@ func TestFleet_WhatMigrateCannotMendIsNotAnsweredWithIt(t *testing.T) {
 	got = call{args: []string{"fleet", "migrate"}, env: env}.run(t.Context())
 	assert.Contains(t, got.err, "permission denied")
 }
+
+// Rules of the worker are for the accounts that have none.
+func TestFleet_WorkGradesByTheSharedRules(t *testing.T) {
+	t.Parallel()
+	f := newWard(t)
+	a, tokenA := f.account(1, 5)
+	b, tokenB := f.account(2, 5)
+	own, shared := write(t, gradeAll("medium")), write(t, gradeAll("critical"))
+	f.env[envToken] = tokenA
+	f.ok("add", "--account-id", a, "--tenant", tenantA, "--base-url", f.url, "--rules", own)
+	f.env[envToken] = tokenB
+	f.ok("add", "--account-id", b, "--tenant", tenantB, "--base-url", f.url)
+	f.dueNow()
+	out := filepath.Join(t.TempDir(), "events.jsonl")
+	url, stop := f.call("work", "--out", out, "--listen", "127.0.0.1:0", "--rules", shared).background(t)
+	require.Eventually(t, func() bool {
+		text, err := os.ReadFile(out)
+		return err == nil && bytes.Count(text, []byte("\n")) == 10
+	}, time.Minute, 50*time.Millisecond)
+	graded := make(map[string]ingest.Severity)
+	for line := range strings.Lines(read(t, out)) {
+		var event ingest.Event
+		require.NoError(t, json.Unmarshal([]byte(line), &event))
+		graded[event.Audit.AccountID+string(event.Severity)] = event.Severity
+	}
+	assert.Equal(t, map[string]ingest.Severity{a + "medium": "medium", b + "critical": "critical"}, graded)
+	_, body := fetch(t, url+"/healthz")
+	assert.Contains(t, body, `"own": 1`)
+	_, body = fetch(t, url+"/metrics")
+	assert.Contains(t, body, "\ncfaudit_fleet_rules 1\n")
+	code, log := stop()
+	assert.Equal(t, exitOK, code, log)
+
+	got := f.call("work", "--rules", write(t, "[")).run(t.Context())
+	assert.Equal(t, exitUsage, got.code)
+	assert.Contains(t, got.err, "--rules: ")
+}
