@@ -188,6 +188,13 @@ func TestBatch_SaysOfEachLogHowItIs(t *testing.T) {
 		}
 		return failed
 	}
+	t.Run("after a poll without room for one", func(t *testing.T) {
+		t.Parallel()
+		f := &filling{request: &request{}}
+		f.add(ingest.Batch{Coverage: ingest.Coverage{Logs: []ingest.LogState{{Name: "a", Error: "refused"}, {Name: "b"}}}}, nil, 0)
+		f.add(ingest.Batch{Coverage: ingest.Coverage{Logs: []ingest.LogState{{Name: "a", Skipped: true}, {Name: "b", Error: "gone"}}}}, nil, 0)
+		assert.Equal(t, []ingest.LogState{{Name: "a", Error: "refused"}, {Name: "b", Error: "gone"}}, f.coverage.Logs)
+	})
 	t.Run("after a poll that did not fit", func(t *testing.T) {
 		t.Parallel()
 		a := newAccount(t, ordered(120)...)

@@ -653,6 +653,9 @@ func TestFleet_WhatMigrateCannotMendIsNotAnsweredWithIt(t *testing.T) {
 	assert.Contains(t, got.err, "permission denied")
 }
 
+// mistyped are rules of which one is valid, and yet never matches.
+const mistyped = `[{"id":"typo","severity":"low","match":{"action":"dns.recrod.*"}}]`
+
 // Rules of the worker are for the accounts that have none.
 func TestFleet_WorkGradesByTheSharedRules(t *testing.T) {
 	t.Parallel()
@@ -663,6 +666,9 @@ func TestFleet_WorkGradesByTheSharedRules(t *testing.T) {
 	f.env[envToken] = tokenA
 	f.ok("add", "--account-id", a, "--tenant", tenantA, "--base-url", f.url, "--rules", own)
 	f.env[envToken] = tokenB
+	f.ok("add", "--account-id", b, "--tenant", tenantB, "--base-url", f.url)
+	warned := f.ok("add", "--account-id", b, "--tenant", tenantB, "--base-url", f.url, "--rules", write(t, mistyped)).err
+	assert.Contains(t, warned, `cfaudit: warning: rules[0] "typo": match.action: "dns.recrod.*": matches no known action`)
 	f.ok("add", "--account-id", b, "--tenant", tenantB, "--base-url", f.url)
 	f.dueNow()
 	out := filepath.Join(t.TempDir(), "events.jsonl")

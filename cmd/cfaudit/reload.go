@@ -99,15 +99,13 @@ func (s *settings) hasRuleFile() bool { return s.file != "" || s.flags.Changed("
 // rulesAgain reads the rules of --rules or --config anew, and nothing else.
 func (s *settings) rulesAgain() (list []cloudflareaudit.Rule, doubts []string, err error) {
 	again := settings{world: s.world, flags: s.flags, file: s.file, only: "rules"}
-	names := map[string]string{"--config": s.file}
+	flag, name := "--config", s.file
 	if s.flags.Changed("rules") {
-		names["--rules"] = s.flags.Lookup("rules").Value.String()
+		flag, name, again.file = "--rules", s.flags.Lookup("rules").Value.String(), ""
 	}
-	for flag, name := range names {
-		// A pipe is empty the second time, or blocks.
-		if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
-			return nil, nil, faults{fmt.Sprintf("%s: %s: is not a regular file, which can be read once only: restart to load other rules", flag, redact(name))}
-		}
+	// A pipe is empty the second time, or blocks.
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
+		return nil, nil, faults{fmt.Sprintf("%s: %s: is not a regular file, and can be read only once: restart to load other rules", flag, redact(name))}
 	}
 	cfg, err := again.config()
 	if err != nil {

@@ -126,6 +126,14 @@ func TestReload_TakesOnlyTheRulesOfAConfiguration(t *testing.T) {
 	assert.Equal(t, map[ingest.Severity]int{ingest.High: 5}, r.severities(t, nil), r.log.String())
 	assert.Equal(t, []string{"example.com"}, r.cfg.ProductionZones)
 
+	// Rules of --rules take precedence, so the other file does not matter.
+	mine := write(t, gradeAll("low"))
+	r = newReloading(t, a, "--config", write(t, "rules: []\n"), "--rules", mine)
+	require.NoError(t, os.Remove(r.rules.settings.file))
+	require.NoError(t, os.WriteFile(mine, []byte(gradeAll("medium")), 0o600))
+	r.rules.reload()
+	assert.Equal(t, map[ingest.Severity]int{ingest.Medium: 5}, r.severities(t, nil), r.log.String())
+
 	assert.Nil(t, newReloading(t, a).rules.report(), "without a file there is nothing to reload")
 	file = write(t, "rules: []\n")
 	pipe := newReloading(t, a, "--config", file)

@@ -214,6 +214,20 @@ var mutants = []mutant{
 		test:  "TestBatch_DrainsABacklogWithTheCursorOfTheCaller",
 	},
 	{
+		fault: "a batch of the command forgets how a log is that its last poll had no room for",
+		file:  "cmd/cfaudit/batch.go",
+		old:   "\tbatch.Coverage.Logs = f.mergedLogs(batch.Coverage)\n",
+		new:   "",
+		test:  "TestBatch_SaysOfEachLogHowItIs",
+	},
+	{
+		fault: "a file of rules with a fault takes those before out of force",
+		file:  "cmd/cfaudit/reload.go",
+		old:   "if err == nil {\n\t\terr = r.use(list)\n\t}",
+		new:   "_ = r.use(list)",
+		test:  "TestReload_AFaultKeepsTheRulesBefore",
+	},
+	{
 		fault: "a failure of the first batch of the command looks like an empty log",
 		file:  "cmd/cfaudit/batch.go",
 		old:   "case f.coverage.Read > 0:",

@@ -46,4 +46,16 @@ func TestSuggest_NamesTheNearest(t *testing.T) {
 	assert.Equal(t, `; did you mean "api_token"?`, text.Suggest("API_TOKEN", known))
 	assert.Equal(t, "; there are account_id, api_token, page_size", text.Suggest("zzz", known))
 	assert.Empty(t, text.Suggest("zzz", make([]string, 31)))
+	assert.Equal(t, `; did you mean "DELETE"?`, text.Suggest("delte", []string{"GET", "DELETE"}))
+}
+
+func TestNearest_IsSurelyMeant(t *testing.T) {
+	t.Parallel()
+	known := []string{"dns.record.delete", "DNS_record", "ssl"}
+	for name, want := range map[string]string{
+		"dns.recrod.delete": "dns.record.delete", "dns_records": "DNS_record", "DNS_recrod": "DNS_record",
+		"dns.record.create": "", "sl": "", "tls": "",
+	} {
+		assert.Equal(t, want, text.Nearest(name, known), name)
+	}
 }
