@@ -96,6 +96,9 @@ func Nearest(name string, known []string) string { return nearest(name, known, m
 func nearest(name string, known []string, most int) string {
 	best, distance := "", most+1
 	for _, candidate := range known {
+		if max(len(name)-len(candidate), len(candidate)-len(name)) >= distance {
+			continue // at least as far
+		}
 		if d := editDistance(strings.ToLower(name), strings.ToLower(candidate)); d < distance {
 			best, distance = candidate, d
 		}
