@@ -143,13 +143,13 @@ func TestPoll_AServerThatIgnoresPagingRepeatsAndHidesNothing(t *testing.T) {
 func TestPoll_V2PagesThatLeadBackDoNotStopTheFeed(t *testing.T) {
 	t.Parallel()
 	for _, back := range []int{0, 1, 2, 7} {
-		for _, size := range []int{100, 10} {
-			t.Run(fmt.Sprintf("%d pages back, of %d", back, size), func(t *testing.T) {
+		// Pages of seconds are within the span of which ids are remembered.
+		for _, step := range []time.Duration{3 * time.Second, 50 * time.Millisecond} {
+			t.Run(fmt.Sprintf("%d pages back, entries every %v", back, step), func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
 					server, cfg := fixtureV2(fakecloudflare.Options{MostLimit: 100})
-					cfg.MaxEvents = 10 * size
-					fillV2(server, 1500, 3*time.Second)
+					fillV2(server, 1500, step)
 					leadBack(server, back)
 					c := connect(t, cfg)
 					var cursor ingest.Cursor
@@ -157,6 +157,7 @@ func TestPoll_V2PagesThatLeadBackDoNotStopTheFeed(t *testing.T) {
 					for range 150 {
 						b := poll1(t, c, cursor)
 						got, cursor = append(got, ids(b)...), b.Cursor
+						require.LessOrEqual(t, len(server.Requests()), 250)
 						if !b.More {
 							break
 						}
@@ -165,7 +166,6 @@ func TestPoll_V2PagesThatLeadBackDoNotStopTheFeed(t *testing.T) {
 					want := numbered(1500)
 					slices.Sort(want)
 					require.Equal(t, want, got)
-					require.LessOrEqual(t, len(server.Requests()), 250)
 				})
 			})
 		}
@@ -232,22 +232,36 @@ func TestPoll_ACrowdWithinTheOverlapTakesFewRequests(t *testing.T) {
 				var cursor ingest.Cursor
 				var got []string
 				began, news := time.Now(), 0
-				for len(got) < 5000+news {
-					b := poll1(t, c, cursor)
-					got, cursor = append(got, ids(b)...), b.Cursor
-					require.Less(t, time.Since(began), 15*time.Minute)
-					if b.More {
-						continue
-					}
-					// What is new does not wait for the crowd to settle.
-					if news < 5 {
+				add := func(n int) {
+					for range n {
 						server.Add(time.Time{}, fakecloudflare.Entry(fmt.Sprint("new-", news), time.Now(), 0))
 						server.AddV2(time.Time{}, fakecloudflare.EntryV2(fmt.Sprint("new-", news), time.Now(), 0))
 						news++
 					}
+				}
+				many := false
+				for news < 250 || len(got) < 5000+news {
+					b := poll1(t, c, cursor)
+					got, cursor = append(got, ids(b)...), b.Cursor
+					if many {
+						require.GreaterOrEqual(t, len(b.Events), 250, "there is room, and more than a page is new")
+						many = false
+					}
+					require.Less(t, time.Since(began), 15*time.Minute)
+					if b.More {
+						continue
+					}
+					switch {
+					case news < 5:
+						add(1)
+					case news < 100 && time.Since(began) > 7*time.Minute:
+						add(250)
+						many = true
+					}
 					time.Sleep(cfg.PollInterval)
 				}
 				require.Len(t, unique(got), len(got))
+				require.Greater(t, news, 250)
 				require.LessOrEqual(t, len(server.Requests()), 120)
 			})
 		})

@@ -247,10 +247,10 @@ func recentSpans(overlap time.Duration) []recentSpan {
 
 // onlyRecent is the recent span to re-read, unless the entire unsettled span is
 // due. That is read twice per overlap, so that no late entry waits for more than
-// half of it.
+// half of it. In a crowd it is always due, because what has settled makes room.
 func (p *poll) onlyRecent(now time.Time) (span time.Duration, recent bool) {
 	age, before := now.Sub(p.feed.AllReadAt), p.feed.ReadAt.Sub(p.feed.AllReadAt)
-	if len(p.spans) == 0 || before < 0 || age < 0 || age >= min(p.overlap/2, AllEvery) {
+	if p.feed.Crowded || before < 0 || age < 0 || age >= min(p.overlap/2, AllEvery) {
 		return 0, false
 	}
 	for _, s := range p.spans {

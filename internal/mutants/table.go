@@ -454,7 +454,7 @@ var mutants = []mutant{
 		fault: "every poll of v2 reads the entire overlap again",
 		file:  "internal/feed/feed.go",
 		old:   "p.spans = recentSpans(p.overlap)",
-		new:   "p.spans = nil",
+		new:   "p.spans = []recentSpan{{long: p.overlap}}",
 		in:    ".",
 		test:  "TestCost_EntriesOfV2ReadForEachDelivered",
 	},
