@@ -240,7 +240,7 @@ func TestPairs_TitlesOfTheUserAreKept(t *testing.T) {
 	own := normalizer(t, Config{AuditLogAPI: AuditLogBoth, OwnTokenID: ownToken})
 	v1, _ := own.Normalize([]byte(logged("account", "token_roll", `"metadata":{"token_name":"siem","token_tag":"`+ownToken+`"}`)))
 	v2, _ := own.Normalize([]byte(requested("PUT", "/user/tokens/"+ownToken+"/value")))
-	assert.Equal(t, "The connector's own API token changed: api_token.roll: "+ownToken, v1.Title)
+	assert.Equal(t, "The connector's own API token changed: API token rolled: "+ownToken, v1.Title)
 	assert.Equal(t, v1.Title, v2.Title)
 }
 

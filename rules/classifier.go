@@ -84,8 +84,8 @@ type Joint struct {
 	Techniques []string
 }
 
-// Grade grades an entry. It allocates nothing but the title, and does not
-// retain the facts.
+// Grade grades an entry. It allocates nothing but the title, and for {words} in
+// it the words of an action that is not known. It does not retain the facts.
 func (c *Classifier) Grade(f *Facts) Verdict {
 	return c.GradeJoint(f, Joint{})
 }
@@ -98,12 +98,12 @@ func (c *Classifier) GradeJoint(f *Facts, j Joint) Verdict {
 	if v.Drop {
 		return v
 	}
-	target, failed := cmp.Or(j.Target, f.Target), r.isLowered(f)
+	target, book, failed := cmp.Or(j.Target, f.Target), c.table.book, r.isLowered(f)
 	if j.Title.isZero() || r.ownTitle || f.OwnToken {
-		v.Title = r.title.render(f, target, hasDetail(v.Severity), failed)
+		v.Title = r.title.render(f, target, book, hasDetail(v.Severity), failed)
 		return v
 	}
-	v.Title = j.Title.render(f, target, true, failed)
+	v.Title = j.Title.render(f, target, book, true, failed)
 	if j.Techniques != nil {
 		v.Techniques = j.Techniques
 	}

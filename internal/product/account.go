@@ -125,7 +125,7 @@ var signOn = family{
 	rules: []rules.Rule{
 		{ID: "single-sign-on-changed", Severity: high, Techniques: oneOf{"T1556", "T1484.002"},
 			Match: rules.Match{Action: oneOf{"sso_connector.*"}, Verb: oneOf{"create", "update", "delete", "enable", "disable", "reset"}},
-			Title: "Single sign-on of the account changed: {action}[: {target}]",
+			Title: "Single sign-on of the account changed: {words}[: {target}]",
 			Why:   "It decides how all members of a domain prove who they are."},
 	},
 }

@@ -107,24 +107,24 @@ var systemRules = []rules.Rule{
 var routineReads = rules.Rule{ID: "routine-read", Drop: true,
 	Match: rules.Match{Action: oneOf{"*.view"}, Method: oneOf{"GET", "HEAD"},
 		ActorType: oneOf{"user", "system", "unknown"}, Outcome: oneOf{"success", "unknown"}},
-	Title: "Cloudflare {action}",
+	Title: "{words}",
 	Why:   "The dashboard and tools read all the time, and a read changes nothing."}
 
 // verbRules are for everything else, by the verb alone.
 var verbRules = []rules.Rule{
 	{ID: "other-by-staff", Severity: medium, Techniques: oneOf{"T1199"},
 		Match: rules.Match{ActorType: oneOf{"staff"}},
-		Title: "Cloudflare staff acted in the account: {action}[: {target}]",
+		Title: "Cloudflare staff acted in the account: {words}[: {target}]",
 		Why:   "Somebody at Cloudflare changed something. That should go together with a support case of yours."},
 	{ID: "other-read", Severity: info,
 		Match: rules.Match{Verb: oneOf{"view", "login", "logout"}},
-		Title: "Cloudflare {action}",
+		Title: "{words}",
 		Why:   "Nothing was changed."},
 	{ID: "other-disabled", Severity: medium, Techniques: oneOf{"T1562"},
 		Match: rules.Match{Verb: oneOf{"disable"}},
-		Title: "Cloudflare {action}[: {target}]",
+		Title: "{words}[: {target}]",
 		Why:   "Something was switched off; these rules do not know what it protected."},
 	{ID: "other", Severity: low,
-		Title: "Cloudflare {action}",
+		Title: "{words}",
 		Why:   "These rules have nothing to say about this action."},
 }

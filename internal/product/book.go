@@ -14,6 +14,7 @@ var Rules = sync.OnceValue(func() *rules.Book {
 	book, err := rules.NewBook(defaultRules(), rules.Vocabulary{
 		Actions: slices.Collect(maps.Keys(known.namings)),
 		Verb:    verbOf,
+		Words:   wordsOfAction,
 	})
 	if err != nil {
 		panic("product: " + err.Error()) // a test holds the rules to be sound

@@ -91,6 +91,8 @@ type index struct {
 	routes   map[routeKey][]indexedRoute
 	joints   map[string][]*joint       // by canonical name
 	titles   map[string]rules.Template // of joints
+	// spelled are words by their lower case, and participles by verb.
+	spelled, participles map[string]string
 }
 
 // known is filled in once and then read-only.
@@ -101,6 +103,9 @@ var known = index{
 	routes:  make(map[routeKey][]indexedRoute),
 	joints:  make(map[string][]*joint),
 	titles:  make(map[string]rules.Template),
+
+	spelled:     make(map[string]string),
+	participles: make(map[string]string),
 }
 
 type verb struct {
@@ -124,6 +129,7 @@ func (x *index) fill(list []*family) {
 			x.verbs[word] = verb{row.kind, forms[0], row.weak}
 		}
 	}
+	x.addWords()
 	x.named(ActionUnknown)
 	for _, f := range list {
 		for _, s := range f.subjects {

@@ -21,11 +21,11 @@ var protections = family{
 	rules: []rules.Rule{
 		{ID: "protection-removed", Severity: medium, Techniques: oneOf{"T1562"},
 			Match: rules.Match{Action: oneOf{"api_shield.*", "page_shield.*", "origin_tls_client_auth.*", "turnstile.widget.*", "subscription.*"}, Verb: oneOf{"delete", "disable", "roll"}},
-			Title: "Protection removed: {action}[: {target}]",
+			Title: "Protection removed: {words}[: {target}]",
 			Why:   "What it kept out comes through, or what relies on it fails."},
 		{ID: "protection-weakened", Severity: medium, Techniques: oneOf{"T1562"},
 			Match: rules.Match{Action: oneOf{"bot_management.*", "api_shield.*", "page_shield.*", "leaked_credential_checks.*", "origin_tls_client_auth.*"}, Direction: oneOf{"weaker"}},
-			Title: "Protection weakened: {action}[: {target}]",
+			Title: "Protection weakened: {words}[: {target}]",
 			Why:   "A protection was lowered or switched off."},
 	},
 }

@@ -128,7 +128,7 @@ var stores = family{
 			Why:   "Somebody has a copy of all that is in it."},
 		{ID: "database-connection-changed", Severity: medium, Techniques: oneOf{"T1557"},
 			Match: rules.Match{Action: oneOf{"hyperdrive.config.*"}, Verb: oneOf{"create", "update", "delete"}},
-			Title: "Database connection of Workers changed: {action}[: {target}]",
+			Title: "Database connection of Workers changed: {words}[: {target}]",
 			Why:   "Workers reach the database through it. Another address answers their queries, and gets the password."},
 		{ID: "database-deleted", Severity: medium, Techniques: oneOf{"T1485"},
 			Match: rules.Match{Action: oneOf{"d1.database.delete", "d1.database.restore", "kv.namespace.delete", "secrets_store.delete", "secrets_store.secret.delete", "pages.project.delete"}},

@@ -75,7 +75,7 @@ var tokens = family{
 			Why:   "A key of this kind can do all that its user can, does not expire and asks for no second factor."},
 		{ID: "own-token-changed", Severity: high, Techniques: oneOf{"T1562.008", "T1531"},
 			Match: rules.Match{Action: oneOf{"api_token.*"}, Verb: oneOf{"update", "delete", "roll", "enable", "disable", "reset"}, OwnToken: new(true)},
-			Title: "The connector's own API token changed: {action}[: {target}]",
+			Title: "The connector's own API token changed: {words}[: {target}]",
 			Why:   "Whoever does it may be about to blind you: without its token the connector reads nothing more."},
 		{ID: "token-created-broad", Severity: high, Techniques: oneOf{"T1098.001"},
 			Match: rules.Match{Action: oneOf{"api_token.create"}, Scope: oneOf{"broad"}},

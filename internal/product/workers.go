@@ -138,7 +138,7 @@ var sites = family{
 	rules: []rules.Rule{
 		{ID: "site-deployed", Severity: medium, Techniques: oneOf{"T1648"},
 			Match: rules.Match{Action: oneOf{"pages.deployment.create", "pages.deployment.rollback", "pages.domain.add", "snippet.create", "snippet.update", "snippet.rule.update", "zaraz.create", "zaraz.update", "zaraz.deploy"}},
-			Title: "Code of a site changed: {action}[: {target}]",
+			Title: "Code of a site changed: {words}[: {target}]",
 			Why:   "Pages, snippets and the tools of Zaraz run for every visitor."},
 	},
 }
