@@ -649,7 +649,7 @@ var mutants = []mutant{
 	{
 		fault: "the path of a request is not looked at",
 		file:  "internal/product/name.go",
-		old:   "if byRoute != nil {",
+		old:   "if r.name != nil {",
 		new:   "if false {",
 		test:  "TestZone_EveryEntryIsUnderstoodAndGraded",
 	},

@@ -54,7 +54,7 @@ func logsCalls() callList {
 	list.add("PUT {a}/alerting/v3/destinations/webhooks/1", "notification.destination.update", medium, requestBody(`{"name":"pager","url":"https://siem.example.com/x"}`))
 	list.add("POST {a}/alerting/v3/destinations/webhooks", "notification.destination.create", low, requestBody(`{"name":"pager","url":"https://siem.example.com/x"}`))
 	list.add("POST {a}/logpush/ownership", "logpush.destination.challenge", low)
-	list.add("POST {a}/logpush/ownership/validate; POST {z}/logpush/validate/destination", "logpush.destination.validate", low)
+	list.add("POST {a}/logpush/ownership/validate; POST {z}/logpush/validate/destination", "logpush.destination.validate", info)
 	list.add("POST {z}/logs/control/retention/flag", "log_retention.update", high, requestBody(`{"flag":false}`))
 	list.add("PUT {a}/alerting/v3/policies/1", "notification.disable", medium, requestBody(`{"enabled":false}`))
 	return list

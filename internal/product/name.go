@@ -64,7 +64,19 @@ var verbs = []struct {
 	{VerbRoll, false, "rotate rotated regenerate regenerated"},
 	{verbView, false, "view viewed reveal revealed"},
 	{verbView, true, "read get"},
-	{verbView, true, "list show describe export download"},
+	{verbView, true, "list show describe"},
+	{verbView, true, "export exported"},
+	{verbView, true, "download downloaded"},
+	{verbView, true, "search searched"},
+	{verbView, true, "preview previewed"},
+	{verbView, true, "peek"},
+	{verbView, true, "check"},
+	{verbView, true, "precheck"},
+	{verbView, true, "validate validated"},
+	{verbView, true, "verify verified"},
+	{verbView, true, "analyze analyzed"},
+	{verbView, true, "evaluate evaluated"},
+	{verbView, true, "test tested"},
 	{verbLogin, false, "login signin"},
 	{verbLogout, false, "logout signout"},
 	{VerbAccept, false, "accept accepted"},
@@ -116,6 +128,7 @@ type verb struct {
 // indexedSubject is a subject with its words as search patterns and its names
 // by kind of verb.
 type indexedSubject struct {
+	name             string
 	resource, action [][]byte
 	names            map[string]*naming
 	how              fit
@@ -162,7 +175,7 @@ func (x *index) fill(list []*family) {
 }
 
 func (x *index) addSubject(s subject) {
-	indexed := indexedSubject{patterns(s.resource), patterns(s.action), make(map[string]*naming), s.how, s.rank}
+	indexed := indexedSubject{s.name, patterns(s.resource), patterns(s.action), make(map[string]*naming), s.how, s.rank}
 	for exception := range strings.FieldsSeq(s.verbs) {
 		kind, name, _ := strings.Cut(exception, "=")
 		indexed.names[kind] = x.named(name)
@@ -328,7 +341,7 @@ func nameByWords(resourceType, actionType, actionInfo string) naming {
 	}
 	if v.kind != "" {
 		for i := range known.subjects {
-			if s := &known.subjects[i]; s.fits(resource, action) {
+			if s := &known.subjects[i]; s.fits(resource, action, 0) {
 				return *s.names[v.kind]
 			}
 		}
@@ -336,20 +349,26 @@ func nameByWords(resourceType, actionType, actionInfo string) naming {
 	return newNaming(joinName(resourceType, resource, action))
 }
 
-func (s *indexedSubject) fits(resource, action []byte) bool {
+// fits reports whether s is about a resource and an action. The words for the
+// resource must reach beyond the first from bytes of it.
+func (s *indexedSubject) fits(resource, action []byte, from int) bool {
 	switch s.how {
 	case both:
-		return containsAny(resource, s.resource) && containsAny(action, s.action)
+		return reachesAny(resource, s.resource, from) && containsAny(action, s.action)
 	case bare:
 		_, alone := known.verbs[string(bytes.Trim(action, "_"))]
-		return alone && containsAny(resource, s.resource)
+		return alone && reachesAny(resource, s.resource, from)
 	}
-	return containsAny(resource, s.resource) || containsAny(action, s.action)
+	return reachesAny(resource, s.resource, from) || containsAny(action, s.action)
 }
 
-func containsAny(name []byte, of [][]byte) bool {
+func containsAny(name []byte, of [][]byte) bool { return reachesAny(name, of, 0) }
+
+// reachesAny reports whether a name has one of the patterns, which ends after the
+// first from bytes.
+func reachesAny(name []byte, of [][]byte, from int) bool {
 	for _, p := range of {
-		if bytes.Contains(name, p) {
+		if i := bytes.LastIndex(name, p); i >= 0 && i+len(p) > from {
 			return true
 		}
 	}
@@ -415,19 +434,15 @@ func joinName(resourceType string, resource, action []byte) string {
 // nameOfCall finds the canonical action of an entry of Audit Logs v2: by its
 // method and path, by the API's name of the operation, or else by the product
 // and the type of the resource.
-func nameOfCall(e *audit.Entry, byRoute *naming) naming {
-	if byRoute != nil {
-		return *byRoute
+func nameOfCall(e *audit.Entry, r *routed) naming {
+	if r.name != nil {
+		return *r.name
 	}
 	if n := nameOfOperation(e.ActionInfo); n != nil {
 		return *n
 	}
-	// The last segment of a path may be the action: ".../outgoing/disable".
-	if i := strings.LastIndexByte(e.ResourceType, '.'); i > 0 && e.Call.Method != "GET" && e.Call.Method != "DELETE" {
-		switch v := known.verbs[e.ResourceType[i+1:]]; v.kind {
-		case VerbEnable, verbDisable, VerbRoll, verbReset, VerbDelete, verbDeploy:
-			return nameByWords(e.ResourceType[:i], e.ResourceType[i+1:], e.ActionInfo)
-		}
+	if n, found := nameOfPath(e, r); found {
+		return n
 	}
 	var buf [2*maxName + 1]byte
 	if n := known.pairs[string(squashPair(buf[:0], e.ResourceType, e.ActionType))]; n != nil {
@@ -439,6 +454,117 @@ func nameOfCall(e *audit.Entry, byRoute *naming) naming {
 	return nameByWords(e.ResourceType, e.ActionType, e.ActionInfo)
 }
 
+// nameOfPath names a request by the parts of its path that say more than the words
+// of it in their order: what is below a member of a collection is not the member,
+// so that to delete a deployment of a project does not delete the project, and the
+// last segment may be what is done: ".../outgoing/disable".
+func nameOfPath(e *audit.Entry, r *routed) (n naming, found bool) {
+	member, below := e.ResourceType, ""
+	if e.ResourceType == r.words {
+		member, below = splitMember(e.Call.Path)
+	}
+	deed := ""
+	if e.Call.Method != "GET" && e.Call.Method != "DELETE" {
+		if below == "" {
+			member, deed = cutDeed(member)
+		} else {
+			below, deed = cutDeed(below)
+		}
+	}
+	if member == "" || below == "" && deed == "" {
+		return naming{}, false
+	}
+	resource, from := words(nil, member), 0
+	if below != "" {
+		from, resource = len(resource)-1, words(nil, member+"."+below)
+	}
+	action := words(nil, cmp.Or(deed, e.ActionType))
+	v := findVerb(action)
+	for i := range known.subjects {
+		s := &known.subjects[i]
+		if v.kind == "" && deed == "" || !s.fits(resource, action, 0) {
+			continue
+		}
+		ofWhole := s.fits(resource, action, from) && (v.name == v.kind || isSwitch(v.kind))
+		if v.kind == VerbUpdate || ofWhole && v.kind != "" { // a change of a part is one of the whole
+			return *s.names[v.kind], true
+		}
+		name := joinName(below, words(nil, below), action)
+		return newNaming(s.name + "." + strings.TrimPrefix(name, ActionUnknown+".")), true
+	}
+	if below != "" {
+		member += "." + below
+	}
+	return newNaming(joinName(member, words(nil, member), action)), true
+}
+
+// isSwitch reports whether verbs of a kind all come to the same.
+func isSwitch(kind string) bool { return kind == VerbEnable || kind == verbDisable || kind == VerbRoll }
+
+// splitMember splits the words of a path after the last member of a collection that
+// has something below it.
+func splitMember(path string) (member, below string) {
+	var buf [maxPath]string
+	parts := segments(buf[:0], path)
+	last := len(parts)
+	for i := last - 1; i > 2; i-- {
+		switch {
+		case isWord(parts[i]):
+		case i == last-1:
+			last = i // the member itself is what the request is about
+		default:
+			return wordsOf(parts[:i]), wordsBelow(parts[i+1 : last])
+		}
+	}
+	return wordsOf(parts), ""
+}
+
+// wordsBelow are the segments that are not ids, joined by dots.
+func wordsBelow(parts []string) string {
+	var b []byte
+	for _, part := range parts {
+		if isWord(part) {
+			b = append(append(b, '.'), part...)
+		}
+	}
+	return strings.TrimPrefix(string(b), ".")
+}
+
+// cutDeed cuts the last segment off the words of a path if it is a deed.
+func cutDeed(path string) (rest, deed string) {
+	i := strings.LastIndexByte(path, '.')
+	if !isDeed(path[i+1:]) {
+		return path, ""
+	}
+	return path[:max(i, 0)], path[i+1:]
+}
+
+// pathDeeds are the verbs that the last segment of a path may be, apart from those
+// of the canonical actions that cannot be nouns.
+const pathDeeds = " abort ack analyze apply approve archive cancel check clear discover disconnect dismiss download evaluate export generate get ignore kick " +
+	"new peek precheck preview pull push query refresh renew restart restore retry revert rollback search send start stop submit sync trigger tune " +
+	"unarchive unignore unrevoke upsert validate verify "
+
+// isDeed reports whether the last segment of a path is what is done to the rest of
+// it: "disable", "purge_build_cache", "batch-delete".
+func isDeed(segment string) bool {
+	var buf [maxName + 8]byte
+	name := bytes.Trim(words(buf[:0], segment), "_")
+	first, last := name, name
+	if i := bytes.IndexByte(name, '_'); i > 0 {
+		first, last = name[:i], name[bytes.LastIndexByte(name, '_')+1:]
+	}
+	if several := string(first); several == "batch" || several == "bulk" {
+		first = last
+	}
+	return isStrong(first) || len(first) > 0 && strings.Contains(pathDeeds, " "+string(first)+" ")
+}
+
+func isStrong(word []byte) bool {
+	v, ok := known.verbs[string(word)]
+	return ok && !v.weak
+}
+
 // nameOfOperation is the name derived from the words of an operation, or nil if
 // no subject fits.
 func nameOfOperation(operation string) *naming {
@@ -448,7 +574,7 @@ func nameOfOperation(operation string) *naming {
 		return nil
 	}
 	for i := range known.subjects {
-		if s := &known.subjects[i]; s.fits(resource, action) {
+		if s := &known.subjects[i]; s.fits(resource, action, 0) {
 			return s.names[v.kind]
 		}
 	}

@@ -185,7 +185,7 @@ func (r *review) beginCall(earlier []*audit.Entry) {
 		r.naming = *known.namings[ActionUnknown]
 		return
 	}
-	r.naming = nameOfCall(e, r.route.name)
+	r.naming = nameOfCall(e, &r.route)
 	if len(earlier) > 0 {
 		r.recall(earlier)
 	}
