@@ -123,6 +123,9 @@ func (c *Classifier) grade(f *Facts) (Verdict, *compiled) {
 	if r.isLowered(f) {
 		v.Severity = lowered(v.Severity)
 	}
+	if f.Direction == Safer && !r.own && !hasDetail(v.Severity) {
+		v.Techniques = nil // to protect better is no attack
+	}
 	return v, r
 }
 

@@ -28,7 +28,8 @@ func arrange() {
 		&zones, &certificates, &records, &delegation,
 		&firewall, &rulesets, &protections, &widgets,
 		&workers, &sites,
-		&buckets, &objects, &stores,
+		&buckets, &objects, &stores, &queues,
+		&pipelines, &media, &models, &measurements,
 		&logs, &retention, &notifications, &auditLogs,
 		&gateway, &gatewayLists, &tunnels, &devices, &devicePolicies, &networks, &prefixes, &traffic,
 		&mail, &mailSecurity,
@@ -64,6 +65,23 @@ func defaultRules() []rules.Rule {
 		list = append(list, f.rules...)
 	}
 	return append(list, verbRules...)
+}
+
+// ordinary is a rule for the changes of a product that can do no harm worth an alert
+// of its own. Titles tell them apart by the action. What staff do and what is
+// switched off is left to the rules by verb.
+func ordinary(id, why string, actions ...string) rules.Rule {
+	return rules.Rule{ID: id, Severity: low,
+		Match: rules.Match{Action: actions, ActorType: oneOf{"user", "system", "unknown"},
+			Verb: oneOf{VerbCreate, VerbUpdate, VerbDelete, VerbEnable, verbReset, VerbRoll, VerbAccept, verbDeploy}},
+		Title: "{words}", Why: why}
+}
+
+// used is a rule for requests that use a product and change nothing of it.
+func used(id, why string, actions ...string) rules.Rule {
+	return rules.Rule{ID: id, Severity: info,
+		Match: rules.Match{Action: actions, ActorType: oneOf{"user", "system", "unknown"}},
+		Title: "{words}", Why: why}
 }
 
 // systemRules are for noise, which makes no event, and for Cloudflare's own

@@ -153,12 +153,12 @@ func TestNameOf_AnUnknownPairGetsAPredictableName(t *testing.T) {
 		{"spectrum.app", "created", "", "spectrum.app.create", VerbCreate},
 		{"waiting room", "event_delete", "", "waiting_room.event_delete", VerbDelete},
 		{"HealthCheck", "health_check_update", "", "health_check.update", VerbUpdate},
-		{"vectorize.index", "CreateIndex", "", "vectorize.index.create", VerbCreate},
+		{"radar.dataset", "CreateDataset", "", "radar.dataset.create", VerbCreate},
 		{"pages..project", "frobnicate", "", "pages.project.frobnicate", ""},
 		{"", "waiting_room_disabled", "", "waiting_room.disable", verbDisable},
 		{"", "frobnicate", "", "unknown.frobnicate", ""},
-		{"stream", "", "", "stream.unknown", ""},
-		{"stream", "", "video deleted", "stream.video_deleted", VerbDelete},
+		{"radar", "", "", "radar.unknown", ""},
+		{"radar", "", "report deleted", "radar.report_deleted", VerbDelete},
 		{"", "…", "", "unknown", ""},
 	} {
 		got := nameOf(p.resource, p.action, p.info)

@@ -34,13 +34,16 @@ type suite struct {
 // suites are all there are, by the file whose families they are about.
 var suites = map[string]*suite{
 	"access.go":      &accessSuite,
+	"ai.go":          &modelsSuite,
 	"account.go":     &accountSuite,
 	"dns.go":         &dnsSuite,
 	"firewall.go":    &firewallSuite,
 	"logs.go":        &logsSuite,
 	"mail.go":        &mailSuite,
+	"media.go":       &mediaSuite,
 	"members.go":     &membersSuite,
 	"network.go":     &networkSuite,
+	"pipelines.go":   &pipelinesSuite,
 	"protections.go": &protectionsSuite,
 	"storage.go":     &storageSuite,
 	"tokens.go":      &tokensSuite,

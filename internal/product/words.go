@@ -26,11 +26,11 @@ var phrases = map[string]string{
 
 // deeds are words for what is done to a thing besides the verbs, as API paths and
 // action types have them. A word with irregular forms comes with its participle.
-const deeds = "abort ack=acknowledged acknowledge analyze analyse appeal apply approve archive assign authorize authenticate ban=banned begin=begun bind=bound block " +
-	"bypass challenge check claim clear clone close complete configure connect convert copy disconnect discover dismiss download drain draw=drawn dump evaluate " +
+const deeds = "abort ack=acknowledged acknowledge analyze analyse appeal apply approve archive ask assign authorize authenticate ban=banned begin=begun bind=bound block " +
+	"bypass challenge check claim clear clip=clipped clone close complete configure connect convert copy disconnect discover dismiss download drain draw=drawn dump evaluate " +
 	"execute expire export fail fetch finalize finish flush force freeze=frozen generate grant ignore index ingest initiate install invalidate join kick launch link load lock " +
 	"login=login logout=logout logged map=mapped mark merge migrate mitigate move mute open order peek pend=pending pending=made_pending ping=pinged poll precheck preview " +
-	"probe process promote provision prune publish pull push query quarantine reclassify recover refresh reject release reload renew reorder report request resend=resent " +
+	"probe process promote provision prune publish pull push query quarantine reclassify recover refresh register reject release render reload renew reorder report request resend=resent " +
 	"reset=reset restart restore retry retrieve revert review rollback=rolled_back run=run scan=scanned schedule scrape search select send=sent share sign " +
 	"signin=login signout=logout skip=skipped snapshot split=split stop=stopped store submit=submitted subscribe swap=swapped switch sync=synchronized synchronize terminate test track " +
 	"transfer=transferred trigger tune unarchive unassign unban=unbanned unblock undelete unignore unlink unlock unmute unpublish unrevoke unsubscribe untrack upgrade upload upsert validate verify " +
@@ -200,7 +200,7 @@ func nextWord(s string) (word, name, rest string) {
 }
 
 // plurals are words that end in "s" and stay as they are.
-var plurals = []string{"analytics", "settings", "timeseries", "series", "details", "headers", "insights", "sms", "dns", "tls", "https", "aws"}
+var plurals = []string{"analytics", "robots", "settings", "timeseries", "series", "details", "headers", "insights", "sms", "dns", "tls", "https", "aws"}
 
 // singular is the singular of a noun.
 func singular(word string) string {

@@ -61,7 +61,7 @@ func TestWords_OfEveryActionAreASentence(t *testing.T) {
 		actions[understood(t, operationEntry(operation)).Action] = true
 	}
 	delete(actions, ActionUnknown)
-	done := regexp.MustCompile(`^[^ ].* (\w+ed|read|(re)?set|left|sent|shown|made pending|rolled back|switched (on|off)|login|logout|transferred out|(deleted|read) by IDs)$`)
+	done := regexp.MustCompile(`^[^ ].* (\w+ed|read|run|(re)?set|left|sent|shown|made pending|rolled back|switched (on|off)|login|logout|transferred out|(deleted|read) by IDs)$`)
 	for action := range actions {
 		words := wordsOfAction(action)
 		assert.Regexp(t, done, words, action)
