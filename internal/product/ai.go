@@ -16,7 +16,8 @@ var models = family{
 	},
 	routes: []route{
 		{"*", "/accounts/{account}/ai-gateway/gateways", "ai_gateway.gateway"},
-		{"*", "/accounts/{account}/ai-gateway/gateways/{gateway}/logs", "ai_gateway.log"},
+		{"DELETE", "/accounts/{account}/ai-gateway/gateways/{id}/logs", "ai_gateway.log.delete"},
+		{"PATCH", "/accounts/{account}/ai-gateway/gateways/{gateway}/logs/{id}", "ai_gateway.log.update"},
 		{"*", "/accounts/{account}/ai-gateway/gateways/{gateway}/datasets", "ai_gateway.dataset"},
 		{"*", "/accounts/{account}/ai-gateway/gateways/{gateway}/evaluations", "ai_gateway.evaluation"},
 		{"*", "/accounts/{account}/ai-gateway/gateways/{gateway}/provider_configs", "ai_gateway.provider_key"},
@@ -131,6 +132,9 @@ var guards = map[string]string{
 // readModel determines whether a gateway or a search has been opened.
 func (r *review) readModel() {
 	r.readOther()
+	if r.Target == "" {
+		r.Target = r.text("alias", "id", "provider_slug")
+	}
 	switch r.name {
 	case "ai_gateway.gateway.create", "ai_gateway.gateway.update":
 		r.readGuards()

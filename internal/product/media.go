@@ -87,7 +87,7 @@ var exposures = map[string]string{
 func (r *review) readMedia() {
 	r.readOther()
 	if r.Target == "" {
-		r.Target = r.text("id", "uid")
+		r.Target = r.text("id", "uid", "notificationUrl", "notification_url", "url")
 	}
 	for i := range r.after {
 		m := &r.after[i]

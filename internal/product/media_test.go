@@ -10,11 +10,11 @@ var mediaSuite = suite{
 	pairs: rows("?image.key/update; ?images.v1.keys/delete; ?stream.key/create", "", medium, same, same),
 	calls: mediaCalls(),
 	examples: map[string]ruleExample{
-		"media-opened":         {ofAccount("POST", "/stream/1", requestBody(`{"requireSignedURLs":false}`)), ofAccount("POST", "/stream/1", requestBody(`{"requireSignedURLs":true}`))},
-		"media-key-changed":    {ofAccount("POST", "/stream/keys"), ofAccount("POST", "/stream/live_inputs")},
+		"media-opened":         {ofAccount("POST", "/stream/orders", requestBody(`{"requireSignedURLs":false}`)), ofAccount("POST", "/stream/orders", requestBody(`{"requireSignedURLs":true}`))},
+		"media-key-changed":    {ofAccount("POST", "/stream/keys", responseBody(`{"id":"signing"}`)), ofAccount("POST", "/stream/live_inputs")},
 		"media-sent-elsewhere": {ofAccount("PUT", "/stream/webhook", requestBody(`{"notificationUrl":"https://example.com/done"}`)), ofAccount("DELETE", "/stream/webhook")},
 		"media-handled":        {ofAccount("POST", "/stream/clip"), ofAccount("POST", "/stream")},
-		"media-changed":        {ofAccount("DELETE", "/images/v1/1"), ofAccount("DELETE", "/images/v1/keys/1")},
+		"media-changed":        {ofAccount("DELETE", "/images/v1/orders"), ofAccount("DELETE", "/images/v1/keys/1")},
 	},
 	moves: map[string]moveCase{
 		"image opened":           {ofAccount("PATCH", "/images/v1/photo", requestBody(`{"requireSignedURLs":false}`)), "image.update", rules.Weaker, "photo"},

@@ -303,6 +303,9 @@ func words(b []byte, s string) []byte {
 // nameOf finds the canonical action of an entry of the audit log: by its pair,
 // by its action type alone, by the words in either, or else by joining the two.
 func nameOf(resourceType, actionType, actionInfo string) naming {
+	if n, found := nameOfOperationType(resourceType, actionType, actionInfo); found {
+		return n
+	}
 	var buf [2*maxName + 1]byte
 	key := squashPair(buf[:0], resourceType, actionType)
 	if n := known.pairs[string(key)]; n != nil {
@@ -429,6 +432,57 @@ func joinName(resourceType string, resource, action []byte) string {
 		res = ActionUnknown
 	}
 	return res + "." + act
+}
+
+// nameOfOperationType names an entry by an operation such as "DeleteBucketCors",
+// which says more than the bare verb beside it: it does not delete the bucket. Such
+// an operation is the action type, or the further information about it.
+func nameOfOperationType(resourceType, actionType, actionInfo string) (n naming, found bool) {
+	operation := actionType
+	if isOperation(actionInfo) && known.verbs[strings.ToLower(actionType)].kind != "" {
+		operation = actionInfo
+	} else if !isOperation(actionType) {
+		return naming{}, false
+	}
+	var buf [2*maxName + 1]byte
+	if n := known.pairs[string(squashPair(buf[:0], "", operation))]; n != nil {
+		return *n, true
+	}
+	did, object, _ := strings.Cut(string(bytes.Trim(words(nil, operation), "_")), "_")
+	v, isVerb := known.verbs[did]
+	last := string(bytes.Trim(words(nil, resourceType[strings.LastIndexByte(resourceType, '.')+1:]), "_"))
+	if !isVerb || object == "" || last == "" {
+		return naming{}, false
+	}
+	part, isPart := strings.CutPrefix(object, last+"_")
+	switch {
+	case isPart:
+	case object == last && operation == actionInfo && !strings.EqualFold(did, actionType):
+		return nameOf(resourceType, did, ""), true
+	default:
+		return naming{}, false
+	}
+	// The whole is named as its change is, and the part goes by its own words.
+	whole := strings.TrimSuffix(nameOf(resourceType, VerbUpdate, "").name, "."+VerbUpdate)
+	return newNaming(whole + "." + part + "." + v.kind), true
+}
+
+// isOperation reports whether a name is several words run together, as those of
+// operations are: "PutBucketCors".
+func isOperation(name string) bool {
+	if len(name) < 2 || len(name) > maxName || strings.ContainsAny(name, " ._-/:") {
+		return false
+	}
+	upper, lower := 0, 0
+	for i := 1; i < len(name); i++ {
+		switch {
+		case 'A' <= name[i] && name[i] <= 'Z':
+			upper++
+		case 'a' <= name[i] && name[i] <= 'z':
+			lower++
+		}
+	}
+	return upper > 0 && lower > 0
 }
 
 // nameOfCall finds the canonical action of an entry of Audit Logs v2: by its

@@ -11,7 +11,7 @@ var pipelinesSuite = suite{
 	calls: pipelinesCalls(),
 	examples: map[string]ruleExample{
 		"data-stream-opened":  {ofAccount("PATCH", "/pipelines/v1/streams/1", requestBody(`{"http":{"enabled":true,"authentication":false}}`)), ofAccount("PATCH", "/pipelines/v1/streams/1", requestBody(`{"http":{"enabled":false,"authentication":false}}`))},
-		"data-sent-elsewhere": {ofAccount("POST", "/pipelines/v1/sinks"), ofAccount("DELETE", "/pipelines/v1/sinks/1")},
+		"data-sent-elsewhere": {ofAccount("POST", "/pipelines/v1/sinks", requestBody(`{"name":"lake"}`)), ofAccount("DELETE", "/pipelines/v1/sinks/1")},
 		"index-deleted":       {ofAccount("DELETE", "/vectorize/v2/indexes/products"), ofAccount("POST", "/vectorize/v2/indexes/products/delete_by_ids")},
 		"workflow-event-sent": {ofAccount("POST", "/workflows/orders/instances/1/events/paid"), ofAccount("POST", "/workflows/orders/instances")},
 		"index-searched":      {ofAccount("POST", "/vectorize/v2/indexes/products/query"), ofAccount("POST", "/vectorize/v2/indexes/products/upsert")},

@@ -260,6 +260,22 @@ func (r *review) lookAtZone() {
 	if r.ZoneID == "" && strings.EqualFold(r.e.ResourceType, "zone") {
 		r.ZoneID = r.e.ResourceID
 	}
+	if isOfCloudflare(r.ZoneName) {
+		r.ZoneName, r.ZoneID = "", ""
+	}
+}
+
+// zonesOfCloudflare are zones of Cloudflare itself, which entries about buckets and
+// scripts may show. They are not among the zones of a customer.
+var zonesOfCloudflare = []string{"cloudflarestorage.com", "pages.dev", "r2.dev", "workers.dev"}
+
+func isOfCloudflare(zone string) bool {
+	for _, own := range zonesOfCloudflare {
+		if above, found := strings.CutSuffix(zone, own); found && (above == "" || strings.HasSuffix(above, ".")) {
+			return true
+		}
+	}
+	return false
 }
 
 // readOther reads the entries of families without a function of their own.

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+
 	"github.com/aisoc/cloudflareaudit/rules"
 )
 
@@ -43,20 +45,20 @@ var storageSuite = suite{
 		"bucket-domain-removed":      {logged("r2.bucket", "RemoveCustomDomain"), logged("r2.bucket", "AddCustomDomain")},
 		"bucket-kept-shorter":        {logged("r2.bucket", "PutBucketLifecycleConfiguration"), logged("r2.bucket", "PutBucketCors")},
 		"catalog-credentials-set":    {ofAccount("POST", "/r2-catalog/exports/credential"), ofAccount("POST", "/r2-catalog/exports/enable")},
-		"bucket-copied":              {ofAccount("POST", "/slurper/jobs", requestBody(`{"target":{"bucket":"exports"}}`)), ofAccount("PUT", "/slurper/jobs/1/abort")},
+		"bucket-copied":              {ofAccount("POST", "/slurper/jobs", requestBody(`{"target":{"bucket":"exports"}}`)), ofAccount("PUT", "/slurper/jobs/orders/abort")},
 		"catalog-removed":            {ofAccount("POST", "/r2-catalog/exports/disable"), ofAccount("POST", "/r2-catalog/exports/enable")},
-		"bucket-migration-paused":    {ofAccount("PUT", "/slurper/jobs/1/pause"), ofAccount("PUT", "/slurper/jobs/1/resume")},
+		"bucket-migration-paused":    {ofAccount("PUT", "/slurper/jobs/orders/pause"), ofAccount("PUT", "/slurper/jobs/orders/resume")},
 		"bucket-migration-checked":   {ofAccount("PUT", "/slurper/source/connectivity-precheck"), ofAccount("POST", "/slurper/jobs")},
 		"bucket-content-changed":     {ofAccount("DELETE", "/r2/buckets/exports/objects/x"), ofAccount("DELETE", "/r2/buckets/exports")},
-		"database-imported":          {ofAccount("POST", "/d1/database/1/import"), ofAccount("POST", "/d1/database")},
-		"database-queried":           {ofAccount("POST", "/d1/database/1/query"), ofAccount("POST", "/d1/database/1/import")},
+		"database-imported":          {ofAccount("POST", "/d1/database/orders/import"), ofAccount("POST", "/d1/database")},
+		"database-queried":           {ofAccount("POST", "/d1/database/orders/query"), ofAccount("POST", "/d1/database/orders/import")},
 		"stored-secret-changed":      {logged("secrets_store_secret", "update"), logged("secrets_store_secret", "create")},
-		"store-read":                 {ofAccount("POST", "/storage/kv/namespaces/1/bulk/get"), ofAccount("GET", "/storage/kv/namespaces/1/values/x")},
+		"store-read":                 {ofAccount("POST", "/storage/kv/namespaces/orders/bulk/get"), ofAccount("GET", "/storage/kv/namespaces/orders/values/x")},
 		"store-changed":              {logged("kv_namespace", "create"), logged("kv_namespace", "delete")},
-		"queue-consumer-changed":     {logged("queue", "update_consumer_settings"), ofAccount("DELETE", "/queues/1/consumers/1")},
-		"queue-emptied":              {ofAccount("POST", "/queues/1/purge"), ofAccount("POST", "/queues/1/messages/ack")},
-		"queue-messages-taken":       {ofAccount("POST", "/queues/1/messages/pull"), ofAccount("POST", "/queues/1/messages/peek")},
-		"queue-read":                 {ofAccount("POST", "/queues/1/messages/peek"), ofAccount("POST", "/queues/1/messages/pull")},
+		"queue-consumer-changed":     {logged("queue", "update_consumer_settings"), ofAccount("DELETE", "/queues/orders/consumers/1")},
+		"queue-emptied":              {ofAccount("POST", "/queues/orders/purge"), ofAccount("POST", "/queues/orders/messages/ack")},
+		"queue-messages-taken":       {ofAccount("POST", "/queues/orders/messages/pull"), ofAccount("POST", "/queues/orders/messages/peek")},
+		"queue-read":                 {ofAccount("POST", "/queues/orders/messages/peek"), ofAccount("POST", "/queues/orders/messages/pull")},
 		"queue-changed":              {logged("queue", "create"), logged("queue", "delete")},
 		"database-connection-changed": {
 			requested("PATCH", "/accounts/"+exampleAccount+"/hyperdrive/configs/1", requestBody(`{"name":"orders","origin":{"host":"db.example.com"}}`)),
@@ -64,6 +66,12 @@ var storageSuite = suite{
 		},
 	},
 	facts: map[string]factCase{
+		"bucket in a zone of Cloudflare": {
+			raw: logged("r2.bucket", "update", `"action":{"type":"update","result":true,"info":"ChangeBucketVisibility"}`, `"resource":{"type":"r2.bucket","id":"exports"}`,
+				`"metadata":{"zone_name":"r2.cloudflarestorage.com","zone_id":"`+exampleZone+`"}`, newValue(`{"public":true}`)),
+			action: "r2.bucket.visibility.change",
+			want:   rules.Facts{Target: "exports", Direction: rules.Weaker},
+		},
 		"bucket": {
 			raw:  logged("r2.bucket", "CreateBucket", `"resource":{"type":"r2.bucket","id":"exports"}`),
 			want: rules.Facts{Target: "exports"},
@@ -73,6 +81,39 @@ var storageSuite = suite{
 		"bucket opened": {logged("r2.bucket", "ChangeBucketVisibility", values(`{}`, `{"public":true}`)), "r2.bucket.visibility.change", rules.Weaker, ""},
 		"bucket closed": {logged("r2.bucket", "ChangeBucketVisibility", values(`{}`, `{"visibility":"private"}`)), "r2.bucket.visibility.change", rules.Safer, ""},
 	},
+}
+
+// A bare verb with the operation beside it says what the operation does.
+func TestStorage_TheOperationBesideABareVerbDecides(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ resource, action, info, want, verb string }{
+		{"r2.bucket", "update", "ChangeBucketVisibility", "r2.bucket.visibility.change", VerbUpdate},
+		{"r2.bucket", "create", "CreateBucket", "r2.bucket.create", VerbCreate},
+		{"r2.bucket", "delete", "DeleteBucket", "r2.bucket.delete", VerbDelete},
+		{"r2.bucket", "delete", "DeleteBucketCors", "r2.bucket.cors.delete", VerbDelete},
+		{"r2.bucket", "delete", "DeleteBucketLifecycleConfiguration", "r2.bucket.lifecycle.delete", VerbDelete},
+		{"r2.bucket", "delete", "RemoveCustomDomain", "r2.bucket.domain.remove", VerbDelete},
+		{"r2.bucket", "create", "AddCustomDomain", "r2.bucket.domain.add", VerbCreate},
+		{"r2.bucket", "update", "PutBucketStorageClass", "r2.bucket.storage_class.update", VerbUpdate},
+		// Operations that nobody has published.
+		{"r2.bucket", "delete", "DeleteBucketWebsite", "r2.bucket.website.delete", VerbDelete},
+		{"r2.bucket", "DeleteBucketWebsite", "", "r2.bucket.website.delete", VerbDelete},
+		{"r2.bucket", "update", "PutBucketLock", "r2.bucket.lock.update", VerbUpdate},
+		{"d1.database", "update", "ExportDatabase", "d1.database.export", verbView},
+		{"d1.database", "delete", "DeleteDatabase", "d1.database.delete", VerbDelete},
+		{"kv.namespace", "delete", "DeleteNamespaceKeys", "kv.namespace.keys.delete", VerbDelete},
+		// What is no operation says nothing.
+		{"r2.bucket", "delete", "bucket deleted", "r2.bucket.delete", VerbDelete},
+		{"r2.bucket", "delete", "TimeTravel", "r2.bucket.delete", VerbDelete},
+		{"ai_gateway.gateway", "create", "gateway created", "ai_gateway.gateway.create", VerbCreate},
+	} {
+		got := nameOf(tt.resource, tt.action, tt.info)
+		assert.Equal(t, tt.want, got.name, "%v", tt)
+		assert.Equal(t, tt.verb, got.verb, "%v", tt)
+	}
+	for zone, own := range map[string]bool{"r2.cloudflarestorage.com": true, "workers.dev": true, "a.pages.dev": true, "notworkers.dev": false, "example.com": false, "": false} {
+		assert.Equal(t, own, isOfCloudflare(zone), zone)
+	}
 }
 
 func storageCalls() callList {

@@ -60,7 +60,7 @@ var workersSuite = suite{
 		"worker-secret-changed":       {logged("script", "secret_put"), logged("script", "secret_list")},
 		"worker-tailed":               {ofAccount("POST", "/workers/scripts/proxy/tails"), ofAccount("DELETE", "/workers/scripts/proxy/tails/1")},
 		"worker-logs-stopped":         {ofAccount("DELETE", "/workers/observability/destinations/logs"), ofAccount("POST", "/workers/observability/destinations")},
-		"worker-logs-sent":            {ofAccount("POST", "/workers/observability/destinations"), ofAccount("PATCH", "/workers/observability/destinations/logs", requestBody(`{"enabled":false}`))},
+		"worker-logs-sent":            {ofAccount("POST", "/workers/observability/destinations", requestBody(`{"name":"logs"}`)), ofAccount("PATCH", "/workers/observability/destinations/logs", requestBody(`{"enabled":false}`))},
 		"worker-namespace-deleted":    {ofAccount("DELETE", "/workers/dispatch/namespaces/shop"), ofAccount("POST", "/workers/dispatch/namespaces")},
 		"worker-logs-searched":        {ofAccount("POST", "/workers/observability/telemetry/query"), ofAccount("POST", "/workers/observability/telemetry/live-tail")},
 		"worker-part-changed":         {ofAccount("POST", "/workers/dispatch/namespaces"), ofAccount("DELETE", "/workers/dispatch/namespaces/shop")},
