@@ -670,13 +670,6 @@ var mutants = []mutant{
 		test:  "TestCorrelation_TellsChangesApart",
 	},
 	{
-		fault: "with both logs, titles tell what one of them does not know",
-		file:  "normalize.go",
-		old:   "if n.paired {",
-		new:   "if false {",
-		test:  "TestPairs_BothLogsAgree",
-	},
-	{
 		fault: "an event does not say its action",
 		file:  "ingest/event.go",
 		old:   "b = append(b, `,\"action\":`...)\n\tb = appendNullable(b, e.Action)\n",

@@ -113,9 +113,6 @@ func TestJoints_EveryActionPatternMatchesAKnownAction(t *testing.T) {
 				}
 				assert.True(t, matches, "no entry ever has the action %s", pattern)
 			}
-			for _, id := range j.techniques {
-				assert.Regexp(t, technique, id)
-			}
 		}
 	}
 }

@@ -36,7 +36,7 @@ var records = family{
 		{"*", "/zones/{zone}/dns_records", "dns.record"},
 	},
 	joints: []joint{
-		{actions: oneOf{"dns.record.delete"}, by: byResource, title: "DNS record deleted[: {target}][ for {zone}]", techniques: oneOf{"T1485", "T1565.002"}},
+		{actions: oneOf{"dns.record.delete"}, by: byResource},
 	},
 	reads: []rules.Rule{
 		{ID: "dns-records-exported", Severity: low, Techniques: oneOf{"T1590.002"},

@@ -50,8 +50,7 @@ var members = family{
 	joints: []joint{
 		// v2 has another id for a removed member.
 		{actions: oneOf{"member.remove"}, by: byActor},
-		{actions: oneOf{"member.add"}, title: "Member added[: {target}]", techniques: oneOf{"T1098.003", "T1136.003"}},
-		{actions: oneOf{"member.update"}, title: "Member changed[: {target}]", techniques: oneOf{"T1098.003"}},
+		{actions: oneOf{"member.update"}},
 	},
 	rules: []rules.Rule{
 		{ID: "super-administrator-added", Severity: high, Techniques: oneOf{"T1098.003", "T1136.003"},

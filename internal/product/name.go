@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/aisoc/cloudflareaudit/internal/audit"
-	"github.com/aisoc/cloudflareaudit/rules"
 )
 
 // The kinds of verbs. A canonical action ends in a verb of its own, such as
@@ -101,8 +100,7 @@ type index struct {
 	pairs    map[string]*naming // by squashed "resource/action"
 	subjects []indexedSubject
 	routes   map[routeKey][]indexedRoute
-	joints   map[string][]*joint       // by canonical name
-	titles   map[string]rules.Template // of joints
+	joints   map[string][]*joint // by canonical name
 	// spelled are words by their lower case, and participles by verb.
 	spelled, participles map[string]string
 }
@@ -114,7 +112,6 @@ var known = index{
 	pairs:   make(map[string]*naming),
 	routes:  make(map[routeKey][]indexedRoute),
 	joints:  make(map[string][]*joint),
-	titles:  make(map[string]rules.Template),
 
 	spelled:     make(map[string]string),
 	participles: make(map[string]string),
@@ -153,11 +150,6 @@ func (x *index) fill(list []*family) {
 		}
 		for _, r := range f.routes {
 			x.addRoutes(r)
-		}
-		for _, j := range f.joints {
-			if j.title != "" {
-				x.titles[j.title] = rules.MustTemplate(j.title)
-			}
 		}
 		for _, p := range f.pairs {
 			x.pairs[string(squashPair(nil, strings.TrimPrefix(p.resource, "*"), p.action))] = x.named(p.name)

@@ -45,9 +45,8 @@ var tokens = family{
 		{"PUT", "/user/api_key", "api_key.rotate"},    // derived, not published
 	},
 	joints: []joint{
-		{actions: oneOf{"api_token.create"}, title: "API token created[: {target}]", techniques: oneOf{"T1098.001"}},
-		{actions: oneOf{"api_token.update", "api_token.enable"}, class: "api_token.update", title: "API token changed[: {target}]", techniques: oneOf{"T1098.001"}},
-		{actions: oneOf{"api_token.roll"}, by: byToken, title: "API token rolled[: {target}]", techniques: oneOf{"T1098.001"}},
+		{actions: oneOf{"api_token.create"}},
+		{actions: oneOf{"api_token.update", "api_token.enable"}, class: "api_token.update"},
 		{actions: oneOf{"api_token.*"}, by: byToken},
 	},
 	reads: []rules.Rule{

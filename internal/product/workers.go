@@ -86,7 +86,7 @@ var workers = family{
 	names: oneOf{"worker.script.subdomain.disable", "worker.log_destination.disable"},
 	joints: []joint{
 		// An upload that the audit log calls a creation is an update in Audit Logs v2.
-		{actions: oneOf{"worker.script.create", "worker.script.update"}, class: "worker.script.update", title: "Worker code deployed[: {target}]"},
+		{actions: oneOf{"worker.script.create", "worker.script.update"}, class: "worker.script.update"},
 		{actions: oneOf{"worker.script.*"}},
 	},
 	rules: []rules.Rule{
