@@ -6,6 +6,8 @@ import "github.com/aisoc/cloudflareaudit/rules"
 var media = family{
 	prefixes: oneOf{"image.", "stream.", "calls.", "realtime.", "moq."},
 	read:     (*review).readMedia,
+	// Uploads and live pictures go to addresses that are as good as passwords.
+	hooks: true,
 	subjects: []subject{
 		{"^image_key ^images_key ^images_v1_key", "", "image.key", "", either, named},
 	},

@@ -7,6 +7,8 @@
 // titles for readers of both logs, and its default rules. To support a product,
 // add or edit one such file. all.go orders the families.
 //
+// words.go puts canonical actions into words, for titles.
+//
 // [Understand] finds the canonical action of an entry (name.go and route.go),
 // lets the family of that action read the entry (review.go and the family's
 // file), and compares the values before and after (compare.go).

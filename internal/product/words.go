@@ -14,14 +14,16 @@ const spelled = "app=application apps=application auth=authentication config=con
 	"IPFS IPsec IPv4 IPv6 JSON JWT KV LAN LANs Logpush MCP MFA MNM mTLS MX MoQ NS OAuth OIDC OTP Origin_CA PDF R2 R2_Catalog RDP RUM SAML SCIM SQL SSH SSL SSO " +
 	"Spectrum TCP TLS TURN TXT Turnstile UDP URL URLs VPC Vectorize WAF WAN WANs WARP WHOIS Worker Workers XSS Zaraz Zero_Trust ZT"
 
-// phrases are subjects of actions that are better known by other words.
+// phrases are actions, and subjects of actions, that are better known by other
+// words.
 var phrases = map[string]string{
-	"custom_ns":     "custom name server",
-	"pages":         "Pages",
-	"worker.script": "Worker",
-	"zone.firewall": "firewall",
-	"zone.pagerule": "page rule",
-	"zone.ruleset":  "ruleset",
+	"custom_ns":            "custom name server",
+	"pages":                "Pages",
+	"worker.script":        "Worker",
+	"worker.script.update": "Worker code changed",
+	"zone.firewall":        "firewall",
+	"zone.pagerule":        "page rule",
+	"zone.ruleset":         "ruleset",
 }
 
 // deeds are words for what is done to a thing besides the verbs, as API paths and
@@ -86,6 +88,9 @@ func wordsOfAction(action string) string {
 	subject, deed := "", action
 	if i := strings.LastIndexByte(action, '.'); i >= 0 {
 		subject, deed = action[:i], action[i+1:]
+	}
+	if phrase := phrases[action]; phrase != "" {
+		return phrase
 	}
 	var buf [128]byte
 	w := wording{b: buf[:0]}
@@ -152,6 +157,9 @@ func (w *wording) deed(s string) {
 		i += len(word) + 1
 	}
 	if at < 0 {
+		if s == ActionUnknown {
+			s = "action"
+		}
 		w.segment(s)
 		w.put("recorded") // that is all that is certain
 		return

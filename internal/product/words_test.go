@@ -27,7 +27,7 @@ func TestWords_SayWhatWasDone(t *testing.T) {
 		"slurper.jobs.abort":                         "slurper job aborted",
 		"vectorize.v2.indexes.delete_by_ids":         "Vectorize index deleted by IDs",
 		"vectorize.v2.indexes.metadata_index.create": "Vectorize index metadata index created",
-		"worker.script.update":                       "Worker changed",
+		"worker.script.update":                       "Worker code changed",
 		"worker.script.settings.update":              "Worker settings changed",
 		"workers.workers.versions.delete":            "Workers version deleted",
 		"zone.set_min_tls_version":                   "zone min TLS version set",
@@ -41,6 +41,8 @@ func TestWords_SayWhatWasDone(t *testing.T) {
 		"spectrum.app.frobnicate":     "Spectrum application frobnicate recorded",
 		"account.acceptance_of_terms": "account acceptance of term recorded",
 		"unknown.frobnicated":         "frobnicated",
+		"zone.unknown":                "zone action recorded",
+		"unknown":                     "action recorded",
 		"bare":                        "bare recorded",
 		"":                            "recorded",
 	} {

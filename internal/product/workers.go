@@ -10,6 +10,7 @@ import (
 var workers = family{
 	prefixes: oneOf{"worker."},
 	read:     (*review).readWorker,
+	hooks:    true, // the destinations of logs
 	pairs: []pair{
 		{"*", "script_create", "worker.script.create"},
 		{"*", "script_update", "worker.script.update"},
