@@ -1,6 +1,10 @@
 package product
 
-import "github.com/aisoc/cloudflareaudit/rules"
+import (
+	"net/url"
+
+	"github.com/aisoc/cloudflareaudit/rules"
+)
 
 // Images, Stream, Calls, RealtimeKit and relays of media.
 var media = family{
@@ -89,7 +93,13 @@ var exposures = map[string]string{
 func (r *review) readMedia() {
 	r.readOther()
 	if r.Target == "" {
-		r.Target = r.text("id", "uid", "notificationUrl", "notification_url", "url")
+		r.Target = r.text("id", "uid")
+	}
+	if r.Target == "" {
+		// The path of an address may be what keeps others from using it.
+		if address, err := url.Parse(r.text("notificationUrl", "notification_url", "url")); err == nil {
+			r.Target = address.Hostname()
+		}
 	}
 	for i := range r.after {
 		m := &r.after[i]

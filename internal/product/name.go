@@ -440,16 +440,16 @@ func nameOfOperationType(resourceType, actionType, actionInfo string) (n naming,
 	if n := known.pairs[string(squashPair(buf[:0], "", operation))]; n != nil {
 		return *n, true
 	}
-	did, object, _ := strings.Cut(string(bytes.Trim(words(nil, operation), "_")), "_")
+	did, thing, _ := strings.Cut(string(bytes.Trim(words(nil, operation), "_")), "_")
 	v, isVerb := known.verbs[did]
 	last := string(bytes.Trim(words(nil, resourceType[strings.LastIndexByte(resourceType, '.')+1:]), "_"))
-	if !isVerb || object == "" || last == "" {
+	if !isVerb || thing == "" || last == "" {
 		return naming{}, false
 	}
-	part, isPart := strings.CutPrefix(object, last+"_")
+	part, isPart := strings.CutPrefix(thing, last+"_")
 	switch {
 	case isPart:
-	case object == last && operation == actionInfo && !strings.EqualFold(did, actionType):
+	case thing == last && operation == actionInfo && !strings.EqualFold(did, actionType):
 		return nameOf(resourceType, did, ""), true
 	default:
 		return naming{}, false
@@ -505,24 +505,24 @@ func nameOfCall(e *audit.Entry, r *routed) naming {
 // so that to delete a deployment of a project does not delete the project, and the
 // last segment may be what is done: ".../outgoing/disable".
 func nameOfPath(e *audit.Entry, r *routed) (n naming, found bool) {
-	member, below := e.ResourceType, ""
+	whole, below := e.ResourceType, ""
 	if e.ResourceType == r.words {
-		member, below = splitMember(e.Call.Path)
+		whole, below = splitMember(e.Call.Path)
 	}
 	deed := ""
 	if e.Call.Method != "GET" && e.Call.Method != "DELETE" {
 		if below == "" {
-			member, deed = cutDeed(member)
+			whole, deed = cutDeed(whole)
 		} else {
 			below, deed = cutDeed(below)
 		}
 	}
-	if member == "" || below == "" && deed == "" {
+	if whole == "" || below == "" && deed == "" {
 		return naming{}, false
 	}
-	resource, from := words(nil, member), 0
+	resource, from := words(nil, whole), 0
 	if below != "" {
-		from, resource = len(resource)-1, words(nil, member+"."+below)
+		from, resource = len(resource)-1, words(nil, whole+"."+below)
 	}
 	action := words(nil, cmp.Or(deed, e.ActionType))
 	v := findVerb(action)
@@ -539,9 +539,9 @@ func nameOfPath(e *audit.Entry, r *routed) (n naming, found bool) {
 		return newNaming(s.name + "." + strings.TrimPrefix(name, ActionUnknown+".")), true
 	}
 	if below != "" {
-		member += "." + below
+		whole += "." + below
 	}
-	return newNaming(joinName(member, words(nil, member), action)), true
+	return newNaming(joinName(whole, words(nil, whole), action)), true
 }
 
 // isSwitch reports whether verbs of a kind all come to the same.
@@ -549,15 +549,18 @@ func isSwitch(kind string) bool { return kind == VerbEnable || kind == verbDisab
 
 // splitMember splits the words of a path after the last member of a collection that
 // has something below it.
-func splitMember(path string) (member, below string) {
+func splitMember(path string) (whole, below string) {
 	var buf [maxPath]string
 	parts := segments(buf[:0], path)
-	last := len(parts)
-	for i := last - 1; i > 2; i-- {
+	last, begin := len(parts), 2
+	if parts[0] == "accounts" || parts[0] == "zones" {
+		begin = 3
+	}
+	for i := last - 1; i >= begin; i-- {
 		switch {
 		case isWord(parts[i]):
 		case i == last-1:
-			last = i // the member itself is what the request is about
+			last = i // the request is about the member itself
 		default:
 			return wordsOf(parts[:i]), wordsBelow(parts[i+1 : last])
 		}

@@ -70,31 +70,31 @@ func (x *index) addWords() {
 }
 
 // participle is the regular past participle of a verb.
-func participle(verb string) string {
+func participle(word string) string {
 	switch {
-	case strings.HasSuffix(verb, "ed"):
-		return verb
-	case strings.HasSuffix(verb, "e"):
-		return verb + "d"
-	case strings.HasSuffix(verb, "y") && !strings.ContainsAny(verb[len(verb)-2:len(verb)-1], "aeo"):
-		return verb[:len(verb)-1] + "ied"
+	case strings.HasSuffix(word, "ed"):
+		return word
+	case strings.HasSuffix(word, "e"):
+		return word + "d"
+	case strings.HasSuffix(word, "y") && !strings.ContainsAny(word[len(word)-2:len(word)-1], "aeo"):
+		return word[:len(word)-1] + "ied"
 	}
-	return verb + "ed"
+	return word + "ed"
 }
 
 // wordsOfAction puts an action into words: "queue consumer changed" for
 // "queue.consumer.update". The first word is in lower case unless it is a name.
 func wordsOfAction(action string) string {
-	subject, deed := "", action
+	thing, deed := "", action
 	if i := strings.LastIndexByte(action, '.'); i >= 0 {
-		subject, deed = action[:i], action[i+1:]
+		thing, deed = action[:i], action[i+1:]
 	}
 	if phrase := phrases[action]; phrase != "" {
 		return phrase
 	}
 	var buf [128]byte
 	w := wording{b: buf[:0]}
-	w.subject(subject)
+	w.subject(thing)
 	w.deed(deed)
 	return string(w.b)
 }
@@ -142,17 +142,16 @@ func (w *wording) segment(s string) {
 // deed puts what was done: the words of the last part of an action, with its verb
 // as a participle at the end.
 func (w *wording) deed(s string) {
-	verb, at := "", -1
+	did, at := "", -1
 	for i := 0; i < len(s); {
 		word, _, _ := strings.Cut(s[i:], "_")
-		known, isVerb := known.verbs[word]
-		_, isDeed := w.participle(word)
-		if isVerb && !known.weak {
-			verb, at = word, i
+		v, isVerb := known.verbs[word]
+		if isVerb && !v.weak {
+			did, at = word, i
 			break
 		}
-		if at < 0 && (isVerb || isDeed) {
-			verb, at = word, i
+		if _, isOther := w.participle(word); at < 0 && (isVerb || isOther) {
+			did, at = word, i
 		}
 		i += len(word) + 1
 	}
@@ -164,8 +163,8 @@ func (w *wording) deed(s string) {
 		w.put("recorded") // that is all that is certain
 		return
 	}
-	form, _ := w.participle(verb)
-	before, after := strings.TrimSuffix(s[:at], "_"), strings.TrimPrefix(s[at+len(verb):], "_")
+	form, _ := w.participle(did)
+	before, after := strings.TrimSuffix(s[:at], "_"), strings.TrimPrefix(s[at+len(did):], "_")
 	w.segment(before)
 	if first, _, _ := strings.Cut(after, "_"); after != "" && !slices.Contains(tails, first) {
 		w.segment(after)
@@ -199,9 +198,9 @@ func (w *wording) put(word string) {
 func nextWord(s string) (word, name, rest string) {
 	word, rest, _ = strings.Cut(s, "_")
 	if second, after, _ := strings.Cut(rest, "_"); second != "" {
-		both := s[:len(word)+1+len(second)]
-		if name := known.spelled[both]; name != "" {
-			return both, name, after
+		two := s[:len(word)+1+len(second)]
+		if name := known.spelled[two]; name != "" {
+			return two, name, after
 		}
 	}
 	return word, known.spelled[word], rest
