@@ -93,3 +93,27 @@ func TestTitles_OfEveryOperationAreSentences(t *testing.T) {
 		check(raw)
 	}
 }
+
+// Of one thing, what is done to it is told apart by the title alone.
+func TestTitles_TellDeedsApart(t *testing.T) {
+	t.Parallel()
+	c := gradingProduction(t, "checkout")
+	for _, deeds := range [][]string{
+		{logged("r2.bucket", "CreateBucket"), logged("r2.bucket", "DeleteBucket"), logged("r2.bucket", "PutBucketCors"), logged("r2.bucket", "DeleteBucketCors"),
+			logged("r2.bucket", "PutBucketEncryption"), logged("r2.bucket", "DeleteBucketEncryption"), logged("r2.bucket", "PutBucketLifecycleConfiguration"),
+			logged("r2.bucket", "DeleteBucketLifecycleConfiguration"), logged("r2.bucket", "AddCustomDomain"), logged("r2.bucket", "RemoveCustomDomain"),
+			logged("r2.bucket", "ChangeBucketVisibility"), logged("r2.bucket", "PutBucketStorageClass")},
+		{logged("script", "script_create"), logged("script", "script_update"), logged("script", "script_deploy"), logged("script", "script_delete"),
+			logged("script", "script_schedules"), logged("script", "patch_settings"), logged("script", "secret_put"), logged("script", "script_on_subdomain")},
+		{logged("queue", "create"), logged("queue", "update"), logged("queue", "delete"), logged("queue", "update_consumer_settings")},
+		{logged("d1.database", "create"), logged("d1.database", "update"), logged("d1.database", "delete"), logged("d1.database", "export")},
+		{logged("pages.project", "create"), logged("pages.project", "update"), logged("pages.project", "delete"), logged("pages.deployment", "create")},
+	} {
+		seen := make(map[string]string)
+		for _, raw := range deeds {
+			v, _ := grade(t, c, raw)
+			assert.Empty(t, seen[v.Title], "%s\n%s", v.Title, raw)
+			seen[v.Title] = raw
+		}
+	}
+}
