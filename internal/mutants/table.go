@@ -899,8 +899,8 @@ var mutants = []mutant{
 	{
 		fault: "a read that is worth an event is dropped as routine",
 		file:  "internal/product/all.go",
-		old:   "\tfor _, f := range families {\n\t\tlist = append(list, f.reads...)\n\t}\n\tlist = append(list, routineReads)\n",
-		new:   "\tlist = append(list, routineReads)\n\tfor _, f := range families {\n\t\tlist = append(list, f.reads...)\n\t}\n",
+		old:   "\tfor _, f := range families {\n\t\tlist = append(list, f.reads...)\n\t}\n\tlist = append(list, routineReads, raisedRule())\n",
+		new:   "\tlist = append(list, routineReads, raisedRule())\n\tfor _, f := range families {\n\t\tlist = append(list, f.reads...)\n\t}\n",
 		test:  "TestTokens_EveryEntryIsUnderstoodAndGraded",
 	},
 

@@ -23,16 +23,18 @@ func init() { prepare = sync.OnceFunc(arrange) }
 
 func arrange() {
 	families = []*family{
-		&account, &signOn, &tokens, &oauth, &members,
-		&access,
+		&account, &organizations, &signOn, &billing, &shares, &resourceTags, &tokens, &oauth, &members,
+		&access, &agentServers, &infrastructure,
 		&zones, &certificates, &records, &delegation,
-		&firewall, &rulesets, &protections, &widgets,
+		&firewall, &rulesets, &protections, &widgets, &errorPages,
 		&workers, &sites,
 		&buckets, &objects, &stores, &queues,
 		&pipelines, &media, &models, &measurements,
 		&logs, &retention, &notifications, &auditLogs,
-		&gateway, &gatewayLists, &tunnels, &devices, &devicePolicies, &networks, &prefixes, &traffic,
+		&gateway, &gatewayLists, &tunnels, &devices, &devicePolicies, &experience, &riskScores, &dataLoss, &posture,
+		&networks, &floods, &captures, &flows, &prefixes, &regions, &resolvers, &traffic,
 		&mail, &mailSecurity,
+		&intelligence, &findings, &scanner, &diagnostics,
 	}
 	known.fill(families)
 }
@@ -52,15 +54,15 @@ const (
 type oneOf = []string
 
 // defaultRules are the default rules in order: noise and Cloudflare's own
-// actions, reads, the rules of the families, and for everything else rules by
-// verb alone. Entries whose form is undocumented, such as those about members,
-// are matched as widely as their words allow.
+// actions, reads, changes to the safer side, the rules of the families, and for
+// everything else rules by verb alone. Entries whose form is undocumented, such as
+// those about members, are matched as widely as their words allow.
 func defaultRules() []rules.Rule {
 	list := slices.Clone(systemRules)
 	for _, f := range families {
 		list = append(list, f.reads...)
 	}
-	list = append(list, routineReads)
+	list = append(list, routineReads, raisedRule())
 	for _, f := range families {
 		list = append(list, f.rules...)
 	}
@@ -134,6 +136,12 @@ var verbRules = []rules.Rule{
 		Match: rules.Match{ActorType: oneOf{"staff"}},
 		Title: "Cloudflare staff acted in the account: {words}[: {target}]",
 		Why:   "Somebody at Cloudflare changed something. That should go together with a support case of yours."},
+	// A question that is too long for an address goes by such a method: previews,
+	// checks, exports and queries.
+	{ID: "query", Severity: info,
+		Match: rules.Match{Verb: oneOf{"view"}, Method: oneOf{"POST", "PUT", "PATCH"}},
+		Title: "{words}",
+		Why:   "The request only asks something, although its method is one of those that change."},
 	{ID: "other-read", Severity: info,
 		Match: rules.Match{Verb: oneOf{"view", "login", "logout"}},
 		Title: "{words}",
@@ -145,4 +153,21 @@ var verbRules = []rules.Rule{
 	{ID: "other", Severity: low,
 		Title: "{words}",
 		Why:   "These rules have nothing to say about this action."},
+}
+
+// raisedRule is for changes of a protection to the safer side, in the families that
+// say so.
+func raisedRule() rules.Rule {
+	r := rules.Rule{ID: "protection-raised", Severity: low,
+		Match: rules.Match{Direction: oneOf{"safer"}},
+		Title: "{words}",
+		Why:   "A protection or a watch was raised or stays as it was; nothing was weakened."}
+	for _, f := range families {
+		for _, prefix := range f.prefixes {
+			if f.raises {
+				r.Match.Action = append(r.Match.Action, prefix+"*")
+			}
+		}
+	}
+	return r
 }

@@ -73,18 +73,33 @@ func jointOf(f *Facts) *joint {
 	return &jointByName
 }
 
+// jointPattern is a pattern of the actions that a row is for.
+type jointPattern struct {
+	glob text.Glob
+	of   *joint
+}
+
+// jointPatterns are the patterns of all rows, in the order of the families.
+func jointPatterns(list []*family) []jointPattern {
+	var all []jointPattern
+	for _, f := range list {
+		for i := range f.joints {
+			for _, pattern := range f.joints[i].actions {
+				all = append(all, jointPattern{text.NewGlob(pattern), &f.joints[i]})
+			}
+		}
+	}
+	return all
+}
+
 // jointsOf are the rows that may be about an action. The first one that fits
 // counts.
 func jointsOf(action string) []*joint {
 	var list []*joint
-	for _, f := range families {
-		for i := range f.joints {
-			for _, pattern := range f.joints[i].actions {
-				if text.NewGlob(pattern).Match(action) {
-					list = append(list, &f.joints[i])
-					break
-				}
-			}
+	for i := range known.patterns {
+		p := &known.patterns[i]
+		if p.glob.Match(action) && (len(list) == 0 || list[len(list)-1] != p.of) {
+			list = append(list, p.of)
 		}
 	}
 	return list

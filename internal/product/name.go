@@ -100,6 +100,7 @@ type index struct {
 	pairs    map[string]*naming // by squashed "resource/action"
 	subjects []indexedSubject
 	routes   map[routeKey][]indexedRoute
+	patterns []jointPattern
 	joints   map[string][]*joint // by canonical name
 	// spelled are words by their lower case, and participles by verb.
 	spelled, participles map[string]string
@@ -140,6 +141,7 @@ func (x *index) fill(list []*family) {
 		}
 	}
 	x.addWords()
+	x.patterns = jointPatterns(list)
 	x.named(ActionUnknown)
 	for _, f := range list {
 		for _, s := range f.subjects {

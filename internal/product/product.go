@@ -47,6 +47,9 @@ type family struct {
 
 	// joints are the changes of which the two logs have different details.
 	joints []joint
+	// raises says that a change of a protection to the safer side is no more than
+	// that, whatever other rules say of the action.
+	raises bool
 	// reads are the rules for reads that are worth an event, and rules those
 	// for everything else. The first match decides, so special cases come
 	// before general ones.

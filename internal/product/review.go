@@ -285,6 +285,15 @@ func (r *review) readOther() {
 	r.readSwitches()
 }
 
+// readNamed is readOther for entries whose thing is called by the first of the keys
+// that there is.
+func (r *review) readNamed(keys ...string) {
+	r.readOther()
+	if name := r.text(keys...); name != "" {
+		r.Target = name
+	}
+}
+
 // say fills in the facts that the entry states directly.
 func (r *review) say() {
 	e, f := r.e, &r.Facts.Facts

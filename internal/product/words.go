@@ -11,7 +11,7 @@ import (
 const spelled = "app=application apps=application auth=authentication config=configuration configs=configuration " +
 	"2FA ACL ACLs AI API API_Shield ASN AWS Access AI_Gateway AI_Search Argo BGP BYOIP CA CAA CASB CIDR CMB CNAME CNI CNIs CORS CSR CSRs CT " +
 	"Calls Cloudflare Cloudforce_One D1 DCV DDoS DEX DKIM DLP DLS DMARC DNS DNSSEC DoH GCP GraphQL HSTS HTTP HTTP2 HTTP3 HTTPS Hyperdrive ID IDs IP IPs " +
-	"IPFS IPsec IPv4 IPv6 JSON JWT KV LAN LANs Logpush MCP MFA MNM mTLS MX MoQ NS OAuth OIDC OTP Origin_CA PDF R2 R2_Catalog RDP RUM SAML SCIM SQL SSH SSL SSO " +
+	"IPFS IPsec IPv4 IPv6 JSON JWT KV LAN LANs Logpush MCP MFA MNM mTLS MX MoQ NS OAuth OIDC LOA OTP PAC Origin_CA PDF R2 R2_Catalog RDP RUM SAML SCIM SQL SSH SSL SSO " +
 	"Spectrum TCP TLS TURN TXT Turnstile UDP URL URLs VPC Vectorize WAF WAN WANs WARP WHOIS Worker Workers XSS Zaraz Zero_Trust ZT"
 
 // phrases are actions, and subjects of actions, that are better known by other
