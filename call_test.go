@@ -154,7 +154,7 @@ func TestCall_RulesetsAreNamedByTheirRequest(t *testing.T) {
 			"zone.firewall.rule.update", "Firewall rule changed: default for example.com"},
 		requested("PUT", "/zones/"+zone+"/rulesets/s1", body(rules), answer(`{"result":`+result+`,"success":true}`)): {
 			"zone.firewall.rule.update", "Firewall rule changed: default for example.com"},
-		requested("PUT", "/zones/"+zone+"/rulesets/phases/http_request_transform/entrypoint", body(rules)): {"zone.ruleset.update", "Cloudflare zone.ruleset.update"},
+		requested("PUT", "/zones/"+zone+"/rulesets/phases/http_request_transform/entrypoint", body(rules)): {"zone.ruleset.update", "Ruleset changed"},
 		requested("PATCH", "/zones/"+zone+"/rulesets/s1/rules/1", body(`{"enabled":false}`), answer(result)): {
 			"firewall_rule.disable", "Firewall rule disabled: scanners for example.com"},
 		requested("PATCH", "/zones/"+zone+"/rulesets/s1/rules/1", body(`{"expression":"true"}`), answer(result)): {

@@ -38,9 +38,6 @@ type Normalizer struct {
 	// ownTokenID is the id of the token that the connector reads with, or "".
 	ownTokenID string
 	classifier *rules.Classifier
-	// paired says that entries come from both logs, so that titles must not
-	// depend on details that only one of them has.
-	paired bool
 }
 
 // NewNormalizer builds the part of a connector that turns entries into events.
@@ -58,7 +55,7 @@ func NewNormalizer(cfg Config) (*Normalizer, error) {
 }
 
 func newNormalizer(cfg Config, c *rules.Classifier) *Normalizer {
-	return &Normalizer{cfg.AccountID, cfg.OwnTokenID, c, cfg.AuditLogAPI == AuditLogBoth}
+	return &Normalizer{cfg.AccountID, cfg.OwnTokenID, c}
 }
 
 // Normalize turns one entry, as JSON, into an event and grades it. A verdict to
@@ -200,9 +197,6 @@ func (w *work) noteOwnToken(n *Normalizer) {
 
 // verdict is how the rules grade the entry.
 func (w *work) verdict(n *Normalizer) Verdict {
-	if n.paired {
-		return n.classifier.GradeJoint(&w.facts.Facts, w.facts.Joint(&w.entry))
-	}
 	return n.classifier.Grade(&w.facts.Facts)
 }
 

@@ -20,6 +20,8 @@ type compiled struct {
 	title   Template
 	// ownTitle says that the title differs from that of the default rule.
 	ownTitle bool
+	// own says that it is a rule of the user, and not a default rule.
+	own bool
 }
 
 // listTest is a compiled condition with a list of either patterns or address
@@ -40,7 +42,7 @@ type flagTest struct {
 type changeGlobs struct{ field, old, new text.Glob }
 
 // compile compiles r. standard is the title of the default rule that r is or
-// changes. Faults of r are left to the checker.
+// changes, or "". Faults of r are left to the checker.
 func compile(r Rule, standard string) *compiled {
 	c := &compiled{Rule: r}
 	if r.Drop && len(r.Match.Outcome) == 0 {
@@ -72,7 +74,7 @@ func compile(r Rule, standard string) *compiled {
 	for _, change := range r.Match.Changed {
 		c.changed = append(c.changed, changeGlobs{text.NewGlob(change.Field), text.NewGlob(change.Old), text.NewGlob(change.New)})
 	}
-	c.ownTitle = r.Title != standard
+	c.ownTitle, c.own = r.Title != standard, standard == ""
 	c.title, _ = parseTemplate(cmp.Or(r.Title, defaultTitle))
 	return c
 }

@@ -30,6 +30,8 @@ var otherSuite = suite{
 		"tls-settings-deployed":  {logged("zone", "tls_settings_deployed"), logged("zone", "tls_settings_deployed", bySystem)},
 		"routine-read":           {requested("GET", "/zones/"+exampleZone+"/dns_records"), logged("dns_records", "view")},
 		"other-by-staff":         {logged("spectrum.app", "create", byStaff), logged("spectrum.app", "create")},
+		"protection-raised":      {logged("gateway.rule", "gateway_create", newValue(`{"name":"no malware","action":"block"}`)), logged("gateway.rule", "gateway_create", newValue(`{"name":"exempt","action":"off"}`))},
+		"query":                  {called("POST {a}/access/policy-tests"), called("GET {a}/access/policy-tests")},
 		"other-read":             {logged("spectrum.app", "viewed"), logged("user", "API_key_view")},
 		"other-disabled":         {logged("spectrum.app", "disabled"), logged("spectrum.app", "deleted")},
 		"other":                  {logged("spectrum.app", "frobnicated"), logged("zone", "delete")},
@@ -44,8 +46,8 @@ var otherSuite = suite{
 
 func otherCalls() callList {
 	var list callList
-	list.add("POST {a}/access/keys/rotate", "access.keys.rotate", low)
-	list.add("POST {a}/devices/revoke", "devices.revoke", low)
+	list.add("POST {a}/frobnication/rotate", "frobnication.rotate", low)
+	list.add("POST {a}/frobnication/1/nicate", "frobnication.nicate.create", low)
 	return list
 }
 

@@ -17,6 +17,7 @@ var Rules = sync.OnceValue(func() *rules.Book {
 		Verb:    verbOf,
 		Values:  knownValues(),
 		Names:   knownNames(),
+		Words:   wordsOfAction,
 	})
 	if err != nil {
 		panic("product: " + err.Error()) // a test holds the rules to be sound
@@ -35,7 +36,7 @@ func knownValues() map[string][]string {
 		"method":      {"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"},
 		"actor_type":  {"account", "admin", "cloudflare", "cloudflare_admin", "staff", "system", "unknown", "user"},
 		"interface":   {"API", "UI"},
-		"decision":    {"allow", bypass, "deny", "non_identity"},
+		"decision":    {"allow", "bypass", "deny", "non_identity"},
 		"record_type": strings.Fields(recordTypes),
 		"setting":     slices.Compact(settings),
 	}

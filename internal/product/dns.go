@@ -36,7 +36,7 @@ var records = family{
 		{"*", "/zones/{zone}/dns_records", "dns.record"},
 	},
 	joints: []joint{
-		{actions: oneOf{"dns.record.delete"}, by: byResource, title: "DNS record deleted[: {target}][ for {zone}]", techniques: oneOf{"T1485", "T1565.002"}},
+		{actions: oneOf{"dns.record.delete"}, by: byResource},
 	},
 	reads: []rules.Rule{
 		{ID: "dns-records-exported", Severity: low, Techniques: oneOf{"T1590.002"},
@@ -87,7 +87,7 @@ var delegation = family{
 	rules: []rules.Rule{
 		{ID: "dns-delegation-changed", Severity: medium, Techniques: oneOf{"T1584.002", "T1590.002"},
 			Match: rules.Match{Action: oneOf{"dns_settings.update", "custom_ns.*", "secondary_dns.*"}, Verb: oneOf{"create", "update", "enable"}},
-			Title: "Name servers or zone transfers changed: {action}[: {target}]",
+			Title: "Name servers or zone transfers changed: {words}[: {target}]",
 			Why:   "Another server may answer for the zone, give it its records or copy them all."},
 	},
 }

@@ -211,7 +211,7 @@ func recalledChanges() map[string]recalled {
 			logged("account", "update", values(`{"name":"a","settings":{"enforce_twofactor":true}}`, `{"name":"b","settings":{"enforce_twofactor":true}}`)),
 			at(0, "PUT {a}", requestBody(`{"name":"b","settings":{"enforce_twofactor":true}}`)),
 			[]string{at(5, "PUT {a}", requestBody(`{"name":"a","settings":{"enforce_twofactor":true}}`))},
-			"other", "2fa-enforced", ingest.FieldChange{Field: "name", Old: "a", New: "b"}},
+			"account-administered", "2fa-enforced", ingest.FieldChange{Field: "name", Old: "a", New: "b"}},
 		"bots are challenged rather than blocked": {
 			logged("bot_management", "update", `"resource":{"type":"bot_management"}`, inZone, values(`{"sbfm_definitely_automated":"block","fight_mode":true}`, `{"sbfm_definitely_automated":"managed_challenge","fight_mode":true}`)),
 			at(0, "PUT {z}/bot_management", requestBody(`{"sbfm_definitely_automated":"managed_challenge"}`)),

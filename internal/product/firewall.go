@@ -57,8 +57,7 @@ var firewall = family{
 		{"*", "/zones/{zone}/rate_limits", "zone.firewall.rule"},
 	},
 	joints: []joint{
-		{actions: oneOf{"zone.firewall.*", "firewall_rule.*", "waf_rule.*"}, about: isOfRuleset, class: "zone.ruleset", by: byZone,
-			title: "Rule set changed[ for {zone}]", techniques: oneOf{"T1562.007"}},
+		{actions: oneOf{"zone.firewall.*", "firewall_rule.*", "waf_rule.*"}, about: isOfRuleset, class: "zone.ruleset", by: byZone},
 		{actions: oneOf{"zone.firewall.rule.create"}},
 		{actions: oneOf{"zone.firewall.rule.delete"}, by: byResource},
 		{actions: oneOf{"zone.firewall.*", "firewall_rule.*", "waf_rule.*"}, class: "zone.firewall.rule.update"},
@@ -114,7 +113,7 @@ var rulesets = family{
 	read:        (*review).readZone,
 	names:       oneOf{"zone.ruleset.create", "zone.ruleset.update", "zone.ruleset.delete", "zone.ruleset.redirect.create", "zone.ruleset.redirect.update", "zone.ruleset.redirect.delete", "zone.ruleset.origin.create", "zone.ruleset.origin.update", "zone.ruleset.origin.delete", "zone.ruleset.config.create", "zone.ruleset.config.update", "zone.ruleset.config.delete"},
 	joints: []joint{
-		{actions: oneOf{"zone.ruleset.*"}, class: "zone.ruleset", by: byZone, title: "Rule set changed[ for {zone}]"},
+		{actions: oneOf{"zone.ruleset.*"}, class: "zone.ruleset", by: byZone},
 	},
 	rules: []rules.Rule{
 		{ID: "redirect-rule-changed", Severity: medium, Techniques: oneOf{"T1557"},

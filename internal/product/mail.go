@@ -23,17 +23,3 @@ var mail = family{
 			Why:   "Mail may go to somebody else, passwords to be reset included."},
 	},
 }
-
-// Email security.
-var mailSecurity = family{
-	prefixes: oneOf{"email_security."},
-	subjects: []subject{
-		{"email_security", "email_security", "email_security", "", either, named},
-	},
-	rules: []rules.Rule{
-		{ID: "email-security-changed", Severity: medium, Techniques: oneOf{"T1562"},
-			Match: rules.Match{Action: oneOf{"email_security.*"}, Verb: oneOf{"create", "update", "delete", "disable"}},
-			Title: "Email security changed[: {target}]",
-			Why:   "A sender who is allowed, or no longer blocked, gets phishing through."},
-	},
-}

@@ -7,12 +7,11 @@ import (
 
 var mailSuite = suite{
 	pairs: slices.Concat(
-		rows("?email_routing.rule/create; ?email.routing.rule/update; ?email_routing/disable; ?email_security.allow_policy/create", "", medium, same, same),
+		rows("?email_routing.rule/create; ?email.routing.rule/update; ?email_routing/disable", "", medium, same, same),
 	),
 	calls: mailCalls(),
 	examples: map[string]ruleExample{
-		"email-routing-changed":  {logged("email_routing.rule", "update"), logged("email_routing.rule", "view")},
-		"email-security-changed": {logged("email_security.allow_policy", "create"), logged("email_security.allow_policy", "view")},
+		"email-routing-changed": {logged("email_routing.rule", "update"), logged("email_routing.rule", "view")},
 	},
 }
 

@@ -153,12 +153,12 @@ func TestNameOf_AnUnknownPairGetsAPredictableName(t *testing.T) {
 		{"spectrum.app", "created", "", "spectrum.app.create", VerbCreate},
 		{"waiting room", "event_delete", "", "waiting_room.event_delete", VerbDelete},
 		{"HealthCheck", "health_check_update", "", "health_check.update", VerbUpdate},
-		{"vectorize.index", "CreateIndex", "", "vectorize.index.create", VerbCreate},
+		{"radar.dataset", "CreateDataset", "", "radar.dataset.create", VerbCreate},
 		{"pages..project", "frobnicate", "", "pages.project.frobnicate", ""},
 		{"", "waiting_room_disabled", "", "waiting_room.disable", verbDisable},
 		{"", "frobnicate", "", "unknown.frobnicate", ""},
-		{"stream", "", "", "stream.unknown", ""},
-		{"stream", "", "video deleted", "stream.video_deleted", VerbDelete},
+		{"radar", "", "", "radar.unknown", ""},
+		{"radar", "", "report deleted", "radar.report_deleted", VerbDelete},
 		{"", "…", "", "unknown", ""},
 	} {
 		got := nameOf(p.resource, p.action, p.info)
@@ -202,5 +202,43 @@ func TestFamilyOf_AnActionThatNoFamilyIsAbout(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"spectrum.app.create", "zone", "dns", "unknown", ""} {
 		assert.Same(t, &other, familyOf(name), name)
+	}
+}
+
+// What stands below a member of a collection is not the member.
+func TestNameOfPath_APartIsNotTheWhole(t *testing.T) {
+	t.Parallel()
+	const id = "/372e67954025e0ba6aaa6d586b9e0b59"
+	for request, want := range map[string]string{
+		// A part that no row knows has a name of its own, in the family of the whole.
+		"DELETE {a}/load_balancers/pools" + id + "/origins" + id:    "load_balancer.pool.origins.delete",
+		"POST {a}/cfd_tunnel" + id + "/annotations":                 "tunnel.annotations.create",
+		"DELETE {a}/alerting/v3/policies" + id + "/recipients" + id: "notification.recipients.delete",
+		"DELETE {a}/hyperdrive/configs" + id + "/caches":            "hyperdrive.config.caches.delete",
+		"PUT {a}/load_balancers/pools" + id + "/notes":              "load_balancer.pool.update",
+		"DELETE {a}/load_balancers/pools" + id:                      "load_balancer.pool.delete",
+		"POST {a}/things" + id + "/parts" + id + "/pieces":          "things.parts.pieces.create",
+		"POST {a}/access/identity_providers" + id + "/anything":     "identity_provider.anything.create",
+		// The last segment says what is done.
+		"POST {a}/load_balancers/pools" + id + "/preview": "load_balancer.pool.preview",
+		"POST {a}/load_balancers/pools" + id + "/disable": "load_balancer.pool.disable",
+		"POST {a}/things" + id + "/parts/bulk_delete":     "things.parts.bulk_delete",
+		"PUT {a}/things" + id + "/retry":                  "things.retry",
+		"POST {a}/things/validate_name":                   "things.validate_name",
+		"POST {a}/things" + id + "/stop":                  "things.off",
+		"DELETE {a}/things" + id + "/preview":             "things.preview.delete",
+		"POST {a}/things/feature_enable":                  "things.feature_enable.create",
+	} {
+		method, path, _ := strings.Cut(request, " ")
+		got := understood(t, requested(method, strings.Replace(path, "{a}", "/accounts/"+exampleAccount, 1))).Action
+		assert.Equal(t, want, got, request)
+	}
+	for request, want := range map[string]string{
+		"POST {a}/things/search": verbView, "POST {a}/things" + id + "/export": verbView, "POST {a}/things/bulk_get": verbView,
+		"POST {a}/things/bulk/delete": VerbDelete, "POST {a}/things": VerbCreate, "POST {a}/things/searches": VerbCreate,
+	} {
+		method, path, _ := strings.Cut(request, " ")
+		got := understood(t, requested(method, strings.Replace(path, "{a}", "/accounts/"+exampleAccount, 1))).Verb
+		assert.Equal(t, want, got, request)
 	}
 }

@@ -185,7 +185,7 @@ func (r *review) beginCall(earlier []*audit.Entry) {
 		r.naming = *known.namings[ActionUnknown]
 		return
 	}
-	r.naming = nameOfCall(e, r.route.name)
+	r.naming = nameOfCall(e, &r.route)
 	if len(earlier) > 0 {
 		r.recall(earlier)
 	}
@@ -260,6 +260,22 @@ func (r *review) lookAtZone() {
 	if r.ZoneID == "" && strings.EqualFold(r.e.ResourceType, "zone") {
 		r.ZoneID = r.e.ResourceID
 	}
+	if isOfCloudflare(r.ZoneName) {
+		r.ZoneName, r.ZoneID = "", ""
+	}
+}
+
+// zonesOfCloudflare are zones of Cloudflare itself, which entries about buckets and
+// scripts may show. They are not among the zones of a customer.
+var zonesOfCloudflare = []string{"cloudflarestorage.com", "pages.dev", "r2.dev", "workers.dev"}
+
+func isOfCloudflare(zone string) bool {
+	for _, own := range zonesOfCloudflare {
+		if above, found := strings.CutSuffix(zone, own); found && (above == "" || strings.HasSuffix(above, ".")) {
+			return true
+		}
+	}
+	return false
 }
 
 // readOther reads the entries of families without a function of their own.
@@ -267,6 +283,15 @@ func (r *review) readOther() {
 	r.Target = r.text("name", "title", "description", "email", "email_domain", "hostname", "network", "prefix", "ns_name")
 	r.zoneIsTarget = true
 	r.readSwitches()
+}
+
+// readNamed is readOther for entries whose thing is called by the first of the keys
+// that there is.
+func (r *review) readNamed(keys ...string) {
+	r.readOther()
+	if name := r.text(keys...); name != "" {
+		r.Target = name
+	}
 }
 
 // say fills in the facts that the entry states directly.

@@ -100,20 +100,8 @@ func findRoute(method, path string) routed {
 	if method == "HEAD" {
 		method = "GET"
 	}
-	path = trimmed(path)
 	var buf [maxPath]string
-	parts := buf[:0]
-	for part := range strings.SplitSeq(path, "/") {
-		if len(parts) == maxPath {
-			break
-		}
-		if strings.IndexByte(part, '%') >= 0 {
-			if plain, err := url.PathUnescape(part); err == nil {
-				part = plain
-			}
-		}
-		parts = append(parts, part)
-	}
+	parts := segments(buf[:0], path)
 	r.root(parts)
 	for _, row := range known.routes[keyOf(method, parts)] {
 		if row.fits(parts) {
@@ -133,6 +121,22 @@ func findRoute(method, path string) routed {
 // trimmed is a path without the prefix of the API and the slashes around it.
 func trimmed(path string) string {
 	return strings.Trim(strings.TrimPrefix(path, "/client/v4"), "/")
+}
+
+// segments appends the segments of a path to parts, maxPath at most.
+func segments(parts []string, path string) []string {
+	for part := range strings.SplitSeq(trimmed(path), "/") {
+		if len(parts) == maxPath {
+			break
+		}
+		if strings.IndexByte(part, '%') >= 0 {
+			if plain, err := url.PathUnescape(part); err == nil {
+				part = plain
+			}
+		}
+		parts = append(parts, part)
+	}
+	return parts
 }
 
 func (r *indexedRoute) fits(parts []string) bool {

@@ -124,7 +124,7 @@ var derivedRoutes = []string{
 var replacedRoutes = []string{
 	"PUT PATCH /zones/{zone}/settings", "GET /zones/{zone}/settings",
 	"PATCH /zones/{zone}/firewall/waf/packages/{id}",
-	"* /zones/{zone}/workers/filters",
+	"* /zones/{zone}/workers/filters", "DELETE /accounts/{account}/storage/kv/namespaces/{id}/bulk",
 	"PUT /accounts/{account}/workers/services/{id}/environments/{environment}/content",
 	"PATCH /accounts/{account}/workers/services/{id}/environments/{environment}/settings",
 }

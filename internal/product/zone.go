@@ -66,8 +66,7 @@ var zones = family{
 	},
 	names: oneOf{"zone.transfer_out", "registrar.domain.unlock", "registrar.domain.lock"},
 	joints: []joint{
-		{actions: oneOf{"zone.settings.update", "waf_rule.*"}, about: isProtective, class: "zone.settings.update",
-			title: "Zone protection changed: {setting}[ to {new}][ for {zone}]", techniques: oneOf{"T1562.007"}},
+		{actions: oneOf{"zone.settings.update", "waf_rule.*"}, about: isProtective, class: "zone.settings.update"},
 		{actions: oneOf{"zone.settings.*"}},
 		{actions: oneOf{"zone.create", "zone.delete", "zone.update", "zone.pause", "zone.unpause", "zone.cache.*", "zone.dnssec.*", "zone.hold.*"}, by: byZone},
 		{actions: oneOf{"registrar.domain.update", "registrar.domain.lock", "registrar.domain.unlock"}, class: "registrar.domain.update"},
