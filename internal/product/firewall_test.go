@@ -72,8 +72,10 @@ var firewallSuite = suite{
 		"firewall-rule-deleted":            {logged("firewallrules", "delete", inStaging), logged("firewallrules", "delete")},
 		"firewall-weakened-account": {rulesetChange("root", "", `{"modified_rules":[{"id":"1","action":"block"}]}`, `{"modified_rules":[{"id":"1","action":"log"}]}`),
 			rulesetChange("root", "", `{"modified_rules":[{"id":"1","action":"log"}]}`, `{"modified_rules":[{"id":"1","action":"block"}]}`)},
-		"firewall-weakened":           {logged("access_rule", "create", inProduction, newValue(`{"mode":"whitelist"}`)), logged("access_rule", "create", inProduction, newValue(`{"mode":"block"}`))},
-		"firewall-strengthened":       {logged("firewallrules", "update", oldValue(`{"action":"log"}`), newValue(`{"action":"block"}`)), logged("firewallrules", "update", oldValue(`{"action":"block"}`), newValue(`{"action":"log"}`))},
+		"firewall-weakened":     {logged("access_rule", "create", inProduction, newValue(`{"mode":"whitelist"}`)), logged("access_rule", "create", inProduction, newValue(`{"mode":"block"}`))},
+		"firewall-strengthened": {logged("firewallrules", "update", oldValue(`{"action":"log"}`), newValue(`{"action":"block"}`)), logged("firewallrules", "update", oldValue(`{"action":"block"}`), newValue(`{"action":"log"}`))},
+		"firewall-rule-renamed": {logged("firewallrules", "update", inProduction, values(`{"description":"old","paused":false}`, `{"description":"new","paused":false}`)),
+			logged("firewallrules", "update", inProduction, values(`{"description":"old","expression":"a"}`, `{"description":"new","expression":"b"}`))},
 		"firewall-changed-production": {logged("firewallrules", "update", inProduction), logged("firewallrules", "update", inStaging)},
 		"firewall-changed":            {logged("firewallrules", "update", inStaging), logged("firewallrules", "view", inStaging)},
 		"redirect-rule-changed": {logged("ruleset", "rulesets_update", `"metadata":{"phase":"http_request_dynamic_redirect","kind":"zone","zone_name":"example.com"}`, newValue(`{"name":"redirects"}`)),
@@ -110,6 +112,8 @@ func firewallCalls() callList {
 	list.add("POST {z}/rulesets/1/rules", "zone.firewall.rule.create", medium, requestBody(`{"action":"skip"}`))
 	list.add("POST {a}/rulesets/1/rules", "zone.firewall.rule.create", high, requestBody(`{"action":"skip"}`))
 	list.add("PATCH {z}/rulesets/1/rules/1; PUT {z}/rulesets/1/rules/1", "firewall_rule.disable", high, requestBody(`{"enabled":false}`))
+	list.add("PATCH {z}/rulesets/1/rules/1", "zone.firewall.rule.rename", low, requestBody(`{"description":"d"}`))
+	list.add("PATCH {z}/rulesets/1/rules/1", "zone.firewall.rule.update", medium, requestBody(`{"position":{"index":1}}`), responseBody(`{"success":true,"result":{"rules":[{"id":"372e67954025e0ba6aaa6d586b9e0b59","description":"d"}]}}`))
 	list.add("DELETE {z}/rulesets/1/rules/1; DELETE {z}/rulesets/1", "zone.firewall.rule.delete", medium)
 	list.add("DELETE {a}/rulesets/1/rules/1; DELETE {a}/rulesets/1; DELETE {a}/firewall/access_rules/rules/1; DELETE /user/firewall/access_rules/rules/1", "zone.firewall.rule.delete", high)
 	list.add("PUT {z}/rulesets/phases/http_request_dynamic_redirect/entrypoint", "zone.ruleset.redirect.update", medium, requestBody(`{"rules":[]}`))
@@ -157,7 +161,7 @@ func TestFirewall_TellsWeakerFromSafer(t *testing.T) {
 		"log to block": {update(custom, list(rule("1", "true", "log")), list(rule("1", "true", "managed_challenge"))),
 			"zone.firewall.rule.update", rules.Safer, "rule 1"},
 		"one up, one down": {update(custom, list(rule("1", "true", "log"), rule("2", "true", "block")), list(rule("1", "true", "block"), rule("2", "true", "log"))),
-			"zone.firewall.rule.update", rules.Weaker, "rule 1 and 1 more"},
+			"zone.firewall.rule.update", rules.Weaker, "rule 2"},
 		"rule deleted": {update(custom, list(rule("1", "true", "block"), rule("2", "true", "block")), list(rule("2", "true", "block"))),
 			"zone.firewall.rule.delete", rules.Weaker, "rule 1"},
 		"last rule deleted": {update(custom, list(rule("1", "true", "block")), list()),
@@ -184,7 +188,7 @@ func TestFirewall_TellsWeakerFromSafer(t *testing.T) {
 		"rules in another order": {update(custom, list(rule("1", "true", "block"), rule("2", "true", "log")), list(rule("2", "true", "log"), rule("1", "true", "block"))),
 			"zone.firewall.rule.update", "", "rule 2"},
 		"not a firewall": {update("http_request_cache_settings", list(rule("1", "true", "set")), list(rule("1", "false", "set"))),
-			"zone.ruleset.update", "", "r1"},
+			"zone.ruleset.update", "", "rule 1"},
 
 		"managed ruleset overridden to log":   {update(managed, list(execute(`{}`)), list(execute(`{"action":"log"}`))), "zone.firewall.rule.update", rules.Weaker, "*"},
 		"managed ruleset overridden off":      {update(managed, list(execute(`{}`)), list(execute(`{"enabled":false}`))), "waf_rule.disable", rules.Weaker, "*"},
