@@ -25,12 +25,12 @@ func arrange() {
 	families = []*family{
 		&account, &signOn, &tokens, &oauth, &members,
 		&access,
-		&zones, &certificates, &records, &delegation,
-		&firewall, &rulesets, &protections, &widgets,
+		&zones, &settings, &pageRules, &registrar, &certificates, &records, &delegation, &dnsFirewall,
+		&firewall, &rulesets, &lists, &protections, &apiShield, &widgets,
 		&workers, &sites,
 		&buckets, &objects, &stores,
 		&logs, &retention, &notifications, &auditLogs,
-		&gateway, &gatewayLists, &tunnels, &devices, &devicePolicies, &networks, &prefixes, &traffic,
+		&gateway, &gatewayLists, &tunnels, &devices, &devicePolicies, &networks, &prefixes, &traffic, &spectrum, &waitingRooms, &customPages,
 		&mail, &mailSecurity,
 	}
 	known.fill(families)
@@ -91,7 +91,7 @@ var systemRules = []rules.Rule{
 		Title: "DNS record changed by Cloudflare",
 		Why:   "Cloudflare's own machinery keeps records in step with zones, tunnels and certificates."},
 	{ID: "zone-changed-by-system", Severity: info,
-		Match: rules.Match{Action: oneOf{"zone.settings.*", "zone.certificate.*", "zone.tls_settings.*", "zone.pending"}, ActorType: oneOf{"system"}},
+		Match: rules.Match{Action: oneOf{"zone.settings.*", "zone.certificate.*", "zone.custom_hostname.*", "zone.tls_settings.*", "zone.pending"}, ActorType: oneOf{"system"}},
 		Title: "Zone changed by Cloudflare",
 		Why:   "Cloudflare's own machinery maintains certificates and moves zones through their states."},
 	{ID: "tls-settings-deployed", Severity: info,

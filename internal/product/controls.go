@@ -169,7 +169,8 @@ func sameElements(a, b []jsondoc.Value) bool { return slices.EqualFunc(a, b, jso
 // appendControl appends c, completed by the members of the rule, and the
 // overrides in it.
 func appendControl(list []firewallControl, c firewallControl, rule object) []firewallControl {
-	c.name = rule.text("description", "notes")
+	// A rule without a name is about an address or a user agent.
+	c.name = cmp.Or(rule.text("description", "notes"), rule.get("configuration").Get("value").Text())
 	if c.id == "" {
 		c.id = rule.text("id", "ref")
 	}
@@ -405,7 +406,7 @@ func (d *controlsDiff) compareMembers(c *controls) {
 		d.move(memberDirection(r.oldRule, r.rule), now)
 		described, altered := difference(r.oldRule, r.rule)
 		d.described, d.altered = d.described || described, d.altered || altered
-		if !now.members.Exists() {
+		if !now.members.Exists() || !described && !altered {
 			continue
 		}
 		prefix := "rules." + now.id + "."
@@ -436,8 +437,8 @@ func difference(was, is object) (described, altered bool) {
 	differs := func(a, b object) {
 		for i := range a {
 			if m := &a[i]; !isHousekeeping(m.key) && !b.get(m.key).Same(m.val) {
-				named := m.key == "description" || m.key == "notes"
-				described, altered = described || named, altered || !named
+				isName := m.key == "description" || m.key == "notes"
+				described, altered = described || isName, altered || !isName
 			}
 		}
 	}

@@ -24,6 +24,11 @@ func rulesetChange(kind, zone string, was, is string) string {
 	return logged("ruleset", "rulesets_update", `"metadata":{"phase":"http_request_firewall_custom","kind":"`+kind+`","zone_name":"`+zone+`"}`, oldValue(was), newValue(is))
 }
 
+// rulesetOf is an entry about a ruleset of a phase, of which nothing more is known.
+func rulesetOf(phase string) string {
+	return logged("ruleset", "rulesets_update", `"metadata":{"phase":"`+phase+`","kind":"zone","zone_name":"example.com"}`, newValue(`{"name":"default"}`))
+}
+
 var firewallSuite = suite{
 	pairs: slices.Concat(
 		rows("/zone.firewall.rule.delete", "zone.firewall.rule.delete", medium, low, same, inZone),
@@ -78,6 +83,11 @@ var firewallSuite = suite{
 			logged("firewallrules", "update", inProduction, values(`{"description":"old","expression":"a"}`, `{"description":"new","expression":"b"}`))},
 		"firewall-changed-production": {logged("firewallrules", "update", inProduction), logged("firewallrules", "update", inStaging)},
 		"firewall-changed":            {logged("firewallrules", "update", inStaging), logged("firewallrules", "view", inStaging)},
+		"snippet-rule-changed":        {rulesetOf("http_request_snippets"), rulesetOf("http_request_transform")},
+		"log-fields-changed":          {rulesetOf("http_log_custom_fields"), rulesetOf("http_response_compression")},
+		"error-page-rule-changed":     {rulesetOf("http_custom_errors"), rulesetOf("http_request_cache_settings")},
+		"ruleset-version-deleted":     {requested("DELETE", "/zones/"+exampleZone+"/rulesets/1/versions/2"), requested("DELETE", "/zones/"+exampleZone+"/rulesets/1")},
+		"ruleset-changed":             {rulesetOf("http_request_cache_settings"), rulesetOf("http_request_origin")},
 		"redirect-rule-changed": {logged("ruleset", "rulesets_update", `"metadata":{"phase":"http_request_dynamic_redirect","kind":"zone","zone_name":"example.com"}`, newValue(`{"name":"redirects"}`)),
 			logged("ruleset", "rulesets_update", `"metadata":{"phase":"http_request_transform","kind":"zone"}`)},
 		"configuration-rule-weakens": {logged("ruleset", "rulesets_update", `"metadata":{"phase":"http_config_settings","kind":"zone","zone_name":"example.com"}`, newValue(`{"name":"settings","modified_rules":[{"id":"1","action":"set_config","action_parameters":{"ssl":"off"}}]}`)),
@@ -115,6 +125,11 @@ func firewallCalls() callList {
 	list.add("PATCH {z}/rulesets/1/rules/1", "zone.firewall.rule.rename", low, requestBody(`{"description":"d"}`))
 	list.add("PATCH {z}/rulesets/1/rules/1", "zone.firewall.rule.update", medium, requestBody(`{"position":{"index":1}}`), responseBody(`{"success":true,"result":{"rules":[{"id":"372e67954025e0ba6aaa6d586b9e0b59","description":"d"}]}}`))
 	list.add("DELETE {z}/rulesets/1/rules/1; DELETE {z}/rulesets/1", "zone.firewall.rule.delete", medium)
+	list.add("DELETE {z}/rulesets/1/versions/1; DELETE {a}/rulesets/1/versions/1", "zone.ruleset.version.delete", low)
+	list.add("PUT {z}/rulesets/phases/http_request_snippets/entrypoint", "zone.ruleset.snippet.update", medium, requestBody(`{"rules":[]}`))
+	list.add("PUT {z}/rulesets/phases/http_log_custom_fields/entrypoint", "zone.ruleset.log_fields.update", medium, requestBody(`{"rules":[]}`))
+	list.add("PUT {a}/rulesets/phases/http_custom_errors/entrypoint", "zone.ruleset.error_page.update", medium, requestBody(`{"rules":[]}`))
+	list.add("PUT {z}/rulesets/phases/http_request_cloud_connector/entrypoint", "zone.ruleset.origin.update", medium, requestBody(`{"rules":[]}`))
 	list.add("DELETE {a}/rulesets/1/rules/1; DELETE {a}/rulesets/1; DELETE {a}/firewall/access_rules/rules/1; DELETE /user/firewall/access_rules/rules/1", "zone.firewall.rule.delete", high)
 	list.add("PUT {z}/rulesets/phases/http_request_dynamic_redirect/entrypoint", "zone.ruleset.redirect.update", medium, requestBody(`{"rules":[]}`))
 	list.add("PUT {z}/rulesets/phases/http_config_settings/entrypoint", "zone.ruleset.config.update", medium, requestBody(`{"rules":[{"action_parameters":{"security_level":"off"}}]}`))
@@ -199,6 +214,7 @@ func TestFirewall_TellsWeakerFromSafer(t *testing.T) {
 		"firewall rule resumed":               {single("firewallrules", "update", `{"paused":true,"description":"d"}`, `{"paused":false,"description":"d"}`), "firewall_rule.enable", rules.Safer, "d"},
 		"firewall rule weakened":              {single("firewallrules", "update", `{"action":"block","description":"d"}`, `{"action":"allow","description":"d"}`), "zone.firewall.rule.update", rules.Weaker, "d"},
 		"address allowed":                     {single("access_rule", "create", `{}`, `{"mode":"whitelist","notes":"n"}`), "zone.firewall.rule.create", rules.Weaker, "n"},
+		"address without a note":              {single("access_rule", "create", `{}`, `{"mode":"whitelist","configuration":{"target":"ip","value":"203.0.113.66"}}`), "zone.firewall.rule.create", rules.Weaker, "203.0.113.66"},
 		"address blocked":                     {single("access_rule", "create", `{}`, `{"mode":"block","notes":"n"}`), "zone.firewall.rule.create", rules.Safer, "n"},
 		"WAF rule off":                        {single("waf_rule", "update", `{"mode":"on","description":"d"}`, `{"mode":"off","description":"d"}`), "waf_rule.disable", rules.Weaker, "d"},
 		"rate limit raised":                   {single("ratelimit", "update", `{"threshold":10}`, `{"threshold":100}`), "zone.firewall.rule.update", rules.Weaker, "r1"},

@@ -99,7 +99,11 @@ func jointsOf(action string) []*joint {
 // Joint is what both logs have of f, the facts of e.
 func (f *Facts) Joint(e *audit.Entry) rules.Joint {
 	j := jointOf(f)
-	return rules.Joint{Target: cmp.Or(j.subject(e, f), f.shared), Title: known.titles[j.title], Techniques: j.techniques}
+	techniques := j.techniques
+	if f.Direction == rules.Safer {
+		techniques = nil // nobody attacks by protecting more
+	}
+	return rules.Joint{Target: cmp.Or(j.subject(e, f), f.shared), Title: known.titles[j.title], Techniques: techniques}
 }
 
 // subject is the identifier that both logs have for the resource acted upon, or
