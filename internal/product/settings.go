@@ -79,10 +79,11 @@ var settings = family{
 	},
 }
 
-// namedSettings are the settings whose names are unlikely to mean anything else in
-// an action type, such as "security_level_updated".
-const namedSettings = "min_tls_version always_use_https automatic_https_rewrites browser_check email_obfuscation hotlink_protection " +
-	"opportunistic_encryption replace_insecure_js security_header security_level server_side_exclude tls_client_auth tls_1_3 0rtt"
+// namedSettings are settings whose names are unlikely to mean anything else in an
+// action type, such as "security_level_updated".
+const namedSettings = "0rtt always_use_https automatic_https_rewrites brotli browser_cache_ttl browser_check cache_level challenge_ttl ciphers development_mode " +
+	"early_hints email_obfuscation hotlink_protection http3 ipv6 min_tls_version opportunistic_encryption opportunistic_onion privacy_pass " +
+	"replace_insecure_js rocket_loader security_header security_level server_side_exclude tls_1_2_only tls_1_3 tls_client_auth universal_ssl websockets"
 
 // settingOrders are the values of the zone settings that protect something, from
 // the weakest to the safest; see [directionIn].
@@ -201,20 +202,16 @@ func (r *review) findSetting() (before, now jsondoc.Value) {
 // implies.
 func settingOf(actionType string) (setting, implied string) {
 	action := strings.Trim(string(words(nil, actionType)), "_")
-	first, rest, _ := strings.Cut(action, "_")
-	word := ""
-	if first == "set" || settingOrders[rest] != "" {
-		setting, word = rest, first
-	} else if i := strings.LastIndexByte(action, '_'); i > 0 && settingOrders[action[:i]] != "" {
-		setting, word = action[:i], action[i+1:]
+	word, setting, _ := strings.Cut(action, "_")
+	if known.verbs[word].kind == "" {
+		i := max(strings.LastIndexByte(action, '_'), 0)
+		setting, word = action[:i], strings.Trim(action[i:], "_")
 	}
-	switch known.verbs[word].kind {
-	case VerbEnable:
-		return setting, "on"
-	case verbDisable:
-		return setting, "off"
+	kind := known.verbs[word].kind
+	if kind == "" || strings.Contains(setting, "setting") {
+		return "", ""
 	}
-	return setting, ""
+	return setting, map[string]string{VerbEnable: "on", verbDisable: "off"}[kind]
 }
 
 // gravestSetting is the most severe of several settings changed at once: the
