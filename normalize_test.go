@@ -387,7 +387,7 @@ func TestNormalize_DistinctIncidentsAreDistinctAlertsAndRoutineIsOne(t *testing.
 		"two sign-ins":                  {logged("account", "login"), strings.Replace(logged("account", "login"), "09:00:00", "10:00:00", 1), true},
 		"two purges":                    {logged("zone", "purge", production), logged("zone", "purge", production, `"metadata":{"zone_name":"example.com","files":["x"]}`), true},
 		"two page rules":                {logged("pagerule", "create", `"metadata":{"pr_match":"a"}`), logged("pagerule", "create", `"metadata":{"pr_match":"b"}`), true},
-		"two unknown ones":              {logged("spectrum.app", "create", after(`{"name":"a"}`)), logged("spectrum.app", "create", after(`{"name":"b"}`)), true},
+		"two unknown ones":              {logged("hologram.app", "create", after(`{"name":"a"}`)), logged("hologram.app", "create", after(`{"name":"b"}`)), true},
 		"two settings of no importance": {setting("example.com", "ipv6", "network", "on", "off"), setting("example.com", "minify", "speed", "on", "off"), true},
 		"two unreadable ones":           {`{"id":"a"}`, `{"id":"b"}`, true},
 	} {

@@ -640,7 +640,7 @@ var mutants = []mutant{
 	},
 	{
 		fault: "a deleted rule that let through hides others of which nothing is known",
-		file:  "internal/product/firewall.go",
+		file:  "internal/product/controls.go",
 		old:   "d.removal = \"\" // the direction of one of them is unknown",
 		new:   "_ = removal",
 		test:  "TestFirewall_EveryEntryIsUnderstoodAndGraded",

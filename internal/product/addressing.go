@@ -71,24 +71,6 @@ var regions = family{
 	},
 }
 
-// DNS resolvers in front of name servers.
-var resolvers = family{
-	prefixes: oneOf{"dns_firewall."},
-	subjects: []subject{
-		{"dns_firewall", "", "dns_firewall", "", either, exact},
-	},
-	routes: []route{
-		{"PATCH", "/accounts/{account}/dns_firewall/{id}/reverse_dns", "dns_firewall.reverse_dns.update"},
-		{"*", "/accounts/{account}/dns_firewall", "dns_firewall"},
-	},
-	rules: []rules.Rule{
-		{ID: "dns-firewall-changed", Severity: medium, Techniques: oneOf{"T1584.002", "T1489"},
-			Match: rules.Match{Action: oneOf{"dns_firewall.*"}, Verb: oneOf{"create", "update", "delete", "enable", "disable"}},
-			Title: "{words}[: {target}]",
-			Why:   "It answers for your name servers. Other servers behind it answer otherwise, and without it they stand in the open."},
-	},
-}
-
 // readPrefix determines whether a prefix is advertised.
 func (r *review) readPrefix() {
 	r.readNamed("cidr", "name", "description")

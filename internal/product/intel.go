@@ -156,25 +156,6 @@ var diagnostics = family{
 	},
 }
 
-// Pages that visitors see in place of a site.
-var errorPages = family{
-	prefixes: oneOf{"custom_page."},
-	read:     (*review).readErrorPage,
-	subjects: []subject{
-		{"^custom_page", "", "custom_page", "", either, named},
-	},
-	routes: []route{
-		{"*", "{scope}/custom_pages/assets", "custom_page.asset"},
-		{"PUT", "{scope}/custom_pages/{id}", "custom_page.update"},
-	},
-	rules: []rules.Rule{
-		{ID: "error-page-changed", Severity: medium, Techniques: oneOf{"T1491.002"},
-			Match: rules.Match{Action: oneOf{"custom_page.*"}, Verb: oneOf{"create", "update", "delete", "enable", "disable"}},
-			Title: "{words}[: {target}]",
-			Why:   "Whoever writes the page, or the address it is taken from, speaks to visitors in the name of the site."},
-	},
-}
-
 // readIntelligence determines whether what is known is opened to others.
 func (r *review) readIntelligence() {
 	r.readNamed("name", "label", "summary", "cidr", "url")

@@ -10,7 +10,7 @@ import (
 var intelSuite = suite{
 	pairs: slices.Concat(
 
-		rows("?indicator_feed/delete; ?sinkhole/update; ?custom_page/update; ?vuln_scanner.environment/delete; ?brand_protection.query/delete", "", medium, same, same),
+		rows("?indicator_feed/delete; ?sinkhole/update; ?vuln_scanner.environment/delete; ?brand_protection.query/delete", "", medium, same, same),
 		rows("?threat_event/create; ?securitytxt/update", "", low, same, same),
 		rows("?security_center.insight/update", "security_insight.update", low, same, same),
 	),
@@ -26,7 +26,6 @@ var intelSuite = suite{
 		"brand-watch-removed":         {called("DELETE {a}/brand-protection/logos/1"), called("POST {a}/brand-protection/logos", requestBody(`{"tag":"logo"}`))},
 		"scanner-credentials-changed": {called("PATCH {a}/vuln_scanner/credential_sets/1/credentials/1", requestBody(`{"name":"attacker"}`)), called("POST {a}/vuln_scanner/scans")},
 		"scanner-target-changed":      {called("PUT {a}/vuln_scanner/target_environments/1", requestBody(`{"name":"shop"}`)), called("POST {a}/vuln_scanner/target_environments", requestBody(`{"name":"shop"}`))},
-		"error-page-changed":          {called("PUT {z}/custom_pages/500_errors", requestBody(`{"state":"customized","url":"https://www.example.net/x"}`)), called("GET {z}/custom_pages/500_errors")},
 	},
 	moves: map[string]moveCase{
 		"insight dismissed":  {called("PUT {a}/security-center/insights/1/dismiss", requestBody(`{"dismiss":true}`)), "security_insight.dismiss", rules.Weaker, ""},
@@ -44,8 +43,6 @@ func intelCalls() callList {
 	list.collect("{a}/cloudforce-one/v2/brand-protection/logo/queries", "brand_protection.logo", low, "", medium)
 	list.collect("{a}/cloudforce-one/requests/1/asset", "threat_request.asset", low, low, low)
 	list.collect("{a}/cloudforce-one/scans/config", "port_scan.config", low, low, medium)
-	list.collect("{a}/custom_pages/assets", "custom_page.asset", medium, medium, medium)
-	list.collect("{z}/custom_pages/assets", "custom_page.asset", medium, medium, medium)
 	list.collect("{a}/diagnostics/endpoint-healthchecks", "diagnostics.endpoint", low, low, low)
 	list.collect("{a}/intel/indicator-feeds", "indicator_feed", low, medium, "")
 	list.collect("{a}/intel/sinkholes", "sinkhole", medium, medium, medium)
@@ -87,7 +84,6 @@ func intelCalls() callList {
 	list.add("POST {a}/cloudforce-one/requests/1/message", "threat_request.message.view", info)
 	list.add("POST {a}/cloudforce-one/requests/1/message/new", "threat_request.message.create", low)
 	list.add("DELETE {a}/cloudforce-one/requests/1/message/1; PUT {a}/cloudforce-one/requests/1/message/1", "threat_request.message.update", low)
-	list.add("PUT {a}/custom_pages/1; PUT {z}/custom_pages/1", "custom_page.update", medium)
 	list.add("POST {a}/diagnostics/traceroute", "diagnostics.traceroute.view", info)
 	list.add("PUT {a}/intel/indicator-feeds/permissions/add", "indicator_feed.permission.add", medium)
 	list.add("PUT {a}/intel/indicator-feeds/permissions/remove", "indicator_feed.permission.remove", medium)

@@ -100,12 +100,11 @@ var retention = family{
 
 // Notifications and their destinations.
 var notifications = family{
-	prefixes: oneOf{"notification.", "ct_alert."},
+	prefixes: oneOf{"notification."},
 	hooks:    true,
 	switches: true,
 	read:     (*review).readNotification,
 	subjects: []subject{
-		{"ct_monitoring ct_alert", "ct_monitoring", "ct_alert", "", either, exact},
 		{"^notification_silence ^alert_silence", "", "notification.silence", "", either, exact},
 		{"^notification_destination ^notification_webhook ^alert_destination ^alert_webhook", "", "notification.destination", "", either, exact},
 		{"^notification ^alert", "", "notification", "", either, leftover},
@@ -116,12 +115,11 @@ var notifications = family{
 		{"POST", "/accounts/{account}/alerting/v3/destinations/pagerduty/connect", "notification.destination.create"},
 		{"DELETE", "/accounts/{account}/alerting/v3/destinations/pagerduty", "notification.destination.delete"},
 		{"*", "/accounts/{account}/alerting/v3/silences", "notification.silence"},
-		{"PATCH", "/zones/{zone}/ct/alerting", "ct_alert.update"},
 	},
 	raises: true,
 	rules: []rules.Rule{
 		{ID: "notification-deleted", Severity: medium, Techniques: oneOf{"T1562"},
-			Match: rules.Match{Action: oneOf{"notification.*", "ct_alert.*"}, Verb: oneOf{"delete", "disable"}},
+			Match: rules.Match{Action: oneOf{"notification.*"}, Verb: oneOf{"delete", "disable"}},
 			Title: "{words}[: {target}]",
 			Why:   "Nobody hears of what the notification was about."},
 		{ID: "notification-silenced", Severity: medium, Techniques: oneOf{"T1562"},
@@ -133,7 +131,7 @@ var notifications = family{
 			Title: "Notification goes to nobody any more[: {target}]",
 			Why:   "It is still there, but has no recipient."},
 		ordinary("log-administered", "Logs are kept and somebody is told, as before.",
-			"log_explorer.*", "log_retention.*", "notification.*", "ct_alert.*"),
+			"log_explorer.*", "log_retention.*", "notification.*"),
 	},
 }
 

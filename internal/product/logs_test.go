@@ -17,8 +17,6 @@ var logsSuite = suite{
 		rows("?log_explorer.dataset/delete", "log_explorer.dataset.delete", high, same, same),
 		rows("?log_explorer.dataset/update", "log_explorer.dataset.disable", high, same, low, values(`{"enabled":true}`, `{"enabled":false}`)),
 		rows("?logs.control.cmb_config/delete", "log_boundary.delete", medium, same, same),
-		rows("zone/ct_monitoring_subscription_updated", "ct_alert.update", low, same, same),
-		rows("zone/ct_monitoring_subscription_updated", "ct_alert.disable", medium, same, low, values(`{"enabled":true}`, `{"enabled":false}`)),
 		rows("?notification.silence/delete", "notification.silence.delete", low, same, same),
 		rows("?notification.webhook/update; ?alert.destination/delete", "", medium, same, same),
 		rows("?notification.policy/policy_updated", "notification.update", low, same, same),
@@ -52,7 +50,6 @@ var logsSuite = suite{
 	moves: map[string]moveCase{
 		"boundary removed":       {called("DELETE {a}/logs/control/cmb/config"), "log_boundary.delete", rules.Weaker, ""},
 		"logs may leave":         {called("POST {a}/logs/control/cmb/config", requestBody(`{"regions":"eu","allow_out_of_region_access":true}`)), "log_boundary.update", rules.Weaker, ""},
-		"CT alert off":           {called("PATCH {z}/ct/alerting", requestBody(`{"enabled":false}`)), "ct_alert.disable", rules.Weaker, ""},
 		"log delivery off":       {logged("logpush job", "job_update", values(`{"enabled":true}`, `{"enabled":false}`)), "logpush.job.disable", rules.Weaker, ""},
 		"log delivery on":        {logged("logpush job", "job_update", values(`{"enabled":false}`, `{"enabled":true}`)), "logpush.job.enable", rules.Safer, ""},
 		"log delivery still off": {logged("logpush job", "job_update", values(`{"enabled":false,"filter":"a"}`, `{"enabled":false,"filter":"b"}`)), "logpush.job.update", "", ""},
@@ -78,7 +75,6 @@ func logsCalls() callList {
 	list.add("DELETE {a}/logs/control/cmb/config", "log_boundary.delete", medium)
 	list.add("POST {a}/logs/control/cmb/config", "log_boundary.update", medium)
 	list.add("POST {a}/logs/explorer/query/sql; POST {z}/logs/explorer/query/sql", "log_explorer.query.view", info)
-	list.add("PATCH {z}/ct/alerting", "ct_alert.update", low)
 	list.add("POST {z}/logpush/edge/jobs", "logpush.live_job.create", low)
 	list.add("POST {z}/logs/control/retention/flag", "log_retention.update", low)
 	list.add("PUT {z}/logpush/jobs/1", "logpush.job.disable", high, requestBody(`{"enabled":false}`))

@@ -38,7 +38,7 @@ var verbs = []struct {
 	{VerbCreate, false, "create created creates creating insert inserted import imported"},
 	{VerbCreate, false, "add added adds attach attached"},
 	{VerbCreate, true, "invite invited"},
-	{VerbCreate, true, "new issue issued scan"},
+	{VerbCreate, true, "new issue issued order ordered scan"},
 	{VerbUpdate, false, "update updated updates updating edit edited modify modified patch patched replace overwrite rename renamed"},
 	{VerbUpdate, false, "change changed"},
 	{VerbUpdate, true, "set put save"},

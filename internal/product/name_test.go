@@ -150,12 +150,12 @@ func TestNameOf_TellsSimilarPairsApart(t *testing.T) {
 func TestNameOf_AnUnknownPairGetsAPredictableName(t *testing.T) {
 	t.Parallel()
 	for _, p := range []struct{ resource, action, info, want, verb string }{
-		{"spectrum.app", "created", "", "spectrum.app.create", VerbCreate},
-		{"waiting room", "event_delete", "", "waiting_room.event_delete", VerbDelete},
-		{"HealthCheck", "health_check_update", "", "health_check.update", VerbUpdate},
+		{"hologram.app", "created", "", "hologram.app.create", VerbCreate},
+		{"holo room", "event_delete", "", "holo_room.event_delete", VerbDelete},
+		{"HoloCheck", "holo_check_update", "", "holo_check.update", VerbUpdate},
 		{"radar.dataset", "CreateDataset", "", "radar.dataset.create", VerbCreate},
 		{"pages..project", "frobnicate", "", "pages.project.frobnicate", ""},
-		{"", "waiting_room_disabled", "", "waiting_room.disable", verbDisable},
+		{"", "holo_room_disabled", "", "holo_room.disable", verbDisable},
 		{"", "frobnicate", "", "unknown.frobnicate", ""},
 		{"radar", "", "", "radar.unknown", ""},
 		{"radar", "", "report deleted", "radar.report_deleted", VerbDelete},
@@ -188,7 +188,7 @@ func TestFamilyOf_FindsTheFamilyOfEachAction(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]*family{
 		"account.2fa.disable": &account, "member.add": &members, "user_group.update": &members,
-		"zone.settings.update": &zones, "dns.record.delete": &records, "zone.firewall.rule.delete": &firewall,
+		"zone.settings.update": &settings, "dns.record.delete": &records, "zone.firewall.rule.delete": &firewall,
 		"waf_rule.disable": &firewall, "access_policy.create": &access, "identity_provider.delete": &access,
 		"r2.bucket.create": &buckets, "worker.route.create": &workers, "api_token.create": &tokens,
 		"api_key.view": &tokens, "logpush.job.delete": &logs, "gateway.rule.create": &gateway, "tunnel.create": &tunnels,
@@ -200,7 +200,7 @@ func TestFamilyOf_FindsTheFamilyOfEachAction(t *testing.T) {
 
 func TestFamilyOf_AnActionThatNoFamilyIsAbout(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"spectrum.app.create", "zone", "dns", "unknown", ""} {
+	for _, name := range []string{"hologram.app.create", "zone", "dns", "unknown", ""} {
 		assert.Same(t, &other, familyOf(name), name)
 	}
 }
@@ -220,7 +220,7 @@ func TestNameOfPath_APartIsNotTheWhole(t *testing.T) {
 		"POST {a}/things" + id + "/parts" + id + "/pieces":          "things.parts.pieces.create",
 		"POST {a}/access/identity_providers" + id + "/anything":     "identity_provider.anything.create",
 		// The last segment says what is done.
-		"POST {a}/load_balancers/pools" + id + "/preview": "load_balancer.pool.preview",
+		"POST {a}/load_balancers/pools" + id + "/preview": "load_balancer.pool.view",
 		"POST {a}/load_balancers/pools" + id + "/disable": "load_balancer.pool.disable",
 		"POST {a}/things" + id + "/parts/bulk_delete":     "things.parts.bulk_delete",
 		"PUT {a}/things" + id + "/retry":                  "things.retry",

@@ -100,6 +100,13 @@ var switches = map[string]string{
 	"sbfm_verified_bots":                   "allow | block",
 	"switch_locked":                        offOn,
 	"validation_default_mitigation_action": "none log | block",
+	"mitigation_action":                    "none log | block",
+	"validation_enabled":                   offOn,
+	// Overriding the actions of all endpoints with none switches them off.
+	"validation_override_mitigation_action": "none | disable_override",
+	"default_mode":                          "off | min-friction | max-security",
+	"content_bots_protection":               "disabled | block",
+	"crawler_protection":                    "disabled | enabled",
 }
 
 // readSwitches determines the direction of changes in families whose members

@@ -82,8 +82,9 @@ type review struct {
 	zoneIsTarget bool
 	// settled says that the texts before and after have been compared.
 	settled bool
-	// rule is the members of a firewall rule, was and is are the rules of a
+	// oldRule and rule are the members of a firewall rule, was and is are the rules of a
 	// list, and nested are the members of nested objects: memory for reuse.
+	oldRule object
 	rule    object
 	was, is []jsondoc.Value
 	nested  [maxDepth][2]object
