@@ -66,7 +66,7 @@ func TestNormalize_NamesTheActorInOneLine(t *testing.T) {
 		`{"id":"9","type":"admin","email":""}`:                  "Cloudflare staff",
 		`{"id":"9","type":"system","email":"bot@example.com"}`:  "bot@example.com",
 		`null`:    "",
-		`"alice"`: "",
+		`"alice"`: "alice",
 		`{"id":"a1","type":"user","email":"al\u0000ice@example.com"}`: "alice@example.com",
 		`{"id":"a\u001bb\nc","type":"user"}`:                          "ab c",
 	} {
@@ -300,7 +300,7 @@ func TestNormalize_OddEntriesKeepWhatCanBeRead(t *testing.T) {
 		"no id":             {`{"when":"2026-05-12T09:00:00Z","action":{"type":"purge"},"resource":{"type":"zone"}}`, "zone.cache.purge", "", "the entry has no id"},
 		"a number for text": {`{"id":42,"action":{"type":"purge"},"resource":{"type":"zone"},"actor":{"email":{"a":1},"id":"a1"}}`, "zone.cache.purge", "a1", "the entry has no time"},
 		"null sections":     {`{"id":"x","action":{"type":"login"},"actor":null,"metadata":null,"oldValueJson":null,"resource":null}`, "account.login", "", "the entry has no time"},
-		"action as text":    {`{"id":"x","action":"purge","resource":{"type":"zone"}}`, "zone.unknown", "", "the action is not an object"},
+		"action as text":    {`{"id":"x","action":"purge","resource":{"type":"zone"}}`, "zone.cache.purge", "", "the action is not an object"},
 		"odd time":          {`{"id":"x","when":"yesterday","action":{"type":"purge"},"resource":{"type":"zone"}}`, "zone.cache.purge", "", "time could not be read"},
 	} {
 		got, _ := n.Normalize([]byte(tt.raw))

@@ -124,13 +124,14 @@ const (
 	noteNotJSON       = "the entry is not JSON; raw_event holds it as text"
 )
 
-// Decode makes e the entry that doc holds, of the log api: V1, V2, or "" to
-// derive the log from the members of the entry. It does not fail: malformed
+// Decode makes e the entry that doc holds, of the log api: V1, V2, or "" for a
+// saved entry, whose members tell the log, and which may also be a record of
+// Logpush. It does not fail: malformed
 // parts are left out and noted. The entry is valid until doc is parsed again,
 // and must not be copied.
 func (e *Entry) Decode(doc *jsondoc.Doc, api string) {
 	var f fields
-	f.read(doc.Root())
+	f.read(doc.Root(), api == "")
 	*e = Entry{Doc: doc}
 	e.decodeID(f.id.Text())
 	if api == V2 || api == "" && f.isV2() {
@@ -170,7 +171,7 @@ func (e *Entry) decodeV1(f *fields) {
 	e.OwnerID = f.ownerID.Text()
 	e.ResourceID = f.resourceID.Text()
 	e.ResourceType = f.resourceType.Text()
-	e.Metadata = f.metadata
+	e.Metadata = opened(f.metadata)
 	e.Old = valueOf(f.oldJSON, f.oldValue)
 	e.New = valueOf(f.newJSON, f.newValue)
 	e.decodeOdd(f.oddV1, e.ActionType != "")
@@ -187,6 +188,9 @@ func (e *Entry) decodeV2(f *fields) {
 	e.ActionType = f.actionType.Text()
 	e.ResourceType = f.resourceType.Text()
 	e.ResourceID = f.resourceID.Text()
+	if !f.response.Exists() {
+		f.response = f.value
+	}
 	path, _, _ := strings.Cut(f.uri.Text(), "?")
 	e.Call = &e.call
 	e.call = Call{
@@ -278,13 +282,10 @@ func (e *Entry) decodeID(id string) {
 }
 
 func (e *Entry) decodeTime(when jsondoc.Value) {
-	stated := when.Text()
-	if when.Kind() == jsondoc.String {
-		e.When = ParseTime(stated)
-	}
+	e.When = TimeOf(when)
 	switch {
 	case !e.When.IsZero():
-	case stated == "":
+	case when.Text() == "":
 		e.Notes = append(e.Notes, noteNoTime)
 	default:
 		e.Notes = append(e.Notes, noteBadTime)
