@@ -54,3 +54,16 @@ func parseFloat(s string) time.Time {
 	}
 	return parseUnix(strconv.FormatFloat(f, 'f', -1, 64))
 }
+
+// TimeOfID is the time in an id that is a UUID of version 7, as those of Audit
+// Logs v2 are, or zero.
+func TimeOfID(id string) time.Time {
+	if len(id) != 36 || id[8] != '-' || id[13] != '-' || id[14] != '7' || id[18] != '-' || id[23] != '-' {
+		return time.Time{}
+	}
+	n, err := strconv.ParseUint(id[:8]+id[9:13], 16, 64)
+	if err != nil {
+		return time.Time{}
+	}
+	return parseUnix(strconv.FormatUint(n, 10))
+}
