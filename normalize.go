@@ -254,6 +254,7 @@ func (w *work) event(n *Normalizer, v Verdict, fallback standIn, out *ingest.Eve
 			Notes:          notes,
 		},
 	}
+	out.Audit.RequestID = f.RequestID
 	if e.Call != nil {
 		out.Audit.Request = e.Call.Event()
 	}

@@ -106,11 +106,21 @@ func (c *Call) Event() ingest.Request {
 		URI:         bounded(c.uri.Text()),
 		StatusCode:  bounded(c.status.Text()),
 		UserAgent:   bounded(c.agent.Text()),
-		RequestID:   bounded(c.ray.Text()),
+		RequestID:   RayID(bounded(c.ray.Text())),
 		Credential:  bounded(c.context.Text()),
 		TokenID:     bounded(c.tokenID),
 		TokenName:   bounded(c.tokenName),
 	}
+}
+
+// RayID is Cloudflare's id of a request without the data center behind it, which
+// not every log names.
+func RayID(stated string) string {
+	const digits = 16
+	if len(stated) == digits+len("-FRA") && stated[digits] == '-' {
+		return stated[:digits]
+	}
+	return stated
 }
 
 // The notes common to both logs.
