@@ -223,7 +223,7 @@ func (e *Entry) decodeV2(f *fields) {
 		tokenName:   cmp.Or(f.token.Get("name").Text(), f.tokenName.Text()),
 	}
 	e.Interface = interfaceOf(bounded(f.context.Text()))
-	e.decodeOdd(f.oddV2, f.uri.Text() != "")
+	e.decodeOdd(f.oddV2, f.uri.Text() != "" || e.ActionType != "" || e.Call.Method != "")
 }
 
 // MaxText bounds a text of an entry in an event, in bytes. The rest is in

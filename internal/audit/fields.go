@@ -34,7 +34,7 @@ const sectionEntry = "entry"
 
 // isV2 reports whether the entry is from Audit Logs v2, judged by its members.
 func (f *fields) isV2() bool {
-	return f.logpushV2 || f.time.Exists() || f.method.Exists() || f.uri.Exists() || f.product.Exists() || f.request.Exists() || f.context.Exists()
+	return f.logpushV2 || f.time.Exists() || f.description.Exists() || f.method.Exists() || f.uri.Exists() || f.product.Exists() || f.request.Exists() || f.context.Exists()
 }
 
 // read reads the members of an entry. saved says that it may be in a form other

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -91,6 +92,9 @@ type index struct {
 	routes   map[routeKey][]indexedRoute
 	joints   map[string][]*joint       // by canonical name
 	titles   map[string]rules.Template // of joints
+	// words are those in the paths of the API, and whether an id or a name may
+	// follow.
+	words map[string]bool
 }
 
 // known is filled in once and then read-only.
@@ -101,6 +105,7 @@ var known = index{
 	routes:  make(map[routeKey][]indexedRoute),
 	joints:  make(map[string][]*joint),
 	titles:  make(map[string]rules.Template),
+	words:   make(map[string]bool),
 }
 
 type verb struct {
@@ -123,6 +128,10 @@ func (x *index) fill(list []*family) {
 		for _, word := range forms {
 			x.verbs[word] = verb{row.kind, forms[0], row.weak}
 		}
+	}
+	for word := range strings.FieldsSeq(apiWords) {
+		word, follows := strings.CutSuffix(word, "/")
+		x.words[word] = follows
 	}
 	x.named(ActionUnknown)
 	for _, f := range list {
@@ -292,8 +301,37 @@ func nameOf(resourceType, actionType, actionInfo string) naming {
 	if n := known.pairs[string(key[bytes.IndexByte(key, '/'):])]; n != nil {
 		return *n
 	}
+	if r, a := withoutIDs(resourceType), withoutIDs(actionType); r != resourceType || a != actionType {
+		return nameOf(r, a, actionInfo)
+	}
 	return nameByWords(resourceType, actionType, actionInfo)
 }
+
+// opaque are the ids, addresses and names of hosts in a resource or action type.
+// Underscores are separators. The top-level domains are those that are no words of
+// Cloudflare's.
+var opaque = regexp.MustCompile(strings.Join([]string{
+	`[A-Za-z0-9.+%-]+@[A-Za-z0-9.-]+`,
+	`(?i:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})`,
+	`[0-9]{1,3}(\.[0-9]{1,3}){3}(/[0-9]+)?`,
+	`(?i:(^|[^a-z0-9])[0-9a-f]{1,4}(:[0-9a-f]{0,4}){2,7})`,
+	`(?i:([a-z0-9-]+\.)+(com|net|org|info|biz|io|co|eu|us|uk|de|fr|example|test|invalid|localhost|pages\.dev|workers\.dev))\b`,
+	`(?i:[0-9a-f]{24,})`,
+	`[A-Za-z0-9+=-]*[0-9][A-Za-z0-9+=-]*[0-9][A-Za-z0-9+=-]*[0-9][A-Za-z0-9+=-]*`,
+}, "|"))
+
+// withoutIDs is a resource or action type without what tells one thing from
+// another of its kind.
+func withoutIDs(s string) string {
+	if !strings.ContainsAny(s, "0123456789.@") && len(s) < 24 {
+		return s
+	}
+	s = s[:min(len(s), maxOpaque)]
+	return strings.Trim(opaque.ReplaceAllString(s, ""), " ._:/|#-")
+}
+
+// maxOpaque bounds the part of a type that is searched for ids.
+const maxOpaque = 512
 
 var (
 	roleWords     = patterns("member_role")
@@ -427,10 +465,11 @@ func nameOfCall(e *audit.Entry, byRoute *naming) naming {
 	if n := known.pairs[string(squashPair(buf[:0], e.ResourceType, e.ActionType))]; n != nil {
 		return *n
 	}
-	if e.ResourceType == "" && e.ActionInfo != "" {
-		return nameByWords("", e.ActionInfo, e.ActionInfo)
+	resourceType, actionType := withoutIDs(e.ResourceType), e.ActionType
+	if resourceType == "" && e.ActionInfo != "" {
+		actionType = withoutIDs(e.ActionInfo)
 	}
-	return nameByWords(e.ResourceType, e.ActionType, e.ActionInfo)
+	return nameByWords(resourceType, actionType, e.ActionInfo)
 }
 
 // nameOfOperation is the name derived from the words of an operation, or nil if

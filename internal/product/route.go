@@ -76,6 +76,12 @@ func (x *index) addRoutes(r route) {
 
 func (x *index) addRoute(method, path, name string) {
 	parts := strings.Split(path[1:], "/")
+	for i, part := range parts {
+		if part[0] != '{' {
+			follows := i+1 < len(parts) && parts[i+1][0] == '{'
+			x.words[part] = x.words[part] || follows
+		}
+	}
 	key := keyOf(method, parts)
 	x.routes[key] = append(x.routes[key], indexedRoute{parts, x.named(name), wordsOf(parts)})
 }
@@ -184,8 +190,11 @@ func wordsOf(parts []string) string {
 		parts = parts[1:]
 	}
 	var b []byte
+	mayBeName := false
 	for _, part := range parts {
-		if isWord(part) {
+		isShown := isWord(part, mayBeName)
+		mayBeName = isShown && mayBeFollowedByName(part)
+		if isShown {
 			b = append(append(b, '.'), part...)
 		}
 	}
@@ -195,10 +204,26 @@ func wordsOf(parts []string) string {
 	return string(b[1:])
 }
 
-// isWord reports whether a segment of a path appears to be a name from the API
-// rather than an id.
-func isWord(part string) bool {
-	return part != "" && part[0] != '{' && len(part) <= 40 && (len(part) <= 3 || !strings.ContainsAny(part, "0123456789.:%@ "))
+// isWord reports whether a segment of a path appears to be a word of the API
+// rather than an id or a name. mayBeName says that one may stand there.
+func isWord(part string, mayBeName bool) bool {
+	if part == "" || part[0] == '{' {
+		return false
+	}
+	if _, isKnown := known.words[part]; isKnown {
+		return true
+	}
+	const lower, digits, longest = "abcdefghijklmnopqrstuvwxyz_-", "0123456789", 30
+	hasDigits := strings.ContainsAny(part, digits)
+	return !mayBeName && len(part) <= longest && strings.Trim(part, lower+digits) == "" &&
+		(!hasDigits || len(part) <= 3 && strings.Trim(part, digits) != "")
+}
+
+// mayBeFollowedByName reports whether an id or a name may follow a word of a path:
+// where the API has one, or where the word is a plural that the API does not have.
+func mayBeFollowedByName(word string) bool {
+	follows, isKnown := known.words[word]
+	return follows || !isKnown && strings.HasSuffix(word, "s") && !strings.HasSuffix(word, "ss")
 }
 
 // verbOfMethod is the type of an action if the entry does not state it.
