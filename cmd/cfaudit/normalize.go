@@ -46,9 +46,10 @@ and counted. A summary goes to standard error.`,
 		if err != nil {
 			return err
 		}
-		n := normalization{normalizer: normalizer, out: w.stdout, events: make(severities)}
+		n := normalization{normalizer: normalizer, out: w.stdout, events: make(severities), expected: expectedOf(cfg)}
 		err = eachFile(w.stdin, args, n.read)
 		fmt.Fprintln(w.stderr, summary(n.total, n.events))
+		n.expected.report(w.stderr, 1)
 		return err
 	}
 	return cmd
@@ -62,6 +63,8 @@ type normalization struct {
 	lines  []byte
 	total  ingest.Coverage
 	events severities
+	// expected are the zones and Workers to be met.
+	expected *expected
 }
 
 // errOutput is in the tree of the errors of the output.
@@ -99,6 +102,7 @@ func mostUnread(unread, entries int, head []byte) error {
 // add appends one event.
 func (n *normalization) add(event *ingest.Event, verdict cloudflareaudit.Verdict) error {
 	n.total.Read++
+	n.expected.see(event)
 	if verdict.Drop {
 		if n.total.Dropped == nil {
 			n.total.Dropped = make(map[string]int)

@@ -248,3 +248,28 @@ func (e *endless) Read(p []byte) (int, error) {
 	}
 	return len(p), nil
 }
+
+func TestNormalize_NamesTheZonesAndWorkersThatNothingMatched(t *testing.T) {
+	t.Parallel()
+	entry := string(fakecloudflare.Entry("a", time.Now(), 0)) // of example.com
+	run := func(args ...string) string {
+		got := call{args: append([]string{"normalize", "--drop-routine=false"}, args...), stdin: entry}.run(t.Context())
+		require.Equal(t, exitOK, got.code, got.err)
+		return got.err
+	}
+	assert.Contains(t, run("--production-zone", "exmaple.com"), "cfaudit: --production-zone exmaple.com matched none of 1 event that it could match")
+	for _, zone := range []string{"example.com", "EXAMPLE.com.", "*.com", "exa*"} {
+		assert.NotContains(t, run("--production-zone", zone), "matched none", zone)
+	}
+	assert.NotContains(t, run("--verified-worker", "checkout"), "matched none", "no event is about a Worker")
+
+	entry = `{"id":"a","when":"2026-05-12T09:00:00Z","action":{"type":"purge"},"resource":{"type":"zone"},"metadata":{"zone_name":"bu\u0308cher.example"}}`
+	for _, zone := range []string{"bücher.example", "bu\u0308cher.example", "BÜCHER\u3002example", "xn--bcher-kva.example", "*\u3002example"} {
+		assert.NotContains(t, run("--production-zone", zone), "matched none", zone)
+	}
+	assert.Contains(t, run("--production-zone", "bucher.example"), "--production-zone bucher.example matched none")
+
+	entry = `{"id":"a","when":"2026-05-12T09:00:00Z","action":{"type":"deploy"},"resource":{"type":"worker_script","id":"checkout"},"newValueJson":{"script":"checkout"}}`
+	assert.Contains(t, run("--verified-worker", "chekout"), "--verified-worker chekout matched none of 1 event")
+	assert.NotContains(t, run("--verified-worker", "check*"), "matched none")
+}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -306,32 +305,6 @@ func nameOf(resourceType, actionType, actionInfo string) naming {
 	}
 	return nameByWords(resourceType, actionType, actionInfo)
 }
-
-// opaque are the ids, addresses and names of hosts in a resource or action type.
-// Underscores are separators. The top-level domains are those that are no words of
-// Cloudflare's.
-var opaque = regexp.MustCompile(strings.Join([]string{
-	`[A-Za-z0-9.+%-]+@[A-Za-z0-9.-]+`,
-	`(?i:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})`,
-	`[0-9]{1,3}(\.[0-9]{1,3}){3}(/[0-9]+)?`,
-	`(?i:(^|[^a-z0-9])[0-9a-f]{1,4}(:[0-9a-f]{0,4}){2,7})`,
-	`(?i:([a-z0-9-]+\.)+(com|net|org|info|biz|io|co|eu|us|uk|de|fr|example|test|invalid|localhost|pages\.dev|workers\.dev))\b`,
-	`(?i:[0-9a-f]{24,})`,
-	`[A-Za-z0-9+=-]*[0-9][A-Za-z0-9+=-]*[0-9][A-Za-z0-9+=-]*[0-9][A-Za-z0-9+=-]*`,
-}, "|"))
-
-// withoutIDs is a resource or action type without what tells one thing from
-// another of its kind.
-func withoutIDs(s string) string {
-	if !strings.ContainsAny(s, "0123456789.@") && len(s) < 24 {
-		return s
-	}
-	s = s[:min(len(s), maxOpaque)]
-	return strings.Trim(opaque.ReplaceAllString(s, ""), " ._:/|#-")
-}
-
-// maxOpaque bounds the part of a type that is searched for ids.
-const maxOpaque = 512
 
 var (
 	roleWords     = patterns("member_role")
