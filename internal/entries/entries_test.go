@@ -124,6 +124,7 @@ func TestEntries_NoticesWhatIsMissing(t *testing.T) {
 		`{"id":"a`:                              {0, false},
 		`{"success":false}` + `{"result":null}`: {2, false},
 		`{"result":[]}`:                         {0, false},
+		`{"x":1,"result":[{"id":"a"}]}`:         {0, false},
 	} {
 		_, in, err := split(strings.NewReader(text))
 		require.NoError(t, err)
