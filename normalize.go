@@ -2,7 +2,6 @@ package cloudflareaudit
 
 import (
 	"cmp"
-	"io"
 	"strconv"
 	"strings"
 	"sync"
@@ -14,7 +13,6 @@ import (
 
 	"github.com/aisoc/cloudflareaudit/ingest"
 	"github.com/aisoc/cloudflareaudit/internal/audit"
-	"github.com/aisoc/cloudflareaudit/internal/entries"
 	"github.com/aisoc/cloudflareaudit/internal/jsondoc"
 	"github.com/aisoc/cloudflareaudit/internal/product"
 	"github.com/aisoc/cloudflareaudit/internal/redact"
@@ -38,11 +36,12 @@ type Normalizer struct {
 	// ownTokenID is the id of the token that the connector reads with, or "".
 	ownTokenID string
 	classifier *rules.Classifier
+	clock      func() time.Time
 }
 
 // NewNormalizer builds the part of a connector that turns entries into events.
-// Of cfg it uses AccountID, which may be empty, AuditLogAPI and the fields that
-// decide the severity: ProductionZones, VerifiedWorkers, OwnTokenID,
+// Of cfg it uses AccountID, which may be empty, AuditLogAPI, Clock and the fields
+// that decide the severity: ProductionZones, VerifiedWorkers, OwnTokenID,
 // DropRoutine and Rules. The error joins a [FieldError] for every fault of
 // these.
 func NewNormalizer(cfg Config) (*Normalizer, error) {
@@ -55,7 +54,7 @@ func NewNormalizer(cfg Config) (*Normalizer, error) {
 }
 
 func newNormalizer(cfg Config, c *rules.Classifier) *Normalizer {
-	return &Normalizer{cfg.AccountID, cfg.OwnTokenID, c}
+	return &Normalizer{cfg.AccountID, cfg.OwnTokenID, c, cfg.Clock}
 }
 
 // Normalize turns one entry, as JSON, into an event and grades it. A verdict to
@@ -64,14 +63,14 @@ func newNormalizer(cfg Config, c *rules.Classifier) *Normalizer {
 //
 // It never fails. Input that is not an entry becomes an event that says so and
 // holds the input in RawEvent, as a JSON string if it is not JSON. An entry
-// without a readable time has the zero time.
+// without a readable time gets that in its id, or else that of Config.Clock.
 func (n *Normalizer) Normalize(raw []byte) (ingest.Event, Verdict) {
 	w := works.Get().(*work)
 	defer w.release()
 	w.decode(string(raw))
 	v := w.grade(n)
 	var event ingest.Event
-	w.event(n, v, time.Time{}, &event)
+	w.event(n, v, n.now(), &event)
 	keepChanges(&event)
 	return event, v
 }
@@ -84,51 +83,9 @@ func (n *Normalizer) Explain(raw []byte) Explanation {
 	w.decode(string(raw))
 	x := Explanation{Verdict: w.grade(n)}
 	x.Facts, x.Trials = n.classifier.Explain(&w.facts.Facts)
-	w.event(n, x.Verdict, time.Time{}, &x.Event)
+	w.event(n, x.Verdict, n.now(), &x.Event)
 	keepChanges(&x.Event)
 	return x
-}
-
-// A Stream accounts for a [Normalizer.NormalizeStream] call.
-type Stream struct {
-	// EmptyReplies counts API replies without a list of entries, such as those
-	// of failed requests.
-	EmptyReplies int
-	// Unfinished says that the text ended in the middle of a list, so that
-	// entries are missing.
-	Unfinished bool
-}
-
-// NormalizeStream turns the saved entries read from r into events, as Normalize
-// does, and passes each one with its verdict to each. It accepts JSON lines,
-// lists of entries and whole API replies, concatenated and formatted in any
-// way, and holds one entry of at most 8 MiB in memory.
-//
-// Unreadable input becomes an event that holds up to 64 KiB of it as text; no
-// more than the rest of its line is lost with it. An error of r or of each ends
-// the reading and is returned. The event passed to each shares memory with the
-// next one: keep a copy of its line, not the event.
-func (n *Normalizer) NormalizeStream(r io.Reader, each func(*ingest.Event, Verdict) error) (Stream, error) {
-	w := works.Get().(*work)
-	defer w.release()
-	hand := func(cut bool) error {
-		v := w.grade(n)
-		w.event(n, v, time.Time{}, &w.out)
-		w.out.RawTruncated = cut
-		return each(&w.out, v)
-	}
-	in := entries.Reader{
-		Each: func(doc *jsondoc.Doc) error {
-			w.entry.Decode(doc, "")
-			return hand(false)
-		},
-		Broken: func(beginning []byte, cut bool) error {
-			w.decode(string(beginning))
-			return hand(cut)
-		},
-	}
-	err := in.Read(r)
-	return Stream{in.Empty, in.Unfinished}, err
 }
 
 // work is an entry being turned into an event; its memory is reused for the
@@ -138,6 +95,8 @@ type work struct {
 	entry audit.Entry
 	facts product.Facts
 	out   ingest.Event // one that is not kept
+	// origin is the event that the entry was taken from, or nil.
+	origin *origin
 }
 
 var works = sync.Pool{New: func() any { return new(work) }}
@@ -145,7 +104,7 @@ var works = sync.Pool{New: func() any { return new(work) }}
 // release returns the memory of w for reuse.
 func (w *work) release() {
 	w.doc.Reset()
-	w.entry, w.facts, w.out = audit.Entry{}, product.Facts{}, ingest.Event{}
+	w.entry, w.facts, w.out, w.origin = audit.Entry{}, product.Facts{}, ingest.Event{}, nil
 	works.Put(w)
 }
 
@@ -200,19 +159,42 @@ func (w *work) verdict(n *Normalizer) Verdict {
 	return n.classifier.Grade(&w.facts.Facts)
 }
 
+// standIn is a time for an entry without one, and the note about it.
+type standIn struct {
+	at   time.Time
+	note string
+}
+
+// inPlace is the time of the entries around an entry in its log.
+func inPlace(at time.Time) standIn {
+	return standIn{at, "created_at is that of the entry's place in the log"}
+}
+
+// now is the time of reading an entry.
+func (n *Normalizer) now() standIn {
+	return standIn{n.clock().UTC().Truncate(time.Second), "created_at is when the entry was read"}
+}
+
 // event builds the event in out, once the entry is understood and graded. An
-// entry without a time of its own gets fallback. The changes of the event share
-// the memory of w; see keepChanges.
-func (w *work) event(n *Normalizer, v Verdict, fallback time.Time, out *ingest.Event) {
+// entry that states no time, not even in its id, gets that of fallback. The
+// changes of the event share the memory of w; see keepChanges.
+func (w *work) event(n *Normalizer, v Verdict, fallback standIn, out *ingest.Event) {
 	e, f := &w.entry, &w.facts
 	f.Mask(e)
-	created := e.When
+	created, accountID := e.When, n.accountID
 	raw, replaced, deep := rawEvent(e)
+	id, notes := externalID(e), e.Notes
+	if o := w.origin; o != nil {
+		id, accountID, notes = o.id, cmp.Or(accountID, o.accountID), o.notes
+		replaced, deep = false, false // the notes have it
+	}
 	// The notes of the entry are appended to without changing them.
-	notes := e.Notes[:len(e.Notes):len(e.Notes)]
-	if created.IsZero() && !fallback.IsZero() {
-		created = fallback
-		notes = append(notes, "created_at is that of the entry's place in the log")
+	notes = notes[:len(notes):len(notes)]
+	if created.IsZero() {
+		if at := audit.TimeOfID(e.ID); !at.IsZero() {
+			fallback = standIn{at, "created_at is the time in the entry's id"}
+		}
+		created, notes = fallback.at, append(notes, fallback.note)
 	}
 	if replaced {
 		notes = append(notes, `NUL characters and lone surrogates in the entry are replaced by \ufffd`)
@@ -227,11 +209,10 @@ func (w *work) event(n *Normalizer, v Verdict, fallback time.Time, out *ingest.E
 	if f.Failed && action != product.ActionUnknown {
 		action, decision = action+product.FailedSuffix, ""
 	}
-	account := cmp.Or(n.accountID, oneLine(e.Account()))
 	*out = ingest.Event{
 		Source:          eventSource,
 		Category:        eventCategory,
-		ExternalID:      externalID(e),
+		ExternalID:      id,
 		Title:           v.Title,
 		Severity:        v.Severity,
 		Action:          action,
@@ -250,8 +231,8 @@ func (w *work) event(n *Normalizer, v Verdict, fallback time.Time, out *ingest.E
 			ActorEmail:     oneLine(e.ActorEmail),
 			ActorName:      oneLine(f.ActorName),
 			Interface:      oneLine(e.Interface),
-			Scope:          oneLine(f.EntryScope(e, n.accountID)),
-			AccountID:      account,
+			Scope:          oneLine(f.EntryScope(e, accountID)),
+			AccountID:      cmp.Or(accountID, oneLine(e.Account())),
 			ResourceType:   oneLine(e.ResourceType),
 			ResourceID:     oneLine(e.ResourceID),
 			ZoneID:         oneLine(f.ZoneID),
@@ -263,10 +244,11 @@ func (w *work) event(n *Normalizer, v Verdict, fallback time.Time, out *ingest.E
 			Rule:           v.Rule,
 			Why:            v.Why,
 			API:            e.API(),
-			CorrelationID:  f.Correlate(e, cmp.Or(n.accountID, e.Account()), created, product.CorrelationSpan),
+			CorrelationID:  f.Correlate(e, cmp.Or(accountID, e.Account()), created, product.CorrelationSpan),
 			Notes:          notes,
 		},
 	}
+	out.Audit.RequestID = f.RequestID
 	if e.Call != nil {
 		out.Audit.Request = e.Call.Event()
 	}

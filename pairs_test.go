@@ -256,7 +256,14 @@ no name for it in common, as for what users do to themselves or whole rule sets.
 A changed rule of a rule set counts as a change of the set, and an uploaded Worker as an
 update.
 
-Five minutes are a compromise. With shorter spans more pairs fall apart at a
+**The exact join.** ` + "`audit.request_id`" + ` is the ray id of the request. Audit Logs v2
+always has it, and v1 in the metadata of some entries, such as those of rule sets.
+Where both have it, it joins their events for certain, whatever the time between
+them and the action that each log names; one request may have several entries in
+v1. It cannot be part of the correlation id: an entry of v2 does not know whether
+that of v1 has it.
+
+The five minutes of the correlation id are a compromise. With shorter spans more pairs fall apart at a
 boundary, and with longer ones more changes that one person makes to one thing
 count as one. With the history below, whose pairs are 0 to 5 seconds apart, and
 with what people do in five days of a v1 log of 2,000 entries a day:

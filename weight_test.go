@@ -18,8 +18,9 @@ func TestWeight_Packages(t *testing.T) {
 	require.Contains(t, packages, "github.com/cloudflare/cloudflare-go/v7/audit_logs", "the list is not that of the connector")
 	// The root of the SDK imports all of its hundred services.
 	require.NotContains(t, packages, "github.com/cloudflare/cloudflare-go/v7")
+	// Five of them map the names of zones, as UTS 46 says.
 	foreign := slices.DeleteFunc(packages, func(p string) bool { return strings.HasPrefix(p, "github.com/aisoc/cloudflareaudit") })
-	require.LessOrEqual(t, len(foreign), 22, strings.Join(foreign, "\n"))
+	require.LessOrEqual(t, len(foreign), 26, strings.Join(foreign, "\n"))
 	t.Logf("%d packages of other modules", len(foreign))
 }
 

@@ -200,6 +200,11 @@ func TestGrade_ProductionZones(t *testing.T) {
 		"punycode as unicode":               {[]string{"xn--bcher-kva.example"}, "bücher.example", "", true},
 		"unicode in upper case":             {[]string{"BÜCHER.example"}, "bücher.example", "", true},
 		"unicode below a star":              {[]string{"*.bücher.example"}, "shop.xn--bcher-kva.example", "", true},
+		"decomposed":                        {[]string{"bu\u0308cher.example"}, "xn--bcher-kva.example", "", true},
+		"decomposed in the entry":           {[]string{"bücher.example"}, "bu\u0308cher.example", "", true},
+		"dots of another script":            {[]string{"bücher\u3002example"}, "bücher.example", "", true},
+		"such a dot below a star":           {[]string{"*\u3002bücher.example"}, "shop.bücher.example", "", true},
+		"full width":                        {[]string{"ｅxample.com"}, "example.com", "", true},
 		"other unicode":                     {[]string{"bücher.example"}, "büchen.example", "", false},
 	} {
 		c := newClassifier(t, Config{ProductionZones: tt.zones})

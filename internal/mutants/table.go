@@ -836,8 +836,8 @@ var mutants = []mutant{
 	{
 		fault: "a reply whose entries have been handed out counts as empty",
 		file:  "internal/entries/entries.go",
-		old:   "\tcase listed:\n",
-		new:   "\tcase listed && !reply:\n",
+		old:   "if listed {\n\t\treturn nil",
+		new:   "if listed && !reply {\n\t\treturn nil",
 		test:  "TestEntries_NoticesWhatIsMissing",
 	},
 	{
@@ -927,8 +927,29 @@ var mutants = []mutant{
 		test:  "TestNormalize_AnEventIsNotChangedByTheNext",
 	},
 	{
-		fault: "an event does not say that its text was cut",
+		fault: "an entry with a member that holds another one is opened",
+		file:  "internal/entries/entries.go",
+		old:   "if !shape.MayBeEntry() {",
+		new:   "if true {",
+		test:  "TestWrapper_AnEntryIsNotOpened",
+	},
+	{
+		fault: "an event made of another one forgets its id",
 		file:  "normalize.go",
+		old:   "id, accountID, notes = o.id,",
+		new:   "accountID, notes =",
+		test:  "TestNormalizeStream_ItsOwnEventsStayAsTheyAre",
+	},
+	{
+		fault: "a time in milliseconds is taken for one in seconds",
+		file:  "internal/audit/time.go",
+		old:   "seconds >= earliest && seconds < latest",
+		new:   "seconds >= earliest",
+		test:  "TestTimeOf_TellsTheUnitByTheMagnitude",
+	},
+	{
+		fault: "an event does not say that its text was cut",
+		file:  "stream.go",
 		old:   "w.out.RawTruncated = cut",
 		new:   "_ = cut",
 		test:  "TestNormalizeStream_SaysWhatIsMissing",

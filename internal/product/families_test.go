@@ -87,7 +87,7 @@ func TestFamilies_NoRequestFitsRoutesInTwoFiles(t *testing.T) {
 
 // routesOf are the routes of one family, one for each method and scope.
 func routesOf(f *family) map[routeKey][]indexedRoute {
-	x := index{namings: make(map[string]*naming), routes: make(map[routeKey][]indexedRoute)}
+	x := index{namings: make(map[string]*naming), routes: make(map[routeKey][]indexedRoute), words: make(map[string]bool)}
 	for _, r := range f.routes {
 		x.addRoutes(r)
 	}

@@ -104,6 +104,9 @@ type index struct {
 	joints   map[string][]*joint // by canonical name
 	// spelled are words by their lower case, and participles by verb.
 	spelled, participles map[string]string
+	// words are those in the paths of the API, and whether an id or a name may
+	// follow.
+	words map[string]bool
 }
 
 // known is filled in once and then read-only.
@@ -116,6 +119,7 @@ var known = index{
 
 	spelled:     make(map[string]string),
 	participles: make(map[string]string),
+	words:       make(map[string]bool),
 }
 
 type verb struct {
@@ -142,6 +146,10 @@ func (x *index) fill(list []*family) {
 	}
 	x.addWords()
 	x.patterns = jointPatterns(list)
+	for word := range strings.FieldsSeq(apiWords) {
+		word, follows := strings.CutSuffix(word, "/")
+		x.words[word] = follows
+	}
 	x.named(ActionUnknown)
 	for _, f := range list {
 		for _, s := range f.subjects {
@@ -307,6 +315,9 @@ func nameOf(resourceType, actionType, actionInfo string) naming {
 	}
 	if n := known.pairs[string(key[bytes.IndexByte(key, '/'):])]; n != nil {
 		return *n
+	}
+	if r, a := withoutIDs(resourceType), withoutIDs(actionType); r != resourceType || a != actionType {
+		return nameOf(r, a, actionInfo)
 	}
 	return nameByWords(resourceType, actionType, actionInfo)
 }
@@ -496,10 +507,11 @@ func nameOfCall(e *audit.Entry, r *routed) naming {
 	if n := known.pairs[string(squashPair(buf[:0], e.ResourceType, e.ActionType))]; n != nil {
 		return *n
 	}
-	if e.ResourceType == "" && e.ActionInfo != "" {
-		return nameByWords("", e.ActionInfo, e.ActionInfo)
+	resourceType, actionType := withoutIDs(e.ResourceType), e.ActionType
+	if resourceType == "" && e.ActionInfo != "" {
+		actionType = withoutIDs(e.ActionInfo)
 	}
-	return nameByWords(e.ResourceType, e.ActionType, e.ActionInfo)
+	return nameByWords(resourceType, actionType, e.ActionInfo)
 }
 
 // nameOfPath names a request by the parts of its path that say more than the words
@@ -558,27 +570,17 @@ func splitMember(path string) (whole, below string) {
 	if parts[0] == "accounts" || parts[0] == "zones" {
 		begin = 3
 	}
+	isShown := areWords(parts)
 	for i := last - 1; i >= begin; i-- {
 		switch {
-		case isWord(parts[i]):
+		case isShown[i]:
 		case i == last-1:
 			last = i // the request is about the member itself
 		default:
-			return wordsOf(parts[:i]), wordsBelow(parts[i+1 : last])
+			return wordsOf(parts[:i]), joinWords(parts[i+1:last], isShown[i+1:])
 		}
 	}
 	return wordsOf(parts), ""
-}
-
-// wordsBelow are the segments that are not ids, joined by dots.
-func wordsBelow(parts []string) string {
-	var b []byte
-	for _, part := range parts {
-		if isWord(part) {
-			b = append(append(b, '.'), part...)
-		}
-	}
-	return strings.TrimPrefix(string(b), ".")
 }
 
 // cutDeed cuts the last segment off the words of a path if it is a deed.

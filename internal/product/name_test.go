@@ -227,7 +227,7 @@ func TestNameOfPath_APartIsNotTheWhole(t *testing.T) {
 		"POST {a}/things/validate_name":                   "things.validate_name",
 		"POST {a}/things" + id + "/stop":                  "things.off",
 		"DELETE {a}/things" + id + "/preview":             "things.preview.delete",
-		"POST {a}/things/feature_enable":                  "things.feature_enable.create",
+		"POST {a}/gadget/feature_enable":                  "gadget.feature_enable.create",
 	} {
 		method, path, _ := strings.Cut(request, " ")
 		got := understood(t, requested(method, strings.Replace(path, "{a}", "/accounts/"+exampleAccount, 1))).Action

@@ -21,6 +21,9 @@ type Facts struct {
 	ActorName string
 	// TokenID is the id of the API token that the entry is about.
 	TokenID string
+	// RequestID is the id of the request, if it is in the metadata of an entry of
+	// the audit log. Audit Logs v2 has the same in the request itself.
+	RequestID string
 	// ChangesOmitted counts the changes that Changes has no room for.
 	ChangesOmitted int
 
@@ -279,6 +282,31 @@ func isOfCloudflare(zone string) bool {
 	return false
 }
 
+// lookAtRequest finds the id of the request in the metadata.
+func (r *review) lookAtRequest() {
+	for i := range r.meta {
+		if isRay(r.meta[i].key) {
+			if said := r.meta[i].val.Text(); said != "" {
+				r.RequestID = audit.RayID(text.OneLine(said, audit.MaxText))
+			}
+		}
+	}
+}
+
+// isRay reports whether a member is the id of a request: "cf-ray", "rayId", ….
+func isRay(name string) bool {
+	const shortest, longest = len("cfray"), len("cf-ray-id")
+	if len(name) < shortest || len(name) > longest || text.Lower(name[0]) != 'c' && text.Lower(name[0]) != 'r' {
+		return false
+	}
+	var buf [longest]byte
+	switch string(squash(buf[:0], name)) {
+	case "cfray", "rayid", "cfrayid":
+		return true
+	}
+	return false
+}
+
 // readOther reads the entries of families without a function of their own.
 func (r *review) readOther() {
 	r.Target = r.text("name", "title", "description", "email", "email_domain", "hostname", "network", "prefix", "ns_name")
@@ -303,6 +331,8 @@ func (r *review) say() {
 	f.Failed, f.Succeeded = e.Outcome == audit.Failure, e.Outcome == audit.Success
 	if e.Call != nil {
 		f.Method = e.Call.Method
+	} else {
+		r.lookAtRequest()
 	}
 	f.ActorEmail, f.ActorID, f.ActorType = e.ActorEmail, e.ActorID, e.ActorType
 	f.ActorKind = r.actorKind(e)
