@@ -82,15 +82,15 @@ func NewBook(defaults []Rule, v Vocabulary) (*Book, error) {
 
 // appendWords appends an action in words.
 func (b *Book) appendWords(to []byte, action string) []byte {
-	words, found := b.known[action]
+	said, found := b.known[action]
 	if !found {
-		words = b.newWords(action)
+		said = b.newWords(action)
 	}
 	if b.words == nil {
 		to = append(to, "Cloudflare "...)
 	}
 	at := len(to)
-	if to = appendPart(to, words); at == 0 && len(to) > 0 && 'a' <= to[0] && to[0] <= 'z' {
+	if to = appendPart(to, said); at == 0 && len(to) > 0 && 'a' <= to[0] && to[0] <= 'z' {
 		to[0] -= 'a' - 'A' // a title begins with a capital
 	}
 	return to
