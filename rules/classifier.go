@@ -74,7 +74,7 @@ func (b *Book) NewClassifier(cfg Config) (*Classifier, error) {
 func (c *Classifier) Grade(f *Facts) Verdict {
 	v, r := c.grade(f)
 	if !v.Drop {
-		v.Title = r.title.render(f, f.Target, c.table.book, hasDetail(v.Severity), r.isLowered(f))
+		v.Title = r.title.render(f, c.table.book, hasDetail(v.Severity), r.isLowered(f))
 	}
 	return v
 }

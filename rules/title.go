@@ -43,45 +43,43 @@ type part struct {
 	bracket int
 }
 
-// placeholder is a name that a title may have in braces. The target is passed
-// separately, because the name that both logs share may differ from the target of
-// an entry.
+// placeholder is a name that a title may have in braces.
 type placeholder struct {
 	name  string
-	value func(f *Facts, target string) string
+	value func(*Facts) string
 	// inWords says that the value is an action to be put into words.
 	inWords bool
 }
 
 var placeholders = []placeholder{
-	{name: "action", value: func(f *Facts, _ string) string { return f.Action }},
-	{name: "actor", value: func(f *Facts, _ string) string { return f.Actor }},
-	{name: "decision", value: func(f *Facts, _ string) string { return f.Decision }},
-	{name: "new", value: func(f *Facts, _ string) string {
+	{name: "action", value: func(f *Facts) string { return f.Action }},
+	{name: "actor", value: func(f *Facts) string { return f.Actor }},
+	{name: "decision", value: func(f *Facts) string { return f.Decision }},
+	{name: "new", value: func(f *Facts) string {
 		if len(f.Changes) == 0 {
 			return ""
 		}
 		return f.Changes[0].New
 	}},
-	{name: "old", value: func(f *Facts, _ string) string {
+	{name: "old", value: func(f *Facts) string {
 		if len(f.Changes) == 0 {
 			return ""
 		}
 		return f.Changes[0].Old
 	}},
-	{name: "record_type", value: func(f *Facts, _ string) string {
+	{name: "record_type", value: func(f *Facts) string {
 		if f.RecordType == "unknown" {
 			return ""
 		}
 		return f.RecordType
 	}},
-	{name: "role", value: func(f *Facts, _ string) string { return f.RoleName }},
-	{name: "scope", value: func(f *Facts, _ string) string { return f.Scope }},
-	{name: "setting", value: func(f *Facts, _ string) string { return f.Setting }},
-	{name: "target", value: func(_ *Facts, target string) string { return target }},
-	{name: "words", value: func(f *Facts, _ string) string { return f.Action }, inWords: true},
-	{name: "worker", value: func(f *Facts, _ string) string { return f.Script }},
-	{name: "zone", value: func(f *Facts, _ string) string { return f.ZoneName }},
+	{name: "role", value: func(f *Facts) string { return f.RoleName }},
+	{name: "scope", value: func(f *Facts) string { return f.Scope }},
+	{name: "setting", value: func(f *Facts) string { return f.Setting }},
+	{name: "target", value: func(f *Facts) string { return f.Target }},
+	{name: "words", value: func(f *Facts) string { return f.Action }, inWords: true},
+	{name: "worker", value: func(f *Facts) string { return f.Script }},
+	{name: "zone", value: func(f *Facts) string { return f.ZoneName }},
 }
 
 // ParseTemplate reads a title, which must be one line of at most 200 bytes.
@@ -91,16 +89,6 @@ func ParseTemplate(title string) (Template, error) {
 		return Template{}, errors.New("title " + strconv.Quote(text.Shorten(title, maxTitle)) + ": " + fault)
 	}
 	return t, nil
-}
-
-// MustTemplate is [ParseTemplate] for titles in source code. It panics when the
-// title is faulty.
-func MustTemplate(title string) Template {
-	t, err := ParseTemplate(title)
-	if err != nil {
-		panic("rules: " + err.Error())
-	}
-	return t
 }
 
 // parseTemplate reads a title. Its second result is the fault, or "".
@@ -171,7 +159,7 @@ const failedSuffix = " (failed)"
 // render fills t in. The book puts actions into words. Without detail it leaves
 // the brackets out. It allocates nothing but the title, and not even that for a
 // title of one literal.
-func (t Template) render(f *Facts, target string, book *Book, detail, failed bool) string {
+func (t Template) render(f *Facts, book *Book, detail, failed bool) string {
 	if len(t.parts) == 1 && t.parts[0].value == nil && !failed && (detail || t.parts[0].bracket == 0) {
 		return t.parts[0].literal
 	}
@@ -192,7 +180,7 @@ func (t Template) render(f *Facts, target string, book *Book, detail, failed boo
 			continue
 		}
 		before := len(b)
-		if value := p.value(f, target); p.inWords && value != "" {
+		if value := p.value(f); p.inWords && value != "" {
 			b = book.appendWords(b, value)
 		} else {
 			b = appendPart(b, value)
