@@ -18,13 +18,18 @@ BENCHSTAT = golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 # The Go of the path, or the one in its usual place.
 export PATH := $(PATH):/usr/local/go/bin
 
+# What builds a release, and what a dry one leaves out: the signature, which takes
+# an identity, and the image, which takes Docker and its base.
+GORELEASER = go run github.com/goreleaser/goreleaser/v2@v2.15.1
+DRYSKIP   ?= sign,docker,publish
+
 # The vulnerability database: a folder, or nothing for that of the Go project.
 VULNDB ?=
 
 # Where browser keeps pictures of the report.
 SHOTS ?= $(CURDIR)/shots
 
-.PHONY: help test race fuzz soak fleet-soak mutants bench figures fleet-figures browser lint vuln licenses operations demo ci
+.PHONY: help test race fuzz soak fleet-soak mutants bench figures fleet-figures browser lint vuln licenses operations demo release-dry release image ci
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+): ## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -107,6 +112,26 @@ operations: ## list the operations that change something, of the SDK in go.mod
 
 demo: ## show what it does, without an account
 	go run ./cmd/cfaudit demo
+
+# From a clone, so that nothing that is not committed is in it.
+release-dry: ## build a release of the last commit into dist, without publishing
+	rm -rf dist
+	clone=$$(mktemp -d) && trap 'rm -rf "$$clone"' EXIT && \
+		git clone -q . "$$clone" && (cd "$$clone" && $(GORELEASER) release --snapshot --clean --skip=$(DRYSKIP)) && \
+		mv "$$clone/dist" dist
+	packaging/scripts/check-release.sh dist
+
+# The workflow does this on a tag. The notes are the section of the version, or that
+# of what is not released yet.
+release: ## release the tag of this commit, as a draft
+	packaging/scripts/notes.sh "$$(git describe --tags --exact-match)" > "$${TMPDIR:-/tmp}/cfaudit-notes.md"
+	$(GORELEASER) release --clean --release-notes "$${TMPDIR:-/tmp}/cfaudit-notes.md"
+
+image: ## build the container image cfaudit:dev with Docker
+	context=$$(mktemp -d) && trap 'rm -rf "$$context"' EXIT && mkdir -p "$$context/linux/amd64" "$$context/packaging/container" && \
+		CGO_ENABLED=0 GOOS=linux GOARCH=amd64 go build -trimpath -ldflags='-s -w' -o "$$context/linux/amd64/cfaudit" ./cmd/cfaudit && \
+		cp LICENSE THIRD_PARTY_NOTICES "$$context" && cp -r packaging/container/state "$$context/packaging/container" && \
+		docker build --platform linux/amd64 -t cfaudit:dev -f packaging/container/Dockerfile "$$context"
 
 ci: ## run everything a change has to pass
 	.ci/run

@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -74,7 +73,7 @@ and demo prints how to try every other command against it.`,
 	return cmd
 }
 
-func demo(ctx context.Context, w world) (err error) {
+func demo(ctx context.Context, w world) error {
 	// later is how far the server's clock is ahead.
 	var later atomic.Int64
 	clock := func() time.Time { return time.Now().Add(time.Duration(later.Load())) }
@@ -97,23 +96,12 @@ func demo(ctx context.Context, w world) (err error) {
 	if err != nil {
 		return err
 	}
-	folder, err := os.MkdirTemp("", "cfaudit-demo-")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
-	cursors, err := store.Open(folder)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, cursors.Close()) }()
-
 	counted := make(severities)
 	out, show := demoSink(w)
 	runner := &ingest.Runner{
 		Source:  source,
 		Sink:    out,
-		Store:   cursors,
+		Store:   new(store.Memory), // a container may have nothing that can be written to
 		Key:     "demo",
 		OnBatch: func(b ingest.Batch) { counted.add(b.Events) },
 	}

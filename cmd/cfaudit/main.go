@@ -201,8 +201,15 @@ func newVersion(w world) *cobra.Command {
 	}
 }
 
+// released is the version of a release. The linker sets it, because Go knows none
+// where the source has no repository beside it.
+var released string
+
 // version is the version of the module that this binary was built from.
 func version() string {
+	if released != "" {
+		return released
+	}
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
 		return info.Main.Version
 	}

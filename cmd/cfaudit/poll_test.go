@@ -395,11 +395,12 @@ func TestDemo_ShowsEventsAsJSONInAPipe(t *testing.T) {
 	assert.NotContains(t, got.err, "undecodable")
 }
 
-func TestDemo_LeavesNothingBehind(t *testing.T) {
+// A container may have no folder for temporary files.
+func TestDemo_NeedsNoFolder(t *testing.T) {
 	skipWithoutSignals(t)
 	t.Parallel()
 	for _, early := range []bool{false, true} {
-		dir := t.TempDir()
+		dir := filepath.Join(t.TempDir(), "absent")
 		var pipe io.ReadCloser
 		var errs strings.Builder
 		cmd := call{args: []string{"demo"}, env: map[string]string{"TMPDIR": dir}}.start(t, func(cmd *exec.Cmd) {
@@ -417,9 +418,7 @@ func TestDemo_LeavesNothingBehind(t *testing.T) {
 			require.NoError(t, err)
 			assert.NoError(t, cmd.Wait())
 		}
-		left, err := os.ReadDir(dir)
-		require.NoError(t, err)
-		assert.Empty(t, left)
+		assert.NoDirExists(t, dir)
 	}
 }
 
