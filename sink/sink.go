@@ -13,6 +13,7 @@ import (
 	"sync"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/eventformat"
 	"github.com/aisoc/cloudflareaudit/internal/prefixed"
 )
 
@@ -72,29 +73,9 @@ func (w *Writer) Write(ctx context.Context, events []ingest.Event) error {
 // appendLines appends one line per event.
 func appendLines(b []byte, events []ingest.Event) []byte {
 	for i := range events {
-		start := len(b)
-		b = events[i].AppendJSON(b)
-		unbreak(b[start:])
-		b = append(b, '\n')
+		b = append(eventformat.JSONL.Append(b, &events[i]), '\n')
 	}
 	return b
-}
-
-// unbreak makes one line of an encoded event. Raw line breaks are possible
-// only in its raw entry, and in JSON only between tokens, where a space means
-// the same. The carriage return goes too: some readers end lines at it.
-func unbreak(line []byte) {
-	for _, c := range []byte("\n\r") {
-		rest := line
-		for {
-			i := bytes.IndexByte(rest, c)
-			if i < 0 {
-				break
-			}
-			rest[i] = ' '
-			rest = rest[i+1:]
-		}
-	}
 }
 
 // reusable returns buf, or nil when it is too large to be kept.

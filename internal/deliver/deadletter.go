@@ -8,6 +8,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/aisoc/cloudflareaudit/internal/eventformat"
 	"github.com/aisoc/cloudflareaudit/internal/files"
 	"github.com/aisoc/cloudflareaudit/internal/prefixed"
 )
@@ -22,7 +23,7 @@ func (e *Engine) bury(refused []refusal) error {
 		lines = append(lines, `","reason":`...)
 		lines, _ = jsontext.AppendQuote(lines, r.reason) // which replaces invalid UTF-8
 		lines = append(lines, `,"event":`...)
-		lines = r.Event.AppendJSON(lines)
+		lines = eventformat.JSONL.Append(lines, r.Event)
 		lines = append(lines, "}\n"...)
 	}
 	e.mu.Lock()

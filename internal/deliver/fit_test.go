@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/eventformat"
 )
 
 // queued is how large a text is in the queue of the service, in fact.
@@ -24,7 +25,7 @@ func queued(t require.TestingT, text []byte) int {
 }
 
 // queuedLines is the encoding for a service whose queue holds lines as strings.
-var queuedLines = Encoding{Size: QueuedSize, Append: func(line []byte, e *ingest.Event) []byte { return e.AppendJSON(line) }}
+var queuedLines = Encoding{Size: QueuedSize, Append: eventformat.JSONL.Append}
 
 func TestShrink_LeavesValidJSONWithinTheLimit(t *testing.T) {
 	t.Parallel()

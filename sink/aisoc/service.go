@@ -9,6 +9,7 @@ import (
 
 	"github.com/aisoc/cloudflareaudit/ingest"
 	"github.com/aisoc/cloudflareaudit/internal/deliver"
+	"github.com/aisoc/cloudflareaudit/internal/eventformat"
 )
 
 const (
@@ -21,7 +22,7 @@ const (
 // encoding is that of events for the service. In its queue, a line is a string
 // within JSON.
 var encoding = deliver.Encoding{
-	Append: func(line []byte, e *ingest.Event) []byte { return e.AppendJSON(line) },
+	Append: eventformat.JSONL.Append,
 	Size:   deliver.QueuedSize,
 }
 
