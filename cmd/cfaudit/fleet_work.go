@@ -63,6 +63,7 @@ rules have a fault, those before stay in force, which the log and /healthz tell.
 	d := &delivery{world: w, flags: flags, http: addHTTP(flags)}
 	s := addStation(w, flags, true)
 	flags.StringVar(&d.out, "out", "-", "`FILE` to append the events to, - for standard output; each worker needs its own")
+	flags.StringVar(&d.http.format, "format", "", "`FORM` of the events: jsonl, ecs or ocsf (default jsonl, with --http-body elastic ecs)")
 	flags.StringVar(&d.aisoc, "aisoc", "", "deliver to AiSOC's ingestion service at `URL` instead of --out")
 	flags.StringVar(&d.deadLetters, "dead-letters", "", "`FOLDER` for events that the service permanently rejects; required for a service, each worker needs its own")
 	flags.BoolVar(&d.plainHTTP, "aisoc-plain-http", false, "allow http to other machines, as inside a cluster; not with "+envAiSOCToken)
@@ -182,6 +183,12 @@ type tenantFeed struct{ tenant, id string }
 
 // faults are the faults of the flags.
 func (d *delivery) faults() (wrong faults) {
+	switch format := d.http.format; {
+	case format != "" && format != formatJSONL && lineFormat(format) == sink.JSONL && !d.http.used():
+		wrong = append(wrong, fmt.Sprintf("--format: %q: must be jsonl, ecs or ocsf", format))
+	case d.flags.Changed("aisoc") && lineFormat(format) != sink.JSONL:
+		wrong = append(wrong, fmt.Sprintf("--format: %q: AiSOC takes jsonl alone", format))
+	}
 	if !d.flags.Changed("aisoc") {
 		wrong = refuseFlags(d.flags, "requires --aisoc", "aisoc-plain-http")
 		switch {
@@ -233,10 +240,10 @@ func (d *delivery) open(log *slog.Logger, end context.CancelCauseFunc) (err erro
 		d.all = d.group(d.sent)
 		return err
 	case d.out == "-":
-		d.all = d.group(&piped{sink.NewWriter(d.stdout), end})
+		d.all = d.group(&piped{sink.NewWriterAs(d.stdout, lineFormat(d.http.format)), end})
 		return nil
 	}
-	if d.file, err = openOutput(d.out, log); err != nil {
+	if d.file, err = openOutput(d.out, lineFormat(d.http.format), log); err != nil {
 		return err
 	}
 	d.all = d.group(d.file)

@@ -218,10 +218,16 @@ func (h *host) with(do func(*ingest.Runner) error) (err error) {
 	}
 	if fault := h.fault(); fault != "" {
 		missing = append(missing, fault)
-	} else if h.format != "" && h.format != formatJSONL && (h.out != "-" || h.toService()) {
+	} else if (h.format == formatTable || h.format == formatCSV) && (h.out != "-" || h.toService()) {
 		missing = append(missing, fmt.Sprintf("--format: %q: is for standard output alone; cfaudit export writes such files", h.format))
 	}
 	missing = append(missing, h.service.faults(h.getenv)...)
+	if h.service.used() && lineFormat(h.format) != sink.JSONL {
+		missing = append(missing, fmt.Sprintf("--format: %q: AiSOC takes jsonl alone", h.format))
+	}
+	if h.format != formatTable && h.format != formatCSV {
+		h.http.format = h.format
+	}
 	missing = append(missing, h.http.faults()...)
 	missing = append(missing, h.deadLetterFaults()...)
 	cfg, err := h.config(missing...)
@@ -292,7 +298,7 @@ func (h *host) sink(key string, log *slog.Logger) (events ingest.Sink, done func
 	case h.out == "-":
 		return h.display.sink(h.world), done, nil
 	}
-	file, err := openOutput(h.out, log)
+	file, err := openOutput(h.out, lineFormat(h.format), log)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -300,8 +306,8 @@ func (h *host) sink(key string, log *slog.Logger) (events ingest.Sink, done func
 }
 
 // openOutput opens the file of --out, and warns about what is odd with it.
-func openOutput(name string, log *slog.Logger) (*sink.File, error) {
-	file, err := sink.OpenFile(name)
+func openOutput(name string, format sink.Format, log *slog.Logger) (*sink.File, error) {
+	file, err := sink.OpenFileAs(name, format)
 	if err != nil {
 		return nil, err
 	}

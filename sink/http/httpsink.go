@@ -43,7 +43,8 @@ type Config struct {
 	URL string
 	// Body is the form of a request; [Lines] by default.
 	Body Body
-	// Format is the form of the events; "jsonl" by default.
+	// Format is the form of the events: "jsonl", "ecs" or "ocsf". The default is
+	// "jsonl", and "ecs" for [Elastic], whose data streams need a @timestamp.
 	Format Format
 	// Headers are sent with each request, such as one with a token.
 	Headers []Header
@@ -123,6 +124,9 @@ func (s *Sink) Write(ctx context.Context, events []ingest.Event) error {
 
 // format is the form of the events.
 func (c *Config) format() Format {
+	if c.Format == "" && c.Body == Elastic {
+		return eventformat.ECS
+	}
 	return cmp.Or(c.Format, eventformat.JSONL)
 }
 

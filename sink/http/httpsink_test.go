@@ -44,7 +44,7 @@ var kinds = []fakehttp.Kind{fakehttp.Lines, fakehttp.Array, fakehttp.Elastic, fa
 
 func config(server *fakehttp.Server) httpsink.Config {
 	return httpsink.Config{
-		URL: "http://127.0.0.1:9000" + server.Kind.Path(), Body: httpsink.Body(server.Kind),
+		URL: "http://127.0.0.1:9000" + server.Kind.Path(), Body: httpsink.Body(server.Kind), Format: "jsonl",
 		HTTPClient: &http.Client{Transport: server},
 	}
 }
@@ -397,6 +397,29 @@ func TestElastic_AReplyMustBeAboutEachEvent(t *testing.T) {
 			sink, _ := open(t, server)
 			require.ErrorContains(t, sink.Write(t.Context(), events(1)), want, body)
 		})
+	}
+}
+
+func TestElastic_ADataStreamGetsItsTimestampByDefault(t *testing.T) {
+	t.Parallel()
+	server := &fakehttp.Server{Kind: fakehttp.Elastic, DataStream: true}
+	sink, dead := open(t, server, func(c *httpsink.Config) { c.Format = "" })
+	require.NoError(t, sink.Write(t.Context(), events(3)))
+	assert.Empty(t, deadLetters(t, dead))
+	all(t, server, events(3), 1)
+	assert.Contains(t, string(server.Events()[0]), `{"@timestamp":"2026-05-12T09:00:00.123Z"`)
+}
+
+func TestWrite_LargeEventsAreCutInEveryFormat(t *testing.T) {
+	t.Parallel()
+	for _, format := range []httpsink.Format{"jsonl", "ecs", "ocsf"} {
+		server := &fakehttp.Server{Kind: fakehttp.Lines}
+		sink, _ := open(t, server, func(c *httpsink.Config) { c.Format = format })
+		sent := events(1)
+		sent[0].RawEvent = ingest.RawJSON(`{"script":"` + strings.Repeat(`\"`, 700_000) + `"}`)
+		require.NoError(t, sink.Write(t.Context(), sent))
+		assert.LessOrEqual(t, len(server.Events()[0]), 1_000_000, format)
+		assert.Equal(t, 1, sink.Stats().Truncated)
 	}
 }
 
