@@ -190,7 +190,7 @@ func (d *delivery) faults() (wrong faults) {
 		wrong = append(wrong, fmt.Sprintf("--format: %q: AiSOC takes jsonl alone", format))
 	}
 	if !d.flags.Changed("aisoc") {
-		wrong = refuseFlags(d.flags, "requires --aisoc", "aisoc-plain-http")
+		wrong = append(wrong, refuseFlags(d.flags, "requires --aisoc", "aisoc-plain-http")...)
 		switch {
 		case d.http.used() && d.deadLetters == "":
 			wrong = append(wrong, "--dead-letters: is required with --http: a folder for events that the service refuses for good")
@@ -202,7 +202,7 @@ func (d *delivery) faults() (wrong faults) {
 		}
 		return wrong
 	}
-	wrong = refuseFlags(d.flags, "cannot be given with --aisoc: the events go to one place", "out")
+	wrong = append(wrong, refuseFlags(d.flags, "cannot be given with --aisoc: the events go to one place", "out")...)
 	if d.deadLetters == "" {
 		wrong = append(wrong, "--dead-letters: is required with --aisoc: a folder for events that the service refuses for good")
 	}
