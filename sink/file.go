@@ -18,9 +18,6 @@ import (
 	"github.com/aisoc/cloudflareaudit/internal/prefixed"
 )
 
-// lineStart is how every line begins.
-const lineStart = `{"source":`
-
 // File is an [ingest.Sink] that appends to a file. A batch counts as delivered
 // once it has been synced to the disk. It is safe for concurrent use.
 //
@@ -28,8 +25,9 @@ const lineStart = `{"source":`
 // under its name, so that it can be rotated at any time. To copy and truncate it
 // instead loses what is written in between.
 type File struct {
-	path string
-	file handle
+	path   string
+	format Format
+	file   handle
 	// lock is nil for what is not a regular file, stream for what is.
 	lock   *flock.Flock
 	stream *Writer
@@ -66,7 +64,10 @@ type handle interface {
 // Pipes, terminals and devices such as /dev/stdout are neither locked nor
 // repaired nor synced; see [Writer] for what then holds. OpenFile waits until
 // a named pipe has a reader.
-func OpenFile(path string) (*File, error) {
+func OpenFile(path string) (*File, error) { return OpenFileAs(path, JSONL) }
+
+// OpenFileAs is [OpenFile] for lines in the given format.
+func OpenFileAs(path string, format Format) (*File, error) {
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 		// Opening a pipe for reading too would make us its reader, and a write
 		// after the real one has gone would block instead of failing.
@@ -74,9 +75,9 @@ func OpenFile(path string) (*File, error) {
 		if err != nil {
 			return nil, prefixed.Errorf("sink", "cannot open the output: %w", err)
 		}
-		return &File{path: path, file: file, stream: NewWriter(file)}, nil
+		return &File{path: path, file: file, stream: NewWriterAs(file, format)}, nil
 	}
-	f := &File{path: path, rollback: -1}
+	f := &File{path: path, format: format, rollback: -1}
 	if err := f.open(); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
@@ -208,7 +209,7 @@ func (f *File) Write(ctx context.Context, events []ingest.Event) error {
 	if err != nil {
 		return err
 	}
-	buf := appendLines(f.buf[:0], events)
+	buf := appendLines(f.buf[:0], f.format, events)
 	f.buf = reusable(buf)
 	_, err = f.file.Write(buf)
 	if err == nil {
@@ -242,7 +243,7 @@ func (f *File) follow() (os.FileInfo, error) {
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, prefixed.Errorf("sink", "%w", err)
 	}
-	fresh := &File{path: f.path}
+	fresh := &File{path: f.path, format: f.format}
 	if err := fresh.open(); err != nil {
 		return nil, errors.Join(err, fresh.Close())
 	}
@@ -280,7 +281,7 @@ func (f *File) repair() error {
 		return err
 	}
 	tail := io.NewSectionReader(f.file, start, size-start)
-	ours, err := startsLikeAnEvent(tail)
+	ours, err := startsLike(tail, f.format.Start())
 	if err != nil {
 		return err
 	}
@@ -317,9 +318,9 @@ func lastLine(r io.ReaderAt, size int64) (int64, error) {
 	return 0, nil
 }
 
-// startsLikeAnEvent reports whether tail begins as far as it goes like a line
-// of this sink. After a power cut a part of it may read as zeros.
-func startsLikeAnEvent(tail io.ReaderAt) (bool, error) {
+// startsLike reports whether tail begins as far as it goes like a line that
+// begins with lineStart. After a power cut a part of it may read as zeros.
+func startsLike(tail io.ReaderAt, lineStart string) (bool, error) {
 	head := make([]byte, len(lineStart))
 	n, err := tail.ReadAt(head, 0)
 	if err != nil && !errors.Is(err, io.EOF) {

@@ -13,6 +13,7 @@ import (
 	"sync"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/eventformat"
 	"github.com/aisoc/cloudflareaudit/internal/prefixed"
 )
 
@@ -23,15 +24,30 @@ const maxKept = 4 << 20
 // Writer is an [ingest.Sink] that writes to an [io.Writer]. It is safe for
 // concurrent use as long as nothing else writes to the same place.
 type Writer struct {
-	mu  sync.Mutex
-	out io.Writer
-	buf []byte
+	mu     sync.Mutex
+	out    io.Writer
+	format Format
+	buf    []byte
 	// rest is what is missing of a line that a failed write has torn.
 	rest []byte
 }
 
+// Format is the form of the lines.
+type Format = eventformat.Format
+
+// The formats of events: that of [ingest.Event.AppendJSON], that of the Elastic
+// Common Schema, and that of the Open Cybersecurity Schema Framework.
+const (
+	JSONL = eventformat.JSONL
+	ECS   = eventformat.ECS
+	OCSF  = eventformat.OCSF
+)
+
 // NewWriter returns a sink that writes to w.
-func NewWriter(w io.Writer) *Writer { return &Writer{out: w} }
+func NewWriter(w io.Writer) *Writer { return NewWriterAs(w, JSONL) }
+
+// NewWriterAs returns a sink that writes to w in the given format.
+func NewWriterAs(w io.Writer, format Format) *Writer { return &Writer{out: w, format: format} }
 
 // Write implements [ingest.Sink]. It makes one call of the underlying Write
 // for all events, and takes its word for the bytes being durable. When that
@@ -49,7 +65,7 @@ func (w *Writer) Write(ctx context.Context, events []ingest.Event) error {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	buf := appendLines(append(w.buf[:0], w.rest...), events)
+	buf := appendLines(append(w.buf[:0], w.rest...), w.format, events)
 	w.buf = reusable(buf)
 	n, err := w.out.Write(buf)
 	if err == nil && n < len(buf) {
@@ -70,31 +86,11 @@ func (w *Writer) Write(ctx context.Context, events []ingest.Event) error {
 }
 
 // appendLines appends one line per event.
-func appendLines(b []byte, events []ingest.Event) []byte {
+func appendLines(b []byte, format Format, events []ingest.Event) []byte {
 	for i := range events {
-		start := len(b)
-		b = events[i].AppendJSON(b)
-		unbreak(b[start:])
-		b = append(b, '\n')
+		b = append(format.Append(b, &events[i]), '\n')
 	}
 	return b
-}
-
-// unbreak makes one line of an encoded event. Raw line breaks are possible
-// only in its raw entry, and in JSON only between tokens, where a space means
-// the same. The carriage return goes too: some readers end lines at it.
-func unbreak(line []byte) {
-	for _, c := range []byte("\n\r") {
-		rest := line
-		for {
-			i := bytes.IndexByte(rest, c)
-			if i < 0 {
-				break
-			}
-			rest[i] = ' '
-			rest = rest[i+1:]
-		}
-	}
 }
 
 // reusable returns buf, or nil when it is too large to be kept.

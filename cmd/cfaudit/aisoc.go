@@ -4,13 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"regexp"
 	"strings"
 
 	"github.com/spf13/pflag"
 
 	"github.com/aisoc/cloudflareaudit"
+	"github.com/aisoc/cloudflareaudit/ingest"
 	"github.com/aisoc/cloudflareaudit/sink/aisoc"
 )
 
@@ -38,7 +38,7 @@ func addService(flags *pflag.FlagSet) *service {
 	flags.StringVar(&s.tenant, "tenant", "", "`UUID` of the tenant in AiSOC; required with --aisoc")
 	flags.StringVar(&s.connectorID, "connector-id", "", "`UUID` of the connector instance in AiSOC, which must not change; required with --aisoc")
 	flags.BoolVar(&s.anyID, "any-connector-id", false, "allow a --connector-id that is no UUID; AiSOC then shows alerts without their connector")
-	flags.StringVar(&s.deadLetter, "dead-letter", "", "`FILE` for events that AiSOC permanently rejects (default a file in --state)")
+	flags.StringVar(&s.deadLetter, "dead-letter", "", "`FILE` for events that the service permanently rejects (default a file in --state)")
 	flags.BoolVar(&s.plainHTTP, "aisoc-plain-http", false, "allow http to other machines, as inside a cluster; not with "+envAiSOCToken)
 	return s
 }
@@ -52,12 +52,9 @@ var uuid = regexp.MustCompile(`^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{1
 // faults are the faults of the flags.
 func (s *service) faults(getenv func(string) string) (wrong faults) {
 	if !s.used() {
-		return refuseFlags(s.flags, "requires --aisoc", "tenant", "connector-id", "any-connector-id", "dead-letter", "aisoc-plain-http")
+		return refuseFlags(s.flags, "requires --aisoc", "tenant", "connector-id", "any-connector-id", "aisoc-plain-http")
 	}
 	wrong = refuseFlags(s.flags, "cannot be given with --aisoc: the events go to one place", "out")
-	if s.flags.Changed("dead-letter") && s.deadLetter == "" {
-		wrong = append(wrong, "--dead-letter: must be the name of a file")
-	}
 	if s.connectorID != "" && !s.anyID && !uuid.MatchString(s.connectorID) {
 		wrong = append(wrong, redact(fmt.Sprintf("--connector-id: %q: must be the UUID of the connector instance in AiSOC, "+
 			"because it links no alert to a connector by another id; --any-connector-id allows that", s.connectorID)))
@@ -105,20 +102,19 @@ func (s *service) config(getenv func(string) string) aisoc.Config {
 	}
 }
 
-// open returns the sink. Without --dead-letter, the dead-letter file is beside
-// the cursor and has its name.
-func (s *service) open(getenv func(string) string, state, key string, log *slog.Logger) (*aisoc.Sink, error) {
-	if s.deadLetter == "" {
-		s.deadLetter = filepath.Join(state, key+".dead-letter.jsonl")
-	}
+// open returns the sink.
+func (s *service) open(getenv func(string) string, log *slog.Logger) (*aisoc.Sink, error) {
 	cfg := s.config(getenv)
 	cfg.DeadLetter, cfg.Logger = s.deadLetter, log
 	return aisoc.New(cfg)
 }
 
-// delivered counts the events that the service accepted, for the summary of a
-// poll.
-func (s *service) delivered(stats aisoc.Stats) string {
+// delivered counts the events that a service accepted, for the summary of a poll.
+func (h *host) delivered(events ingest.Sink) string {
+	service, stats := deliveredBy(events)
+	if service == "" {
+		return ""
+	}
 	parts := []string{fmt.Sprintf("%d accepted", stats.Accepted)}
 	add := func(n int, what string) {
 		if n > 0 {
@@ -127,6 +123,6 @@ func (s *service) delivered(stats aisoc.Stats) string {
 	}
 	add(stats.Truncated, "truncated")
 	add(stats.Rejected, "rejected")
-	add(stats.DeadLettered, "dead-lettered in "+s.deadLetter)
-	return "; AiSOC: " + strings.Join(parts, ", ")
+	add(stats.DeadLettered, "dead-lettered in "+h.service.deadLetter)
+	return "; " + service + ": " + strings.Join(parts, ", ")
 }

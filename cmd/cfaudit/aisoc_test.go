@@ -451,7 +451,7 @@ func TestAiSOC_WrongFlagsAreExitCode2(t *testing.T) {
 		"--any-connector-id":                                         `--any-connector-id: "true": requires --aisoc`,
 		good + " --connector-id cf-main":                             `--connector-id: "cf-main": must be the UUID of the connector instance in AiSOC, because it links no alert to a connector by another id; --any-connector-id allows that`,
 		good + " --connector-id " + secret:                           `--connector-id: "[redacted]": must be the UUID`,
-		"--dead-letter dead.jsonl":                                   `--dead-letter: "dead.jsonl": requires --aisoc`,
+		"--dead-letter dead.jsonl":                                   `--dead-letter: "dead.jsonl": requires --aisoc or --http`,
 		"--aisoc-plain-http":                                         `--aisoc-plain-http: "true": requires --aisoc`,
 		"--connector-id " + secret:                                   `--connector-id: "[redacted]": requires --aisoc`,
 		"--aisoc=" + good[7:]:                                        "",

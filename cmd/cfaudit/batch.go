@@ -19,6 +19,7 @@ import (
 
 	"github.com/aisoc/cloudflareaudit"
 	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/eventformat"
 	"github.com/aisoc/cloudflareaudit/sink/aisoc"
 )
 
@@ -329,7 +330,7 @@ func (f *filling) encode(events []ingest.Event) (lines [][]byte, size, fitting i
 		if f.Fit == fitAiSOC {
 			line, _ = aisoc.Fit(&events[i])
 		} else {
-			line = events[i].AppendJSON(nil)
+			line = eventformat.JSONL.Append(nil, &events[i])
 		}
 		lines = append(lines, line)
 		if size += len(line) + 1; f.bytes+size <= f.MaxBytes {

@@ -292,7 +292,8 @@ func (x *export) fromFiles(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, finish(err == nil)) }()
 	p := progress{Span: x.span, Graded: make(severities)}
 	rows := x.writer(out, p)
-	_, verbatim := rows.(*sink.Writer)
+	_, isLines := rows.(*sink.Writer)
+	verbatim := isLines && lineFormat(x.format) == sink.JSONL
 	if err := rows.Write(ctx, nil); err != nil {
 		return fmt.Errorf("%w: %w", errOutput, err)
 	}

@@ -250,7 +250,7 @@ func TestExport_EveryWrongFlagIsNamedAtOnce(t *testing.T) {
 	got := command(t, "export", "--since", "soon", "--format", "xml", "--min-severity", "urgent", "--time-zone", "Mars/Olympus")
 	assert.Equal(t, exitUsage, got.code)
 	for _, want := range []string{
-		`--since: "soon": must be 7d`, `--format: "xml": must be table, jsonl or csv`, `--min-severity: "urgent": must be critical`,
+		`--since: "soon": must be 7d`, `--format: "xml": must be table, jsonl, csv, ecs or ocsf`, `--min-severity: "urgent": must be critical`,
 		`--time-zone: "Mars/Olympus": must be the name`, "--account-id or CLOUDFLARE_ACCOUNT_ID: is required",
 	} {
 		assert.Equal(t, 1, strings.Count(got.err, want), "%s in %s", want, got.err)

@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/aisoc/cloudflareaudit/fleet"
+	"github.com/aisoc/cloudflareaudit/internal/deliver"
 	"github.com/aisoc/cloudflareaudit/internal/health"
 	"github.com/aisoc/cloudflareaudit/internal/httpx"
 	"github.com/aisoc/cloudflareaudit/sink/aisoc"
@@ -187,6 +188,7 @@ type fleetHealth struct {
 	LastPoll time.Time      `json:"last_poll,omitzero"`
 	Rules    *rulesHealth   `json:"rules,omitempty"`
 	AiSOC    *aisoc.Stats   `json:"aisoc,omitempty"`
+	HTTP     *deliver.Stats `json:"http,omitempty"`
 }
 
 // health judges this worker. Failures of single accounts are no reason to
@@ -205,6 +207,10 @@ func (m *fleetMonitor) health(now time.Time) fleetHealth {
 	}
 	if stats, ok := m.delivery.stats(); ok {
 		h.AiSOC = &stats
+	}
+	if sent := m.delivery.sent; sent != nil {
+		stats := sent.Stats()
+		h.HTTP = &stats
 	}
 	return h
 }
@@ -251,6 +257,7 @@ var (
 	fleetOmitted  = fleetLookups.desc("events_omitted_total", "Events of users that another account of the tenant had delivered already.")
 	fleetReloads  = newReloadMetrics(&fleetLookups)
 	fleetAISOC    = newAISOCMetrics(&fleetLookups)
+	fleetHTTP     = newHTTPMetrics(&fleetLookups)
 )
 
 // Describe implements [prometheus.Collector].
@@ -275,5 +282,8 @@ func (m *fleetMonitor) Collect(ch chan<- prometheus.Metric) {
 	fleetReloads.collect(out, h.Rules)
 	if h.AiSOC != nil {
 		fleetAISOC.collect(out, h.AiSOC)
+	}
+	if h.HTTP != nil {
+		fleetHTTP.collect(out, h.HTTP)
 	}
 }

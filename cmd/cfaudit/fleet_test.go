@@ -30,6 +30,7 @@ import (
 	"github.com/aisoc/cloudflareaudit/ingest"
 	"github.com/aisoc/cloudflareaudit/internal/fakeaisoc"
 	"github.com/aisoc/cloudflareaudit/internal/fakecloudflare"
+	"github.com/aisoc/cloudflareaudit/internal/fakehttp"
 	"github.com/aisoc/cloudflareaudit/internal/health"
 	"github.com/aisoc/cloudflareaudit/internal/pgtest"
 	"github.com/aisoc/cloudflareaudit/sink"
@@ -218,6 +219,28 @@ func TestFleet_AccountsOfATenantSharePostsToAiSOC(t *testing.T) {
 	assert.Equal(t, []string{tenantA + ".cloudflare.dead-letter.jsonl", tenantB + ".cloudflare.dead-letter.jsonl"}, names(t, letters))
 }
 
+func TestFleet_AllAccountsShareTheServiceOfHTTP(t *testing.T) {
+	t.Parallel()
+	f := newWard(t)
+	service := &fakehttp.Server{Kind: fakehttp.Elastic}
+	for n := range 4 {
+		id, token := f.account(n, 5)
+		f.env[envToken] = token
+		f.ok("add", "--tenant", tenantA, "--account-id", id, "--base-url", f.url, "--drop-routine=false")
+	}
+	delete(f.env, envToken)
+	f.dueNow()
+	letters := t.TempDir()
+	address, stop := f.call(append([]string{"work", "--dead-letters", letters, "--listen", "127.0.0.1:0"}, serveHTTP(t, service)...)...).background(t)
+	require.Eventually(t, func() bool { return len(service.Accepted()) >= 20 }, time.Minute, 50*time.Millisecond)
+	require.Eventually(t, func() bool {
+		return strings.Contains(textAt(t, address+"/metrics"), "\ncfaudit_fleet_http_accepted_total 20\n")
+	}, 10*time.Second, 50*time.Millisecond)
+	code, log := stop()
+	assert.Equal(t, exitOK, code, log)
+	assert.Equal(t, []string{"http.dead-letter.jsonl"}, names(t, letters))
+}
+
 func TestFleetAdd_ReportsEveryFaultWithItsPlaceAndNoToken(t *testing.T) {
 	t.Parallel()
 	f := newWard(t)
@@ -341,7 +364,7 @@ func TestFleetWork_WrongFlagsAreReportedTogether(t *testing.T) {
 	got := command(t, "fleet", "work", "--concurrency", "0", "--poll-timeout", "1s", "--token-budget", "1201", "--listen", "x", "--dead-letters", "d")
 	assert.Equal(t, exitUsage, got.code)
 	for _, want := range []string{"--concurrency: 0: must be from 1 to 1000", "--poll-timeout: 1s: must be from 2s to 30m",
-		"--token-budget: 1201: must be from 10 to 1200", `--listen: "x": must be an address`, `--dead-letters: "d": requires --aisoc`} {
+		"--token-budget: 1201: must be from 10 to 1200", `--listen: "x": must be an address`, `--dead-letters: "d": requires --aisoc or --http`} {
 		assert.Contains(t, got.err, want)
 	}
 	got = command(t, "fleet", "work", "--aisoc", "http://ingest.example.com", "--out", "x")

@@ -21,6 +21,7 @@ import (
 	"github.com/aisoc/cloudflareaudit/ingest"
 	"github.com/aisoc/cloudflareaudit/sink"
 	"github.com/aisoc/cloudflareaudit/sink/aisoc"
+	httpsink "github.com/aisoc/cloudflareaudit/sink/http"
 )
 
 func newFleetWork(w world) *cobra.Command {
@@ -37,6 +38,10 @@ its account. Accounts of one tenant and feed share requests. An event that the
 service permanently rejects goes to a file of its tenant and feed in the folder of
 --dead-letters. For a gateway in front of the service, the value of the
 environment variable ` + envAiSOCToken + ` is sent as a bearer token.
+
+With --http the events of all accounts go to one service that takes POST requests;
+see 'cfaudit run --help'. Its dead-letter file is http.dead-letter.jsonl in the
+folder of --dead-letters.
 
 An interrupt (SIGINT) or SIGTERM stops it once the current polls are done, for
 which they have 15 seconds; a second one kills it. Even then nothing is lost: at
@@ -55,11 +60,12 @@ rules have a fault, those before stay in force, which the log and /healthz tell.
 		Args: noArgs,
 	}
 	flags := cmd.Flags()
-	d := &delivery{world: w, flags: flags}
+	d := &delivery{world: w, flags: flags, http: addHTTP(flags)}
 	s := addStation(w, flags, true)
 	flags.StringVar(&d.out, "out", "-", "`FILE` to append the events to, - for standard output; each worker needs its own")
+	flags.StringVar(&d.http.format, "format", "", "`FORM` of the events: jsonl, ecs or ocsf (default jsonl, with --http-body elastic ecs)")
 	flags.StringVar(&d.aisoc, "aisoc", "", "deliver to AiSOC's ingestion service at `URL` instead of --out")
-	flags.StringVar(&d.deadLetters, "dead-letters", "", "`FOLDER` for events that AiSOC permanently rejects; required with --aisoc, each worker needs its own")
+	flags.StringVar(&d.deadLetters, "dead-letters", "", "`FOLDER` for events that the service permanently rejects; required for a service, each worker needs its own")
 	flags.BoolVar(&d.plainHTTP, "aisoc-plain-http", false, "allow http to other machines, as inside a cluster; not with "+envAiSOCToken)
 	flags.BoolVar(&d.once, "user-events-once", false, "deliver user events that appear in several accounts of a tenant only once")
 	concurrency := flags.Int("concurrency", 64, "poll `N` accounts at once, 1 to 1000")
@@ -72,7 +78,7 @@ rules have a fault, those before stay in force, which the log and /healthz tell.
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		ctx, stop := untilStopped(cmd.Context())
 		defer stop()
-		wrong := d.faults()
+		wrong := append(d.faults(), d.http.faults()...)
 		within := func(flag string, ok bool, value any, allowed string) {
 			if !ok {
 				wrong = append(wrong, fmt.Sprintf("--%s: %v: must be from %s", flag, value, allowed))
@@ -153,13 +159,15 @@ rules have a fault, those before stay in force, which the log and /healthz tell.
 type delivery struct {
 	world
 	flags                   *pflag.FlagSet
+	http                    *httpOutput
 	out, aisoc, deadLetters string
 	plainHTTP, once         bool
 	timeout                 time.Duration
 
 	log  *slog.Logger
 	file *sink.File
-	all  *sink.Group // without --aisoc
+	all  *sink.Group    // without --aisoc
+	sent *httpsink.Sink // with --http
 
 	mu       sync.Mutex
 	feeds    map[tenantFeed]*sink.Group
@@ -175,14 +183,26 @@ type tenantFeed struct{ tenant, id string }
 
 // faults are the faults of the flags.
 func (d *delivery) faults() (wrong faults) {
+	switch format := d.http.format; {
+	case format != "" && format != formatJSONL && lineFormat(format) == sink.JSONL && !d.http.used():
+		wrong = append(wrong, fmt.Sprintf("--format: %q: must be jsonl, ecs or ocsf", format))
+	case d.flags.Changed("aisoc") && lineFormat(format) != sink.JSONL:
+		wrong = append(wrong, fmt.Sprintf("--format: %q: AiSOC takes jsonl alone", format))
+	}
 	if !d.flags.Changed("aisoc") {
-		wrong = refuseFlags(d.flags, "requires --aisoc", "dead-letters", "aisoc-plain-http")
+		wrong = append(wrong, refuseFlags(d.flags, "requires --aisoc", "aisoc-plain-http")...)
+		switch {
+		case d.http.used() && d.deadLetters == "":
+			wrong = append(wrong, "--dead-letters: is required with --http: a folder for events that the service refuses for good")
+		case !d.http.used() && d.flags.Changed("dead-letters"):
+			wrong = append(wrong, redact(fmt.Sprintf("--dead-letters: %q: requires --aisoc or --http", d.deadLetters)))
+		}
 		if d.out == "" {
 			wrong = append(wrong, "--out: must be a file, or - for standard output")
 		}
 		return wrong
 	}
-	wrong = refuseFlags(d.flags, "cannot be given with --aisoc: the events go to one place", "out")
+	wrong = append(wrong, refuseFlags(d.flags, "cannot be given with --aisoc: the events go to one place", "out")...)
 	if d.deadLetters == "" {
 		wrong = append(wrong, "--dead-letters: is required with --aisoc: a folder for events that the service refuses for good")
 	}
@@ -207,17 +227,23 @@ func (d *delivery) config(to tenantFeed) aisoc.Config {
 // reader it calls end.
 func (d *delivery) open(log *slog.Logger, end context.CancelCauseFunc) (err error) {
 	d.log, d.feeds, d.distinct = log, make(map[tenantFeed]*sink.Group), make(map[string]*sink.Distinct)
-	switch {
-	case d.aisoc != "":
+	if d.deadLetters != "" {
 		if err := os.MkdirAll(d.deadLetters, 0o700); err != nil {
 			return fmt.Errorf("cannot make the folder of --dead-letters: %w", err)
 		}
+	}
+	switch {
+	case d.aisoc != "":
 		return nil
+	case d.http.used():
+		d.sent, err = httpsink.New(d.http.config(filepath.Join(d.deadLetters, "http.dead-letter.jsonl"), log))
+		d.all = d.group(d.sent)
+		return err
 	case d.out == "-":
-		d.all = d.group(&piped{sink.NewWriter(d.stdout), end})
+		d.all = d.group(&piped{sink.NewWriterAs(d.stdout, lineFormat(d.http.format)), end})
 		return nil
 	}
-	if d.file, err = openOutput(d.out, log); err != nil {
+	if d.file, err = openOutput(d.out, lineFormat(d.http.format), log); err != nil {
 		return err
 	}
 	d.all = d.group(d.file)

@@ -25,7 +25,17 @@ const (
 	formatJSONL = "jsonl"
 	formatCSV   = "csv"
 	formatJSON  = "json" // of rules alone
+	formatECS   = string(sink.ECS)
+	formatOCSF  = string(sink.OCSF)
 )
+
+// lineFormat is the form of events that are lines, JSON lines by default.
+func lineFormat(format string) sink.Format {
+	if format == formatECS || format == formatOCSF {
+		return sink.Format(format)
+	}
+	return sink.JSONL
+}
 
 // display is the form in which events and progress are shown.
 type display struct {
@@ -36,16 +46,16 @@ type display struct {
 }
 
 func (d *display) addFormat(flags *pflag.FlagSet, initially string) {
-	flags.StringVar(&d.format, "format", "", "`FORM` of the events: table, jsonl or csv (default "+initially+")")
+	flags.StringVar(&d.format, "format", "", "`FORM`: table, jsonl, csv, ecs or ocsf (default "+initially+")")
 }
 
 // fault is the fault of --format, or "".
 func (d *display) fault() string {
 	switch d.format {
-	case "", formatTable, formatJSONL, formatCSV:
+	case "", formatTable, formatJSONL, formatCSV, formatECS, formatOCSF:
 		return ""
 	}
-	return fmt.Sprintf("--format: %q: must be table, jsonl or csv", d.format)
+	return fmt.Sprintf("--format: %q: must be table, jsonl, csv, ecs or ocsf", d.format)
 }
 
 // begin adds the status line to a terminal that w writes to.
@@ -85,7 +95,7 @@ func newRows(out io.Writer, format string, shown table.Options) ingest.Sink {
 	case formatCSV:
 		return table.NewCSV(out, shown.Headed)
 	}
-	return sink.NewWriter(out)
+	return sink.NewWriterAs(out, lineFormat(format))
 }
 
 // every sets the status line to text() each second until stop is called, which

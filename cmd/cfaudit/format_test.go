@@ -82,7 +82,7 @@ func TestPoll_TheFormatCanBeChosen(t *testing.T) {
 	}
 	got := a.call("poll", "--state", t.TempDir(), "--format", "xml").run(t.Context())
 	assert.Equal(t, exitUsage, got.code)
-	assert.Contains(t, got.err, `--format: "xml": must be table, jsonl or csv`)
+	assert.Contains(t, got.err, `--format: "xml": must be table, jsonl, csv, ecs or ocsf`)
 	got = a.call("poll", "--state", t.TempDir(), "--format", "csv", "--out", t.TempDir()+"/x").run(t.Context())
 	assert.Equal(t, exitUsage, got.code)
 	assert.Contains(t, got.err, "cfaudit export writes such files")

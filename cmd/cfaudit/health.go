@@ -20,8 +20,10 @@ import (
 
 	"github.com/aisoc/cloudflareaudit"
 	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/deliver"
 	"github.com/aisoc/cloudflareaudit/internal/health"
 	"github.com/aisoc/cloudflareaudit/sink/aisoc"
+	httpsink "github.com/aisoc/cloudflareaudit/sink/http"
 )
 
 // listenAddress is the address of --listen. Without a host it is the loopback
@@ -147,17 +149,17 @@ type feedHealth struct {
 	Notices []string `json:"notices,omitempty"`
 	// Rules are those of --rules or --config.
 	Rules *rulesHealth `json:"rules,omitempty"`
-	// AiSOC counts the deliveries with --aisoc.
-	AiSOC *aisoc.Stats `json:"aisoc,omitempty"`
+	// AiSOC counts the deliveries with --aisoc, and HTTP those with --http.
+	AiSOC *aisoc.Stats    `json:"aisoc,omitempty"`
+	HTTP  *httpsink.Stats `json:"http,omitempty"`
 }
 
-// delivered counts the deliveries to AiSOC, if events go there.
-func (m *monitor) delivered() *aisoc.Stats {
-	events, ok := m.runner.Sink.(*aisoc.Sink)
-	if !ok {
+// delivered counts the deliveries to a service, if events go to the one so named.
+func (m *monitor) delivered(service string) *deliver.Stats {
+	name, stats := deliveredBy(m.runner.Sink)
+	if name != service {
 		return nil
 	}
-	stats := events.Stats()
 	return &stats
 }
 
@@ -175,7 +177,8 @@ func (m *monitor) health(now time.Time) feedHealth {
 		Logs:           inWords(s.Totals.Logs),
 		Notices:        otherNotices(s.Totals),
 		Rules:          m.rules.report(),
-		AiSOC:          m.delivered(),
+		AiSOC:          m.delivered("AiSOC"),
+		HTTP:           m.delivered("HTTP"),
 	}
 	if s.Err != nil {
 		h.LastError = explain(s.Err)
@@ -245,6 +248,7 @@ var (
 	descBacklog     = feedLookups.desc("backlog_windows", "Windows of time that have been read in part.")
 	descRules       = newReloadMetrics(&feedLookups)
 	descAISOC       = newAISOCMetrics(&feedLookups)
+	descHTTP        = newHTTPMetrics(&feedLookups)
 )
 
 // Describe implements [prometheus.Collector].
@@ -293,7 +297,10 @@ func (m *monitor) Collect(ch chan<- prometheus.Metric) {
 	}
 	out.gauge(descBacklog, float64(t.Backlog))
 	descRules.collect(out, m.rules.report())
-	if d := m.delivered(); d != nil {
+	if d := m.delivered("AiSOC"); d != nil {
 		descAISOC.collect(out, d)
+	}
+	if d := m.delivered("HTTP"); d != nil {
+		descHTTP.collect(out, d)
 	}
 }

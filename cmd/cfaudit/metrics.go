@@ -7,8 +7,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/aisoc/cloudflareaudit/internal/deliver"
 	"github.com/aisoc/cloudflareaudit/internal/health"
-	"github.com/aisoc/cloudflareaudit/sink/aisoc"
 )
 
 // lookups are metrics that are looked up on a scrape.
@@ -52,24 +52,33 @@ func (s samples) healthy(d *prometheus.Desc, state health.State) {
 	s.gauge(d, 0)
 }
 
-// aisocMetrics are the metrics of deliveries with --aisoc.
-type aisocMetrics struct {
+// deliveryMetrics are the metrics of deliveries to a service.
+type deliveryMetrics struct {
 	posts, retries, accepted, truncated, rejected, deadLettered, bisections *prometheus.Desc
 }
 
-func newAISOCMetrics(l *lookups) aisocMetrics {
-	return aisocMetrics{
-		posts:        l.desc("aisoc_posts_total", "Requests to AiSOC's ingestion service."),
-		retries:      l.desc("aisoc_retries_total", "Requests to AiSOC that repeat a failed one."),
-		accepted:     l.desc("aisoc_accepted_total", "Events that the service has accepted."),
-		truncated:    l.desc("aisoc_truncated_total", "Events accepted with the raw event shortened to the limit of the service."),
-		rejected:     l.desc("aisoc_rejected_total", "Events that the service has rejected in its reply."),
-		deadLettered: l.desc("aisoc_dead_lettered_total", "Events written to a dead-letter file, the rejected ones among them."),
-		bisections:   l.desc("aisoc_bisections_total", "How often a batch was bisected to find a failing event, or because it was too large."),
+func newAISOCMetrics(l *lookups) deliveryMetrics {
+	return newDeliveryMetrics(l, "aisoc", "AiSOC's ingestion service")
+}
+
+func newHTTPMetrics(l *lookups) deliveryMetrics {
+	return newDeliveryMetrics(l, "http", "the service of --http")
+}
+
+// newDeliveryMetrics are those of a service, whose names begin with prefix.
+func newDeliveryMetrics(l *lookups, prefix, service string) deliveryMetrics {
+	return deliveryMetrics{
+		posts:        l.desc(prefix+"_posts_total", "Requests to "+service+"."),
+		retries:      l.desc(prefix+"_retries_total", "Requests to "+service+" that repeat a failed one."),
+		accepted:     l.desc(prefix+"_accepted_total", "Events that the service has accepted."),
+		truncated:    l.desc(prefix+"_truncated_total", "Events accepted with the raw event shortened to the limit of the service."),
+		rejected:     l.desc(prefix+"_rejected_total", "Events that the service has rejected in its reply."),
+		deadLettered: l.desc(prefix+"_dead_lettered_total", "Events written to a dead-letter file, the rejected ones among them."),
+		bisections:   l.desc(prefix+"_bisections_total", "How often a batch was bisected to find a failing event, or because it was too large."),
 	}
 }
 
-func (m *aisocMetrics) collect(out samples, s *aisoc.Stats) {
+func (m *deliveryMetrics) collect(out samples, s *deliver.Stats) {
 	out.count(m.posts, float64(s.Posts))
 	out.count(m.retries, float64(s.Retries))
 	out.count(m.accepted, float64(s.Accepted))

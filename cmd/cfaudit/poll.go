@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -12,7 +13,7 @@ import (
 
 	"github.com/aisoc/cloudflareaudit/ingest"
 	"github.com/aisoc/cloudflareaudit/sink"
-	"github.com/aisoc/cloudflareaudit/sink/aisoc"
+	httpsink "github.com/aisoc/cloudflareaudit/sink/http"
 	"github.com/aisoc/cloudflareaudit/store"
 )
 
@@ -23,6 +24,7 @@ type host struct {
 	display
 	state, out string
 	service    *service
+	http       *httpOutput
 	listen     string // or "" for nowhere
 	verbose    bool
 
@@ -41,6 +43,7 @@ func newHost(w world, cmd *cobra.Command) *host {
 	flags.StringVar(&h.out, "out", "-", "`FILE` to append the events to, - for standard output")
 	h.addFormat(flags, "table on a terminal, else jsonl")
 	h.service = addService(flags)
+	h.http = addHTTP(flags)
 	h.settings = addSettings(w, flags)
 	flags.BoolVarP(&h.verbose, "verbose", "v", false, "log a line for every poll")
 	return h
@@ -60,13 +63,14 @@ external_id. A failure ends the command; events written before it remain, and th
 next poll resumes from there. When one of two logs cannot be read, the other is
 still read, and the exit code is 1.
 
-` + serviceHelp,
+` + serviceHelp + "\n\n" + httpHelp,
 		Example: `  export CLOUDFLARE_API_TOKEN=… CLOUDFLARE_ACCOUNT_ID=…
   cfaudit poll --state state --out events.jsonl
   cfaudit poll --state state --initial-lookback 7d
   cfaudit poll --state state | jq -r .title
   cfaudit poll --state state --aisoc https://ingest.example.com \
-    --tenant 0f9a7a52-6d0e-4c39-9d59-6f1f4e6f0001 --connector-id 9d0c2f5e-4f7a-4a52-8c34-0f6f1f4e6f01`,
+    --tenant 0f9a7a52-6d0e-4c39-9d59-6f1f4e6f0001 --connector-id 9d0c2f5e-4f7a-4a52-8c34-0f6f1f4e6f01
+  cfaudit poll --state state --http https://siem.example.com/ingest --http-headers headers.txt`,
 		Args: noArgs,
 	}
 	h := newHost(w, cmd)
@@ -80,11 +84,7 @@ still read, and the exit code is 1.
 			total, err := r.Drain(ctx)
 			stopLine()
 			if err == nil || total.Read > 0 {
-				line := summary(total, events) + traffic(total)
-				if events, ok := r.Sink.(*aisoc.Sink); ok {
-					line += h.service.delivered(events.Stats())
-				}
-				fmt.Fprintln(h.stderr, line)
+				fmt.Fprintln(h.stderr, summary(total, events)+traffic(total)+h.delivered(r.Sink))
 				h.expected.report(h.stderr, manyEvents)
 			}
 			switch {
@@ -128,7 +128,7 @@ when the feed or one of its logs keeps failing or needs an operator, /readyz is
 200 once a log has been read, and /metrics is for Prometheus. An address without
 a host, such as :9090, listens on the loopback interface only.
 
-` + serviceHelp,
+` + serviceHelp + "\n\n" + httpHelp,
 		Example: `  export CLOUDFLARE_ACCOUNT_ID=…
   cfaudit run --token-file /run/secrets/cloudflare --state state --out events.jsonl
   cfaudit run --state state --interval 1m --production-zone example.com
@@ -179,7 +179,10 @@ func (h *host) run(ctx context.Context, r *ingest.Runner) error {
 const manyEvents = 100
 
 // toPipe reports whether events go to standard output.
-func (h *host) toPipe() bool { return !h.service.used() && h.out == "-" }
+func (h *host) toPipe() bool { return !h.toService() && h.out == "-" }
+
+// toService reports whether events go to a service.
+func (h *host) toService() bool { return h.service.used() || h.http.used() }
 
 // unreadLogs is the error of the logs that could not be read while another
 // could, or nil.
@@ -223,10 +226,18 @@ func (h *host) with(do func(*ingest.Runner) error) (err error) {
 	}
 	if fault := h.fault(); fault != "" {
 		missing = append(missing, fault)
-	} else if h.format != "" && h.format != formatJSONL && (h.out != "-" || h.service.used()) {
+	} else if (h.format == formatTable || h.format == formatCSV) && (h.out != "-" || h.toService()) {
 		missing = append(missing, fmt.Sprintf("--format: %q: is for standard output alone; cfaudit export writes such files", h.format))
 	}
 	missing = append(missing, h.service.faults(h.getenv)...)
+	if h.service.used() && lineFormat(h.format) != sink.JSONL {
+		missing = append(missing, fmt.Sprintf("--format: %q: AiSOC takes jsonl alone", h.format))
+	}
+	if h.format != formatTable && h.format != formatCSV {
+		h.http.format = h.format
+	}
+	missing = append(missing, h.http.faults()...)
+	missing = append(missing, h.deadLetterFaults()...)
 	cfg, err := h.config(missing...)
 	if err != nil {
 		return err
@@ -265,17 +276,37 @@ func (h *host) with(do func(*ingest.Runner) error) (err error) {
 	})
 }
 
+// deadLetterFaults are the faults of --dead-letter.
+func (h *host) deadLetterFaults() faults {
+	switch {
+	case !h.settings.flags.Changed("dead-letter"):
+		return nil
+	case !h.toService():
+		return faults{redact(fmt.Sprintf("--dead-letter: %q: requires --aisoc or --http", h.service.deadLetter))}
+	case h.service.deadLetter == "":
+		return faults{"--dead-letter: must be the name of a file"}
+	}
+	return nil
+}
+
 // sink is the sink for the events.
 func (h *host) sink(key string, log *slog.Logger) (events ingest.Sink, done func() error, err error) {
 	done = func() error { return nil }
+	if h.toService() && h.service.deadLetter == "" {
+		// It is beside the cursor and has its name.
+		h.service.deadLetter = filepath.Join(h.state, key+".dead-letter.jsonl")
+	}
 	switch {
 	case h.service.used():
-		events, err = h.service.open(h.getenv, h.state, key, log)
+		events, err = h.service.open(h.getenv, log)
+		return events, done, err
+	case h.http.used():
+		events, err = httpsink.New(h.http.config(h.service.deadLetter, log))
 		return events, done, err
 	case h.out == "-":
 		return h.display.sink(h.world), done, nil
 	}
-	file, err := openOutput(h.out, log)
+	file, err := openOutput(h.out, lineFormat(h.format), log)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -283,8 +314,8 @@ func (h *host) sink(key string, log *slog.Logger) (events ingest.Sink, done func
 }
 
 // openOutput opens the file of --out, and warns about what is odd with it.
-func openOutput(name string, log *slog.Logger) (*sink.File, error) {
-	file, err := sink.OpenFile(name)
+func openOutput(name string, format sink.Format, log *slog.Logger) (*sink.File, error) {
+	file, err := sink.OpenFileAs(name, format)
 	if err != nil {
 		return nil, err
 	}

@@ -89,8 +89,15 @@ func failedSteps(e *ingest.StepError) string {
 	if e.Step != ingest.StepDeliver {
 		return ""
 	}
-	if _, ok := errors.AsType[*aisoc.ServiceError](e.Err); ok || prefixed.Package(e.Err) == "aisoc" {
+	sink := prefixed.Package(e.Err)
+	if failed, ok := errors.AsType[*aisoc.ServiceError](e.Err); ok {
+		sink = failed.Package()
+	}
+	switch sink {
+	case "aisoc":
 		return "cannot deliver to AiSOC: "
+	case "httpsink":
+		return "cannot deliver to --http: "
 	}
 	return "cannot deliver the events: "
 }

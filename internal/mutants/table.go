@@ -1551,4 +1551,63 @@ var mutants = []mutant{
 		new:   "\t\treturn ingest.Event{}, false\n",
 		test:  "TestHistory_TheEntryAloneDecidesWhetherThereIsAnEvent",
 	},
+
+	// Any service that takes POST requests.
+	{
+		fault: "what Elasticsearch has already is taken for refused",
+		file:  "sink/http/forms.go",
+		old:   `case succeeded(o.Status), o.Status == http.StatusConflict:`,
+		new:   `case succeeded(o.Status):`,
+		test:  "TestElastic_TheReplyNamesTheEvents",
+	},
+	{
+		fault: "documents that a busy cluster has not taken count as accepted",
+		file:  "sink/http/forms.go",
+		old: `			r.Unread = append(r.Unread, i)
+			r.Busy = o.why()
+`,
+		new: `			_ = r.Busy
+`,
+		test: "TestElastic_TheReplyNamesTheEvents",
+	},
+	{
+		fault: "an index that is closed is taken for a fault of events",
+		file:  "sink/http/forms.go",
+		old:   `case o.Status == http.StatusUnauthorized, o.Status == http.StatusForbidden, o.Status == http.StatusNotFound:`,
+		new:   `case o.Status == 0:`,
+		test:  "TestElastic_WhatIsWrongWithTheIndexIsNoFaultOfEvents",
+	},
+	{
+		fault: "the events beside one that Splunk refuses are lost",
+		file:  "sink/http/forms.go",
+		old: `			r.Unread = append(r.Unread, i)
+		}
+`,
+		new: `			_ = i
+		}
+`,
+		test: "TestSplunk_TheReplyNamesTheEventAndTheOthersAreSentAgain",
+	},
+	{
+		fault: "a page to sign in counts as accepted",
+		file:  "sink/http/forms.go",
+		old:   `if bytes.HasPrefix(head, []byte("<!doctype html")) ||`,
+		new:   `if false && bytes.HasPrefix(head, []byte("<!doctype html")) ||`,
+		test:  "TestWrite_EveryFailureOfTheServiceIsReadForWhatItMeans",
+	},
+	{
+		fault: "the token of a header is shown",
+		file:  "internal/deliver/post.go",
+		old:   `func (e *Engine) clean(s string) string { return Clean(e.scrub(s)) }`,
+		new:   `func (e *Engine) clean(s string) string { return Clean(s) }`,
+		in:    "sink/http",
+		test:  "TestWrite_TheHeadersGoToTheServiceAndNowhereElse",
+	},
+	{
+		fault: "headers go unencrypted to another machine",
+		file:  "sink/http/httpsink.go",
+		old:   `case len(c.Headers) > 0:`,
+		new:   `case len(c.Headers) > 99:`,
+		test:  "TestNew_NamesEveryFault",
+	},
 }

@@ -14,13 +14,12 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
-	"sync"
 	"time"
 	"unicode"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/deliver"
 	"github.com/aisoc/cloudflareaudit/internal/httpx"
-	"github.com/aisoc/cloudflareaudit/internal/prefixed"
 )
 
 // path is where the service takes batches.
@@ -71,40 +70,15 @@ type Config struct {
 // FieldError says what is wrong with one field of a [Config].
 type FieldError = ingest.FieldError
 
+// ServiceError is a POST without success. It is an [ingest.RetryAfterer].
+type ServiceError = deliver.ServiceError
+
 // Stats counts what a [Sink] has done since it was made.
-type Stats struct {
-	// Posts counts the requests, and Retries those of them that repeat one
-	// which failed.
-	Posts   int `json:"posts"`
-	Retries int `json:"retries"`
-	// Accepted counts the events that the service has accepted, and Truncated
-	// those of them whose raw event was cut down to what the service can take.
-	Accepted  int `json:"accepted"`
-	Truncated int `json:"truncated"`
-	// Rejected counts the events that the service has rejected in its reply,
-	// and DeadLettered the events written to the dead-letter file, for that or
-	// for another reason.
-	Rejected     int `json:"rejected"`
-	DeadLettered int `json:"dead_lettered"`
-	// Bisections counts how often a batch was halved to find such an event or
-	// because it was too large.
-	Bisections int `json:"bisections"`
-}
+type Stats = deliver.Stats
 
 // Sink is an [ingest.Sink] that delivers to AiSOC. It is safe for concurrent
 // use. [New] makes one.
-type Sink struct {
-	cfg  Config
-	url  string
-	http *http.Client
-	log  *slog.Logger
-
-	mu    sync.Mutex
-	stats Stats
-	// good is an event that the service has accepted. To send it once more
-	// changes nothing there, and tells whether the service works.
-	good []byte
-}
+type Sink struct{ engine *deliver.Engine }
 
 // New returns a sink. It joins a [FieldError] for every fault of cfg, and fails
 // if the dead-letter file cannot be written. It does not connect.
@@ -112,37 +86,15 @@ func New(cfg Config) (*Sink, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	client := http.Client{}
-	if cfg.HTTPClient != nil {
-		client = *cfg.HTTPClient
+	engine, err := deliver.New(cfg.service())
+	if err != nil {
+		return nil, err
 	}
-	if client.Transport == nil {
-		transport := http.DefaultTransport.(*http.Transport).Clone()
-		transport.Proxy = nil
-		client.Transport = transport
-	}
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	if cfg.Timeout == 0 {
-		cfg.Timeout = defaultTimeout
-	}
-	log := cfg.Logger
-	if log == nil {
-		log = slog.New(slog.DiscardHandler)
-	}
-	if cfg.DeadLetter != "" {
-		if err := appendDurably(cfg.DeadLetter, nil); err != nil {
-			return nil, prefixed.Errorf("aisoc", "cannot write the dead-letter file: %w", err)
-		}
-	}
-	return &Sink{cfg: cfg, url: strings.TrimRight(cfg.URL, "/") + path, http: &client, log: log}, nil
+	return &Sink{engine}, nil
 }
 
 // Stats returns the counters. It may be called at any time.
-func (s *Sink) Stats() Stats {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.stats
-}
+func (s *Sink) Stats() Stats { return s.engine.Stats() }
 
 // Write implements [ingest.Sink]: it returns nil once the service has accepted
 // every event or the dead-letter file holds it. A batch is one POST, unless it
@@ -157,13 +109,7 @@ func (s *Sink) Stats() Stats {
 // dead-letter file as it is, and to the service without its raw event, if it is
 // accepted like that: then it counts as truncated, too.
 func (s *Sink) Write(ctx context.Context, events []ingest.Event) error {
-	d := &delivery{Sink: s}
-	for batch := range batches(encode(events)) {
-		if err := d.deliver(ctx, batch); err != nil {
-			return err
-		}
-	}
-	return d.finish(ctx)
+	return s.engine.Write(ctx, events)
 }
 
 // uuid is the form of a tenant id.

@@ -1,4 +1,4 @@
-package aisoc
+package deliver
 
 import (
 	"context"
@@ -6,15 +6,12 @@ import (
 	"math/rand/v2"
 	"slices"
 
+	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/httpx"
 	"github.com/aisoc/cloudflareaudit/internal/prefixed"
 )
 
 const (
-	// maxEvents is the most events the service takes in one POST, and maxBytes
-	// the size at which a POST is full: the service reads for 15 s only.
-	maxEvents = 1000
-	maxBytes  = 8 << 20
-
 	// maxProbes is how many events are sent alone to see whether the service
 	// accepts anything at all.
 	maxProbes = 3
@@ -26,12 +23,13 @@ const (
 )
 
 // batches cuts items into what one POST holds.
-func batches(items []item) iter.Seq[[]item] {
-	return func(yield func([]item) bool) {
+func (e *Engine) batches(items []Item) iter.Seq[[]Item] {
+	maxEvents, maxBytes := e.service.MaxEvents, e.service.MaxBytes
+	return func(yield func([]Item) bool) {
 		for len(items) > 0 {
 			n, size := 0, 0
-			for n < len(items) && n < maxEvents && (n == 0 || size+len(items[n].line) <= maxBytes) {
-				size += len(items[n].line)
+			for n < len(items) && n < maxEvents && (n == 0 || size+len(items[n].Line) <= maxBytes) {
+				size += len(items[n].Line)
 				n++
 			}
 			if !yield(items[:n]) {
@@ -44,7 +42,7 @@ func batches(items []item) iter.Seq[[]item] {
 
 // delivery is one Write.
 type delivery struct {
-	*Sink
+	*Engine
 	refused []refusal
 	blamed  int
 	// proven says that the service has accepted an event after the last one
@@ -56,14 +54,14 @@ type delivery struct {
 
 // refusal is an event that the service does not take, and why.
 type refusal struct {
-	item
+	Item
 	reason string
 	// rejected says that the service said so in a reply to the whole batch.
 	rejected bool
 }
 
 // deliver has items accepted or notes them as refused.
-func (d *delivery) deliver(ctx context.Context, items []item) error {
+func (d *delivery) deliver(ctx context.Context, items []Item) error {
 	if len(items) == 0 {
 		return nil
 	}
@@ -79,13 +77,13 @@ func (d *delivery) deliver(ctx context.Context, items []item) error {
 		return d.settle(ctx, items, reply)
 	case f == nil || !f.byEvents():
 		return err
-	case d.cfg.DeadLetter == "" && (len(items) == 1 || !f.tooLarge()):
+	case d.service.DeadLetter == "" && (len(items) == 1 || !f.tooLarge()):
 		return prefixed.Errorf("", "%w; if only this batch fails, one of its events is the cause: name a dead-letter file to go on without it", err)
 	case len(items) == 1:
 		if d.blamed++; d.blamed > maxBlamed {
 			return prefixed.Errorf("", "%w; it refuses so many events that they are not the cause", err)
 		}
-		d.refuse(refusal{item: items[0], reason: f.Error()})
+		d.refuse(refusal{Item: items[0], reason: f.Error()})
 		return nil
 	case f.tooLarge() || d.isolating:
 		return d.halve(ctx, items)
@@ -93,26 +91,72 @@ func (d *delivery) deliver(ctx context.Context, items []item) error {
 	return d.isolate(ctx, items, err)
 }
 
-// settle reads the reply to items. It says how many were rejected, but not
-// which, so the halves are sent again.
-func (d *delivery) settle(ctx context.Context, items []item, r reply) error {
+// settle does what the reply to items says. Where that is how many were
+// rejected, but not which, the halves are sent again.
+func (d *delivery) settle(ctx context.Context, items []Item, r Reply) error {
 	switch {
+	case len(r.Refused)+len(r.Unread) > 0:
+		return d.settleEach(ctx, items, r)
 	case r.Rejected == 0:
 		d.accept(items)
 		return nil
-	case d.cfg.DeadLetter == "":
-		return prefixed.Errorf("aisoc", "the service rejects %d of %d events: %s; name a dead-letter file to go on without them",
-			r.Rejected, len(items), r.reason(0))
+	case d.service.DeadLetter == "":
+		return prefixed.Errorf(d.service.Name, "the service rejects %d of %d events: %s; name a dead-letter file to go on without them",
+			r.Rejected, len(items), d.reason(r, 0))
 	case r.Rejected < len(items):
 		return d.halve(ctx, items)
 	}
 	for i, it := range items {
-		d.refuse(refusal{item: it, reason: "rejected: " + r.reason(i), rejected: true})
+		d.refuse(refusal{Item: it, reason: "rejected: " + d.reason(r, i), rejected: true})
 	}
 	return nil
 }
 
-func (d *delivery) halve(ctx context.Context, items []item) error {
+// settleEach does what the reply says about each of items.
+func (d *delivery) settleEach(ctx context.Context, items []Item, r Reply) error {
+	if len(r.Refused) > 0 && d.service.DeadLetter == "" {
+		return prefixed.Errorf(d.service.Name, "the service rejects %d of %d events: %s; name a dead-letter file to go on without them",
+			len(r.Refused), len(items), d.clean(r.Refused[0].Reason))
+	}
+	taken := make([]bool, len(items))
+	for i := range taken {
+		taken[i] = true
+	}
+	for _, refused := range r.Refused {
+		taken[refused.Index] = false
+		d.refuse(refusal{Item: items[refused.Index], reason: "rejected: " + d.clean(refused.Reason), rejected: true})
+	}
+	var unread []Item
+	for _, i := range r.Unread {
+		taken[i] = false
+		unread = append(unread, items[i])
+	}
+	var accepted []Item
+	for i, it := range items {
+		if taken[i] {
+			accepted = append(accepted, it)
+		}
+	}
+	if len(accepted) > 0 {
+		d.accept(accepted)
+	}
+	switch {
+	case len(unread) == 0:
+		return nil
+	case r.Busy != "":
+		if httpx.Sleep(ctx, firstBackoff+rand.N(firstBackoff/2)) != nil {
+			return prefixed.Errorf(d.service.Name, "%w", context.Cause(ctx))
+		}
+	default:
+		// The service stops at the first event that it rejects.
+		if d.blamed += len(r.Refused); d.blamed > maxBlamed {
+			return prefixed.Errorf(d.service.Name, "the service rejects so many events that they are not the cause: %s", d.clean(r.Refused[0].Reason))
+		}
+	}
+	return d.deliver(ctx, unread)
+}
+
+func (d *delivery) halve(ctx context.Context, items []Item) error {
 	d.count(func(s *Stats) { s.Bisections++ })
 	half := len(items) / 2
 	if err := d.deliver(ctx, items[:half]); err != nil {
@@ -124,7 +168,7 @@ func (d *delivery) halve(ctx context.Context, items []item) error {
 // isolate finds the events of items that make them fail, unless it is the
 // service that fails, with cause. The order is random, so that the next Write
 // succeeds where this one had no luck with the events it tried first or last.
-func (d *delivery) isolate(ctx context.Context, items []item, cause error) error {
+func (d *delivery) isolate(ctx context.Context, items []Item, cause error) error {
 	items = slices.Clone(items)
 	rand.Shuffle(len(items), func(i, j int) { items[i], items[j] = items[j], items[i] })
 	for i := range min(maxProbes, len(items)) {
@@ -146,15 +190,15 @@ func (d *delivery) isolate(ctx context.Context, items []item, cause error) error
 }
 
 // probe reports whether the service accepts it.
-func (d *delivery) probe(ctx context.Context, it item) (bool, error) {
-	reply, err := d.send(ctx, []item{it}, 1)
+func (d *delivery) probe(ctx context.Context, it Item) (bool, error) {
+	reply, err := d.send(ctx, []Item{it}, 1)
 	if f := failureOf(err); f != nil && f.byEvents() {
 		return false, nil
 	}
-	if err != nil || reply.Rejected > 0 {
+	if err != nil || reply.rejects() {
 		return false, err
 	}
-	d.accept([]item{it})
+	d.accept([]Item{it})
 	return true, nil
 }
 
@@ -166,7 +210,7 @@ func (d *delivery) finish(ctx context.Context) error {
 		return nil
 	}
 	if !d.proven {
-		if err := d.prove(ctx, d.refused[0].item, maxAttempts); err != nil {
+		if err := d.prove(ctx, d.refused[0].Item, maxAttempts); err != nil {
 			return err
 		}
 	}
@@ -177,19 +221,19 @@ func (d *delivery) finish(ctx context.Context) error {
 			d.refused = append(d.refused, r)
 			continue
 		}
-		reply, err := d.send(ctx, []item{r.item}, 1)
+		reply, err := d.send(ctx, []Item{r.Item}, 1)
 		switch f := failureOf(err); {
-		case err == nil && reply.Rejected == 0:
+		case err == nil && !reply.rejects():
 			// It was an outage after all.
-			d.accept([]item{r.item})
+			d.accept([]Item{r.Item})
 		case err == nil:
-			r.reason, r.rejected = "rejected: "+reply.reason(0), true
+			r.reason, r.rejected = "rejected: "+d.reason(reply, 0), true
 			d.refuse(r)
 		case f == nil || !f.byEvents():
 			return err
 		default:
 			d.refuse(r)
-			d.deliverBare(ctx, r.item)
+			d.deliverBare(ctx, r.Item)
 		}
 	}
 	if len(d.refused) == 0 {
@@ -197,7 +241,7 @@ func (d *delivery) finish(ctx context.Context) error {
 	}
 	if !d.proven {
 		// Without patience: an outage may have begun, and must not be waited out.
-		if err := d.prove(ctx, d.refused[0].item, 1); err != nil {
+		if err := d.prove(ctx, d.refused[0].Item, 1); err != nil {
 			return err
 		}
 	}
@@ -206,34 +250,34 @@ func (d *delivery) finish(ctx context.Context) error {
 
 // deliverBare has the service accept a refused event without its raw event, if
 // that is what it stumbles over, so that its alert is not missed.
-func (d *delivery) deliverBare(ctx context.Context, it item) {
-	it = bare(it)
-	if reply, err := d.send(ctx, []item{it}, 1); err == nil && reply.Rejected == 0 {
-		d.accept([]item{it})
+func (d *delivery) deliverBare(ctx context.Context, it Item) {
+	it = d.service.bare(it)
+	if reply, err := d.send(ctx, []Item{it}, 1); err == nil && !reply.rejects() {
+		d.accept([]Item{it})
 	}
 }
 
 // prove has the service accept an event that it has accepted before. If there
 // is none, as in a process that has just begun, the suspect has to do, without
 // its raw event: so one that is alone does not stop the feed either.
-func (d *delivery) prove(ctx context.Context, suspect item, patience int) error {
+func (d *delivery) prove(ctx context.Context, suspect Item, patience int) error {
 	d.mu.Lock()
-	it := item{line: d.good}
+	it := d.good
 	d.mu.Unlock()
-	known := it.line != nil
+	known := it.Line != nil
 	if !known {
-		it, patience = bare(suspect), 1
+		it, patience = d.service.bare(suspect), 1
 	}
-	reply, err := d.send(ctx, []item{it}, patience)
+	reply, err := d.send(ctx, []Item{it}, patience)
 	f := failureOf(err)
 	switch {
-	case !known && (err == nil && reply.Rejected > 0 || f != nil && f.byEvents()):
-		return prefixed.Errorf("aisoc", "the service has accepted nothing yet, so it may be at fault and not the events that it refuses (%s)",
+	case !known && (err == nil && reply.rejects() || f != nil && f.byEvents()):
+		return prefixed.Errorf(d.service.Name, "the service has accepted nothing yet, so it may be at fault and not the events that it refuses (%s)",
 			d.firstReason())
 	case err != nil:
 		return err
-	case reply.Rejected > 0:
-		return prefixed.Errorf("aisoc", "the service rejects what it has accepted before: %s; check the tenant and the connector there", reply.reason(0))
+	case reply.rejects():
+		return prefixed.Errorf(d.service.Name, "the service rejects what it has accepted before: %s; check the tenant and the connector there", d.reason(reply, 0))
 	case !known:
 		d.mu.Lock()
 		d.remember(it)
@@ -255,28 +299,29 @@ func (d *delivery) refuse(r refusal) {
 	d.proven = false
 }
 
-func (d *delivery) accept(items []item) {
+func (d *delivery) accept(items []Item) {
 	d.proven = true
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.stats.Accepted += len(items)
 	for _, it := range items {
-		if it.truncated {
+		if it.Truncated {
 			d.stats.Truncated++
 		}
 	}
 	d.remember(items[0])
 }
 
-// remember keeps an event that the service has accepted. s is locked.
-func (s *Sink) remember(it item) {
-	if len(it.line) <= maxGood {
-		s.good = slices.Clone(it.line)
+// remember keeps an event that the service has accepted. e is locked.
+func (e *Engine) remember(it Item) {
+	if len(it.Line) <= maxGood {
+		e.good = Item{Event: &ingest.Event{ExternalID: it.Event.ExternalID, CreatedAt: it.Event.CreatedAt, Severity: it.Event.Severity},
+			Line: slices.Clone(it.Line)}
 	}
 }
 
-func (s *Sink) count(add func(*Stats)) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	add(&s.stats)
+func (e *Engine) count(add func(*Stats)) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	add(&e.stats)
 }

@@ -1,4 +1,4 @@
-package aisoc
+package deliver
 
 import (
 	"encoding/json"
@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/eventformat"
 )
 
 // queued is how large a text is in the queue of the service, in fact.
@@ -22,6 +23,9 @@ func queued(t require.TestingT, text []byte) int {
 	require.NoError(t, err)
 	return len(quoted) - len(`""`)
 }
+
+// queuedLines is the encoding for a service whose queue holds lines as strings.
+var queuedLines = Encoding{Size: QueuedSize, Append: eventformat.JSONL.Append}
 
 func TestShrink_LeavesValidJSONWithinTheLimit(t *testing.T) {
 	t.Parallel()
@@ -45,9 +49,9 @@ func TestShrink_LeavesValidJSONWithinTheLimit(t *testing.T) {
 		depth := rapid.IntRange(0, 4).Draw(t, "depth")
 		short := shrink(v, limit, depth)
 		require.True(t, json.Valid(short), "%s", short)
-		require.LessOrEqual(t, queuedSize(short), max(limit, markRoom), "%s", short)
-		require.LessOrEqual(t, queued(t, short), queuedSize(short), "the size is a bound")
-		if queuedSize(v) <= limit {
+		require.LessOrEqual(t, QueuedSize(short), max(limit, markRoom), "%s", short)
+		require.LessOrEqual(t, queued(t, short), QueuedSize(short), "the size is a bound")
+		if QueuedSize(v) <= limit {
 			require.Equal(t, v, []byte(short))
 		} else {
 			require.Contains(t, string(short), "truncated]")
@@ -66,12 +70,12 @@ func TestFit_WhatIsNestedTooDeeplyBecomesText(t *testing.T) {
 		return `{"a":"}{","b":` + strings.Repeat("[", levels-1) + inside + strings.Repeat("]", levels-1) + `,"c":1}`
 	}
 	fit := func(raw string) (ingest.Event, bool) {
-		line, truncated := Fit(&ingest.Event{ExternalID: "1", RawEvent: ingest.RawJSON(raw)})
+		it := queuedLines.Fit(&ingest.Event{ExternalID: "1", RawEvent: ingest.RawJSON(raw)})
 		var e ingest.Event
-		require.NoError(t, json.Unmarshal(line, &e))
+		require.NoError(t, json.Unmarshal(it.Line, &e))
 		_, again := flatten(string(e.RawEvent))
 		require.False(t, again, "nothing is too deep now")
-		return e, truncated
+		return e, it.Truncated
 	}
 	const note = "what raw_event nests deeper than 256 levels stands there as text"
 	e, truncated := fit(deep(maxNesting, `"\"["`))
@@ -87,7 +91,7 @@ func TestFit_WhatIsNestedTooDeeplyBecomesText(t *testing.T) {
 	for _, raw := range []string{deep(800_000, ""), `{"d":` + deep(2000, "") + `,"e":"` + strings.Repeat("x", 1_200_000) + `"}`} {
 		e, truncated = fit(raw)
 		require.True(t, truncated)
-		require.LessOrEqual(t, queuedSize([]byte(e.RawEvent)), maxMessage)
+		require.LessOrEqual(t, QueuedSize([]byte(e.RawEvent)), MaxMessage)
 		require.Contains(t, strings.Join(e.Audit.Notes, "; "), "raw_event is cut down from")
 	}
 	require.Contains(t, e.Audit.Notes, note)

@@ -1,4 +1,4 @@
-package aisoc
+package deliver
 
 import (
 	"bytes"
@@ -14,9 +14,10 @@ import (
 )
 
 const (
-	// maxMessage bounds the size of an event in the service's queue. The queue
-	// takes 1,048,576 bytes; the rest is for what the service adds to it.
-	maxMessage = 1_000_000
+	// MaxMessage bounds the size of an event. The queues of services, and the
+	// smallest of their requests, take 1,048,576 bytes; the rest is for what is
+	// added to it.
+	MaxMessage = 1_000_000
 	// noteRoom is kept for the notes on what has been changed.
 	noteRoom = 512
 	// markRoom is enough for a mark that stands for what was cut off.
@@ -31,26 +32,37 @@ const (
 // readOptions are those with which raw events are read elsewhere too.
 var readOptions = []jsontext.Options{jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true)}
 
-// item is an event and how it is sent.
-type item struct {
-	event     *ingest.Event
-	line      []byte
-	truncated bool
+// Encoding is how events become lines.
+type Encoding struct {
+	// Append appends the line of an event, without a line break.
+	Append func(line []byte, e *ingest.Event) []byte
+	// Size is what counts as the size of a line, of which MaxMessage is the
+	// most. The raw event of an event adds at most its [QueuedSize].
+	Size func(line []byte) int
 }
 
-func encode(events []ingest.Event) []item {
-	items := make([]item, len(events))
+// Item is an event and how it is sent.
+type Item struct {
+	Event *ingest.Event
+	// Line is the event encoded, without a line break.
+	Line []byte
+	// Truncated says that its raw event is not whole there.
+	Truncated bool
+}
+
+func (c *Encoding) encode(events []ingest.Event) []Item {
+	items := make([]Item, len(events))
 	for i := range events {
-		items[i] = encodeOne(&events[i])
+		items[i] = c.Fit(&events[i])
 	}
 	return items
 }
 
-// encodeOne encodes an event so that the service can take it. It reads numbers
-// as float64 and refuses a whole batch for one that does not fit; and its queue
-// does so for one event that is too large.
-func encodeOne(event *ingest.Event) item {
-	it := item{event: event}
+// Fit encodes an event so that services can take it. They read numbers as
+// float64 and refuse a whole batch for one that does not fit; and so they do for
+// one event that is too large.
+func (c *Encoding) Fit(event *ingest.Event) Item {
+	it := Item{Event: event}
 	fit := *event
 	note := func(format string, args ...any) {
 		fit.Audit.Notes = append(slices.Clip(fit.Audit.Notes), fmt.Sprintf(format, args...))
@@ -65,33 +77,29 @@ func encodeOne(event *ingest.Event) item {
 		note("what raw_event nests deeper than %d levels stands there as text", maxNesting)
 	}
 	fit.RawEvent = ingest.RawJSON(raw)
-	it.line = fit.AppendJSON(make([]byte, 0, len(raw)+1536))
-	if size := queuedSize(it.line); size > maxMessage {
-		room := maxMessage - noteRoom - (size - queuedSize([]byte(raw)))
+	it.Line = c.Append(make([]byte, 0, len(raw)+1536), &fit)
+	if c.Size(it.Line) > MaxMessage {
+		room := MaxMessage - noteRoom - c.sizeWithoutRaw(fit)
 		compact := jsontext.Value(raw)
 		_ = compact.Compact(readOptions...) // white space is nothing to lose
-		if queuedSize(compact) <= room {
+		if QueuedSize(compact) <= room {
 			fit.RawEvent = ingest.RawJSON(compact)
-			it.line = fit.AppendJSON(nil)
+			it.Line = c.Append(nil, &fit)
 			return it
 		}
 		short := shrink(compact, room, maxDepth)
 		note("raw_event is cut down from %d to %d bytes, because the host takes no more than about 1 MiB", len(event.RawEvent), len(short))
 		fit.RawEvent, fit.RawTruncated = ingest.RawJSON(short), true
-		it.line, it.truncated = fit.AppendJSON(nil), true
+		it.Line, it.Truncated = c.Append(nil, &fit), true
 	}
 	return it
 }
 
-// Fit encodes an event as the service can take it, as one line of JSON without a
-// line break at its end, for hosts that post events themselves. Numbers that no
-// float64 holds are put into quotes, what a raw event nests too deeply becomes
-// text, and a raw event that is too large for the service's queue, which takes
-// about 1 MiB, is cut down: truncated says that. The notes of the event name
-// each change.
-func Fit(event *ingest.Event) (line []byte, truncated bool) {
-	it := encodeOne(event)
-	return it.line, it.truncated
+// sizeWithoutRaw is the size of an event less that of its raw event.
+func (c *Encoding) sizeWithoutRaw(e ingest.Event) int {
+	const digit = "0"
+	e.RawEvent = digit
+	return c.Size(c.Append(nil, &e)) - len(digit)
 }
 
 // flatten makes text of what a JSON text nests deeper than maxNesting. It reports
@@ -123,12 +131,12 @@ func flatten(raw string) (flat string, deep bool) {
 }
 
 // bare is an event without its raw event.
-func bare(it item) item {
-	e := *it.event
+func (c *Encoding) bare(it Item) Item {
+	e := *it.Event
 	e.RawEvent, e.RawTruncated = ingest.RawJSON(cut(jsontext.Value(e.RawEvent), 0)), true
 	e.Audit.Notes = append(slices.Clip(e.Audit.Notes), "raw_event is left out, because the host refuses the event with it")
-	it = encodeOne(&e)
-	it.truncated = true
+	it = c.Fit(&e)
+	it.Truncated = true
 	return it
 }
 
@@ -163,9 +171,9 @@ func quoteNumbers(raw string) (quoted string, n int) {
 	return string(append(b, raw[done:]...)), n
 }
 
-// queuedSize bounds the size of a JSON text in the queue of the service, where
-// it is a string in JSON and <, > and & have become escapes.
-func queuedSize(text []byte) int {
+// QueuedSize bounds the size of a JSON text in the queue of a service, where it
+// is a string in JSON and <, > and & have become escapes.
+func QueuedSize(text []byte) int {
 	size := 0
 	for i, c := range text {
 		switch c {
@@ -185,11 +193,11 @@ func queuedSize(text []byte) int {
 	return size
 }
 
-// shrink makes v a value whose queuedSize is at most limit, or markRoom if that
+// shrink makes v a value whose QueuedSize is at most limit, or markRoom if that
 // is more. It keeps what is small and cuts what is large, marking each place;
 // deeper than depth it cuts without looking.
 func shrink(v jsontext.Value, limit, depth int) jsontext.Value {
-	if queuedSize(v) <= limit {
+	if QueuedSize(v) <= limit {
 		return v
 	}
 	if depth > 0 && limit > 4*markRoom {
@@ -210,7 +218,7 @@ func shrinkObject(v jsontext.Value, limit, depth int) jsontext.Value {
 	room := limit - markRoom
 	kept := 0
 	for kept < len(parts)/2 {
-		need := queuedSize(parts[2*kept]) + len(":,") + markRoom
+		need := QueuedSize(parts[2*kept]) + len(":,") + markRoom
 		if need > room {
 			break
 		}
@@ -219,7 +227,7 @@ func shrinkObject(v jsontext.Value, limit, depth int) jsontext.Value {
 	}
 	sizes := make([]int, kept)
 	for i := range kept {
-		sizes[i] = queuedSize(parts[2*i+1])
+		sizes[i] = QueuedSize(parts[2*i+1])
 		room += markRoom
 	}
 	slices.Sort(sizes)
@@ -250,7 +258,7 @@ func shrinkArray(v jsontext.Value, limit, depth int) jsontext.Value {
 		if i == 0 {
 			part = shrink(part, room, depth-1)
 		}
-		if room -= queuedSize(part) + 1; room < 0 && i > 0 {
+		if room -= QueuedSize(part) + 1; room < 0 && i > 0 {
 			kept = append(kept, fmt.Appendf(nil, `"[%d elements truncated]"`, len(parts)-i))
 			break
 		}
@@ -289,7 +297,7 @@ func cut(v jsontext.Value, limit int) jsontext.Value {
 			n--
 		}
 		b, _ := jsontext.AppendQuote(nil, fmt.Appendf(slices.Clip(text[:n]), "… [%d bytes truncated]", len(text)-n))
-		size := queuedSize(b)
+		size := QueuedSize(b)
 		if size <= limit || n == 0 {
 			return b
 		}

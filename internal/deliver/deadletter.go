@@ -1,4 +1,4 @@
-package aisoc
+package deliver
 
 import (
 	"errors"
@@ -8,12 +8,13 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/aisoc/cloudflareaudit/internal/eventformat"
 	"github.com/aisoc/cloudflareaudit/internal/files"
 	"github.com/aisoc/cloudflareaudit/internal/prefixed"
 )
 
 // bury appends events to the dead-letter file.
-func (s *Sink) bury(refused []refusal) error {
+func (e *Engine) bury(refused []refusal) error {
 	now := time.Now().UTC()
 	var lines []byte
 	for _, r := range refused {
@@ -22,21 +23,21 @@ func (s *Sink) bury(refused []refusal) error {
 		lines = append(lines, `","reason":`...)
 		lines, _ = jsontext.AppendQuote(lines, r.reason) // which replaces invalid UTF-8
 		lines = append(lines, `,"event":`...)
-		lines = r.event.AppendJSON(lines)
+		lines = eventformat.JSONL.Append(lines, r.Event)
 		lines = append(lines, "}\n"...)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := appendDurably(s.cfg.DeadLetter, lines); err != nil {
-		return prefixed.Errorf("aisoc", "cannot write the dead-letter file: %w", err)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if err := appendDurably(e.service.DeadLetter, lines); err != nil {
+		return prefixed.Errorf(e.service.Name, "cannot write the dead-letter file: %w", err)
 	}
 	for _, r := range refused {
-		s.stats.DeadLettered++
+		e.stats.DeadLettered++
 		if r.rejected {
-			s.stats.Rejected++
+			e.stats.Rejected++
 		}
-		s.log.Warn("an event that the service refuses is in the dead-letter file",
-			"external_id", r.event.ExternalID, "file", s.cfg.DeadLetter, "reason", r.reason)
+		e.log.Warn("an event that the service refuses is in the dead-letter file",
+			"external_id", r.Event.ExternalID, "file", e.service.DeadLetter, "reason", r.reason)
 	}
 	return nil
 }

@@ -1,0 +1,276 @@
+// Package httpsink delivers events with POST requests to any service that takes
+// them: as JSON lines, as a JSON array, or in the form of Elasticsearch, Splunk
+// or Loki.
+//
+// A [Sink] repeats what the service has not confirmed, under the same ids. What
+// the service can never take, it keeps in a dead-letter file, so that one event
+// does not stop the feed.
+package httpsink
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/net/http/httpguts"
+
+	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/deliver"
+	"github.com/aisoc/cloudflareaudit/internal/eventformat"
+	"github.com/aisoc/cloudflareaudit/internal/httpx"
+)
+
+const (
+	// maxEvents and maxBytes bound a request. Some services take no more than
+	// 1 MiB at once.
+	maxEvents = 1000
+	maxBytes  = deliver.MaxMessage
+	// defaultTimeout bounds one POST.
+	defaultTimeout = 30 * time.Second
+)
+
+// Config configures a [Sink]. Only URL is required.
+type Config struct {
+	// URL is the address to which the requests go, with its path and query. It
+	// must be https, or http to a loopback address; see PlainHTTP.
+	URL string
+	// Body is the form of a request; [Lines] by default.
+	Body Body
+	// Format is the form of the events: "jsonl", "ecs" or "ocsf". The default is
+	// "jsonl", and "ecs" for [Elastic], whose data streams need a @timestamp.
+	Format Format
+	// Headers are sent with each request, such as one with a token.
+	Headers []Header
+	// NoGzip sends the requests uncompressed.
+	NoGzip bool
+	// PlainHTTP allows http to other addresses than loopback ones, as inside a
+	// cluster. It excludes Headers, which anybody on the way could read.
+	PlainHTTP bool
+	// DeadLetter is the file to which events are appended that the service
+	// refuses for good: one JSON object a line, with the members time, reason
+	// and event, which has the form "jsonl". Without one, Write fails for as
+	// long as a batch holds such an event.
+	DeadLetter string
+	// Timeout bounds one POST with its reply; 30 s by default.
+	Timeout time.Duration
+	// HTTPClient sends the requests. Redirects are not followed. Nil means a
+	// client of its own that takes no proxy from the environment.
+	HTTPClient *http.Client
+	// Logger gets a warning for each event that goes to the dead-letter file.
+	// Nil means no log.
+	Logger *slog.Logger
+}
+
+// Header is a header of a request. Its value is taken for a secret: a
+// cloudflareaudit.Secret is one that no format prints.
+type Header struct {
+	Name  string
+	Value interface{ Reveal() string }
+}
+
+// Format is the form of events.
+type Format = eventformat.Format
+
+// FieldError says what is wrong with one field of a [Config].
+type FieldError = ingest.FieldError
+
+// ServiceError is a POST without success. It is an [ingest.RetryAfterer].
+type ServiceError = deliver.ServiceError
+
+// Stats counts what a [Sink] has done since it was made.
+type Stats = deliver.Stats
+
+// Sink is an [ingest.Sink] that delivers with POST requests. It is safe for
+// concurrent use. [New] makes one.
+type Sink struct{ engine *deliver.Engine }
+
+// New returns a sink. It joins a [FieldError] for every fault of cfg, and fails
+// if the dead-letter file cannot be written. It does not connect.
+func New(cfg Config) (*Sink, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	engine, err := deliver.New(cfg.service())
+	if err != nil {
+		return nil, err
+	}
+	return &Sink{engine}, nil
+}
+
+// Stats returns the counters. It may be called at any time.
+func (s *Sink) Stats() Stats { return s.engine.Stats() }
+
+// Write implements [ingest.Sink]: it returns nil once the service has accepted
+// every event or the dead-letter file holds it. A request has at most 1000
+// events and about 1 MB. An event that is larger has its raw event cut down.
+//
+// Failures that pass, such as HTTP 5xx, 429 and lost replies, are tried again a
+// few times; what the service asks to wait beyond that is in the error, which
+// is an [ingest.RetryAfterer]. With a dead-letter file, a batch that keeps
+// failing with HTTP 400, 422 or 500 is halved down to the event that is to
+// blame, unless the reply names it. An event is blamed only when the service
+// accepts another one before and after it, so that an outage fails the Write and
+// dead-letters nothing.
+func (s *Sink) Write(ctx context.Context, events []ingest.Event) error {
+	return s.engine.Write(ctx, events)
+}
+
+// format is the form of the events.
+func (c *Config) format() Format {
+	if c.Format == "" && c.Body == Elastic {
+		return eventformat.ECS
+	}
+	return cmp.Or(c.Format, eventformat.JSONL)
+}
+
+// form is the form of the body, if there is such a one.
+func (c *Config) form() (form, bool) {
+	i := slices.IndexFunc(forms, func(f form) bool { return f.body == cmp.Or(c.Body, Lines) })
+	if i < 0 {
+		return form{}, false
+	}
+	return forms[i], true
+}
+
+// service is how to talk to the service.
+func (c *Config) service() deliver.Service {
+	f, _ := c.form()
+	header := http.Header{"Content-Type": {f.contentType}, "Accept": {"application/json"}, "User-Agent": {"cfaudit"}}
+	var secrets []string
+	own := make(map[string]bool)
+	for _, h := range c.Headers {
+		name, value := http.CanonicalHeaderKey(h.Name), h.Value.Reveal()
+		if !own[name] {
+			header.Del(name)
+			own[name] = true
+		}
+		header.Add(name, value)
+		secrets = append(secrets, secretParts(name, value)...)
+	}
+	return deliver.Service{
+		Name: "httpsink", URL: c.URL, Header: header, Secrets: secrets,
+		MaxEvents: maxEvents, MaxBytes: maxBytes, Gzip: !c.NoGzip, Timeout: cmp.Or(c.Timeout, defaultTimeout),
+		Client: c.HTTPClient, DeadLetter: c.DeadLetter, Log: c.Logger,
+		Encoding: deliver.Encoding{Append: c.format().Append, Size: func(line []byte) int { return len(line) }},
+		Body:     f.write, Read: f.read, Blames: blames, Hint: hint,
+	}
+}
+
+// shortestSecret is the length from which a word of a header may be a secret.
+const shortestSecret = 6
+
+// secretParts are what to take out of replies: the value of a header, and each
+// word of it, because a service may repeat a token without what is in front.
+func secretParts(name, value string) (all []string) {
+	if name == "Content-Type" || name == "Accept" || name == "User-Agent" {
+		return nil
+	}
+	for _, word := range append([]string{value}, strings.Fields(value)...) {
+		if len(word) >= shortestSecret {
+			all = append(all, word)
+		}
+	}
+	return all
+}
+
+// blames reports whether one event may be the cause of a status.
+func blames(status int) bool {
+	return status == http.StatusBadRequest || status == http.StatusUnprocessableEntity || status == http.StatusInternalServerError
+}
+
+// hint says what to do about a status.
+func hint(status int) string {
+	switch status {
+	case http.StatusBadRequest, http.StatusUnsupportedMediaType, http.StatusNotAcceptable, http.StatusUnprocessableEntity:
+		return "check the address, the form of the body and the format of the events"
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return "check the headers and what they allow"
+	case http.StatusNotFound, http.StatusMethodNotAllowed:
+		return "check the address: nothing takes events at it"
+	}
+	return ""
+}
+
+// reserved are the headers that the client sets.
+var reserved = []string{"Host", "Content-Length", "Content-Encoding", "Transfer-Encoding", "Connection", "Keep-Alive", "Te", "Trailer", "Upgrade", "Expect"}
+
+// Validate joins a [FieldError] for every fault of c. It does no I/O.
+func (c *Config) Validate() error {
+	var faults []error
+	fault := func(field, value, allowed string) {
+		faults = append(faults, &FieldError{Field: field, Value: value, Allowed: allowed})
+	}
+	if shown, allowed := c.checkURL(); allowed != "" {
+		fault("URL", shown, allowed)
+	}
+	if _, ok := c.form(); !ok {
+		fault("Body", string(c.Body), fmt.Sprintf("must be one of %v", Bodies()))
+	}
+	if !slices.Contains(eventformat.Formats(), c.format()) {
+		fault("Format", string(c.Format), fmt.Sprintf("must be one of %v", eventformat.Formats()))
+	}
+	for i, h := range c.Headers {
+		if allowed := h.Fault(); allowed != "" {
+			fault(fmt.Sprintf("Headers[%d]", i), "", allowed)
+		}
+	}
+	if c.Timeout < 0 {
+		fault("Timeout", c.Timeout.String(), "must not be negative")
+	}
+	return errors.Join(faults...)
+}
+
+// Fault is what a header must be that it is not, or "". It shows nothing of a
+// header that is wrong.
+func (h Header) Fault() string {
+	switch {
+	case !httpguts.ValidHeaderFieldName(h.Name):
+		return "must have a name of letters, digits and dashes"
+	case slices.Contains(reserved, http.CanonicalHeaderKey(h.Name)):
+		return "must be another header than " + http.CanonicalHeaderKey(h.Name) + ", which is set by itself"
+	case h.Value == nil || h.Value.Reveal() == "":
+		return "must have a value"
+	case !httpguts.ValidHeaderFieldValue(h.Value.Reveal()):
+		return "must not have control characters in its value"
+	}
+	return ""
+}
+
+// checkURL says what is wrong with the URL, or "", and shows it without a
+// password.
+func (c *Config) checkURL() (shown, allowed string) {
+	const wanted = "must be an https URL such as https://siem.example.com/ingest"
+	if c.URL == "" {
+		return "", "is required: the address that takes the events"
+	}
+	u, err := url.Parse(c.URL)
+	if err != nil {
+		return "", wanted
+	}
+	// A query may hold a key.
+	bare := *u
+	bare.RawQuery, bare.ForceQuery = "", false
+	shown = bare.Redacted()
+	switch {
+	case u.Host == "" || u.Opaque != "" || u.Scheme != "https" && u.Scheme != "http":
+		return shown, wanted
+	case u.User != nil:
+		return shown, "must not hold credentials, which belong into a header"
+	case u.Fragment != "" || strings.HasSuffix(c.URL, "#"):
+		return shown, "must not have a fragment"
+	case u.Scheme == "https" || httpx.IsLoopback(u.Hostname()):
+		return "", ""
+	case !c.PlainHTTP:
+		return shown, "would send the events unencrypted; plain http is for loopback addresses, unless it is explicitly allowed"
+	case len(c.Headers) > 0:
+		return shown, "would send the headers unencrypted; use https, or no headers"
+	}
+	return "", ""
+}
