@@ -35,6 +35,8 @@ type Normalizer struct {
 	accountID string
 	// ownTokenID is the id of the token that the connector reads with, or "".
 	ownTokenID string
+	// ownToken is that token. An entry may contain it.
+	ownToken   redact.Known
 	classifier *rules.Classifier
 	clock      func() time.Time
 }
@@ -42,7 +44,8 @@ type Normalizer struct {
 // NewNormalizer builds the part of a connector that turns entries into events.
 // Of cfg it uses AccountID, which may be empty, AuditLogAPI, Clock and the fields
 // that decide the severity: ProductionZones, VerifiedWorkers, OwnTokenID,
-// DropRoutine and Rules. The error joins a [FieldError] for every fault of
+// DropRoutine and Rules. APIToken, if there is one, is masked where an entry
+// contains it. The error joins a [FieldError] for every fault of
 // these.
 func NewNormalizer(cfg Config) (*Normalizer, error) {
 	cfg = cfg.withDefaults()
@@ -54,7 +57,13 @@ func NewNormalizer(cfg Config) (*Normalizer, error) {
 }
 
 func newNormalizer(cfg Config, c *rules.Classifier) *Normalizer {
-	return &Normalizer{cfg.AccountID, cfg.OwnTokenID, c, cfg.Clock}
+	return &Normalizer{
+		accountID:  cfg.AccountID,
+		ownTokenID: cfg.OwnTokenID,
+		ownToken:   redact.NewKnown(cfg.APIToken.Reveal()),
+		classifier: c,
+		clock:      cfg.Clock,
+	}
 }
 
 // Normalize turns one entry, as JSON, into an event and grades it. A verdict to
@@ -84,6 +93,14 @@ func (n *Normalizer) Explain(raw []byte) Explanation {
 	x := Explanation{Verdict: w.grade(n)}
 	x.Facts, x.Trials = n.classifier.Explain(&w.facts.Facts)
 	w.event(n, x.Verdict, n.now(), &x.Event)
+	if w.entry.Masked() > 0 {
+		for _, fact := range x.Facts {
+			for i := range fact.Values {
+				fact.Values[i] = n.ownToken.Line(fact.Values[i])
+			}
+		}
+		x.Verdict.Title = x.Event.Title
+	}
 	keepChanges(&x.Event)
 	return x
 }
@@ -137,6 +154,7 @@ func (w *work) grade(n *Normalizer) Verdict {
 
 // understand determines what the entry did.
 func (w *work) understand(n *Normalizer) {
+	w.maskOwnToken(n)
 	product.Understand(&w.entry, &w.facts)
 	w.noteOwnToken(n)
 }
@@ -144,9 +162,23 @@ func (w *work) understand(n *Normalizer) {
 // understandAfter is understand with old values from earlier entries. It returns
 // the newest one that an old value is from, or nil.
 func (w *work) understandAfter(n *Normalizer, earlier []*audit.Entry) *audit.Entry {
+	w.maskOwnToken(n)
+	for _, e := range earlier {
+		n.ownToken.Entry(e.Doc)
+	}
 	from := product.UnderstandAfter(&w.entry, earlier, &w.facts)
 	w.noteOwnToken(n)
 	return from
+}
+
+// maskOwnToken masks the token that the connector reads with.
+func (w *work) maskOwnToken(n *Normalizer) {
+	e := &w.entry
+	masked := n.ownToken.Entry(e.Doc)
+	if e.Raw != "" {
+		e.Raw, masked = n.ownToken.Text(e.Raw)
+	}
+	e.NoteMasked(masked)
 }
 
 func (w *work) noteOwnToken(n *Normalizer) {
@@ -251,6 +283,31 @@ func (w *work) event(n *Normalizer, v Verdict, fallback standIn, out *ingest.Eve
 	out.Audit.RequestID = f.RequestID
 	if e.Call != nil {
 		out.Audit.Request = e.Call.Event()
+	}
+	if e.Masked() > 0 {
+		n.maskTexts(out)
+	}
+}
+
+// maskTexts masks the secrets in the texts of an event that were taken from the entry
+// before it was masked.
+func (n *Normalizer) maskTexts(event *ingest.Event) {
+	a := &event.Audit
+	r := &a.Request
+	for _, s := range []*string{
+		&event.Title, &event.Actor, &event.SrcIP, &event.Hostname, &event.Decision, &event.Action,
+		&a.ActionType, &a.ActorID, &a.ActorType, &a.ActorEmail, &a.ActorName, &a.Interface, &a.Scope, &a.AccountID,
+		&a.ResourceType, &a.ResourceID, &a.ZoneID, &a.ZoneName, &a.Target,
+		&r.Description, &r.Method, &r.URI, &r.StatusCode, &r.UserAgent, &r.RequestID, &r.Credential, &r.TokenID, &r.TokenName,
+	} {
+		*s = n.ownToken.Line(*s)
+	}
+	if id := event.ExternalID; n.ownToken.Line(id) != id {
+		event.ExternalID = audit.DerivedID(id)
+	}
+	for i := range a.Changes {
+		c := &a.Changes[i]
+		c.Field, c.Old, c.New = n.ownToken.Line(c.Field), n.ownToken.Line(c.Old), n.ownToken.Line(c.New)
 	}
 }
 

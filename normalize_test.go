@@ -281,15 +281,11 @@ func TestNormalize_AnEntryThatNestsTooDeepIsHeldAsText(t *testing.T) {
 		got, _ := n.Normalize([]byte(raw))
 		assert.Equal(t, "zone.cache.purge", got.Action, levels)
 		assert.Equal(t, "x", got.ExternalID, levels)
-		if !want {
-			assert.Equal(t, raw, string(got.RawEvent), levels)
-			assert.Empty(t, got.Audit.Notes, levels)
-			continue
-		}
-		var text string
-		require.NoError(t, json.Unmarshal([]byte(got.RawEvent), &text), levels)
-		assert.Equal(t, raw, text, levels)
-		assert.Len(t, got.Audit.Notes, 1, levels)
+		assert.True(t, json.Valid([]byte(got.RawEvent)), levels)
+		// What nests deeper than masking looks is masked.
+		assert.Contains(t, string(got.RawEvent), `[["[masked]"]]`, levels)
+		assert.Equal(t, []string{"1 value that is or may be a secret is masked in raw_event"}, got.Audit.Notes, levels)
+		_ = want
 	}
 }
 

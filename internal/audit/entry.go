@@ -72,8 +72,9 @@ type Entry struct {
 	Undecodable bool
 	// Notes describe oddities.
 	Notes []string
-	// masked is the index in Notes of the note about masked values.
-	masked int
+	// masked is the index in Notes of the note about masked values, and
+	// maskedValues how many it is about.
+	masked, maskedValues int
 	// call is the memory of Call.
 	call Call
 }
@@ -243,11 +244,20 @@ func interfaceOf(credential string) string {
 	return "API"
 }
 
-// NoteMasked notes how many values of the entry were masked, if any was.
+// Masked is how many values of the entry were masked.
+func (e *Entry) Masked() int { return e.maskedValues }
+
+// NoteMasked notes that n values of the entry were masked, besides those noted
+// before.
 func (e *Entry) NoteMasked(n int) {
 	if n == 0 {
 		return
 	}
+	if e.maskedValues > 0 {
+		e.Notes = slices.Delete(e.Notes, e.masked, e.masked+1)
+	}
+	e.maskedValues += n
+	n = e.maskedValues
 	note := "1 value that is or may be a secret is masked in raw_event"
 	if n != 1 {
 		note = strconv.Itoa(n) + " values that are or may be secrets are masked in raw_event"

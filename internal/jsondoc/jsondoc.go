@@ -199,17 +199,17 @@ func (d *Doc) Literal(text string) Value {
 }
 
 // Replace replaces v by text: from now on v is a string with this text, and
-// AppendJSON writes it so. Values below v are gone.
+// AppendJSON writes it so. Values below v are gone. A value may be replaced again.
 func (d *Doc) Replace(v Value, text string) {
 	if v.d != d || v.i < 0 {
 		return
 	}
-	n := &d.nodes[v.i]
-	if n.replaced {
+	d.nodes[v.i].replaced = true
+	at, found := d.findReplaced(v.i)
+	if found {
+		d.replaced[at].text = text
 		return
 	}
-	n.replaced = true
-	at, _ := d.findReplaced(v.i)
 	d.replaced = slices.Insert(d.replaced, at, replacement{v.i, text})
 }
 
@@ -489,6 +489,26 @@ func (v Value) All() func(yield func(Value) bool) {
 			}
 		}
 	}
+}
+
+// AnyText reports whether test holds for the content, as written, of any string or
+// name in v of at least a length, and for its classes.
+func (v Value) AnyText(length int, test func(raw string, class Class) bool) bool {
+	if v.d == nil || v.i < 0 {
+		return false
+	}
+	d := v.d
+	nodes := d.nodes[v.i : uint32(v.i)+v.node().size]
+	for i := range nodes {
+		n := &nodes[i]
+		if n.kind == String && n.end-n.start >= uint32(length+len(`""`)) && test(d.src[n.start-d.base+1:n.end-d.base-1], n.class) {
+			return true
+		}
+		if i > 0 && n.nameLen >= uint32(length) && test(d.src[n.name-d.base:n.name-d.base+n.nameLen], n.nameClass) {
+			return true
+		}
+	}
+	return false
 }
 
 // First is the first member or element of v, or the missing value.

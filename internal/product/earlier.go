@@ -203,7 +203,7 @@ func (r *review) past(earlier []*audit.Entry) (list []statement) {
 		if !same && !created {
 			continue
 		}
-		redact.Entry(e.Doc, audit.V2, policyOf(findRoute(e.Call.Method, e.Call.Path).name))
+		redact.Entry(e.Doc, policyOf(findRoute(e.Call.Method, e.Call.Path).name))
 		switch {
 		case e.Call.Method == "DELETE", e.Call.Method == "" && e.ActionType == VerbDelete:
 			return list

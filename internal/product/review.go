@@ -182,7 +182,7 @@ func (r *review) begin(e *audit.Entry, earlier []*audit.Entry) {
 func (r *review) beginCall(earlier []*audit.Entry) {
 	e := r.e
 	r.route = findRoute(e.Call.Method, e.Call.Path)
-	e.NoteMasked(redact.Entry(e.Doc, audit.V2, policyOf(r.route.name)))
+	e.NoteMasked(redact.Entry(e.Doc, policyOf(r.route.name)))
 	r.route.complete(e)
 	r.bodies()
 	if e.Undecodable {
@@ -374,7 +374,7 @@ func (f *Facts) Mask(e *audit.Entry) {
 	if e.Call != nil || e.Raw != "" {
 		return
 	}
-	e.NoteMasked(redact.Entry(e.Doc, audit.V1, policyOf(&f.naming)))
+	e.NoteMasked(redact.Entry(e.Doc, policyOf(&f.naming)))
 }
 
 // policyOf says which values of an entry may be secrets. No value of an unknown

@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aisoc/cloudflareaudit/internal/audit"
 	"github.com/aisoc/cloudflareaudit/internal/fakecloudflare"
 	"github.com/aisoc/cloudflareaudit/internal/jsondoc"
 )
@@ -16,12 +15,12 @@ func BenchmarkEntry(b *testing.B) {
 	to := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 	from := to.Add(-time.Hour)
 	for _, bm := range []struct {
-		name, api string
-		entries   []json.RawMessage
+		name    string
+		entries []json.RawMessage
 	}{
-		{"usual", audit.V1, fakecloudflare.Generate(1, 1000, from, to)},
-		{"large", audit.V1, fakecloudflare.GenerateLarge(1, 50, from, to)},
-		{"v2", audit.V2, fakecloudflare.GenerateV2(1, 1000, from, to)},
+		{"usual", fakecloudflare.Generate(1, 1000, from, to)},
+		{"large", fakecloudflare.GenerateLarge(1, 50, from, to)},
+		{"v2", fakecloudflare.GenerateV2(1, 1000, from, to)},
 	} {
 		docs := make([]jsondoc.Doc, len(bm.entries))
 		for i, e := range bm.entries {
@@ -34,7 +33,7 @@ func BenchmarkEntry(b *testing.B) {
 				b.ReportAllocs()
 				for b.Loop() {
 					for i := range docs {
-						Entry(&docs[i], bm.api, p)
+						Entry(&docs[i], p)
 					}
 				}
 				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(docs)), "ns/entry")

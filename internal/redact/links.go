@@ -2,8 +2,50 @@ package redact
 
 import (
 	"net/url"
+	"slices"
 	"strings"
+
+	"github.com/aisoc/cloudflareaudit/internal/jsondoc"
 )
+
+// uri masks the secrets in the path and in the query of a request.
+func (m *masker) uri(v jsondoc.Value) {
+	if !m.thorough && !mayBeSecretURI(v) {
+		return
+	}
+	path, query, found := strings.Cut(v.Text(), "?")
+	shown := m.path(path, false)
+	if found {
+		shown += "?" + m.query(query)
+	}
+	if shown != v.Text() {
+		m.doc.Replace(v, shown)
+	}
+}
+
+// path masks the segments of a path that are secrets: by their form, and where they
+// look random behind one of hookPaths, or, if mayBe, anywhere.
+func (m *masker) path(path string, mayBe bool) string {
+	hook := false
+	return mapParts(path, "/", func(part string) string {
+		secret := HoldsSecret(part) || (hook || mayBe) && isOpaque(part)
+		hook = hook || isHookPath(part)
+		if !secret {
+			return part
+		}
+		m.n++
+		return Masked
+	})
+}
+
+func isHookPath(part string) bool {
+	for i := range hookPaths {
+		if strings.EqualFold(hookPaths[i].text, part) {
+			return true
+		}
+	}
+	return false
+}
 
 // query masks the secrets in the query of a URI.
 func (m *masker) query(query string) string {
@@ -11,7 +53,7 @@ func (m *masker) query(query string) string {
 		return ""
 	}
 	return mapParts(query, "&", func(part string) string {
-		shown, secret := parameter(part)
+		shown, secret := m.parameter(part)
 		if secret {
 			m.n++
 		}
@@ -42,11 +84,11 @@ func mapParts(text, separators string, mapping func(part string) string) string 
 }
 
 // parameter is one parameter of a query with its value masked, if it is secret.
-func parameter(part string) (shown string, secret bool) {
+func (m *masker) parameter(part string) (shown string, secret bool) {
 	name, text, _ := strings.Cut(part, "=")
 	plainName, err1 := url.QueryUnescape(name)
 	plain, err2 := url.QueryUnescape(text)
-	if err1 == nil && err2 == nil && !isSecretMember(plainName) && !isSignature(plainName) && !HoldsSecret(plain) && !HoldsSecret(plainName) && !hasPassword(plain) {
+	if err1 == nil && err2 == nil && !HoldsSecret(plainName) && !m.isSecretParameter(plainName, plain) {
 		return part, false
 	}
 	if err1 == nil && !HoldsSecret(plainName) && text != "" {
@@ -55,16 +97,31 @@ func parameter(part string) (shown string, secret bool) {
 	return Masked, true
 }
 
+// isSecretParameter reports whether a parameter is a secret.
+func (m *masker) isSecretParameter(name, value string) bool {
+	switch {
+	case isSecretMember(name), isSignature(name):
+		return true
+	case isOpen(name):
+		return hasPassword(value) // an id may look like a token
+	}
+	return HoldsSecret(value) || hasPassword(value) || m.Addresses && (isRandom(value) || value == "" && isRandom(name))
+}
+
 const space = " \t\r\n"
 
-// links masks the secrets in the addresses within a text, and in a text that is
-// a form or an address without a host.
+// links masks the secrets in the addresses within a text, in what it assigns, and in
+// a text that is a form or an address without a host.
 func (m *masker) links(text string) string {
 	if strings.Contains(text, "://") {
-		return m.addresses(text)
+		text = m.addresses(text)
+		if strings.ContainsAny(text, space) {
+			return m.assigned(text)
+		}
+		return text
 	}
 	if strings.IndexByte(text, '=') < 0 {
-		return text
+		return m.assigned(text)
 	}
 	if path, query, found := strings.Cut(text, "?"); found && !strings.ContainsAny(path, space+"\"=") {
 		return path + "?" + m.query(query)
@@ -72,11 +129,13 @@ func (m *masker) links(text string) string {
 	if isForm(text) {
 		return m.query(text)
 	}
-	if assignsPassword(text) {
-		m.n++
-		return Masked
-	}
-	return text
+	return m.assigned(text)
+}
+
+// isAddress reports whether a text is an address of the web, and nothing else.
+func isAddress(text string) bool {
+	scheme := strings.Index(text, "://")
+	return scheme > 0 && isHTTP(text[:scheme+3]) && scheme <= len("https") && !strings.ContainsAny(text, space)
 }
 
 // addresses masks the secrets in the addresses in a text.
@@ -97,27 +156,11 @@ func isForm(text string) bool {
 				return false
 			}
 		}
+		if _, err := url.QueryUnescape(part); err != nil {
+			return false
+		}
 	}
 	return !strings.ContainsAny(text, space+";")
-}
-
-// assignsPassword reports whether a text gives something its password, as the
-// addresses of databases do.
-func assignsPassword(text string) bool {
-	for i := strings.IndexByte(text, '='); i > 0; {
-		name := strings.TrimRight(text[:i], " ")
-		for _, end := range passwordEnds {
-			if at := len(name) - len(end.text); at >= 0 && strings.EqualFold(name[at:], end.text) {
-				return true
-			}
-		}
-		next := strings.IndexByte(text[i+1:], '=')
-		if next < 0 {
-			break
-		}
-		i += 1 + next
-	}
-	return false
 }
 
 // link masks the secrets in the addresses that stand in a text without white
@@ -149,9 +192,9 @@ func (m *masker) address(text string) string {
 	if scheme < 0 {
 		return text
 	}
-	shown := withoutHook(withoutPassword(text, scheme+3), scheme+3, m.Hooks)
+	shown := m.withoutHook(withoutPassword(text, scheme+3), scheme+3)
 	if path, query, found := strings.Cut(shown, "?"); found && query != "" {
-		if !m.Addresses {
+		if !m.Hooks {
 			query = m.query(query) // counts what it masks
 			if !strings.HasPrefix(text, path+"?") {
 				m.n++
@@ -219,7 +262,7 @@ func hasPassword(text string) bool {
 
 // withoutHook masks the path of an address whose host begins at i if the path
 // is a secret; if it may be one, only the segments that look random.
-func withoutHook(text string, i int, mayBe bool) string {
+func (m *masker) withoutHook(text string, i int) string {
 	host, path, found := strings.Cut(text[i:], "/")
 	if !found || path == "" {
 		return text
@@ -235,16 +278,23 @@ func withoutHook(text string, i int, mayBe bool) string {
 	if isHook(host, path) {
 		return text[:end-len(path)] + Masked + text[end:]
 	}
-	if !mayBe || !isHTTP(text[:i]) {
-		return text
-	}
-	parts := strings.Split(path, "/")
-	for k, part := range parts {
-		if isOpaque(part) {
-			parts[k] = Masked
+	if key := strings.LastIndexByte(path, '/'); isStream(text[:i]) {
+		if key < 0 || key == len(path)-1 {
+			return text
 		}
+		return text[:end-len(path)+key+1] + Masked + text[end:]
 	}
-	return text[:end-len(path)] + strings.Join(parts, "/") + text[end:]
+	of := masker{}
+	return text[:end-len(path)] + of.path(path, m.Hooks && isHTTP(text[:i])) + text[end:]
+}
+
+// isStream reports whether a text is one of streamSchemes.
+func isStream(text string) bool {
+	scheme := strings.TrimSuffix(text, "://")
+	return slices.ContainsFunc(streamSchemes, func(r row) bool {
+		at := len(scheme) - len(r.text)
+		return at >= 0 && strings.EqualFold(scheme[at:], r.text) && (at == 0 || !isAlnum(scheme[at-1]))
+	})
 }
 
 // isHook reports whether an address is in hooks. host may have a user and a

@@ -12,43 +12,36 @@ import (
 const maxMembers = 200
 
 // Hide hides a value that may be a secret: it returns v, or [Masked] if v is a
-// string. The new value belongs to doc.
+// string and no setting. The new value belongs to doc.
 func Hide(doc *jsondoc.Doc, v jsondoc.Value) jsondoc.Value {
-	if v.Kind() == jsondoc.String {
+	if v.Kind() == jsondoc.String && !isSetting(v.Text()) {
 		return doc.Literal(Masked)
 	}
 	return v
 }
 
 // Shown is the value of a field as text, bounded, on one line and without
-// secrets, and "" for null and the missing value. Objects and arrays are shown as
-// by [Policy.Outline]. field is the path of the member, with dots in between.
+// secrets, and "" for null and the missing value. Of an object or array it names
+// the members or elements, because nested values are too long to read. field is
+// the path of the member, with dots in between.
 func (p Policy) Shown(field string, v jsondoc.Value) string {
 	m := masker{Policy: p}
 	return m.shown(field, v)
 }
 
-// Outline names the elements of an array or the members of an object, bounded
-// and without secrets. It does not print them in full, because nested values
-// are too long to read and unknown ones may be secrets.
-func (p Policy) Outline(v jsondoc.Value) string {
-	m := masker{Policy: p}
-	return m.outline(v)
-}
-
 func (m *masker) shown(field string, v jsondoc.Value) string {
 	switch v.Kind() {
 	case jsondoc.String:
-		return text.OneLine(m.content(v.Text(), m.isSecretField(field)), maxShown)
+		return text.OneLine(m.content(v.Text(), m.ofField(field, aText)), maxShown)
 	case jsondoc.Number:
-		if m.isSecretField(field) {
+		if m.ofField(field, aNumber) == certain {
 			return Masked
 		}
 		return v.Text()
 	case jsondoc.True, jsondoc.False:
 		return v.Text()
 	case jsondoc.Object, jsondoc.Array:
-		if m.isSecretField(field) {
+		if m.ofField(field, kindOf(v)) == certain {
 			return Masked
 		}
 		if m.Values && v.Kind() == jsondoc.Object && isHeaders(field[strings.LastIndexByte(field, '.')+1:]) {
@@ -74,6 +67,7 @@ func (m *masker) headersOutline(v jsondoc.Value) string {
 	return m.outline(shown.Root())
 }
 
+// outline names the elements of an array or the members of an object.
 func (m *masker) outline(v jsondoc.Value) string {
 	var b strings.Builder
 	for item := range v.All() {
@@ -83,10 +77,10 @@ func (m *masker) outline(v jsondoc.Value) string {
 		name, kind := item.Name(), item.Kind()
 		switch {
 		case kind == jsondoc.Object && name == "":
-			b.WriteString(m.content(cmp.Or(label(item), "{…}"), false))
+			b.WriteString(m.content(cmp.Or(label(item), "{…}"), no))
 		case kind == jsondoc.Object || kind == jsondoc.Array:
 			b.WriteString(name)
-		case name != "" && m.Values && IsValue(name) && kind == jsondoc.String:
+		case name != "" && m.Values && IsValue(name) && kind == jsondoc.String && !isSetting(item.Text()):
 			b.WriteString(name + "=" + Masked)
 		case name != "":
 			b.WriteString(name + "=" + m.shown(name, item))
@@ -133,16 +127,29 @@ func label(v jsondoc.Value) string {
 	return ""
 }
 
-// isSecretField reports whether a field, or an object that it is part of, is a
-// secret, judged by the names in its path.
-func (m *masker) isSecretField(field string) bool {
-	within := ""
-	for name := range strings.SplitSeq(field, ".") {
-		if isSecretMember(name) && within != "cache_key" || strings.HasSuffix(name, "token_hash") ||
-			m.Values && (name == "codes" || isHeaders(within) && !isPlainHeader(name)) {
-			return true
+// ofField says whether a field, or an object that it is part of, is a secret,
+// judged by the names in its path.
+func (m *masker) ofField(field string, of shape) suspicion {
+	secret, within := no, ""
+	for rest := field; ; {
+		name, below, more := strings.Cut(rest, ".")
+		kind := of
+		switch {
+		case isHeaders(within):
+			kind = aText
+		case more:
+			kind = anObject
 		}
-		within = name
+		if secret == certain && isOpen(name) {
+			secret = no
+		}
+		if within != "cache_key" && mayBeSecretName(name) && matchesSecretName(name, kind) || strings.HasSuffix(name, "token_hash") ||
+			m.Values && (name == "codes" || isHeaders(within) && !isPlainHeader(name)) {
+			secret = certain
+		}
+		if !more {
+			return secret
+		}
+		within, rest = name, below
 	}
-	return false
 }

@@ -87,7 +87,7 @@ func (m *masker) tornText(literal string, secret bool) string {
 			return jsondoc.Quote(shown)
 		}
 	default:
-		unread := masker{Policy: Policy{Addresses: true, Hooks: m.Hooks}}
+		unread := masker{Policy: Policy{Addresses: true, Hooks: true}}
 		if shown := unread.links(text); shown != text {
 			m.n += unread.n
 			return jsondoc.Quote(shown)

@@ -7,17 +7,15 @@ import (
 // words searches a text for many words at once, in any case, with little more
 // than one table look-up per byte.
 //
-// It looks at every second position: at the two bytes there and the one after
-// them. Of any four bytes in a row, the first three or the last three begin at
-// such a position. So each word is represented by four of its bytes, those
-// rarest in typical entries, and the two triples in them are its signs. The
-// word itself is compared only where a sign is found.
+// It looks at every second position: at the three bytes there. Of any four bytes in
+// a row, the first three or the last three begin at such a position. So each word is
+// represented by four of its bytes, those rarest in typical entries, and the two
+// triples in them are its signs. The word itself is compared only where a sign is
+// found.
 type words struct {
-	// The bits of a byte are the signs of which it is the first, the second and
-	// the third byte. Signs with the same second byte share a bit.
-	first, second, third [256]uint64
-	// signs are the signs by the place of their first two bytes, which does not
-	// depend on case.
+	// thirds has for each pair of bytes the third ones that make a sign of it.
+	thirds [1 << 10]uint32
+	// signs are the signs by their first two bytes.
 	signs [1 << 10][]sign
 }
 
@@ -25,65 +23,73 @@ type words struct {
 type sign struct {
 	word   string
 	offset int
+	thirds uint32 // the codes that its third byte may have
 }
 
 // minWord is the least length of a word. One of three bytes has a sign of two.
 const minWord = 3
 
+// codes are the kinds of bytes that signs tell apart: letters in either case, digits,
+// what joins words, quotes, slashes, and the rest.
+var codes = func() (code [256]uint16) {
+	for c := range code {
+		switch c := byte(c); {
+		case isLower(c):
+			code[c] = uint16(c - 'a')
+		case isCapital(c):
+			code[c] = uint16(c - 'A')
+		case isDigit(c):
+			code[c] = 26
+		case c == '_':
+			code[c] = 27
+		case c == '-':
+			code[c] = 28
+		case c == '"':
+			code[c] = 29
+		case c == '\\', c == '/':
+			code[c] = 30
+		default:
+			code[c] = 31
+		}
+	}
+	return code
+}()
+
 // newWords makes a set of words, given in lower case.
 func newWords(list []string) *words {
 	w := new(words)
-	bits := map[[2]byte]int{} // by the second byte, and whether there is no third one
 	for _, word := range list {
 		at := rarest(word)
-		w.add(sign{word, at}, bits)
-		w.add(sign{word, at + 1}, bits)
+		w.add(sign{word: word, offset: at})
+		w.add(sign{word: word, offset: at + 1})
 	}
 	return w
 }
 
-func (w *words) add(s sign, bits map[[2]byte]int) {
+func (w *words) add(s sign) {
 	part := s.word[s.offset:]
-	group := [2]byte{part[1]}
-	if len(part) < 3 {
-		group[1] = 1
-	}
-	bit, ok := bits[group]
-	if !ok {
-		bit = len(bits) % 64 // if there were more, some would share one, which is only slower
-		bits[group] = bit
-	}
-	mark(&w.first, part[0], bit)
-	mark(&w.second, part[1], bit)
-	if len(part) < 3 {
-		for c := range w.third {
-			w.third[c] |= 1 << bit
-		}
-	} else {
-		mark(&w.third, part[2], bit)
-	}
 	at := place(part[0], part[1])
+	if len(part) > 2 {
+		s.thirds = 1 << codes[part[2]]
+	} else {
+		s.thirds = 1<<32 - 1
+	}
+	w.thirds[at] |= s.thirds
 	w.signs[at] = append(w.signs[at], s)
 }
 
-// mark sets a bit for a byte, and for the letter in upper case.
-func mark(table *[256]uint64, c byte, bit int) {
-	table[c] |= 1 << bit
-	if 'a' <= c && c <= 'z' {
-		table[c-'a'+'A'] |= 1 << bit
-	}
-}
-
-// place is a number for two bytes. Letters have the same one in either case.
-func place(a, b byte) int { return int(a&31)<<5 | int(b&31) }
+// place is a number for two bytes.
+func place(a, b byte) uint16 { return (codes[a]<<5 | codes[b]) % (1 << 10) }
 
 // in reports whether s contains one of the words.
 func (w *words) in(s string) bool {
 	i := 0
 	for rest := s; len(rest) >= 9; rest = rest[8:] {
 		c := rest[:9]
-		if w.first[c[0]]&w.second[c[1]]&w.third[c[2]]|w.first[c[2]]&w.second[c[3]]&w.third[c[4]]|
-			w.first[c[4]]&w.second[c[5]]&w.third[c[6]]|w.first[c[6]]&w.second[c[7]]&w.third[c[8]] != 0 && w.from(s, i, i+8) {
+		c2, c4, c6 := codes[c[2]], codes[c[4]], codes[c[6]]
+		found := w.thirds[(codes[c[0]]<<5|codes[c[1]])%(1<<10)]>>(c2%32) | w.thirds[(c2<<5|codes[c[3]])%(1<<10)]>>(c4%32) |
+			w.thirds[(c4<<5|codes[c[5]])%(1<<10)]>>(c6%32) | w.thirds[(c6<<5|codes[c[7]])%(1<<10)]>>(codes[c[8]]%32)
+		if found&1 != 0 && w.from(s, i, i+8) {
 			return true
 		}
 		i += 8
@@ -95,34 +101,39 @@ func (w *words) in(s string) bool {
 // the places from i up to end.
 func (w *words) from(s string, i, end int) bool {
 	for ; i+2 <= end; i += 2 {
-		found := w.first[s[i]] & w.second[s[i+1]]
+		at := place(s[i], s[i+1])
+		found := w.thirds[at]
 		if i+2 < len(s) {
-			found &= w.third[s[i+2]]
+			found &= 1 << codes[s[i+2]]
 		}
-		if found != 0 && w.at(s, i) {
+		if found != 0 && w.at(s, i, at, found) {
 			return true
 		}
 	}
 	return false
 }
 
-// at reports whether one of the words stands in s that has a sign at i.
-func (w *words) at(s string, i int) bool {
-	for _, known := range w.signs[place(s[i], s[i+1])] {
-		if start := i - known.offset; start >= 0 && text.FoldPrefix(s[start:], known.word) {
+// at reports whether one of the words stands in s that has a sign at i: two bytes at
+// a place, and one of the third ones.
+func (w *words) at(s string, i int, at uint16, thirds uint32) bool {
+	signs := w.signs[at]
+	for k := range signs {
+		known := &signs[k]
+		if start := i - known.offset; known.thirds&thirds != 0 && start >= 0 && text.FoldPrefix(s[start:], known.word) {
 			return true
 		}
 	}
 	return false
 }
 
-// rarest is the offset of the four bytes of a word that are rarest in usual.
+// rarest is the offset of the four bytes of a word whose two triples are rarest in
+// usual.
 func rarest(word string) int {
 	best, least := 0, 1<<30
 	for i := range max(1, len(word)-3) {
 		n := 0
-		for j := i; j < min(i+3, len(word)-1); j++ {
-			n += usually[place(word[j], word[j+1])]
+		for j := i; j < min(i+2, len(word)-1); j++ {
+			n += commonness(word[j:])
 		}
 		if n < least {
 			best, least = i, n
@@ -131,13 +142,17 @@ func rarest(word string) int {
 	return best
 }
 
-// usually counts the pairs of bytes in usual by their place.
-var usually = func() (n [1 << 10]int) {
-	for i := range len(usual) - 1 {
-		n[place(usual[i], usual[i+1])]++
+// commonness counts the triple that a text begins with in usual, or the pair that it
+// is.
+func commonness(part string) int {
+	n := 0
+	for i := range len(usual) - 2 {
+		if place(usual[i], usual[i+1]) == place(part[0], part[1]) && (len(part) == 2 || codes[usual[i+2]] == codes[part[2]]) {
+			n++
+		}
 	}
 	return n
-}()
+}
 
 // usual is a sample of usual entries. It decides which signs words get, and with
 // them only how fast words are found.

@@ -1,0 +1,143 @@
+package redact
+
+import "strings"
+
+// assigned masks what a text assigns to the name of a secret, such as "token: x",
+// "api_key = 'x'" or "Password=x;", and the password in a call of curl.
+func (m *masker) assigned(s string) string {
+	if !stemsInText.in(s) {
+		return m.userOption(s)
+	}
+	var b strings.Builder
+	done := 0
+	for i := 0; i < len(s); {
+		next := strings.IndexAny(s[i:], ":=")
+		if next < 0 {
+			break
+		}
+		at := i + next
+		name := nameBefore(s[:at])
+		from, to := valueAfter(s, at, name)
+		i = max(at+1, to)
+		if to == from {
+			continue
+		}
+		m.n++
+		b.WriteString(s[done:from])
+		b.WriteString(Masked)
+		done = to
+	}
+	return m.userOption(b.String() + s[done:])
+}
+
+// nameBefore is the name at the end of a text, without the quotes around it.
+func nameBefore(s string) string {
+	end := strings.TrimRight(s, " \t\\\"'`")
+	start := len(end)
+	for start > 0 && isIDByte[end[start-1]] {
+		start--
+	}
+	// "API key" is one name.
+	if name := end[start:]; !strings.EqualFold(name, "key") || start == 0 || end[start-1] != ' ' {
+		return name
+	}
+	before := strings.TrimRight(end[:start], " ")
+	word := len(before)
+	for word > 0 && isIDByte[before[word-1]] {
+		word--
+	}
+	return strings.ReplaceAll(end[word:], " ", "_")
+}
+
+// quotes are what a value may stand in, possibly escaped.
+const quotes = "\"'`"
+
+// valueAfter is where in s the value is that a sign at at assigns to a secret. There
+// may be none.
+func valueAfter(s string, at int, name string) (from, to int) {
+	if name == "" || !matchesSecretName(name, anObject) {
+		return 0, 0
+	}
+	tight := s[at] == '='
+	from = at + 1
+	if strings.HasPrefix(s[from:], "//") {
+		return 0, 0 // the scheme of an address
+	}
+	for from < len(s) && (s[from] == '=' || s[from] == '>') {
+		if s[from] == '=' && tight {
+			return 0, 0 // a comparison
+		}
+		from++
+	}
+	for from < len(s) && (s[from] == ' ' || s[from] == '\t') {
+		tight = false
+		from++
+	}
+	for i := range schemes {
+		if n := len(schemes[i].text); len(s)-from > n && strings.EqualFold(s[from:from+n], schemes[i].text) {
+			from += n
+			break
+		}
+	}
+	quote := from
+	for quote < len(s) && s[quote] == '\\' {
+		quote++
+	}
+	if quote < len(s) && strings.IndexByte(quotes, s[quote]) >= 0 {
+		from = quote + 1
+		to = len(s)
+		if n := strings.IndexAny(s[from:], s[quote:from]+"\\\n"); n >= 0 {
+			to = from + n
+		}
+		if !isAssigned(s[from:to], true, name) {
+			return 0, 0
+		}
+		return from, to
+	}
+	to = len(s)
+	if n := strings.IndexAny(s[from:], space+quotes+",;&)}]<>|"); n >= 0 {
+		to = from + n
+	}
+	if s[at] == ':' && to > from && strings.IndexByte(".?!:", s[to-1]) >= 0 {
+		to--
+	}
+	if !isAssigned(s[from:to], tight, name) {
+		return 0, 0
+	}
+	return from, to
+}
+
+// isAssigned reports whether a text is the value of a secret, rather than a place
+// for one or the next word of a sentence. sure says that it can be no word.
+func isAssigned(value string, sure bool, name string) bool {
+	const shortest, longWord = 4, 24
+	if value == "" || strings.HasPrefix(value, "[") || strings.IndexByte("<$%{*(/", value[0]) >= 0 || isSetting(value) || isPublic(value) || strings.Trim(value, ".*?+\\^") == "" {
+		return false
+	}
+	if strings.EqualFold(name, "key") {
+		return isRandom(value)
+	}
+	return sure || len(value) >= shortest && strings.ContainsAny(value, "0123456789") || len(value) >= longWord
+}
+
+// userOption masks the password in the option of curl for a user.
+func (m *masker) userOption(s string) string {
+	if !strings.Contains(s, "curl ") {
+		return s
+	}
+	for _, option := range []string{" -u ", " --user "} {
+		before, behind, found := strings.Cut(s, option)
+		if !found {
+			continue
+		}
+		end := len(behind)
+		if n := strings.IndexAny(behind, space); n >= 0 {
+			end = n
+		}
+		if user, password, found := strings.Cut(behind[:end], ":"); found && strings.Trim(password, quotes) != "" && password != Masked {
+			m.n++
+			s = before + option + user + ":" + Masked + behind[end:]
+		}
+	}
+	return s
+}
