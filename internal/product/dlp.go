@@ -70,8 +70,8 @@ var dataLoss = family{
 func (r *review) readDataLoss() {
 	r.readOther()
 	logging := r.after
-	if settings := r.after.get("payload_logging"); settings.Exists() {
-		logging = object(nil).read(settings)
+	if inner := r.after.get("payload_logging"); inner.Exists() {
+		logging = object(nil).read(inner)
 	}
 	switch {
 	case logging.has("public_key") && logging.text("public_key") == "":

@@ -194,8 +194,8 @@ func wordsOf(parts []string) string {
 		parts = parts[1:]
 	}
 	isShown := areWords(parts)
-	if words := joinWords(parts, isShown[:]); words != "" {
-		return words
+	if shown := joinWords(parts, isShown[:]); shown != "" {
+		return shown
 	}
 	return root
 }
