@@ -66,6 +66,36 @@ func TestPoll_AnUnreadableEntryCostsFewRequests(t *testing.T) {
 	}
 }
 
+// Where the server shows fewer entries at once than asked for, a later page with a
+// fault does not stand where it was asked for.
+func TestPoll_AnUnreadableEntryUnderALowerLimitHidesNothing(t *testing.T) {
+	t.Parallel()
+	for _, most := range []int{100, 250, 999} {
+		synctest.Test(t, func(t *testing.T) {
+			server, cfg := fixture(fakecloudflare.Options{MostPerPage: most})
+			cfg.InitialLookback = 2 * time.Hour
+			now := time.Now().Add(-time.Hour)
+			for i := range 2500 {
+				when := now.Add(-time.Duration(i+1) * time.Second)
+				raw := fakecloudflare.Entry(fmt.Sprintf("id-%d", i), when, 0)
+				if i%93 == 60 {
+					raw = json.RawMessage(fmt.Sprintf(`{"id":"id-%d","when":%q,"actor":{"email":nonsense}}`, i, when.Format(time.RFC3339)))
+				}
+				server.Add(time.Time{}, raw)
+			}
+			c := connect(t, cfg)
+			var cursor ingest.Cursor
+			var got []string
+			for range 60 {
+				b := poll1(t, c, cursor)
+				got, cursor = append(got, ids(b)...), b.Cursor
+				time.Sleep(time.Minute)
+			}
+			require.Equal(t, numbered(2500), got)
+		})
+	}
+}
+
 // A server that does not page as asked repeats no entry and hides none: the poll
 // says what is wrong.
 func TestPoll_AServerThatIgnoresPagingRepeatsAndHidesNothing(t *testing.T) {

@@ -99,6 +99,12 @@ func (n *numberedPages) isAtTorn(w *window) bool { return n.torn.in(w) && n.torn
 // first, and reports whether unread entries precede it. A page with a fault that
 // has no place among its entries is requested again in smaller pages.
 func (n *numberedPages) findTorn(w *window, first, size int, cause error) (precede bool) {
+	if first > 0 && size > max(cloudflare.DefaultPageSize, n.poll.fullest) {
+		// Under a lower limit of the server the page begins elsewhere, and what is
+		// cut off by the fault cannot tell.
+		n.poll.biggest = max(cloudflare.DefaultPageSize, n.poll.fullest)
+		return false
+	}
 	intact, placed := n.poll.page().Intact()
 	if !placed {
 		n.poll.biggest = size / 2

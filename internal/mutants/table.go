@@ -499,6 +499,14 @@ var mutants = []mutant{
 		test:  "TestPoll_AnUnreadableEntryCostsFewRequests",
 	},
 	{
+		fault: "a page that cannot be read stands where it was asked for, whatever the limit of the server",
+		file:  "internal/feed/pages_v1.go",
+		old:   "if first > 0 && size > max(cloudflare.DefaultPageSize, n.poll.fullest) {",
+		new:   "if false {",
+		in:    ".",
+		test:  "TestPoll_AnUnreadableEntryUnderALowerLimitHidesNothing",
+	},
+	{
 		fault: "an entry of v2 that cannot be read is sought by halves",
 		file:  "internal/feed/pages_v2.go",
 		old:   "if !placed || intact >= size {",
