@@ -14,6 +14,7 @@ import (
 
 	"github.com/aisoc/cloudflareaudit/ingest"
 	"github.com/aisoc/cloudflareaudit/internal/audit"
+	"github.com/aisoc/cloudflareaudit/internal/burst"
 	"github.com/aisoc/cloudflareaudit/internal/entries"
 	"github.com/aisoc/cloudflareaudit/internal/jsondoc"
 	"github.com/aisoc/cloudflareaudit/internal/product"
@@ -87,12 +88,17 @@ func (n *Normalizer) Explain(raw []byte) Explanation {
 	w.decode(string(raw))
 	x := Explanation{Verdict: w.grade(n)}
 	x.Facts, x.Trials = n.classifier.Explain(&w.facts.Facts)
+	if counted(x.Verdict) {
+		for _, rule := range n.classifier.Bursts(&w.facts.Facts, nil) {
+			x.Bursts = append(x.Bursts, rule.ID)
+		}
+	}
 	w.event(n, x.Verdict, time.Time{}, &x.Event)
 	keepChanges(&x.Event)
 	return x
 }
 
-// A Stream accounts for a [Normalizer.NormalizeStream] call.
+// A Stream accounts for a [Series.Normalize] call.
 type Stream struct {
 	// EmptyReplies counts API replies without a list of entries, such as those
 	// of failed requests.
@@ -102,23 +108,56 @@ type Stream struct {
 	Unfinished bool
 }
 
-// NormalizeStream turns the saved entries read from r into events, as Normalize
-// does, and passes each one with its verdict to each. It accepts JSON lines,
-// lists of entries and whole API replies, concatenated and formatted in any
-// way, and holds one entry of at most 8 MiB in memory.
+// NormalizeStream is [Series.Normalize] for a series of one stream.
+func (n *Normalizer) NormalizeStream(r io.Reader, each func(*ingest.Event, Verdict) error) (Stream, error) {
+	return n.NewSeries().Normalize(r, each)
+}
+
+// Series turns streams of saved entries into events, and finds bursts in all of
+// them together. It is not safe for concurrent use. [Normalizer.NewSeries] makes
+// one.
+type Series struct {
+	normalizer *Normalizer
+	bursts     *burst.Tracker
+}
+
+// NewSeries begins a series of streams.
+func (n *Normalizer) NewSeries() *Series { return &Series{n, burst.NewTracker()} }
+
+// Uncounted is how many entries are missing from the counts of bursts, because
+// more was done at once than can be counted.
+func (s *Series) Uncounted() int { return s.bursts.Forgotten() }
+
+// Normalize turns the saved entries read from r into events, as
+// [Normalizer.Normalize] does, and passes each one with its verdict to each. The
+// event about a burst follows that of the entry which completes it, and is the
+// same in whatever order the entries come. Normalize accepts JSON lines, lists
+// of entries and whole API replies, concatenated and formatted in any way, and
+// holds one entry of at most 8 MiB in memory.
 //
 // Unreadable input becomes an event that holds up to 64 KiB of it as text; no
 // more than the rest of its line is lost with it. An error of r or of each ends
 // the reading and is returned. The event passed to each shares memory with the
 // next one: keep a copy of its line, not the event.
-func (n *Normalizer) NormalizeStream(r io.Reader, each func(*ingest.Event, Verdict) error) (Stream, error) {
+func (s *Series) Normalize(r io.Reader, each func(*ingest.Event, Verdict) error) (Stream, error) {
+	n := s.normalizer
 	w := works.Get().(*work)
 	defer w.release()
 	hand := func(cut bool) error {
 		v := w.grade(n)
 		w.event(n, v, time.Time{}, &w.out)
 		w.out.RawTruncated = cut
-		return each(&w.out, v)
+		w.count(n, v, &w.out, s.bursts)
+		if err := each(&w.out, v); err != nil {
+			return err
+		}
+		for s.bursts.Due() {
+			event, verdict := burstEvent(s.bursts.Take())
+			if err := each(&event, verdict); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
 	in := entries.Reader{
 		Each: func(doc *jsondoc.Doc) error {
@@ -141,6 +180,8 @@ type work struct {
 	entry audit.Entry
 	facts product.Facts
 	out   ingest.Event // one that is not kept
+	// bursts are the rules that count the entry.
+	bursts []*rules.BurstRule
 }
 
 var works = sync.Pool{New: func() any { return new(work) }}
@@ -149,6 +190,7 @@ var works = sync.Pool{New: func() any { return new(work) }}
 func (w *work) release() {
 	w.doc.Reset()
 	w.entry, w.facts, w.out = audit.Entry{}, product.Facts{}, ingest.Event{}
+	clear(w.bursts)
 	works.Put(w)
 }
 

@@ -440,6 +440,9 @@ func TestNormalize_TitlesOfHighAndMediumEventsNameTheTarget(t *testing.T) {
 		if rule == "2fa-enforcement-removed" || rule == "2fa-enforced" {
 			continue // there is one for each account
 		}
+		if v.Rule != rule {
+			continue // the rule counts, and grades nothing
+		}
 		if assert.NotEmpty(t, got.Audit.Target, rule) {
 			assert.Contains(t, got.Title, got.Audit.Target, rule)
 		}

@@ -25,7 +25,9 @@ entries and whole API replies ({"result":[…]}), formatted in any way, also
 compressed with gzip.
 
 Unreadable input becomes an event that holds it as text. Entries that the rules
-drop are left out and counted. A summary goes to standard error.`,
+drop are left out and counted. Where one actor does more within a span of time than
+a rule allows, in all files together, one more event says so. A summary goes to
+standard error.`,
 		Example: `  cfaudit normalize saved.json > events.jsonl
   cfaudit normalize --drop-routine=false archive/*.json.gz`,
 	}
@@ -40,9 +42,12 @@ drop are left out and counted. A summary goes to standard error.`,
 		if err != nil {
 			return err
 		}
-		n := normalization{normalizer: normalizer, out: w.stdout, events: make(severities)}
+		n := normalization{series: normalizer.NewSeries(), out: w.stdout, events: make(severities)}
 		err = eachFile(w.stdin, args, n.read)
 		fmt.Fprintln(w.stderr, summary(n.total, n.events))
+		if left := n.series.Uncounted(); left > 0 {
+			fmt.Fprintf(w.stderr, "cfaudit: more was done at once than can be counted: %s left out, some bursts may go unnoticed\n", count(left, "entry", "entries"))
+		}
 		return err
 	}
 	return cmd
@@ -50,8 +55,8 @@ drop are left out and counted. A summary goes to standard error.`,
 
 // normalization is one run of normalize.
 type normalization struct {
-	normalizer *cloudflareaudit.Normalizer
-	out        io.Writer
+	series *cloudflareaudit.Series
+	out    io.Writer
 	// lines are the events that have not been written yet.
 	lines  []byte
 	total  ingest.Coverage
@@ -67,12 +72,17 @@ const actionUnknown = "unknown"
 // read turns the entries of r into lines of output. It writes them before it
 // reads more, so that no event waits for slow input.
 func (n *normalization) read(r io.Reader) (cloudflareaudit.Stream, error) {
-	stream, err := n.normalizer.NormalizeStream(&hooked{r, n.flush}, n.add)
+	stream, err := n.series.Normalize(&hooked{r, n.flush}, n.add)
 	return stream, errors.Join(err, n.flush())
 }
 
 // add appends one event.
 func (n *normalization) add(event *ingest.Event, verdict cloudflareaudit.Verdict) error {
+	if verdict.Burst {
+		n.total.Raised++
+		n.write(event)
+		return nil
+	}
 	n.total.Read++
 	if verdict.Drop {
 		if n.total.Dropped == nil {
@@ -84,10 +94,15 @@ func (n *normalization) add(event *ingest.Event, verdict cloudflareaudit.Verdict
 	if event.Action == actionUnknown {
 		n.total.Undecodable++
 	}
-	n.lines = append(event.AppendJSON(n.lines), '\n')
 	n.total.Delivered++
-	n.events[event.Severity]++
+	n.write(event)
 	return nil
+}
+
+// write appends the line of an event.
+func (n *normalization) write(event *ingest.Event) {
+	n.lines = append(event.AppendJSON(n.lines), '\n')
+	n.events[event.Severity]++
 }
 
 // flush writes the lines there are.

@@ -113,7 +113,7 @@ func TestNormalize_DropsAndGradesByTheRules(t *testing.T) {
 	run := func(args ...string) result {
 		return call{args: append([]string{"normalize"}, args...), stdin: entry}.run(t.Context())
 	}
-	rules := write(t, `[{"id":"mine","match":{"action":"dns.record.create"},"drop":true}]`)
+	rules := write(t, `[{"id":"mine","match":{"action":"d1.database.create"},"drop":true}]`)
 	got := run("--rules", rules)
 	assert.Empty(t, got.out)
 	assert.Equal(t, "read 1 entry: 0 events, 1 dropped (1 mine)\n", got.err)

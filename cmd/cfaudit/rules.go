@@ -15,6 +15,7 @@ import (
 
 	"github.com/aisoc/cloudflareaudit"
 	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/rules"
 )
 
 // rulesCommand is one run of the command rules.
@@ -32,7 +33,8 @@ func newRules(w world) *cobra.Command {
 		Long: `Rules prints the rules that decide the severity of entries, in order: the first
 rule that matches an entry decides. The rules of --rules come before the default
 rules. What looks mistaken in them, such as an action that is not known, is a
-warning on standard error; --check prints nothing else.
+warning on standard error; --check prints nothing else. Rules with a burst decide nothing: each counts the entries it matches, and
+raises one more event when an actor has enough of them within a span of time.
 
 With --yaml it prints a file to edit, including disabled rules. Loaded with
 --rules, the unedited file grades as now.
@@ -211,9 +213,9 @@ const (
 
 // writeRules writes the rules as a table. The severity of rules that drop is
 // drop.
-func writeRules(w io.Writer, rules []cloudflareaudit.Rule, drop string) error {
+func writeRules(w io.Writer, list []cloudflareaudit.Rule, drop string) error {
 	rows := [][]string{{"RULE", "SEVERITY", "MATCHES", "WHY"}}
-	for _, r := range rules {
+	for _, r := range list {
 		severity := string(r.Severity)
 		if r.Drop {
 			severity = drop
@@ -221,6 +223,9 @@ func writeRules(w io.Writer, rules []cloudflareaudit.Rule, drop string) error {
 		matches, err := describe(r.Match)
 		if err != nil {
 			return err
+		}
+		if r.Burst != nil {
+			matches = fmt.Sprintf("%d by one actor within %s: %s", r.Burst.Count, rules.SpanText(r.Burst.Within), matches)
 		}
 		left, right := wrap(matches, matchesWidth), wrap(r.Why, whyWidth)
 		for i := range max(len(left), len(right)) {

@@ -52,7 +52,8 @@ type oneOf = []string
 
 // defaultRules are the default rules in order: noise and Cloudflare's own
 // actions, reads, the rules of the families, and for everything else rules by
-// verb alone. Entries whose form is undocumented, such as those about members,
+// verb alone. The rules that count grade nothing, so their place is only that in
+// lists. Entries whose form is undocumented, such as those about members,
 // are matched as widely as their words allow.
 func defaultRules() []rules.Rule {
 	list := slices.Clone(systemRules)
@@ -63,6 +64,7 @@ func defaultRules() []rules.Rule {
 	for _, f := range families {
 		list = append(list, f.rules...)
 	}
+	list = append(list, burstRules...)
 	return append(list, verbRules...)
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -195,6 +196,9 @@ func docs(t *testing.T) string {
 		}
 		fmt.Fprintf(&b, "\n### %s\n\n**%s** — %s\n\n", r.ID, severity, r.Why)
 		fmt.Fprintf(&b, "* Matches: %s\n", docsMatch(t, r.Match))
+		if r.Burst != nil {
+			fmt.Fprintf(&b, "* Counts: %d by one actor within %s\n", r.Burst.Count, rules.SpanText(r.Burst.Within))
+		}
 		var techniques []string
 		for _, id := range r.Techniques {
 			techniques = append(techniques, fmt.Sprintf("[%s](https://attack.mitre.org/techniques/%s/)", id, strings.ReplaceAll(id, ".", "/")))
@@ -204,6 +208,9 @@ func docs(t *testing.T) string {
 		}
 		fmt.Fprintf(&b, "* Tune: %s\n", docsTune(t, r))
 		v, _ := grade(t, c, examples[r.ID])
+		if r.Burst != nil {
+			v.Title = c.BurstRule(r.ID).Title("alice@example.com") + "”, of entries such as “" + v.Title
+		}
 		fmt.Fprintf(&b, "* Example: “%s”\n\n```json\n%s\n```\n", v.Title, examples[r.ID])
 	}
 	return b.String()
@@ -255,6 +262,10 @@ func docsTune(t *testing.T, r rules.Rule) string {
 		}
 	}
 	switch {
+	case r.Burst != nil:
+		parts = append(parts, "`{id: "+r.ID+", severity: "+string(lowered(r.Severity))+"}` lowers it",
+			"`{id: "+r.ID+", burst: {count: "+strconv.Itoa(2*r.Burst.Count)+"}}` takes more to raise it",
+			"a rule in front that grades your own tools info excepts them")
 	case r.Drop:
 		parts = append(parts, "`drop_routine: false` delivers it with severity info", "`{id: "+r.ID+", severity: low}` grades it")
 	case r.Severity == low || r.Severity == info:
@@ -296,6 +307,10 @@ func TestDocs_TuningWorksAsDescribed(t *testing.T) {
 		user, err := Rules().Parse([]byte(`[{"id":"` + id + `","severity":"` + severity + `"}]`))
 		require.NoError(t, err)
 		c := grading(t, rules.Config{Rules: user, ProductionZones: oneOf{"example.com"}, VerifiedWorkers: oneOf{"checkout*"}, DropRoutine: true})
+		if r.Burst != nil {
+			assert.Equal(t, lowered(r.Severity), c.BurstRule(r.ID).Severity)
+			continue
+		}
 		v, _ := grade(t, c, examples[r.ID])
 		assert.Equal(t, r.ID, v.Rule)
 		assert.False(t, v.Drop)
