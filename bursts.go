@@ -3,6 +3,7 @@ package cloudflareaudit
 import (
 	"encoding/json"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
@@ -15,6 +16,11 @@ import (
 // burstAction precedes the id of the rule in the action of an event about a
 // burst.
 const burstAction = "burst."
+
+// IsBurst reports whether an event is about a burst, and not about an entry of
+// its own: one actor has done more within a span of time than a rule allows. See
+// [Burst].
+func IsBurst(e *ingest.Event) bool { return strings.HasPrefix(e.Action, burstAction) }
 
 // counted reports whether an entry counts towards bursts. What is graded info,
 // or dropped, is routine: an exception in the rules for one's own tools holds for

@@ -147,6 +147,12 @@ func newCounters(all []*compiled, actions []string) counters {
 		}
 	}
 	c.index = newIndex(c.rules, actions, counts)
+	// One look-up has to do for each entry.
+	for _, action := range actions {
+		if _, listed := c.index.byAction[action]; !listed {
+			c.index.byAction[action] = c.index.general
+		}
+	}
 	return c
 }
 
@@ -156,11 +162,7 @@ func (c *Classifier) Bursts(f *Facts, list []*BurstRule) []*BurstRule {
 	t := c.table
 	at, listed := t.counters.index.byAction[f.Action]
 	if !listed {
-		if _, known := t.book.known[f.Action]; known {
-			at = t.counters.index.general
-		} else {
-			at = t.counters.index.others
-		}
+		at = t.counters.index.others
 	}
 	for _, i := range at {
 		if r := t.counters.rules[i]; (listed || len(r.actions) == 0 || text.MatchAny(r.actions, f.Action)) && r.failingBeyondAction(f, c) == "" {

@@ -119,11 +119,11 @@ func (r *reader) rule(v jsondoc.Value) Rule {
 
 // burst reads the thresholds of a rule that counts.
 func (r *reader) burst(v jsondoc.Value) *Burst {
-	b := new(Burst)
 	if v.Kind() != jsondoc.Object {
 		r.fault("burst", literal(v), `must be an object such as {"count": 20, "within": "10m"}`)
-		return b
+		return nil
 	}
+	b := new(Burst)
 	r.members("burst.", v, func(key string, val jsondoc.Value) {
 		field := "burst." + key
 		var err error

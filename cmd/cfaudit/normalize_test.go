@@ -119,7 +119,7 @@ func TestNormalize_DropsAndGradesByTheRules(t *testing.T) {
 	assert.Equal(t, "read 1 entry: 0 events, 1 dropped (1 mine)\n", got.err)
 	assert.Contains(t, run("--rules", rules, "--drop-routine=false").out, `"severity":"info"`)
 
-	entry = strings.Replace(entry, `"type":"create"`, `"type":"delete"`, 1)
+	entry = fakecloudflare.Logged("dns.record", "delete", `"metadata":{"zone_name":"example.com"}`)
 	inProduction, outside := run("--production-zone", "example.com").out, run("--production-zone", "example.net").out
 	assert.NotEqual(t, inProduction, outside)
 	assert.Contains(t, run("--account-id", testID).out, `"account_id":"`+testID+`"`)

@@ -151,7 +151,7 @@ func (t *Tracker) Count(rule *rules.BurstRule, e *Entry) {
 	number := e.When.Unix() / (seconds(rule) / tenths)
 	i, found := find(*counts, number)
 	if !found {
-		*counts = slices.Insert(*counts, i, tenth{number: number})
+		*counts = slices.Insert(*counts, i, tenth{number, make([]uint64, 0, 4)})
 	}
 	at := &(*counts)[i]
 	// Beyond what makes a burst by itself, more entries make no difference.
@@ -173,6 +173,9 @@ func (t *Tracker) Count(rule *rules.BurstRule, e *Entry) {
 
 // find is the position of a tenth, or the one where it belongs.
 func find(counts []tenth, number int64) (i int, found bool) {
+	if len(counts) > 0 && number < counts[0].number {
+		return 0, false // entries often come newest first
+	}
 	for i = len(counts); i > 0 && counts[i-1].number >= number; i-- {
 	}
 	return i, i < len(counts) && counts[i].number == number

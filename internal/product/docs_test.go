@@ -72,10 +72,55 @@ to reload them.
 - id: office-logins
   match: {action: account.login, source_ip: 192.0.2.0/24}
   drop: true
+
+# Other thresholds for a default rule that counts.
+- id: mass-deletion
+  burst: {count: 50, within: 5m}
+
+# A burst of one's own: it counts, and grades nothing.
+- id: workers-wrecked
+  title: "At least {count} Workers deleted[ by {actor}] within {within}"
+  match: {action: worker.*.delete, interface: api}
+  severity: critical
+  burst: {count: 10, within: 1h}
 ` + "```" + `
 
 | Condition | What it is compared with |
 |---|---|
+`
+
+// docsBursts is the section about rules that count.
+const docsBursts = `
+## Bursts
+
+Two hundred deletions by one person in a minute are two hundred events, each of
+them everyday work. So a rule with ` + "`burst`" + ` grades no entry: it counts those it
+matches, and when one actor has ` + "`count`" + ` of them ` + "`within`" + ` a span of time, one more event
+says so. ` + "`count`" + ` is from 2 to 1000; ` + "`within`" + ` is whole minutes, up to 24 hours. Every
+such rule counts by itself, so their order does not matter. An entry that is graded
+info, or dropped, counts for none of them: an exception for your own tools covers
+bursts too.
+
+* **The event** has the action ` + "`burst.`" + ` and the id of the rule, the severity and the
+  techniques of the rule, and a title of its own, in which ` + "`{count}`, `{within}` and\n  `{actor}`" + ` are filled in. ` + "`raw_event.burst`" + ` says between which times the entries
+  lie. These have events of their own, as ever.
+* **The same entries make the same bursts**, byte for byte, however they are split
+  into pages and polls, in whatever order they come and however often: the title
+  says the threshold and not a number that is still growing. The id is made of the
+  rule, the account, the actor and the span. Times count by tenths of ` + "`within`" + `, and the
+  last entry of a burst decides which span it belongs to, counted from 1970.
+* **An actor who goes on** makes one event in each span of ` + "`within`" + `, with the same
+  title. So does a burst that a boundary between two spans divides, if there are
+  enough entries on its first side already.
+* **Two logs of one account** tell of each change twice. Each is counted by itself, and
+  what both have enough of makes one event.
+* **What has been counted** is in the cursor, as ` + "`memory`" + `, for as long as entries from
+  nearby may still come, up to 32768 entries. Beyond that, what is farthest away is
+  given up; if it is near, a notice says so. A cursor with a memory has version 2,
+  which older releases refuse; one without, as in a quiet hour, they can read.
+  ` + "`normalize`" + ` counts in all its files together.
+* **Entries without a time**, and those that cannot be read, are not counted. Nor does a
+  look-up of members change who did it: if the log has no address, the id is shown.
 `
 
 // docsConditions says what each condition is compared with.
@@ -164,6 +209,7 @@ func docs(t *testing.T) string {
 		}
 		fmt.Fprintf(&b, "| `%s` | %s |\n", name, text)
 	}
+	b.WriteString(docsBursts)
 	b.WriteString("\n## Names\n\nThese pairs are known, without regard to case and separators; `*`\n" +
 		"is any resource. Others get their name by the words in them, or by putting the\n" +
 		"two together, and nothing that is not known is dropped.\n\n| Resource | Action | Canonical action |\n|---|---|---|\n")
