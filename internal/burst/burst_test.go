@@ -83,6 +83,10 @@ func TestTracker_CountsActorsAccountsAndLogsSeparatelyAndAnEntryOnce(t *testing.
 	t.Parallel()
 	few := classifier(t).BurstRule("few")
 	tr := NewTracker()
+	for range 5 {
+		tr.Count(few, entryAt("0", noon, "erin"))
+	}
+	require.False(t, tr.Due(), "one entry five times is one")
 	for i := range 2 {
 		for _, change := range []func(*Entry){
 			func(*Entry) {}, func(e *Entry) { e.Actor.ID = "bob" }, func(e *Entry) { e.Account = "b" }, func(e *Entry) { e.Log = "v2" },
