@@ -271,7 +271,8 @@ func (r *row) spanReach(span int64) (first, last time.Time) {
 }
 
 // Prune forgets what no later entry can be in one burst with. open reports
-// whether entries of a log from first to last may still come.
+// whether entries from first to last may still come, of a log or, if log is
+// empty, of any: one that has not been counted yet can raise the same alarm.
 func (t *Tracker) Prune(open func(log string, first, last time.Time) bool) {
 	for _, r := range t.rows {
 		for i := range r.logs {
@@ -283,7 +284,7 @@ func (t *Tracker) Prune(open func(log string, first, last time.Time) bool) {
 		}
 		r.raised = slices.DeleteFunc(r.raised, func(span int64) bool {
 			first, last := r.spanReach(span)
-			return !t.isDue(r, span) && !slices.ContainsFunc(r.logs, func(log tally) bool { return open(log.log, first, last) })
+			return !t.isDue(r, span) && !open("", first, last)
 		})
 		r.logs = slices.DeleteFunc(r.logs, func(log tally) bool { return len(log.counts) == 0 && len(r.raised) == 0 })
 	}

@@ -96,7 +96,7 @@ type Handler interface {
 	Begin(memory json.RawMessage) Kept
 	// End comes last, unless the poll fails. It returns what to remember in the
 	// cursor, as JSON, or nil. open reports whether a later poll may bring
-	// entries of a log from first to last.
+	// entries from first to last of a log, or of any if log is empty.
 	End(open func(log string, first, last time.Time) bool) json.RawMessage
 	// Entry handles an entry. If it drops the entry, it must count that.
 	Entry(e Entry) Kept
@@ -207,9 +207,12 @@ func (r *Reader) Poll(ctx context.Context, cursor ingest.Cursor, h Handler) (Res
 	return out, err
 }
 
-// open reports whether a later poll may bring entries of a log from first to
-// last.
+// open reports whether a later poll may bring entries from first to last of a
+// log, or of any if log is empty.
 func (p *position) open(log string, first, last time.Time) bool {
+	if log == "" {
+		return p.open(cloudflare.V1.Name, first, last) || p.open(cloudflare.V2.Name, first, last)
+	}
 	f := p.AuditLogs
 	if log == cloudflare.V2.Name {
 		f = p.AuditLogsV2

@@ -399,6 +399,8 @@ func TestPoll_TheCursorKeepsWhatTheHandlerRemembers(t *testing.T) {
 		require.True(t, h.open("v1", now.Add(-time.Minute), now))
 		require.False(t, h.open("v1", now.Add(-3*time.Hour), now.Add(-2*time.Hour)), "it is settled")
 		require.False(t, h.open("v2", now.Add(-time.Minute), now), "it is not read")
+		require.True(t, h.open("", now.Add(-time.Minute), now))
+		require.False(t, h.open("", now.Add(-3*time.Hour), now.Add(-2*time.Hour)))
 
 		h.remember = nil
 		second := poll1(t, r, first.Cursor, &h)
