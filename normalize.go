@@ -72,6 +72,11 @@ func newNormalizer(cfg Config, c *rules.Classifier) *Normalizer {
 func (n *Normalizer) Normalize(raw []byte) (ingest.Event, Verdict) {
 	w := works.Get().(*work)
 	defer w.release()
+	return w.normalize(n, raw)
+}
+
+// normalize turns one entry into an event that can be kept.
+func (w *work) normalize(n *Normalizer, raw []byte) (ingest.Event, Verdict) {
 	w.decode(string(raw))
 	v := w.grade(n)
 	var event ingest.Event
@@ -123,6 +128,21 @@ type Series struct {
 
 // NewSeries begins a series of streams.
 func (n *Normalizer) NewSeries() *Series { return &Series{n, burst.NewTracker()} }
+
+// Add is [Normalizer.Normalize] for one more entry of the series. Its last result
+// are the events about the bursts that the entry completes.
+func (s *Series) Add(raw []byte) (ingest.Event, Verdict, []ingest.Event) {
+	w := works.Get().(*work)
+	defer w.release()
+	event, v := w.normalize(s.normalizer, raw)
+	w.count(s.normalizer, v, &event, s.bursts)
+	var bursts []ingest.Event
+	for s.bursts.Due() {
+		about, _ := burstEvent(s.bursts.Take())
+		bursts = append(bursts, about)
+	}
+	return event, v, bursts
+}
 
 // Uncounted is how many entries are missing from the counts of bursts, because
 // more was done at once than can be counted.

@@ -142,3 +142,16 @@ func TestBurst_RulesThatCountAreNeverUnreachable(t *testing.T) {
 	_, err := burstBook(t).Parse([]byte(twice))
 	require.NoError(t, err)
 }
+
+func TestBurst_ARuleThatCountsTakesNothingFromOthersInAReview(t *testing.T) {
+	t.Parallel()
+	b := burstBook(t)
+	user, err := b.Parse([]byte(`[{"id":"a","severity":"low","match":{"action":["dns.*","zone.*"]},"burst":{"count":3,"within":"10m"}},
+		{"id":"b","severity":"low","match":{"action":["dns.*","zone.*"]}},
+		{"id":"c","severity":"low","match":{"action":["dns.*","zone.*"]},"burst":{"count":9,"within":"1h"}},
+		{"id":"d","severity":"low","match":{"action":"dsn.*"},"burst":{"count":9,"within":"1h"}}]`))
+	require.NoError(t, err)
+	doubts := b.Review(user)
+	require.Len(t, doubts, 1)
+	assert.Equal(t, `rules[3] "d": match.action`, doubts[0].Field)
+}
