@@ -318,7 +318,7 @@ func BenchmarkEntry(b *testing.B) {
 		{"decode", func(*work) {}},
 		{"understand", func(w *work) { w.understand(n) }},
 		{"grade", func(w *work) { w.grade(n) }},
-		{"event", func(w *work) { w.event(n, w.grade(n), time.Time{}, &w.out) }},
+		{"event", func(w *work) { w.event(n, w.grade(n), standIn{}, &w.out) }},
 	} {
 		b.Run("work="+part.name, func(b *testing.B) {
 			b.ReportAllocs()

@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
@@ -262,4 +263,25 @@ func TestPoll_TheEndOfTheHostIsNoNotice(t *testing.T) {
 		require.Empty(t, b.Coverage.Notices)
 		require.Empty(t, log.String())
 	})
+}
+
+// The ray id is the id of the request in both logs, and the same in both.
+func TestBothLogs_TheRequestJoinsThemExactly(t *testing.T) {
+	t.Parallel()
+	n := normalizer(t, Config{AuditLogAPI: AuditLogBoth})
+	const ray = "8f0c2b1d4e5a6789"
+	v2, _ := n.Normalize([]byte(strings.Replace(requested("PUT", "/zones/z1/rulesets/r1", body(`{"rules":[]}`)), `"cf_ray_id":"`, `"cf_ray_id":"`+ray+`-FRA","x":"`, 1)))
+	require.Equal(t, ray, v2.Audit.RequestID)
+	for _, member := range []string{
+		`"cf-ray":"` + ray + `"`, `"cf_ray":"` + ray + `-SJC"`, `"CF-Ray":"` + ray + `-FRA"`, `"ray_id":"` + ray + `"`, `"rayId":"` + ray + `"`,
+		`"cf-ray-id":"` + ray + `"`, `"cf_ray_id":"` + ray + `"`, `"RayID":"` + ray + `"`, `"cf-ray":"` + ray + `","ray_id":""`,
+	} {
+		v1, _ := n.Normalize([]byte(logged("ruleset", "rulesets_update", `"metadata":{"phase":"http_request_firewall_custom",`+member+`}`)))
+		assert.Equal(t, ray, v1.Audit.RequestID, member)
+		assert.Equal(t, "v1", v1.Audit.API)
+	}
+	for _, member := range []string{`"cf-ray":null`, `"cf-ray":{}`, `"array_id":"` + ray + `"`, `"x-ray":"` + ray + `"`, `"ray":"` + ray + `"`} {
+		v1, _ := n.Normalize([]byte(logged("ruleset", "rulesets_update", `"metadata":{`+member+`}`)))
+		assert.Empty(t, v1.Audit.RequestID, member)
+	}
 }

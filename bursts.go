@@ -1,12 +1,14 @@
 package cloudflareaudit
 
 import (
+	"cmp"
 	"encoding/json"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/audit"
 	"github.com/aisoc/cloudflareaudit/internal/burst"
 	"github.com/aisoc/cloudflareaudit/internal/feed"
 	"github.com/aisoc/cloudflareaudit/internal/jsondoc"
@@ -60,6 +62,36 @@ func burstEvent(a burst.Alarm) (ingest.Event, Verdict) {
 			Rule: r.ID, Why: r.Why, CorrelationID: ingest.CorrelationID(a.ID),
 		},
 	}, v
+}
+
+// raiseSaved raises the alarm that a saved event is about, if the rules in force
+// still raise it.
+func (s *Series) raiseSaved(event jsondoc.Value) {
+	told, about := savedBurst(event), event.Get("audit")
+	rule := s.normalizer.classifier.BurstRule(told.Get("rule").Text())
+	count, _ := strconv.Atoi(told.Get("count").Text())
+	if rule == nil || count < rule.Count || told.Get("within").Text() != rules.SpanText(rule.Within) {
+		return
+	}
+	who := burst.Actor{
+		ID: oneLine(about.Get("actor_id").Text()), Type: oneLine(about.Get("actor_type").Text()),
+		Email: oneLine(about.Get("actor_email").Text()), Shown: oneLine(event.Get("actor").Text()),
+	}
+	account := cmp.Or(s.normalizer.accountID, oneLine(about.Get("account_id").Text()))
+	s.bursts.Raise(rule, account, who, audit.TimeOf(event.Get("created_at")))
+}
+
+// savedBurst is what a saved event says of its burst, or the missing value. A
+// store may hold raw_event as text.
+func savedBurst(event jsondoc.Value) jsondoc.Value {
+	if !event.Exists() || !strings.HasPrefix(event.Get("action").Text(), burstAction) {
+		return jsondoc.Value{}
+	}
+	raw := event.Get("raw_event")
+	if raw.Kind() == jsondoc.String {
+		raw = raw.Inner()
+	}
+	return raw.Get("burst")
 }
 
 // burstSummary says what to look for to find the entries of a burst.

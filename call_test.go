@@ -130,8 +130,8 @@ func TestCall_UnknownPathsAreNamedByDescriptionAndProduct(t *testing.T) {
 		requested("POST", "/user/login", `.action:{"description":"SSO_LOGIN","type":"login"}`):                "account.login",
 		requested("", "", `.action:{"description":"Create SCIM User","type":"create"}`):                       "member.add",
 		requested("PUT", "/v5/x", `.action:{"description":"Frobnicate","type":"update"}`, `"product":"hold"`): "zone.hold.update",
-		requested("POST", "/zones/"+zone+"/spectrum/apps"):                                                    "spectrum.apps.create",
-		requested("POST", "/zones/"+zone+"/spectrum/apps", `"product":"spectrum"`, `"type":"apps"`):           "spectrum.apps.create",
+		requested("POST", "/zones/"+zone+"/hologram/apps"):                                                    "hologram.apps.create",
+		requested("POST", "/zones/"+zone+"/hologram/apps", `"product":"hologram"`, `"type":"apps"`):           "hologram.apps.create",
 		requested("DELETE", "/user/webauthn/372e67954025e0ba6aaa6d586b9e0b59"):                                "account.2fa.disable",
 		requested("POST", "/zones/"+zone+"/"):                                                                 "zone.create",
 		requested("POST", "", `.action:{"description":"Purge Cached Content"}`):                               "unknown.purge_cached_content",
@@ -154,7 +154,7 @@ func TestCall_RulesetsAreNamedByTheirRequest(t *testing.T) {
 			"zone.firewall.rule.update", "Firewall rule changed: default for example.com"},
 		requested("PUT", "/zones/"+zone+"/rulesets/s1", body(rules), answer(`{"result":`+result+`,"success":true}`)): {
 			"zone.firewall.rule.update", "Firewall rule changed: default for example.com"},
-		requested("PUT", "/zones/"+zone+"/rulesets/phases/http_request_transform/entrypoint", body(rules)): {"zone.ruleset.update", "Cloudflare zone.ruleset.update"},
+		requested("PUT", "/zones/"+zone+"/rulesets/phases/http_request_transform/entrypoint", body(rules)): {"zone.ruleset.update", "Rule set for caching, transforming or configuring changed"},
 		requested("PATCH", "/zones/"+zone+"/rulesets/s1/rules/1", body(`{"enabled":false}`), answer(result)): {
 			"firewall_rule.disable", "Firewall rule disabled: scanners for example.com"},
 		requested("PATCH", "/zones/"+zone+"/rulesets/s1/rules/1", body(`{"expression":"true"}`), answer(result)): {
@@ -174,7 +174,7 @@ func TestCall_OfSeveralSettingsTheMostSevereDecides(t *testing.T) {
 	raw := requested("PATCH", "/zones/"+zone+"/settings",
 		body(`{"items":[{"id":"brotli","value":"off"},{"id":"min_tls_version","value":"1.2"},{"id":"ssl","value":"off"}]}`))
 	got, _ := normalizer(t, Config{}).Normalize([]byte(raw))
-	assert.Equal(t, "Zone protection weakened: ssl to off for example.com", got.Title)
+	assert.Equal(t, "Traffic of zone no longer encrypted: ssl to off for example.com", got.Title)
 	assert.Equal(t, raw, string(got.RawEvent), "settings are no secrets")
 }
 

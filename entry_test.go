@@ -18,6 +18,7 @@ func FuzzEntry_DecodesWhatAPageFinds(f *testing.F) {
 	usual := string(fakecloudflare.Entry("a", time.Unix(0, 0), 0))
 	for _, seed := range []string{
 		usual + `,` + usual, usual + `,null,7,"x",[],{},{"id":{}},{"action":[],"actor":null,"owner":{"id":1}}`,
+		`{"id":"a","when":1778577267},{"When":"2026-05-12T09:00:00Z","action":"{\"time\":1778577267000}"},{"action":{"time":"1778577267.5"}}`,
 		`{"id":"a","id":"b","action":{"type":"x"},"action":{"type":1e999}}`,
 		"{\"id\":\"\xff\",\"when\":\"\\ud800\",\"actor\":{\"ip\":\"::ffff:192.0.2.1\"}}",
 		requested("POST", "/user/tokens", body(`{"name":"ci"}`), answer(`{"value":"x"}`)) + `,null,7,"x",[],{},` +

@@ -173,6 +173,9 @@ func normalizer(t testing.TB, cfg Config) checkedNormalizer {
 	if cfg.DropRoutine == nil {
 		cfg.DropRoutine = new(false)
 	}
+	if cfg.Clock == nil {
+		cfg.Clock = func() time.Time { return time.Date(2026, 5, 13, 0, 0, 0, 0, time.UTC) }
+	}
 	n, err := NewNormalizer(cfg)
 	require.NoError(t, err)
 	return checkedNormalizer{n, t}

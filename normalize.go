@@ -2,7 +2,6 @@ package cloudflareaudit
 
 import (
 	"cmp"
-	"io"
 	"strconv"
 	"strings"
 	"sync"
@@ -14,8 +13,6 @@ import (
 
 	"github.com/aisoc/cloudflareaudit/ingest"
 	"github.com/aisoc/cloudflareaudit/internal/audit"
-	"github.com/aisoc/cloudflareaudit/internal/burst"
-	"github.com/aisoc/cloudflareaudit/internal/entries"
 	"github.com/aisoc/cloudflareaudit/internal/jsondoc"
 	"github.com/aisoc/cloudflareaudit/internal/product"
 	"github.com/aisoc/cloudflareaudit/internal/redact"
@@ -39,14 +36,12 @@ type Normalizer struct {
 	// ownTokenID is the id of the token that the connector reads with, or "".
 	ownTokenID string
 	classifier *rules.Classifier
-	// paired says that entries come from both logs, so that titles must not
-	// depend on details that only one of them has.
-	paired bool
+	clock      func() time.Time
 }
 
 // NewNormalizer builds the part of a connector that turns entries into events.
-// Of cfg it uses AccountID, which may be empty, AuditLogAPI and the fields that
-// decide the severity: ProductionZones, VerifiedWorkers, OwnTokenID,
+// Of cfg it uses AccountID, which may be empty, AuditLogAPI, Clock and the fields
+// that decide the severity: ProductionZones, VerifiedWorkers, OwnTokenID,
 // DropRoutine and Rules. The error joins a [FieldError] for every fault of
 // these.
 func NewNormalizer(cfg Config) (*Normalizer, error) {
@@ -59,7 +54,7 @@ func NewNormalizer(cfg Config) (*Normalizer, error) {
 }
 
 func newNormalizer(cfg Config, c *rules.Classifier) *Normalizer {
-	return &Normalizer{cfg.AccountID, cfg.OwnTokenID, c, cfg.AuditLogAPI == AuditLogBoth}
+	return &Normalizer{cfg.AccountID, cfg.OwnTokenID, c, cfg.Clock}
 }
 
 // Normalize turns one entry, as JSON, into an event and grades it. A verdict to
@@ -68,7 +63,7 @@ func newNormalizer(cfg Config, c *rules.Classifier) *Normalizer {
 //
 // It never fails. Input that is not an entry becomes an event that says so and
 // holds the input in RawEvent, as a JSON string if it is not JSON. An entry
-// without a readable time has the zero time.
+// without a readable time gets that in its id, or else that of Config.Clock.
 func (n *Normalizer) Normalize(raw []byte) (ingest.Event, Verdict) {
 	w := works.Get().(*work)
 	defer w.release()
@@ -80,7 +75,7 @@ func (w *work) normalize(n *Normalizer, raw []byte) (ingest.Event, Verdict) {
 	w.decode(string(raw))
 	v := w.grade(n)
 	var event ingest.Event
-	w.event(n, v, time.Time{}, &event)
+	w.event(n, v, n.now(), &event)
 	keepChanges(&event)
 	return event, v
 }
@@ -98,99 +93,9 @@ func (n *Normalizer) Explain(raw []byte) Explanation {
 			x.Bursts = append(x.Bursts, rule.ID)
 		}
 	}
-	w.event(n, x.Verdict, time.Time{}, &x.Event)
+	w.event(n, x.Verdict, n.now(), &x.Event)
 	keepChanges(&x.Event)
 	return x
-}
-
-// A Stream accounts for a [Series.Normalize] call.
-type Stream struct {
-	// EmptyReplies counts API replies without a list of entries, such as those
-	// of failed requests.
-	EmptyReplies int
-	// Unfinished says that the text ended in the middle of a list, so that
-	// entries are missing.
-	Unfinished bool
-}
-
-// NormalizeStream is [Series.Normalize] for a series of one stream.
-func (n *Normalizer) NormalizeStream(r io.Reader, each func(*ingest.Event, Verdict) error) (Stream, error) {
-	return n.NewSeries().Normalize(r, each)
-}
-
-// Series turns streams of saved entries into events, and finds bursts in all of
-// them together. It is not safe for concurrent use. [Normalizer.NewSeries] makes
-// one.
-type Series struct {
-	normalizer *Normalizer
-	bursts     *burst.Tracker
-}
-
-// NewSeries begins a series of streams.
-func (n *Normalizer) NewSeries() *Series { return &Series{n, burst.NewTracker()} }
-
-// Add is [Normalizer.Normalize] for one more entry of the series. Its last result
-// are the events about the bursts that the entry completes.
-func (s *Series) Add(raw []byte) (ingest.Event, Verdict, []ingest.Event) {
-	w := works.Get().(*work)
-	defer w.release()
-	event, v := w.normalize(s.normalizer, raw)
-	w.count(s.normalizer, v, &event, s.bursts)
-	var bursts []ingest.Event
-	for s.bursts.Due() {
-		about, _ := burstEvent(s.bursts.Take())
-		bursts = append(bursts, about)
-	}
-	return event, v, bursts
-}
-
-// Uncounted is how many entries are missing from the counts of bursts, because
-// more was done at once than can be counted.
-func (s *Series) Uncounted() int { return s.bursts.Forgotten() }
-
-// Normalize turns the saved entries read from r into events, as
-// [Normalizer.Normalize] does, and passes each one with its verdict to each. The
-// event about a burst follows that of the entry which completes it, and is the
-// same in whatever order the entries come. Normalize accepts JSON lines, lists
-// of entries and whole API replies, concatenated and formatted in any way, and
-// holds one entry of at most 8 MiB in memory.
-//
-// Unreadable input becomes an event that holds up to 64 KiB of it as text; no
-// more than the rest of its line is lost with it. An error of r or of each ends
-// the reading and is returned. The event passed to each shares memory with the
-// next one: keep a copy of its line, not the event.
-func (s *Series) Normalize(r io.Reader, each func(*ingest.Event, Verdict) error) (Stream, error) {
-	n := s.normalizer
-	w := works.Get().(*work)
-	defer w.release()
-	hand := func(cut bool) error {
-		v := w.grade(n)
-		w.event(n, v, time.Time{}, &w.out)
-		w.out.RawTruncated = cut
-		w.count(n, v, &w.out, s.bursts)
-		if err := each(&w.out, v); err != nil {
-			return err
-		}
-		for s.bursts.Due() {
-			event, verdict := burstEvent(s.bursts.Take())
-			if err := each(&event, verdict); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	in := entries.Reader{
-		Each: func(doc *jsondoc.Doc) error {
-			w.entry.Decode(doc, "")
-			return hand(false)
-		},
-		Broken: func(beginning []byte, cut bool) error {
-			w.decode(string(beginning))
-			return hand(cut)
-		},
-	}
-	err := in.Read(r)
-	return Stream{in.Empty, in.Unfinished}, err
 }
 
 // work is an entry being turned into an event; its memory is reused for the
@@ -200,6 +105,8 @@ type work struct {
 	entry audit.Entry
 	facts product.Facts
 	out   ingest.Event // one that is not kept
+	// origin is the event that the entry was taken from, or nil.
+	origin *origin
 	// bursts are the rules that count the entry.
 	bursts []*rules.BurstRule
 }
@@ -209,7 +116,7 @@ var works = sync.Pool{New: func() any { return new(work) }}
 // release returns the memory of w for reuse.
 func (w *work) release() {
 	w.doc.Reset()
-	w.entry, w.facts, w.out = audit.Entry{}, product.Facts{}, ingest.Event{}
+	w.entry, w.facts, w.out, w.origin = audit.Entry{}, product.Facts{}, ingest.Event{}, nil
 	clear(w.bursts)
 	works.Put(w)
 }
@@ -262,25 +169,45 @@ func (w *work) noteOwnToken(n *Normalizer) {
 
 // verdict is how the rules grade the entry.
 func (w *work) verdict(n *Normalizer) Verdict {
-	if n.paired {
-		return n.classifier.GradeJoint(&w.facts.Facts, w.facts.Joint(&w.entry))
-	}
 	return n.classifier.Grade(&w.facts.Facts)
 }
 
+// standIn is a time for an entry without one, and the note about it.
+type standIn struct {
+	at   time.Time
+	note string
+}
+
+// inPlace is the time of the entries around an entry in its log.
+func inPlace(at time.Time) standIn {
+	return standIn{at, "created_at is that of the entry's place in the log"}
+}
+
+// now is the time of reading an entry.
+func (n *Normalizer) now() standIn {
+	return standIn{n.clock().UTC().Truncate(time.Second), "created_at is when the entry was read"}
+}
+
 // event builds the event in out, once the entry is understood and graded. An
-// entry without a time of its own gets fallback. The changes of the event share
-// the memory of w; see keepChanges.
-func (w *work) event(n *Normalizer, v Verdict, fallback time.Time, out *ingest.Event) {
+// entry that states no time, not even in its id, gets that of fallback. The
+// changes of the event share the memory of w; see keepChanges.
+func (w *work) event(n *Normalizer, v Verdict, fallback standIn, out *ingest.Event) {
 	e, f := &w.entry, &w.facts
 	f.Mask(e)
-	created := e.When
+	created, accountID := e.When, n.accountID
 	raw, replaced, deep := rawEvent(e)
+	id, notes := externalID(e), e.Notes
+	if o := w.origin; o != nil {
+		id, accountID, notes = o.id, cmp.Or(accountID, o.accountID), o.notes
+		replaced, deep = false, false // the notes have it
+	}
 	// The notes of the entry are appended to without changing them.
-	notes := e.Notes[:len(e.Notes):len(e.Notes)]
-	if created.IsZero() && !fallback.IsZero() {
-		created = fallback
-		notes = append(notes, "created_at is that of the entry's place in the log")
+	notes = notes[:len(notes):len(notes)]
+	if created.IsZero() {
+		if at := audit.TimeOfID(e.ID); !at.IsZero() {
+			fallback = standIn{at, "created_at is the time in the entry's id"}
+		}
+		created, notes = fallback.at, append(notes, fallback.note)
 	}
 	if replaced {
 		notes = append(notes, `NUL characters and lone surrogates in the entry are replaced by \ufffd`)
@@ -295,11 +222,10 @@ func (w *work) event(n *Normalizer, v Verdict, fallback time.Time, out *ingest.E
 	if f.Failed && action != product.ActionUnknown {
 		action, decision = action+product.FailedSuffix, ""
 	}
-	account := cmp.Or(n.accountID, oneLine(e.Account()))
 	*out = ingest.Event{
 		Source:          eventSource,
 		Category:        eventCategory,
-		ExternalID:      externalID(e),
+		ExternalID:      id,
 		Title:           v.Title,
 		Severity:        v.Severity,
 		Action:          action,
@@ -318,8 +244,8 @@ func (w *work) event(n *Normalizer, v Verdict, fallback time.Time, out *ingest.E
 			ActorEmail:     oneLine(e.ActorEmail),
 			ActorName:      oneLine(f.ActorName),
 			Interface:      oneLine(e.Interface),
-			Scope:          oneLine(f.EntryScope(e, n.accountID)),
-			AccountID:      account,
+			Scope:          oneLine(f.EntryScope(e, accountID)),
+			AccountID:      cmp.Or(accountID, oneLine(e.Account())),
 			ResourceType:   oneLine(e.ResourceType),
 			ResourceID:     oneLine(e.ResourceID),
 			ZoneID:         oneLine(f.ZoneID),
@@ -331,10 +257,11 @@ func (w *work) event(n *Normalizer, v Verdict, fallback time.Time, out *ingest.E
 			Rule:           v.Rule,
 			Why:            v.Why,
 			API:            e.API(),
-			CorrelationID:  f.Correlate(e, cmp.Or(n.accountID, e.Account()), created, product.CorrelationSpan),
+			CorrelationID:  f.Correlate(e, cmp.Or(accountID, e.Account()), created, product.CorrelationSpan),
 			Notes:          notes,
 		},
 	}
+	out.Audit.RequestID = f.RequestID
 	if e.Call != nil {
 		out.Audit.Request = e.Call.Event()
 	}

@@ -107,7 +107,7 @@ func (in *intake) Entry(from feed.Entry) feed.Kept {
 	}
 	in.events = append(in.events, ingest.Event{})
 	event := &in.events[len(in.events)-1]
-	w.event(in.normalizer, verdict, from.Place, event)
+	w.event(in.normalizer, verdict, inPlace(from.Place), event)
 	keepChanges(event)
 	in.noteGap(from, verdict)
 	w.count(in.normalizer, verdict, event, in.bursts)
@@ -122,7 +122,7 @@ func (in *intake) Unreadable(t cloudflare.Torn, cause error, place time.Time) fe
 	w.entry = audit.Torn(t.Log.Name, t.ID, t.When, t.Text, shown, cause)
 	w.entry.NoteMasked(masked)
 	var event ingest.Event
-	w.event(in.normalizer, w.grade(in.normalizer), place, &event)
+	w.event(in.normalizer, w.grade(in.normalizer), inPlace(place), &event)
 	keepChanges(&event)
 	event.RawTruncated = true
 	in.undecodable++

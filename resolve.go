@@ -276,7 +276,7 @@ func (n *Normalizer) resolved(g *gap, found *findings) (event ingest.Event, ok b
 		// The entry alone decides whether there is an event.
 		v = n.verdictOf(g)
 	}
-	w.event(n, v, g.when, &event)
+	w.event(n, v, inPlace(g.when), &event)
 	keepChanges(&event)
 	return event, true
 }

@@ -98,7 +98,7 @@ func TestHistory_WhatDoesNotDependOnItIsNotAsked(t *testing.T) {
 		}, 1},
 		"low, certainly safer": {func(id string, at time.Time) json.RawMessage { return levelAt(id, at, zone, "under_attack") }, 0},
 		"low in any direction": {func(id string, at time.Time) json.RawMessage {
-			return calledAt(id, at, "PATCH", "/accounts/"+account+"/queues/q/consumers/c", body(`{"a":1}`))
+			return calledAt(id, at, "PUT", "/accounts/"+account+"/access/tags/t", body(`{"a":1}`))
 		}, 0},
 		"not in production": {func(id string, at time.Time) json.RawMessage {
 			return calledAt(id, at, "PATCH", "/zones/"+someToken+"/settings/ssl", body(`{"value":"full"}`), `.zone:{"id":"`+someToken+`","name":"staging.example.net"}`)

@@ -271,7 +271,7 @@ func TestResolve_AMemberChangedAgainStaysUnknown(t *testing.T) {
 		server.Add(time.Time{}, accepted, about("invited", now.Add(-45*time.Second), "account", "member_add", `,"metadata":{"user_email":"carol@example.com"}`))
 		b = poll1(t, connect(t, cfg), nil)
 		require.Equal(t, "accepted", b.Events[0].ExternalID)
-		require.Equal(t, "invitation-answered", b.Events[0].Audit.Rule)
+		require.Equal(t, "invitation-accepted", b.Events[0].Audit.Rule)
 		require.Equal(t, "invited", b.Events[1].ExternalID)
 		require.Equal(t, "member-added", b.Events[1].Audit.Rule)
 	})

@@ -336,7 +336,7 @@ func TestRules_OfTheUserComeFirstRegradeAndSwitchOff(t *testing.T) {
 	assert.Equal(t, "pipeline", v.Rule)
 	assert.Equal(t, info, v.Severity)
 	assert.False(t, v.Drop)
-	assert.Equal(t, "Cloudflare dns.record.create", v.Title)
+	assert.Equal(t, "DNS record created", v.Title)
 	assert.Equal(t, defaults, DefaultRules(), "the default rules stay as they are")
 }
 

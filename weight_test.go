@@ -18,8 +18,9 @@ func TestWeight_Packages(t *testing.T) {
 	require.Contains(t, packages, "github.com/cloudflare/cloudflare-go/v7/audit_logs", "the list is not that of the connector")
 	// The root of the SDK imports all of its hundred services.
 	require.NotContains(t, packages, "github.com/cloudflare/cloudflare-go/v7")
+	// Five of them map the names of zones, as UTS 46 says.
 	foreign := slices.DeleteFunc(packages, func(p string) bool { return strings.HasPrefix(p, "github.com/aisoc/cloudflareaudit") })
-	require.LessOrEqual(t, len(foreign), 22, strings.Join(foreign, "\n"))
+	require.LessOrEqual(t, len(foreign), 26, strings.Join(foreign, "\n"))
 	t.Logf("%d packages of other modules", len(foreign))
 }
 
@@ -63,7 +64,7 @@ func TestWeight_Binary(t *testing.T) {
 		mb(uint64(without)), mb(uint64(with)), mb(uint64(with-without)), mb(uint64(parts-without)))
 	require.Greater(t, parts, without)
 	require.Greater(t, with, parts)
-	require.LessOrEqual(t, with-without, int64(2<<20))
+	require.LessOrEqual(t, with-without, int64(21<<17))
 }
 
 // runGo runs the go command in the directory of the package.

@@ -22,6 +22,10 @@ type Vocabulary struct {
 	// of those for conditions that have many more. [Book.Review] doubts a
 	// pattern that fits none of the values, or that is nearly one of the names.
 	Values, Names map[string][]string
+	// Words puts a canonical action into words, for {words} in titles: "queue
+	// consumer changed" for queue.consumer.update. Without it, the words are
+	// "Cloudflare queue.consumer.update".
+	Words func(action string) string
 }
 
 // Book holds default rules and puts the rules of users in front of them. It is
@@ -31,11 +35,12 @@ type Book struct {
 	defaults []Rule
 	byID     map[string]int // positions in defaults
 	ids      []string
-	actions  []string // sorted
-	known    map[string]struct{}
+	actions  []string          // sorted
+	known    map[string]string // the words of an action
 	verb     func(string) string
 	values   map[string][]string
 	names    map[string][]string
+	words    func(string) string
 	index    index
 	table    *table // of the default rules only
 	cache    cache
@@ -49,10 +54,11 @@ func NewBook(defaults []Rule, v Vocabulary) (*Book, error) {
 		defaults: cloneAll(defaults),
 		byID:     make(map[string]int, len(defaults)),
 		actions:  slices.Compact(slices.Sorted(slices.Values(v.Actions))),
-		known:    make(map[string]struct{}, len(v.Actions)),
+		known:    make(map[string]string, len(v.Actions)),
 		verb:     v.Verb,
 		values:   v.Values,
 		names:    v.Names,
+		words:    v.Words,
 	}
 	if faults := checkDefaults(b.defaults); len(faults) > 0 {
 		return nil, fmt.Errorf("default rules: %w", errors.Join(faults...))
@@ -68,10 +74,33 @@ func NewBook(defaults []Rule, v Vocabulary) (*Book, error) {
 	b.actions = withLiterals(all, b.actions)
 	b.index = newIndex(all, b.actions, grades)
 	for _, action := range b.actions {
-		b.known[action] = struct{}{}
+		b.known[action] = b.newWords(action)
 	}
 	b.table = &table{book: b, defaults: all, counters: newCounters(all, b.actions)}
 	return b, nil
+}
+
+// appendWords appends an action in words.
+func (b *Book) appendWords(to []byte, action string) []byte {
+	words, found := b.known[action]
+	if !found {
+		words = b.newWords(action)
+	}
+	if b.words == nil {
+		to = append(to, "Cloudflare "...)
+	}
+	at := len(to)
+	if to = appendPart(to, words); at == 0 && len(to) > 0 && 'a' <= to[0] && to[0] <= 'z' {
+		to[0] -= 'a' - 'A' // a title begins with a capital
+	}
+	return to
+}
+
+func (b *Book) newWords(action string) string {
+	if b.words == nil {
+		return action
+	}
+	return b.words(action)
 }
 
 // Defaults returns the default rules in order. The caller may modify the

@@ -107,7 +107,7 @@ type BurstRule struct {
 // Title is the title of the events about the bursts of an actor, which may be
 // "" if it is not known.
 func (b *BurstRule) Title(actor string) string {
-	return b.title.render(&Facts{Actor: actor}, "", hasDetail(b.Severity), false)
+	return b.title.render(&Facts{Actor: actor}, "", nil, hasDetail(b.Severity), false)
 }
 
 // defaultBurstTitle is the title of a rule that counts and has none. It follows

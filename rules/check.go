@@ -239,7 +239,7 @@ func checkZone(s string) string {
 	if checkGlob(s) != "" || strings.ContainsAny(s, "/:@ \t,;") {
 		return form
 	}
-	for label := range strings.SplitSeq(strings.TrimSuffix(s, "."), ".") {
+	for label := range strings.SplitSeq(text.ZoneName(s), ".") {
 		switch {
 		case label == "":
 			return form

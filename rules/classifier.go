@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"cmp"
 	"errors"
 	"strings"
 
@@ -70,42 +69,12 @@ func (b *Book) NewClassifier(cfg Config) (*Classifier, error) {
 	return c, nil
 }
 
-// Joint is what both logs of an account have about a change. A host that reads
-// both gets two entries for it, whose events should look alike.
-type Joint struct {
-	// Target replaces {target} in the title. When it is empty, the target of
-	// the entry does.
-	Target string
-	// Title, unless it is zero, is the title of the events, all its brackets
-	// filled in. A title that the user gave the rule takes precedence, and so
-	// does the title of the rule when the connector's own token was changed.
-	Title Template
-	// Techniques, unless nil, go with Title and replace those of the rule.
-	Techniques []string
-}
-
-// Grade grades an entry. It allocates nothing but the title, and does not
-// retain the facts.
+// Grade grades an entry. It allocates nothing but the title, and for {words} in
+// it the words of an action that is not known. It does not retain the facts.
 func (c *Classifier) Grade(f *Facts) Verdict {
-	return c.GradeJoint(f, Joint{})
-}
-
-// GradeJoint is [Classifier.Grade] for a host that reads both logs. The title
-// and the techniques are, as far as j has them, the same for the entries of
-// both logs.
-func (c *Classifier) GradeJoint(f *Facts, j Joint) Verdict {
 	v, r := c.grade(f)
-	if v.Drop {
-		return v
-	}
-	target, failed := cmp.Or(j.Target, f.Target), r.isLowered(f)
-	if j.Title.isZero() || r.ownTitle || f.OwnToken {
-		v.Title = r.title.render(f, target, hasDetail(v.Severity), failed)
-		return v
-	}
-	v.Title = j.Title.render(f, target, true, failed)
-	if j.Techniques != nil {
-		v.Techniques = j.Techniques
+	if !v.Drop {
+		v.Title = r.title.render(f, f.Target, c.table.book, hasDetail(v.Severity), r.isLowered(f))
 	}
 	return v
 }
@@ -122,6 +91,9 @@ func (c *Classifier) grade(f *Facts) (Verdict, *compiled) {
 	}
 	if r.isLowered(f) {
 		v.Severity = lowered(v.Severity)
+	}
+	if f.Direction == Safer && !r.own && !hasDetail(v.Severity) {
+		v.Techniques = nil // to protect better is no attack
 	}
 	return v, r
 }

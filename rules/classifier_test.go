@@ -200,6 +200,11 @@ func TestGrade_ProductionZones(t *testing.T) {
 		"punycode as unicode":               {[]string{"xn--bcher-kva.example"}, "bücher.example", "", true},
 		"unicode in upper case":             {[]string{"BÜCHER.example"}, "bücher.example", "", true},
 		"unicode below a star":              {[]string{"*.bücher.example"}, "shop.xn--bcher-kva.example", "", true},
+		"decomposed":                        {[]string{"bu\u0308cher.example"}, "xn--bcher-kva.example", "", true},
+		"decomposed in the entry":           {[]string{"bücher.example"}, "bu\u0308cher.example", "", true},
+		"dots of another script":            {[]string{"bücher\u3002example"}, "bücher.example", "", true},
+		"such a dot below a star":           {[]string{"*\u3002bücher.example"}, "shop.bücher.example", "", true},
+		"full width":                        {[]string{"ｅxample.com"}, "example.com", "", true},
 		"other unicode":                     {[]string{"bücher.example"}, "büchen.example", "", false},
 	} {
 		c := newClassifier(t, Config{ProductionZones: tt.zones})
@@ -292,46 +297,6 @@ func TestRules_ChangesOfADefaultRuleStayWithTheirUser(t *testing.T) {
 		assert.Equal(t, "dns-record-changed", c.Grade(did("dns.record.update")).Rule, name)
 		assert.NotEqual(t, critical, c.Grade(did("dns.record.create")).Severity, name)
 	}
-}
-
-// When both logs are read, titles are made of what both know, unless the user has
-// chosen the title or it is about the connector's own token.
-func TestGradeJoint_GivesEventsOfBothLogsOneTitle(t *testing.T) {
-	t.Parallel()
-	b := newBook(t)
-	user, err := b.Parse([]byte(`[
-		{"id":"mine","title":"Mine[: {record_type}][ {target}]","severity":"high","match":{"action":"dns.record.delete","zone":"example.org"}},
-		{"id":"untitled","severity":"high","match":{"action":"dns.record.delete","zone":"example.info"}},
-		{"id":"dns-record-deleted","title":"Gone"}]`))
-	require.NoError(t, err)
-	c, err := b.NewClassifier(Config{Rules: user, ProductionZones: oneOf{"example.com"}, DropRoutine: true})
-	require.NoError(t, err)
-	joint := Joint{Target: "r1", Title: MustTemplate("DNS record deleted[: {target}][ for {zone}]"), Techniques: oneOf{"T1485"}}
-	for zone, want := range map[string]Verdict{
-		"example.org":  {Rule: "mine", Severity: high, Title: "Mine: MX r1"},
-		"example.info": {Rule: "untitled", Severity: high, Title: "DNS record deleted: r1 for example.info", Techniques: oneOf{"T1485"}},
-		"example.net":  {Rule: "dns-record-deleted", Severity: low, Title: "Gone"},
-		"example.com": {Rule: "dns-record-deleted-production", Severity: medium, Title: "DNS record deleted: r1 for example.com",
-			Why: "What it led to is no longer reached.", Techniques: oneOf{"T1485"}},
-	} {
-		f := did("dns.record.delete", recordType("MX"), zoneNamed(zone))
-		assert.Equal(t, want, c.GradeJoint(f, joint))
-		thatFailed(f)
-		v := c.GradeJoint(f, joint)
-		assert.Equal(t, want.Title+" (failed)", v.Title)
-		assert.Equal(t, lowered(want.Severity), v.Severity)
-	}
-	// Without a title of its own, a joint says what stands for the target.
-	f := did("zone.delete")
-	assert.Equal(t, "Zone deleted: z1", c.GradeJoint(f, Joint{Target: "z1"}).Title)
-	assert.Equal(t, c.Grade(f), c.GradeJoint(f, Joint{}))
-	assert.Equal(t, "Zone deleted: www.example.com", c.Grade(f).Title)
-	assert.Equal(t, oneOf{"T1485"}, c.GradeJoint(f, Joint{Title: joint.Title}).Techniques, "nil techniques are those of the rule")
-
-	own := did("api_token.roll", func(f *Facts) { f.OwnToken = true })
-	v := c.GradeJoint(own, Joint{Target: "t1", Title: MustTemplate("API token rolled[: {target}]")})
-	assert.Equal(t, "The connector's own API token changed: api_token.roll: t1", v.Title)
-	assert.Equal(t, Verdict{Rule: "zone-settings-read", Severity: info, Drop: true}, c.GradeJoint(did("zone.settings.read"), joint))
 }
 
 // The rules are looked up by action to grade and tried in their order to explain.

@@ -20,6 +20,8 @@ type compiled struct {
 	title   Template
 	// ownTitle says that the title differs from that of the default rule.
 	ownTitle bool
+	// own says that it is a rule of the user, and not a default rule.
+	own bool
 	// burst is set for a rule that counts. It grades nothing.
 	burst *BurstRule
 }
@@ -42,7 +44,7 @@ type flagTest struct {
 type changeGlobs struct{ field, old, new text.Glob }
 
 // compile compiles r. standard is the title of the default rule that r is or
-// changes. Faults of r are left to the checker.
+// changes, or "". Faults of r are left to the checker.
 func compile(r Rule, standard string) *compiled {
 	c := &compiled{Rule: r}
 	if r.Drop && len(r.Match.Outcome) == 0 {
@@ -74,7 +76,7 @@ func compile(r Rule, standard string) *compiled {
 	for _, change := range r.Match.Changed {
 		c.changed = append(c.changed, changeGlobs{text.NewGlob(change.Field), text.NewGlob(change.Old), text.NewGlob(change.New)})
 	}
-	c.ownTitle = r.Title != standard
+	c.ownTitle, c.own = r.Title != standard, standard == ""
 	if c.Burst != nil {
 		c.compileBurst()
 		return c

@@ -16,7 +16,6 @@ func TestCost_GradingAllocatesTheTitleAlone(t *testing.T) {
 	// Not in parallel, because it measures the process.
 	b := newBook(t)
 	own := []Rule{{ID: "mine", Severity: high, Match: Match{Action: oneOf{"worker.*"}, Zone: oneOf{"*.example.net"}}}}
-	joint := Joint{Target: "r1", Title: MustTemplate("Changed[: {target}]")}
 	for _, user := range [][]Rule{nil, own} {
 		c, err := b.NewClassifier(Config{ProductionZones: oneOf{"example.com", "*.example.org"}, DropRoutine: true, Rules: user})
 		require.NoError(t, err)
@@ -29,7 +28,6 @@ func TestCost_GradingAllocatesTheTitleAlone(t *testing.T) {
 		} {
 			f := did(action, recordType("MX"))
 			assert.LessOrEqual(t, testing.AllocsPerRun(100, func() { c.Grade(f) }), want, action)
-			assert.LessOrEqual(t, testing.AllocsPerRun(100, func() { c.GradeJoint(f, joint) }), 1.0, action)
 			thatFailed(f)
 			assert.LessOrEqual(t, testing.AllocsPerRun(100, func() { c.Grade(f) }), 1.0, action)
 		}

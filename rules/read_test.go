@@ -184,8 +184,6 @@ func TestAll_PrintedAndLoadedGradesAlike(t *testing.T) {
 			for _, f := range []*Facts{did(action), did(action, thatFailed), did(action, bySystem), did(action, zoneNamed("example.net")),
 				did(action, changes(ingest.FieldChange{Field: "a"}), zoneNamed("example.net"))} {
 				assert.Equal(t, before.Grade(f), after.Grade(f), "%s: %s", name, action)
-				joint := Joint{Title: MustTemplate("Both")}
-				assert.Equal(t, before.GradeJoint(f, joint), after.GradeJoint(f, joint), "%s: %s", name, action)
 			}
 		}
 	}

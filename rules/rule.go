@@ -19,7 +19,7 @@ type Rule struct {
 	ID string `json:"id"`
 	// Title is the title of the events, one line of at most 200 bytes. See
 	// [Template] for the placeholders and the square brackets it may have. The
-	// default is "Cloudflare {action}[: {target}]".
+	// default is "{words}[: {target}]".
 	Title string `json:"title,omitempty"`
 	// Why is a sentence on why it matters.
 	Why string `json:"why,omitempty"`

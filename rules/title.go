@@ -2,6 +2,7 @@ package rules
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -17,13 +18,14 @@ const (
 )
 
 // defaultTitle is the title of a rule that has none.
-const defaultTitle = "Cloudflare {action}[: {target}]"
+const defaultTitle = "{words}[: {target}]"
 
 // Template is a title with placeholders. A placeholder such as {target} is
 // replaced by the value of the entry, or by "unknown" where it has none. They
 // are action, actor, decision, new, old, record_type, role, scope, setting,
-// target, worker and zone; {old} and {new} are the values of the first field
-// that changed.
+// target, words, worker and zone; {words} is the action in words, such as "Queue
+// consumer changed" for queue.consumer.update, and {old} and {new} are the values
+// of the first field that changed.
 //
 // A part in square brackets is the detail that tells one incident from another.
 // It is left out when one of its placeholders has no value, and from events
@@ -37,44 +39,49 @@ type Template struct{ parts []part }
 // number; the others have 0.
 type part struct {
 	literal string
-	value   func(f *Facts, target string) string
+	placeholder
 	bracket int
 }
 
-// placeholders are the names that a title may have in braces. The target is
-// passed separately, because the name that both logs share may differ from the
-// target of an entry.
-var placeholders = []struct {
+// placeholder is a name that a title may have in braces. The target is passed
+// separately, because the name that both logs share may differ from the target of
+// an entry.
+type placeholder struct {
 	name  string
 	value func(f *Facts, target string) string
-}{
-	{"action", func(f *Facts, _ string) string { return f.Action }},
-	{"actor", func(f *Facts, _ string) string { return f.Actor }},
-	{"decision", func(f *Facts, _ string) string { return f.Decision }},
-	{"new", func(f *Facts, _ string) string {
+	// inWords says that the value is an action to be put into words.
+	inWords bool
+}
+
+var placeholders = []placeholder{
+	{name: "action", value: func(f *Facts, _ string) string { return f.Action }},
+	{name: "actor", value: func(f *Facts, _ string) string { return f.Actor }},
+	{name: "decision", value: func(f *Facts, _ string) string { return f.Decision }},
+	{name: "new", value: func(f *Facts, _ string) string {
 		if len(f.Changes) == 0 {
 			return ""
 		}
 		return f.Changes[0].New
 	}},
-	{"old", func(f *Facts, _ string) string {
+	{name: "old", value: func(f *Facts, _ string) string {
 		if len(f.Changes) == 0 {
 			return ""
 		}
 		return f.Changes[0].Old
 	}},
-	{"record_type", func(f *Facts, _ string) string {
+	{name: "record_type", value: func(f *Facts, _ string) string {
 		if f.RecordType == "unknown" {
 			return ""
 		}
 		return f.RecordType
 	}},
-	{"role", func(f *Facts, _ string) string { return f.RoleName }},
-	{"scope", func(f *Facts, _ string) string { return f.Scope }},
-	{"setting", func(f *Facts, _ string) string { return f.Setting }},
-	{"target", func(_ *Facts, target string) string { return target }},
-	{"worker", func(f *Facts, _ string) string { return f.Script }},
-	{"zone", func(f *Facts, _ string) string { return f.ZoneName }},
+	{name: "role", value: func(f *Facts, _ string) string { return f.RoleName }},
+	{name: "scope", value: func(f *Facts, _ string) string { return f.Scope }},
+	{name: "setting", value: func(f *Facts, _ string) string { return f.Setting }},
+	{name: "target", value: func(_ *Facts, target string) string { return target }},
+	{name: "words", value: func(f *Facts, _ string) string { return f.Action }, inWords: true},
+	{name: "worker", value: func(f *Facts, _ string) string { return f.Script }},
+	{name: "zone", value: func(f *Facts, _ string) string { return f.ZoneName }},
 }
 
 // ParseTemplate reads a title, which must be one line of at most 200 bytes.
@@ -122,11 +129,11 @@ func parseTemplate(title string) (t Template, fault string) {
 			if !closed {
 				return t, "has a { without a }"
 			}
-			value := placeholderNamed(name)
-			if value == nil {
+			i := slices.IndexFunc(placeholders, func(p placeholder) bool { return p.name == name })
+			if i < 0 {
 				return t, "there is no placeholder {" + name + "}" + text.Suggest(name, placeholderNames())
 			}
-			t.parts = append(t.parts, part{value: value, bracket: bracket})
+			t.parts = append(t.parts, part{placeholder: placeholders[i], bracket: bracket})
 			title = rest
 			continue
 		default:
@@ -147,15 +154,6 @@ func parseTemplate(title string) (t Template, fault string) {
 	return t, ""
 }
 
-func placeholderNamed(name string) func(*Facts, string) string {
-	for i := range placeholders {
-		if placeholders[i].name == name {
-			return placeholders[i].value
-		}
-	}
-	return nil
-}
-
 func placeholderNames() []string {
 	names := make([]string, len(placeholders))
 	for i := range placeholders {
@@ -170,9 +168,10 @@ func (t Template) isZero() bool { return len(t.parts) == 0 }
 // failedSuffix ends the titles of failed attempts.
 const failedSuffix = " (failed)"
 
-// render fills t in. Without detail it leaves the brackets out. It allocates
-// nothing but the title, and not even that for a title of one literal.
-func (t Template) render(f *Facts, target string, detail, failed bool) string {
+// render fills t in. The book puts actions into words. Without detail it leaves
+// the brackets out. It allocates nothing but the title, and not even that for a
+// title of one literal.
+func (t Template) render(f *Facts, target string, book *Book, detail, failed bool) string {
 	if len(t.parts) == 1 && t.parts[0].value == nil && !failed && (detail || t.parts[0].bracket == 0) {
 		return t.parts[0].literal
 	}
@@ -192,9 +191,12 @@ func (t Template) render(f *Facts, target string, detail, failed bool) string {
 			b = append(b, p.literal...)
 			continue
 		}
-		value := p.value(f, target)
 		before := len(b)
-		b = appendPart(b, value)
+		if value := p.value(f, target); p.inWords && value != "" {
+			b = book.appendWords(b, value)
+		} else {
+			b = appendPart(b, value)
+		}
 		switch {
 		case len(b) > before:
 		case p.bracket > 0:

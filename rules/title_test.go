@@ -17,6 +17,7 @@ func TestTemplate_FillsInPlaceholdersAndBrackets(t *testing.T) {
 		Action: "a", Actor: "b", Decision: "c", RecordType: "MX", RoleName: "e", Scope: "f", Setting: "g", Target: "h", Script: "i", ZoneName: "j",
 		Changes: []ingest.FieldChange{{Field: "x", Old: "k", New: "l"}, {Field: "y", Old: "m", New: "n"}},
 	}
+	book := &Book{words: func(action string) string { return "thing of " + action + " made" }}
 	for _, tt := range []struct {
 		title  string
 		facts  *Facts
@@ -33,12 +34,15 @@ func TestTemplate_FillsInPlaceholdersAndBrackets(t *testing.T) {
 		{"a[: {zone} of {target} x] b", &Facts{Target: "h"}, true, "a b"},
 		{"a[ {target}][ for {zone}]", &Facts{ZoneName: "j"}, true, "a for j"},
 		{"a[ {target}]b[ for {zone}]c", &Facts{Target: "h"}, true, "a hbc"},
+		{"{words}: {words}", full, true, "Thing of a made: thing of a made"},
+		{"[{words} ]a", full, true, "Thing of a made a"},
+		{"{words}", &Facts{}, true, "unknown"},
 		{"a[ b]", full, true, "a b"},
 		{"a[ b]", full, false, "a"},
 	} {
-		got := MustTemplate(tt.title).render(tt.facts, tt.facts.Target, tt.detail, false)
+		got := MustTemplate(tt.title).render(tt.facts, tt.facts.Target, book, tt.detail, false)
 		assert.Equal(t, tt.want, got, tt.title)
-		assert.Equal(t, tt.want+" (failed)", MustTemplate(tt.title).render(tt.facts, tt.facts.Target, tt.detail, true))
+		assert.Equal(t, tt.want+" (failed)", MustTemplate(tt.title).render(tt.facts, tt.facts.Target, book, tt.detail, true))
 	}
 }
 
@@ -71,7 +75,7 @@ func TestTemplate_TitlesAreOneBoundedLine(t *testing.T) {
 	// all the same.
 	wide := MustTemplate("{target} {target} {target}")
 	for _, s := range []string{strings.Repeat("y", 100), strings.Repeat("€", 33), "a" + strings.Repeat("€", 33), "ab" + strings.Repeat("€", 32)} {
-		got := wide.render(&Facts{}, s, true, true)
+		got := wide.render(&Facts{}, s, new(Book), true, true)
 		assert.True(t, utf8.ValidString(got), "%q", got)
 		assert.True(t, strings.HasSuffix(got, "… (failed)"), "%q", got)
 		assert.LessOrEqual(t, len(got), maxTitle+len("…")+len(" (failed)"))

@@ -22,12 +22,17 @@ func newNormalize(w world) *cobra.Command {
 		Long: `Normalize reads audit-log entries from files, or from standard input, and writes
 each one as an event, one JSON object a line. It accepts JSON lines, lists of
 entries and whole API replies ({"result":[…]}), formatted in any way, also
-compressed with gzip.
+compressed with gzip. Entries may be records of the Logpush datasets audit_logs
+and audit_logs_v2, stand in the wrappers of other tools ({"event":{…}} of Splunk,
+{"cloudflare":{…}} of Wazuh, {"_source":{…}} of Elastic, text in "message" or
+"_raw", …), or in events of cfaudit itself, which are graded anew.
 
-Unreadable input becomes an event that holds it as text. Entries that the rules
-drop are left out and counted. Where one actor does more within a span of time than
-a rule allows, in all files together, one more event says so. A summary goes to
-standard error.`,
+Unreadable input becomes an event that holds it as text. If more than half of the
+entries of an input cannot be read, normalize says what the input looks like and
+ends with code 1. An entry without a time gets that of the entry before it, or of
+the first one after it that has a time. Entries that the rules drop are left out
+and counted. Where one actor does more within a span of time than a rule allows, in
+all files together, one more event says so. A summary goes to standard error.`,
 		Example: `  cfaudit normalize saved.json > events.jsonl
   cfaudit normalize --drop-routine=false archive/*.json.gz`,
 	}
@@ -42,9 +47,10 @@ standard error.`,
 		if err != nil {
 			return err
 		}
-		n := normalization{series: normalizer.NewSeries(), out: w.stdout, events: make(severities)}
+		n := normalization{series: normalizer.NewSeries(), out: w.stdout, events: make(severities), expected: expectedOf(cfg)}
 		err = eachFile(w.stdin, args, n.read)
 		fmt.Fprintln(w.stderr, summary(n.total, n.events))
+		n.expected.report(w.stderr, 1)
 		if left := n.series.Uncounted(); left > 0 {
 			fmt.Fprintf(w.stderr, "cfaudit: more was done at once than can be counted: %s left out, some bursts may go unnoticed\n", count(left, "entry", "entries"))
 		}
@@ -61,6 +67,8 @@ type normalization struct {
 	lines  []byte
 	total  ingest.Coverage
 	events severities
+	// expected are the zones and Workers to be met.
+	expected *expected
 }
 
 // errOutput is in the tree of the errors of the output.
@@ -72,8 +80,27 @@ const actionUnknown = "unknown"
 // read turns the entries of r into lines of output. It writes them before it
 // reads more, so that no event waits for slow input.
 func (n *normalization) read(r io.Reader) (cloudflareaudit.Stream, error) {
-	stream, err := n.series.Normalize(&hooked{r, n.flush}, n.add)
+	before := n.total
+	input := &sampled{Reader: r}
+	stream, err := n.series.Normalize(&hooked{input, n.flush}, n.add)
+	entries, unread := n.total.Read-before.Read, n.total.Undecodable-before.Undecodable
+	switch {
+	case errors.Is(err, errOutput):
+	case err != nil:
+		err = fmt.Errorf("%w, after %s", err, count(entries, "entry", "entries"))
+	case 2*unread > entries && stream == (cloudflareaudit.Stream{}): // else that is said
+		err = mostUnread(unread, entries, input.head)
+	}
 	return stream, errors.Join(err, n.flush())
+}
+
+// mostUnread is the error for an input most of which could not be read.
+func mostUnread(unread, entries int, head []byte) error {
+	looks := looksLike(head)
+	if looks != "" {
+		looks = ": it looks like " + looks
+	}
+	return fmt.Errorf("%d of %s could not be read%s", unread, count(entries, "entry", "entries"), looks)
 }
 
 // add appends one event.
@@ -84,6 +111,7 @@ func (n *normalization) add(event *ingest.Event, verdict cloudflareaudit.Verdict
 		return nil
 	}
 	n.total.Read++
+	n.expected.see(event)
 	if verdict.Drop {
 		if n.total.Dropped == nil {
 			n.total.Dropped = make(map[string]int)
@@ -138,7 +166,12 @@ func (h *hooked) Read(p []byte) (int, error) {
 func readFiles(stdin io.Reader, files []string, each func(raw []byte, cut bool) error) error {
 	return eachFile(stdin, files, func(r io.Reader) (cloudflareaudit.Stream, error) {
 		in := entries.Reader{Broken: each}
-		in.Each = func(entry *jsondoc.Doc) error { return each([]byte(entry.Root().Source()), false) }
+		in.Each = func(entry *jsondoc.Doc) error {
+			if cloudflareaudit.IsBurst(&ingest.Event{Action: in.Event.Get("action").Text()}) {
+				return nil // it is about entries, and none itself
+			}
+			return each([]byte(entry.Root().Source()), false)
+		}
 		err := in.Read(r)
 		return cloudflareaudit.Stream{EmptyReplies: in.Empty, Unfinished: in.Unfinished}, err
 	})

@@ -85,13 +85,13 @@ func TestNormalize_ReadsFilesInTheirOrder(t *testing.T) {
 
 func TestNormalize_WhatCannotBeReadBecomesAnEvent(t *testing.T) {
 	t.Parallel()
-	entry := string(recent(1)[0])
-	text := "{\"id\":\nnot JSON\n" + entry + "\n" + strings.Repeat("x", 2*64<<10) + "\n[null]\n"
+	entry := string(recent(1)[0]) + "\n"
+	text := "{\"id\":\nnot JSON\n" + strings.Repeat(entry, 4) + strings.Repeat("x", 2*64<<10) + "\n[null]\n"
 	got := call{args: []string{"normalize", "--drop-routine=false"}, stdin: text}.run(t.Context())
 	require.Equal(t, exitOK, got.code, got.err)
-	assert.Contains(t, got.err, "read 5 entries: 5 events (")
+	assert.Contains(t, got.err, "read 8 entries: 8 events (")
 	assert.Contains(t, got.err, "4 undecodable)")
-	assert.Len(t, ids(t, got.out), 5)
+	assert.Len(t, ids(t, got.out), 8)
 	var raw []string
 	for line := range strings.Lines(got.out) {
 		var event struct {
@@ -105,6 +105,91 @@ func TestNormalize_WhatCannotBeReadBecomesAnEvent(t *testing.T) {
 		}
 	}
 	assert.Equal(t, []string{`{"id":`, "not JSON", strings.Repeat("x", 64<<10)}, raw)
+}
+
+func TestNormalize_SaysWhatAnInputLooksLike(t *testing.T) {
+	t.Parallel()
+	utf16 := "\xff\xfe{\x00\"\x00i\x00d\x00"
+	for text, want := range map[string]string{
+		"When,Action,Actor\n2026-05-12,login,alice\n2026-05-13,login,bob\n": "CSV",
+		"When;Action;Actor\n2026-05-12;login;alice\n":                       "CSV",
+		"<!DOCTYPE html>\n<html><body>Sign in</body></html>":                "HTML",
+		"<?xml version=\"1.0\"?>\n<a/>":                                     "XML",
+		"<134>1 2026-05-12T09:00:00Z h cloudflare - - {}":                   "syslog lines",
+		"CEF:0|Cloudflare|Audit|1|x|y|5|":                                   "CEF",
+		"hello\nworld":                                                      "plain text",
+		"\x00\x01\x02\x03\x04\x05":                                          "binary data",
+		"\x28\xb5\x2f\xfd\x04\x00\x00":                                      "zstd",
+		"PK\x03\x04\x14\x00":                                                "ZIP",
+		utf16:                                                               "UTF-16",
+		`{"EdgeStartTimestamp":"2026-05-12T09:00:00Z","ClientRequestHost":"example.com","EdgeResponseStatus":200}`: "the Logpush dataset http_requests",
+		`{"RuleID":"x","MatchIndex":0,"Kind":"firewall","Source":"waf","Datetime":"x"}`:                            "the Logpush dataset firewall_events",
+		`[{"QueryName":"example.com","QueryType":1,"ResponseCode":0}]`:                                             "the Logpush dataset dns_logs",
+		`{"AppDomain":"example.com","Allowed":true,"Email":"a@example.com"}`:                                       "the Logpush dataset access_requests",
+		`{"eventVersion":"1.08","userIdentity":{},"eventTime":"x","a":1,"b":2,"c":3}`:                              "JSON objects of another kind, with the members eventVersion, userIdentity, eventTime, a, b, …",
+		`{"data":[{"x":1}]}`: "with the members x",
+		"[null,1]":           "JSON without audit-log entries",
+	} {
+		for form, in := range map[string]string{"plain": text, "gzip": zipped(t, text)} {
+			got := call{args: []string{"normalize"}, stdin: in}.run(t.Context())
+			assert.Equal(t, exitFailed, got.code, "%s %q", form, text)
+			assert.Regexp(t, `cfaudit: standard input: \d+ of \d+ entr(y|ies) could not be read: it looks like `, got.err)
+			assert.Contains(t, got.err, want, "%s %q", form, text)
+			assert.NotEmpty(t, got.out, "it is still in events")
+		}
+	}
+	// Half of an input is not most of it, and each file counts alone.
+	entry := string(recent(1)[0])
+	got := call{args: []string{"normalize", "--drop-routine=false"}, stdin: entry + "\ntorn\n"}.run(t.Context())
+	assert.Equal(t, exitOK, got.code, got.err)
+	got = command(t, "normalize", "--drop-routine=false", write(t, strings.Repeat(entry+"\n", 9)), write(t, "a,b,c\n1,2,3\n"))
+	assert.Equal(t, exitFailed, got.code)
+	assert.Contains(t, got.err, "2 of 2 entries could not be read: it looks like CSV")
+}
+
+func TestNormalize_ReadsADamagedGzipUpToTheDamage(t *testing.T) {
+	t.Parallel()
+	entries := recent(2000)
+	var lines strings.Builder
+	for _, e := range entries {
+		fmt.Fprintf(&lines, "%s\n", e)
+	}
+	sound := zipped(t, lines.String())
+	half := len(sound) / 2
+	flipped := []byte(sound)
+	for i := half; i < half+50; i++ {
+		flipped[i] ^= 0xff
+	}
+	sum := []byte(sound)
+	sum[len(sum)-8] ^= 1
+	for _, tt := range []struct {
+		in, want string
+		least    int
+	}{
+		{string(flipped), "the compressed file is damaged", 1},
+		{string(sum), "the compressed file is damaged: gzip: invalid checksum", 2000},
+		{sound[:half], "the compressed file ends too early", 1},
+		{sound + "garbage after the end", "something other than gzip", 2000},
+		{sound[:5], "the compressed file ends too early", 0},
+	} {
+		got := call{args: []string{"normalize", "--drop-routine=false"}, stdin: tt.in}.run(t.Context())
+		assert.Equal(t, exitFailed, got.code)
+		assert.Contains(t, got.err, tt.want)
+		read := entryLines(got.out)
+		assert.GreaterOrEqual(t, read, tt.least, tt.want)
+		if tt.least > 0 {
+			assert.Regexp(t, fmt.Sprintf("cfaudit: standard input: .*, after %d entr", read), got.err)
+		}
+	}
+	two := call{args: []string{"normalize", "--drop-routine=false"}, stdin: sound + sound}.run(t.Context())
+	assert.Equal(t, exitOK, two.code, two.err)
+	assert.Equal(t, 4000, entryLines(two.out))
+	assert.Contains(t, two.out, `"action":"burst.`, "what is compressed counts too")
+}
+
+// entryLines counts the events about entries, not bursts.
+func entryLines(lines string) int {
+	return strings.Count(lines, "\n") - strings.Count(lines, `"action":"burst.`)
 }
 
 func TestNormalize_DropsAndGradesByTheRules(t *testing.T) {
@@ -168,4 +253,30 @@ func (e *endless) Read(p []byte) (int, error) {
 		e.n++
 	}
 	return len(p), nil
+}
+
+func TestNormalize_NamesTheZonesAndWorkersThatNothingMatched(t *testing.T) {
+	t.Parallel()
+	entry := `{"id":"a","action":{"result":true,"type":"add"},"actor":{"id":"b","type":"user"},"metadata":{"zone_name":"example.com"},` +
+		`"owner":{"id":"c"},"resource":{"id":"d","type":"dns.record"},"when":"2026-05-12T09:00:00Z"}`
+	run := func(args ...string) string {
+		got := call{args: append([]string{"normalize", "--drop-routine=false"}, args...), stdin: entry}.run(t.Context())
+		require.Equal(t, exitOK, got.code, got.err)
+		return got.err
+	}
+	assert.Contains(t, run("--production-zone", "exmaple.com"), "cfaudit: --production-zone exmaple.com matched none of 1 event that it could match")
+	for _, zone := range []string{"example.com", "EXAMPLE.com.", "*.com", "exa*"} {
+		assert.NotContains(t, run("--production-zone", zone), "matched none", zone)
+	}
+	assert.NotContains(t, run("--verified-worker", "checkout"), "matched none", "no event is about a Worker")
+
+	entry = `{"id":"a","when":"2026-05-12T09:00:00Z","action":{"type":"purge"},"resource":{"type":"zone"},"metadata":{"zone_name":"bu\u0308cher.example"}}`
+	for _, zone := range []string{"bücher.example", "bu\u0308cher.example", "BÜCHER\u3002example", "xn--bcher-kva.example", "*\u3002example"} {
+		assert.NotContains(t, run("--production-zone", zone), "matched none", zone)
+	}
+	assert.Contains(t, run("--production-zone", "bucher.example"), "--production-zone bucher.example matched none")
+
+	entry = `{"id":"a","when":"2026-05-12T09:00:00Z","action":{"type":"deploy"},"resource":{"type":"worker_script","id":"checkout"},"newValueJson":{"script":"checkout"}}`
+	assert.Contains(t, run("--verified-worker", "chekout"), "--verified-worker chekout matched none of 1 event")
+	assert.NotContains(t, run("--verified-worker", "check*"), "matched none")
 }

@@ -30,6 +30,8 @@ type host struct {
 	// those of a file, or nil.
 	accountID string
 	rules     *ownRules
+	// expected are the zones and Workers to be met.
+	expected *expected
 }
 
 func newHost(w world, cmd *cobra.Command) *host {
@@ -73,6 +75,7 @@ still read, and the exit code is 1.
 			ctx, stop := untilStopped(cmd.Context())
 			defer stop()
 			events := countEvents(r)
+			observe(r, h.expected.seeAll)
 			stopLine := h.watchRunner(r)
 			total, err := r.Drain(ctx)
 			stopLine()
@@ -82,6 +85,7 @@ still read, and the exit code is 1.
 					line += h.service.delivered(events.Stats())
 				}
 				fmt.Fprintln(h.stderr, line)
+				h.expected.report(h.stderr, manyEvents)
 			}
 			switch {
 			case h.toPipe() && errors.Is(err, syscall.EPIPE):
@@ -170,6 +174,10 @@ func (h *host) run(ctx context.Context, r *ingest.Runner) error {
 	return err
 }
 
+// manyEvents is how many events a poll must have had to name what matched none of
+// them: most polls find few, which say nothing about a zone.
+const manyEvents = 100
+
 // toPipe reports whether events go to standard output.
 func (h *host) toPipe() bool { return !h.service.used() && h.out == "-" }
 
@@ -223,7 +231,7 @@ func (h *host) with(do func(*ingest.Runner) error) (err error) {
 	if err != nil {
 		return err
 	}
-	h.accountID = cfg.AccountID
+	h.accountID, h.expected = cfg.AccountID, expectedOf(cfg)
 	h.begin(&h.world)
 	log := newLogger(h.world)
 	cfg.Logger = log

@@ -106,11 +106,21 @@ func (c *Call) Event() ingest.Request {
 		URI:         bounded(c.uri.Text()),
 		StatusCode:  bounded(c.status.Text()),
 		UserAgent:   bounded(c.agent.Text()),
-		RequestID:   bounded(c.ray.Text()),
+		RequestID:   RayID(bounded(c.ray.Text())),
 		Credential:  bounded(c.context.Text()),
 		TokenID:     bounded(c.tokenID),
 		TokenName:   bounded(c.tokenName),
 	}
+}
+
+// RayID is Cloudflare's id of a request without the data center behind it, which
+// not every log names.
+func RayID(stated string) string {
+	const digits = 16
+	if len(stated) == digits+len("-FRA") && stated[digits] == '-' {
+		return stated[:digits]
+	}
+	return stated
 }
 
 // The notes common to both logs.
@@ -124,13 +134,14 @@ const (
 	noteNotJSON       = "the entry is not JSON; raw_event holds it as text"
 )
 
-// Decode makes e the entry that doc holds, of the log api: V1, V2, or "" to
-// derive the log from the members of the entry. It does not fail: malformed
+// Decode makes e the entry that doc holds, of the log api: V1, V2, or "" for a
+// saved entry, whose members tell the log, and which may also be a record of
+// Logpush. It does not fail: malformed
 // parts are left out and noted. The entry is valid until doc is parsed again,
 // and must not be copied.
 func (e *Entry) Decode(doc *jsondoc.Doc, api string) {
 	var f fields
-	f.read(doc.Root())
+	f.read(doc.Root(), api == "")
 	*e = Entry{Doc: doc}
 	e.decodeID(f.id.Text())
 	if api == V2 || api == "" && f.isV2() {
@@ -170,7 +181,7 @@ func (e *Entry) decodeV1(f *fields) {
 	e.OwnerID = f.ownerID.Text()
 	e.ResourceID = f.resourceID.Text()
 	e.ResourceType = f.resourceType.Text()
-	e.Metadata = f.metadata
+	e.Metadata = opened(f.metadata)
 	e.Old = valueOf(f.oldJSON, f.oldValue)
 	e.New = valueOf(f.newJSON, f.newValue)
 	e.decodeOdd(f.oddV1, e.ActionType != "")
@@ -187,6 +198,9 @@ func (e *Entry) decodeV2(f *fields) {
 	e.ActionType = f.actionType.Text()
 	e.ResourceType = f.resourceType.Text()
 	e.ResourceID = f.resourceID.Text()
+	if !f.response.Exists() {
+		f.response = f.value
+	}
 	path, _, _ := strings.Cut(f.uri.Text(), "?")
 	e.Call = &e.call
 	e.call = Call{
@@ -209,7 +223,7 @@ func (e *Entry) decodeV2(f *fields) {
 		tokenName:   cmp.Or(f.token.Get("name").Text(), f.tokenName.Text()),
 	}
 	e.Interface = interfaceOf(bounded(f.context.Text()))
-	e.decodeOdd(f.oddV2, f.uri.Text() != "")
+	e.decodeOdd(f.oddV2, f.uri.Text() != "" || e.ActionType != "" || e.Call.Method != "")
 }
 
 // MaxText bounds a text of an entry in an event, in bytes. The rest is in
@@ -278,13 +292,10 @@ func (e *Entry) decodeID(id string) {
 }
 
 func (e *Entry) decodeTime(when jsondoc.Value) {
-	stated := when.Text()
-	if when.Kind() == jsondoc.String {
-		e.When = ParseTime(stated)
-	}
+	e.When = TimeOf(when)
 	switch {
 	case !e.When.IsZero():
-	case stated == "":
+	case when.Text() == "":
 		e.Notes = append(e.Notes, noteNoTime)
 	default:
 		e.Notes = append(e.Notes, noteBadTime)

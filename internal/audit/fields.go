@@ -1,6 +1,10 @@
 package audit
 
-import "github.com/aisoc/cloudflareaudit/internal/jsondoc"
+import (
+	"strings"
+
+	"github.com/aisoc/cloudflareaudit/internal/jsondoc"
+)
 
 // fields are the decoded members of an entry. One pass finds those of both
 // logs; their presence then tells which log the entry is from. Of duplicate
@@ -20,6 +24,9 @@ type fields struct {
 	ray, method, status, uri, agent      jsondoc.Value
 	product, scope, request, response    jsondoc.Value
 	accountID, zoneID, zoneName          jsondoc.Value
+	value                                jsondoc.Value // only Logpush's audit_logs_v2
+	// logpushV2 says that it has a member that only Logpush's audit_logs_v2 has.
+	logpushV2 bool
 }
 
 // sectionEntry denotes the entry itself when it is not an object.
@@ -27,10 +34,12 @@ const sectionEntry = "entry"
 
 // isV2 reports whether the entry is from Audit Logs v2, judged by its members.
 func (f *fields) isV2() bool {
-	return f.time.Exists() || f.method.Exists() || f.uri.Exists() || f.product.Exists() || f.request.Exists() || f.context.Exists()
+	return f.logpushV2 || f.time.Exists() || f.description.Exists() || f.method.Exists() || f.uri.Exists() || f.product.Exists() || f.request.Exists() || f.context.Exists()
 }
 
-func (f *fields) read(entry jsondoc.Value) {
+// read reads the members of an entry. saved says that it may be in a form other
+// than that of the API.
+func (f *fields) read(entry jsondoc.Value, saved bool) {
 	if entry.Kind() != jsondoc.Object {
 		f.oddV1, f.oddV2 = sectionEntry, sectionEntry
 		return
@@ -54,19 +63,32 @@ func (f *fields) read(entry jsondoc.Value) {
 		case "oldValueJson":
 			f.oldJSON = m
 		case "action", "actor", "resource":
-			f.section(name, m, true, true)
+			f.section(name, sectionOf(m, saved), true, true)
 		case "owner":
-			f.section(name, m, true, false)
+			f.section(name, sectionOf(m, saved), true, false)
 		case "account", "raw", "zone":
-			f.section(name, m, false, true)
+			f.section(name, sectionOf(m, saved), false, true)
+		default:
+			if saved {
+				f.logpush(m)
+			}
 		}
 	}
+}
+
+// sectionOf is a section, which may be JSON in a string in a saved entry.
+func sectionOf(m jsondoc.Value, saved bool) jsondoc.Value {
+	if saved && m.Kind() == jsondoc.String {
+		return opened(m)
+	}
+	return m
 }
 
 // section reads a member that should be an object. inV1 and inV2 say which of
 // the logs has it.
 func (f *fields) section(name string, section jsondoc.Value, inV1, inV2 bool) {
 	if k := section.Kind(); k != jsondoc.Object && k != jsondoc.Null {
+		f.bare(name, section)
 		if inV1 {
 			f.oddV1 = name
 		}
@@ -95,6 +117,24 @@ func (f *fields) section(name string, section jsondoc.Value, inV1, inV2 bool) {
 			}
 		case "zone":
 			f.zone(m)
+		}
+	}
+}
+
+// bare reads the action or the actor if it is a text instead of an object. A
+// resource may be a secret.
+func (f *fields) bare(name string, m jsondoc.Value) {
+	if m.Kind() != jsondoc.String {
+		return
+	}
+	switch name {
+	case "action":
+		f.actionType = m
+	case "actor":
+		if strings.Contains(m.Text(), "@") {
+			f.email = m
+		} else {
+			f.actorID = m
 		}
 	}
 }

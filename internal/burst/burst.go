@@ -209,6 +209,25 @@ func (r *row) tally(log string) *[]tenth {
 	return &r.logs[i].counts
 }
 
+// Raise raises the alarm of a rule about an actor that was raised before at the
+// time at, unless it has been raised. It does nothing if no alarm of the rule has
+// that time.
+func (t *Tracker) Raise(rule *rules.BurstRule, account string, who Actor, at time.Time) {
+	if at.Unix() < 0 || at.Year() > maxYear || at.Unix()%seconds(rule) != 0 {
+		return
+	}
+	r := t.row(rule, &Entry{Account: account, Actor: who})
+	span := at.Unix() / seconds(rule)
+	if i, raised := slices.BinarySearch(r.raised, span); !raised {
+		r.raised = slices.Insert(r.raised, i, span)
+		t.ids++
+		t.due = append(t.due, alarmKey{r, span})
+	}
+	if t.ids > t.most {
+		t.evict(at)
+	}
+}
+
 // raise raises the alarms of the bursts that the tenth at position i is part of.
 func (t *Tracker) raise(r *row, counts []tenth, i int) {
 	for end := i; end < len(counts) && counts[end].number < counts[i].number+tenths; end++ {

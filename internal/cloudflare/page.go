@@ -354,9 +354,7 @@ func (p *Page) locate(entry jsondoc.Value) located {
 			}
 		}
 	}
-	if stated.Kind() == jsondoc.String {
-		l.when = audit.ParseTime(stated.Text())
-	}
+	l.when = audit.TimeOf(stated)
 	return l
 }
 

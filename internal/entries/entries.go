@@ -1,6 +1,6 @@
 // Package entries reads saved audit-log entries from any JSON text: JSON lines,
 // lists of entries and whole API replies, concatenated and formatted in any
-// way.
+// way, also in the wrappers of other tools and in events of our own.
 package entries
 
 import (
@@ -8,8 +8,10 @@ import (
 	"cmp"
 	"errors"
 	"io"
+	"slices"
 	"unsafe"
 
+	"github.com/aisoc/cloudflareaudit/internal/audit"
 	"github.com/aisoc/cloudflareaudit/internal/jsondoc"
 )
 
@@ -38,11 +40,15 @@ var (
 // JSON lines costs only that line, and a broken element of a list formatted
 // over many lines costs that element and those that follow it there.
 type Reader struct {
-	// Each gets every entry. It is only valid during the call.
+	// Each gets every entry. It is only valid during the call. An object that is
+	// no entry is opened if it has entries, and passed on as it is otherwise.
 	Each func(entry *jsondoc.Doc) error
 	// Broken gets the beginning of every unreadable text, and whether it was
 	// cut.
 	Broken func(beginning []byte, cut bool) error
+	// Event is, during a call of Each or Broken, the event of our own that the
+	// entry was taken from, or the missing value.
+	Event jsondoc.Value
 	// Longest is the length limit of an entry, in bytes, which bounds the
 	// memory. Zero means 8 MiB.
 	Longest int
@@ -135,12 +141,18 @@ func (in *Reader) value() error {
 	if err != nil {
 		return err
 	}
-	if !in.nested {
+	opened, err := in.open(in.doc.Root())
+	switch {
+	case err != nil:
+		return err
+	case opened:
+	case !in.nested:
 		// Plain text often begins like a number.
 		return errNoEntry
-	}
-	if err := in.emit(&in.doc); err != nil {
-		return err
+	default:
+		if err := in.emit(&in.doc); err != nil {
+			return err
+		}
 	}
 	in.tape.release(n)
 	return nil
@@ -237,6 +249,7 @@ func unexpected(err error) error {
 // object reads an object: an entry, or a reply whose entries are passed on
 // before it is complete.
 func (in *Reader) object() error {
+	long := false
 	if !in.beginsReply() {
 		n, err := in.parse(0)
 		if err == nil {
@@ -249,8 +262,9 @@ func (in *Reader) object() error {
 		if in.tape.err != nil {
 			return err
 		}
+		long = err == errTooLong
 	}
-	return in.members()
+	return in.members(long)
 }
 
 // beginsReply reports whether the object at the mark begins like an API reply.
@@ -285,52 +299,68 @@ func (in *Reader) found(v jsondoc.Value) error {
 		}
 		return nil
 	case jsondoc.Object:
-		reply, listed := false, false
-		for m := range v.All() {
-			switch m.Name() {
-			case "success":
-				reply = true
-			case "result":
-				reply = true
-				if m.Kind() != jsondoc.Array {
-					continue
-				}
-				listed = true
-				if err := in.found(m); err != nil {
-					return err
-				}
-			}
-		}
-		if listed {
-			return nil
-		}
-		if reply {
-			in.Empty++
-			return nil
-		}
+		return in.foundObject(v)
 	}
-	if v == in.doc.Root() {
-		return in.emit(&in.doc)
-	}
-	v.View(&in.part)
-	return in.emit(&in.part)
+	return in.emitValue(v)
 }
 
-// members reads the object at the mark member by member.
-func (in *Reader) members() error {
-	at := 1 // after the part read so far
+// foundObject passes on the entries in an object: an entry, a reply or a wrapper.
+func (in *Reader) foundObject(v jsondoc.Value) error {
 	reply, listed := false, false
+	var shape audit.Shape
+	for m := range v.All() {
+		switch m.Name() {
+		case "success":
+			reply = true
+		case "result":
+			reply = true
+			if m.Kind() != jsondoc.Array {
+				continue
+			}
+			listed = true
+			if err := in.found(m); err != nil {
+				return err
+			}
+		default:
+			shape.See(m)
+		}
+	}
+	if listed {
+		return nil
+	}
+	if !shape.MayBeEntry() {
+		if opened, err := in.open(v); opened || err != nil {
+			return err
+		}
+	}
+	if reply {
+		in.Empty++
+		return nil
+	}
+	return in.emitValue(v)
+}
+
+// members reads the object at the mark member by member. long says that it is
+// too long to be read at once, and so a wrapper if anything.
+func (in *Reader) members(long bool) error {
+	if in.depth >= maxDepth {
+		return errTooDeep
+	}
+	in.depth++
+	defer func() { in.depth-- }()
+	at := 1 // after the part read so far
+	listed := false
 	for first := true; ; first = false {
 		c, i, err := in.ahead(at)
 		if err != nil {
 			return err
 		}
 		if c == '}' && first {
-			return in.ended(i+1, reply, listed)
+			return in.ended(i+1, listed)
 		}
 		if !first {
 			if c == '}' {
-				return in.ended(i+1, reply, listed)
+				return in.ended(i+1, listed)
 			}
 			if c != ',' {
 				return errNoEntry
@@ -349,7 +379,7 @@ func (in *Reader) members() error {
 		// The name itself is gone once more is read, because that moves the buffer.
 		name := in.doc.Root().Text()
 		isResult := name == "result"
-		reply = reply || isResult || name == "success"
+		isStreamed := isResult || long && slices.Contains(streamed, name)
 		if c, i, err = in.ahead(end); err != nil {
 			return err
 		}
@@ -359,12 +389,21 @@ func (in *Reader) members() error {
 		if c, i, err = in.ahead(i + 1); err != nil {
 			return err
 		}
-		if isResult && c == '[' {
+		if isStreamed && c == '[' {
 			listed = true
 			if err := in.list(i); err != nil {
 				return err
 			}
 			at = len("]") // the rest of the list has been released
+			continue
+		}
+		if isStreamed && long && c == '{' {
+			listed, in.nested = true, true
+			in.tape.release(i)
+			if err := in.members(long); err != nil {
+				return unexpected(err)
+			}
+			at = 0 // the whole object has been released
 			continue
 		}
 		if at, err = in.parse(i); err != nil {
@@ -374,16 +413,12 @@ func (in *Reader) members() error {
 }
 
 // ended is called when an object has been read member by member up to end.
-func (in *Reader) ended(end int, reply, listed bool) error {
-	switch {
-	case listed:
-	case reply:
-		in.Empty++
-	default:
+func (in *Reader) ended(end int, listed bool) error {
+	if !listed {
 		if _, err := in.parse(0); err != nil {
 			return err
 		}
-		if err := in.emit(&in.doc); err != nil {
+		if err := in.found(in.doc.Root()); err != nil {
 			return err
 		}
 	}

@@ -124,6 +124,7 @@ func TestEntries_NoticesWhatIsMissing(t *testing.T) {
 		`{"id":"a`:                              {0, false},
 		`{"success":false}` + `{"result":null}`: {2, false},
 		`{"result":[]}`:                         {0, false},
+		`{"x":1,"result":[{"id":"a"}]}`:         {0, false},
 	} {
 		_, in, err := split(strings.NewReader(text))
 		require.NoError(t, err)
@@ -323,6 +324,8 @@ func (c chunks) Read(p []byte) (int, error) { return c.Reader.Read(p[:min(len(p)
 func FuzzEntries(f *testing.F) {
 	for _, seed := range []string{
 		`{"id":"a"}`, `[{"id":"a"},{"id":`, `{"result":[{"id":"a"}],"success":tru`, "[[[[", "]]]]", "\n\n ,", `{"a":"` + "\n",
+		`{"event":{"id":"a","action":{"type":"x"}}}`, `{"message":"{\"id\":\"a\",\"action\":{\"type\":\"x\"}}"}`, `{"external_id":"a","raw_event":"x"}`,
+		`{"data":{"result":[{"id":"a","action":{"type":"x"}},1`, `{"hits":{"hits":[{"_source":{"ID":"a","ActionType":"x"}},7]}}`,
 		byteOrderMark + "[1,2", "{}{}[]null", `{"result":[],"result":[1]}`, "\xff\xfe", `[{"x":1}` + "\n  ,]\n{}",
 	} {
 		f.Add(seed)
@@ -333,7 +336,11 @@ func FuzzEntries(f *testing.F) {
 		slow, _, err := split(iotest.OneByteReader(strings.NewReader(text)))
 		require.NoError(t, err)
 		require.Equal(t, got, slow, "it depends on how the text arrives")
-		// What is handed out is in the text, in order, and none of it twice.
+		// What is handed out is in the text, in order, and none of it twice. In a
+		// wrapper, originals go first, and texts are written with escapes.
+		if strings.ContainsAny(text, `\`) || slices.ContainsFunc(originals, func(name string) bool { return strings.Contains(text, name) }) || strings.Contains(text, "raw_event") {
+			return
+		}
 		rest := text
 		for _, entry := range got {
 			_, after, found := strings.Cut(rest, strings.TrimPrefix(entry, "!"))

@@ -5,6 +5,7 @@ package eventfile
 import (
 	"bufio"
 	"bytes"
+	"compress/flate"
 	"compress/gzip"
 	"encoding/json"
 	"errors"
@@ -79,7 +80,7 @@ func (r *Reader) Read(name string, from io.Reader) error {
 	for number := 1; ; number++ {
 		line, err := readLine(buffered)
 		if err != nil && err != io.EOF && !errors.Is(err, errLong) {
-			return fmt.Errorf("%s: %w", name, err)
+			return fmt.Errorf("%s: %w, after %d events", name, err, r.Events)
 		}
 		if stop := r.line(name, number, line, err); stop != nil {
 			return stop
@@ -115,8 +116,14 @@ func (c compressed) Read(b []byte) (int, error) {
 
 // whole words the error of a compressed text that is not whole.
 func whole(err error) error {
-	if errors.Is(err, io.ErrUnexpectedEOF) {
+	_, isCorrupt := errors.AsType[flate.CorruptInputError](err)
+	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF):
 		return errors.New("the compressed file ends too early: something is missing")
+	case errors.Is(err, gzip.ErrHeader):
+		return errors.New("the compressed file is damaged: there is something other than gzip in it")
+	case isCorrupt, errors.Is(err, gzip.ErrChecksum):
+		return fmt.Errorf("the compressed file is damaged: %w", err)
 	}
 	return err
 }

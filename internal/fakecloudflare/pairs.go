@@ -102,7 +102,7 @@ func changes() []change {
 		only    = `{"id":"$id00"}`
 		sent    = `{"content":"$content","name":"$host","proxied":false,"ttl":300,"type":"$kind"}`
 		rule    = `{"action":"block","description":"block scanners","filter":{"expression":"(http.user_agent contains \"scan\")","id":"$id01"},"id":"$id00","paused":false}`
-		limit   = `{"action":{"mode":"ban","timeout":600},"description":"login throttle","disabled":false,"id":"$id00","period":60,"threshold":50}`
+		limit   = `{"action":{"mode":"ban","timeout":600},"description":"login throttle","disabled":false,"id":"$id00","match":{"request":{"url":"*/login"}},"period":60,"threshold":50}`
 		agent   = `{"configuration":{"target":"ua","value":"BadBot/1.0"},"description":"bad bot","id":"$id00","mode":"block","paused":false}`
 		page    = `{"actions":[{"id":"cache_level","value":"aggressive"}],"id":"$id00","status":"active","targets":[{"constraint":{"operator":"matches","value":"$host/*"},"target":"url"}]}`
 		matched = `{"pr_match":"$host/*","zone_id":"$zoneid","zone_name":"$zone"}`
@@ -246,13 +246,13 @@ func changes() []change {
 		// Firewall.
 		{"zone.firewall.rule.create", draft{action: "create", resource: "firewallrules", metadata: zoned, newJSON: rule},
 			call{what: "POST " + zones + "/firewall/rules", text: "Create firewall rules", body: `[` + fresh(rule) + `]`, reply: `[` + rule + `]`}},
-		{"zone.firewall.rule.update", draft{action: "update", resource: "firewallrules", metadata: zoned, newJSON: rule, oldJSON: strings.Replace(rule, "scanners", "bots", 1)},
+		{"zone.firewall.rule.update", draft{action: "update", resource: "firewallrules", metadata: zoned, newJSON: rule, oldJSON: strings.Replace(rule, "scan\\", "bot\\", 1)},
 			call{what: "PUT " + zones + "/firewall/rules/$id00", text: "Update a firewall rule", body: rule, reply: rule}},
 		{"zone.firewall.rule.delete", draft{action: "delete", resource: "firewallrules", metadata: zoned, oldJSON: rule},
 			call{what: "DELETE " + zones + "/firewall/rules/$id00", text: "Delete a firewall rule", reply: only}},
 		{"zone.firewall.rule.create", draft{action: "create", resource: "ratelimit", metadata: zoned, newJSON: limit},
 			call{what: "POST " + zones + "/rate_limits", text: "Create a rate limit", body: fresh(limit), reply: limit}},
-		{"zone.firewall.rule.update", draft{action: "update", resource: "ratelimit", metadata: zoned, newJSON: limit, oldJSON: strings.Replace(limit, "throttle", "brake", 1)},
+		{"zone.firewall.rule.update", draft{action: "update", resource: "ratelimit", metadata: zoned, newJSON: limit, oldJSON: strings.Replace(limit, "*/login", "*/account", 1)},
 			call{what: "PUT " + zones + "/rate_limits/$id00", text: "Update a rate limit", body: limit, reply: limit}},
 		{"zone.firewall.rule.delete", draft{action: "delete", resource: "ratelimit", metadata: zoned, oldJSON: limit},
 			call{what: "DELETE " + zones + "/rate_limits/$id00", text: "Delete a rate limit", reply: only}},
@@ -262,7 +262,7 @@ func changes() []change {
 			call{what: "DELETE " + zones + "/firewall/ua_rules/$id00", text: "Delete a User Agent Blocking rule", reply: only}},
 		{"zone.firewall.rule.delete", draft{action: "delete", resource: "access_rule", metadata: zoned, oldJSON: `{"configuration":{"target":"ip","value":"203.0.113.66"},"mode":"block","notes":"brute force"}`},
 			call{what: "DELETE " + zones + "/firewall/access_rules/rules/$id00", text: "Delete an IP Access rule", reply: only}},
-		{"zone.firewall.rule.update", draft{action: "rulesets_update", resource: "ruleset", metadata: rulesetMetadata, newJSON: rules(2, true), oldJSON: strings.Replace(rules(2, true), "keep", "old", 1)},
+		{"zone.firewall.rule.update", draft{action: "rulesets_update", resource: "ruleset", metadata: rulesetMetadata, newJSON: rules(2, true), oldJSON: strings.Replace(rules(2, true), "/admin/", "/old/", 1)},
 			call{what: "PUT " + rulesets + "/phases/http_request_firewall_custom/entrypoint", text: "Update a zone entry point ruleset",
 				body: rulesV2(2), reply: rulesV2(2)}},
 		{"firewall_rule.disable", draft{action: "rulesets_update", resource: "ruleset", metadata: rulesetMetadata, newJSON: rules(2, false), oldJSON: rules(2, true)},

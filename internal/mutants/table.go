@@ -698,7 +698,7 @@ var mutants = []mutant{
 	},
 	{
 		fault: "a deleted rule that let through hides others of which nothing is known",
-		file:  "internal/product/firewall.go",
+		file:  "internal/product/controls.go",
 		old:   "d.removal = \"\" // the direction of one of them is unknown",
 		new:   "_ = removal",
 		test:  "TestFirewall_EveryEntryIsUnderstoodAndGraded",
@@ -721,7 +721,7 @@ var mutants = []mutant{
 	{
 		fault: "the path of a request is not looked at",
 		file:  "internal/product/name.go",
-		old:   "if byRoute != nil {",
+		old:   "if r.name != nil {",
 		new:   "if false {",
 		test:  "TestZone_EveryEntryIsUnderstoodAndGraded",
 	},
@@ -740,13 +740,6 @@ var mutants = []mutant{
 		new:   "b = append(b, \"someone\"...)",
 		in:    ".",
 		test:  "TestCorrelation_TellsChangesApart",
-	},
-	{
-		fault: "with both logs, titles tell what one of them does not know",
-		file:  "normalize.go",
-		old:   "if n.paired {",
-		new:   "if false {",
-		test:  "TestPairs_BothLogsAgree",
 	},
 	{
 		fault: "an event does not say its action",
@@ -901,8 +894,8 @@ var mutants = []mutant{
 	{
 		fault: "a reply whose entries have been handed out counts as empty",
 		file:  "internal/entries/entries.go",
-		old:   "\tcase listed:\n",
-		new:   "\tcase listed && !reply:\n",
+		old:   "if listed {\n\t\treturn nil",
+		new:   "if listed && !reply {\n\t\treturn nil",
 		test:  "TestEntries_NoticesWhatIsMissing",
 	},
 	{
@@ -978,8 +971,8 @@ var mutants = []mutant{
 	{
 		fault: "a read that is worth an event is dropped as routine",
 		file:  "internal/product/all.go",
-		old:   "\tfor _, f := range families {\n\t\tlist = append(list, f.reads...)\n\t}\n\tlist = append(list, routineReads)\n",
-		new:   "\tlist = append(list, routineReads)\n\tfor _, f := range families {\n\t\tlist = append(list, f.reads...)\n\t}\n",
+		old:   "\tfor _, f := range families {\n\t\tlist = append(list, f.reads...)\n\t}\n\tlist = append(list, routineReads, raisedRule())\n",
+		new:   "\tlist = append(list, routineReads, raisedRule())\n\tfor _, f := range families {\n\t\tlist = append(list, f.reads...)\n\t}\n",
 		test:  "TestTokens_EveryEntryIsUnderstoodAndGraded",
 	},
 
@@ -992,8 +985,29 @@ var mutants = []mutant{
 		test:  "TestNormalize_AnEventIsNotChangedByTheNext",
 	},
 	{
-		fault: "an event does not say that its text was cut",
+		fault: "an entry with a member that holds another one is opened",
+		file:  "internal/entries/entries.go",
+		old:   "if !shape.MayBeEntry() {",
+		new:   "if true {",
+		test:  "TestWrapper_AnEntryIsNotOpened",
+	},
+	{
+		fault: "an event made of another one forgets its id",
 		file:  "normalize.go",
+		old:   "id, accountID, notes = o.id,",
+		new:   "accountID, notes =",
+		test:  "TestNormalizeStream_ItsOwnEventsStayAsTheyAre",
+	},
+	{
+		fault: "a time in milliseconds is taken for one in seconds",
+		file:  "internal/audit/time.go",
+		old:   "seconds >= earliest && seconds < latest",
+		new:   "seconds >= earliest",
+		test:  "TestTimeOf_TellsTheUnitByTheMagnitude",
+	},
+	{
+		fault: "an event does not say that its text was cut",
+		file:  "stream.go",
 		old:   "w.out.RawTruncated = cut",
 		new:   "_ = cut",
 		test:  "TestNormalizeStream_SaysWhatIsMissing",

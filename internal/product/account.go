@@ -1,8 +1,10 @@
 package product
 
 import (
+	"cmp"
 	"strings"
 
+	"github.com/aisoc/cloudflareaudit/internal/jsondoc"
 	"github.com/aisoc/cloudflareaudit/rules"
 )
 
@@ -41,6 +43,7 @@ var account = family{
 		{"PUT PATCH", "/user", "user.update"},
 		{"GET", "/user", "user.view"},
 		{"PUT PATCH", "/accounts/{account}", "account.update"},
+		{"PUT", "/accounts/{account}/profile", "account.profile.update"},
 		{"POST", "/accounts", "account.create"},
 		{"POST", "/accounts/{account}/move", "account.move"},
 		{"DELETE", "/accounts/{account}", "account.delete"},
@@ -111,6 +114,97 @@ var account = family{
 	},
 }
 
+// Organizations, which hold accounts, and tenants, which hold customers.
+var organizations = family{
+	prefixes: oneOf{"organization.", "tenant."},
+	read:     (*review).readOrganization,
+	routes: []route{
+		{"POST", "/organizations/{organization_id}/members", "organization.member.add"},
+		{"DELETE", "/organizations/{organization_id}/members/{id}", "organization.member.remove"},
+		{"PUT", "/organizations/{id}/profile", "organization.profile.update"},
+		{"*", "/organizations", "organization"},
+		{"*", "/tenants/{tenant}/custom_ns", "tenant.custom_ns"},
+	},
+	names: oneOf{"organization.move"},
+	rules: []rules.Rule{
+		{ID: "organization-member-added", Severity: high, Techniques: oneOf{"T1098.003", "T1136.003"},
+			Match: rules.Match{Action: oneOf{"organization.member.add"}},
+			Title: "Member added to the organization[: {target}]",
+			Why:   "Members of an organization administer all accounts in it."},
+		{ID: "organization-moved", Severity: high, Techniques: oneOf{"T1098"},
+			Match: rules.Match{Action: oneOf{"organization.move"}},
+			Title: "Organization moved below another one[: {target}]",
+			Why:   "Whoever holds the upper organization holds all accounts in the lower one."},
+		{ID: "organization-removed", Severity: medium, Techniques: oneOf{"T1531"},
+			Match: rules.Match{Action: oneOf{"organization.delete", "organization.member.remove"}},
+			Title: "{words}[: {target}]",
+			Why:   "Those who administered all accounts together no longer do."},
+		{ID: "tenant-nameserver-changed", Severity: medium, Techniques: oneOf{"T1584.002"},
+			Match: rules.Match{Action: oneOf{"tenant.custom_ns.*"}, Verb: oneOf{"create", "update", "delete"}},
+			Title: "{words}[: {target}]",
+			Why:   "The zones of its customers are answered under these names, or no longer are."},
+	},
+}
+
+// Subscriptions.
+var billing = family{
+	prefixes: oneOf{"subscription."},
+	read:     (*review).readSubscription,
+	subjects: []subject{
+		{"^subscription", "", "subscription", "", either, named},
+	},
+	routes: []route{
+		{"*", "{scope}/subscriptions", "subscription"},
+		{"*", "/zones/{zone}/subscription", "subscription"},
+	},
+	rules: []rules.Rule{
+		{ID: "subscription-ended", Severity: medium, Techniques: oneOf{"T1562"},
+			Match: rules.Match{Action: oneOf{"subscription.delete", "subscription.disable"}},
+			Title: "Subscription cancelled[: {target}]",
+			Why:   "The protections that it paid for end with it."},
+		{ID: "subscription-downgraded", Severity: medium, Techniques: oneOf{"T1562"},
+			Match: rules.Match{Action: oneOf{"subscription.*"}, Direction: oneOf{"weaker"}},
+			Title: "Subscription set to the free plan[: {target}]",
+			Why:   "The protections that only a paid plan has end."},
+	},
+}
+
+// What is shared with other accounts.
+var shares = family{
+	prefixes: oneOf{"share."},
+	routes: []route{
+		{"*", "/accounts/{account}/shares/{share_id}/recipients", "share.recipient"},
+		{"*", "/accounts/{account}/shares/{share_id}/resources", "share.resource"},
+		{"*", "/accounts/{account}/shares", "share"},
+	},
+	subjects: []subject{
+		{"^resource_shar ^share", "", "share", "", either, named},
+	},
+	rules: []rules.Rule{
+		{ID: "share-granted", Severity: medium, Techniques: oneOf{"T1537"},
+			Match: rules.Match{Action: oneOf{"share.*"}, Verb: oneOf{"create", "update"}},
+			Title: "{words}[: {target}]",
+			Why:   "Those who receive the share read and use what is in it."},
+		{ID: "share-withdrawn", Severity: medium, Techniques: oneOf{"T1562"},
+			Match: rules.Match{Action: oneOf{"share.*"}, Verb: oneOf{"delete"}},
+			Title: "{words}[: {target}]",
+			Why:   "Accounts that take their policies from the share lose them."},
+	},
+}
+
+// Labels of resources.
+var resourceTags = family{
+	prefixes: oneOf{"resource_tag."},
+	routes: []route{
+		{"PUT", "{scope}/tags", "resource_tag.update"},
+		{"DELETE", "{scope}/tags", "resource_tag.delete"},
+	},
+	rules: []rules.Rule{
+		ordinary("account-administered", "Names, contacts, plans and labels let nobody in and protect nothing.",
+			"account.create", "account.update", "account.profile.update", "organization.*", "subscription.*", "resource_tag.*", "sso_connector.verification.start"),
+	},
+}
+
 // How members of the account sign in.
 var signOn = family{
 	prefixes: oneOf{"sso_connector."},
@@ -120,15 +214,46 @@ var signOn = family{
 		{"^account$ ^user$ ^$", "sso saml", "sso_connector", "", both, exact},
 	},
 	routes: []route{
+		{"POST", "/accounts/{account}/sso_connectors/{id}/begin_verification", "sso_connector.verification.start"},
 		{"*", "/accounts/{account}/sso_connectors", "sso_connector"},
 	},
 	rules: []rules.Rule{
 		{ID: "single-sign-on-changed", Severity: high, Techniques: oneOf{"T1556", "T1484.002"},
-			Match: rules.Match{Action: oneOf{"sso_connector.*"}, Verb: oneOf{"create", "update", "delete", "enable", "disable", "reset"}},
-			Title: "Single sign-on of the account changed: {action}[: {target}]",
+			Match: rules.Match{Action: oneOf{"sso_connector.create", "sso_connector.update", "sso_connector.delete", "sso_connector.enable", "sso_connector.disable", "sso_connector.reset"}, Verb: oneOf{"create", "update", "delete", "enable", "disable", "reset"}},
+			Title: "{words}[: {target}]",
 			Why:   "It decides how all members of a domain prove who they are."},
 	},
 }
+
+// readOrganization determines whether an organization comes below another one.
+func (r *review) readOrganization() {
+	r.Target = r.text("name", "ns_name", "email")
+	for _, o := range [...]object{r.after, r.before, r.meta} {
+		for _, user := range [...]jsondoc.Value{o.get("user"), o.get("member").Get("user")} {
+			if r.Target == "" {
+				r.Target = user.Get("email").Text()
+			}
+		}
+	}
+	now, was := r.after.get("parent").Get("id").Text(), r.before.get("parent").Get("id").Text()
+	if r.name == "organization.update" && now != "" && now != was {
+		r.rename("organization.move")
+	}
+}
+
+// readSubscription determines whether a plan is given up.
+func (r *review) readSubscription() {
+	plan := func(o object) string { return o.get("rate_plan").Get("id").Text() }
+	now, was := plan(r.after), plan(r.before)
+	r.Target = cmp.Or(now, was, r.text("name"))
+	r.zoneIsTarget = true
+	if r.verb == VerbUpdate && strings.EqualFold(now, freePlan) && !strings.EqualFold(was, freePlan) {
+		r.Direction = rules.Weaker
+	}
+}
+
+// freePlan is the id of the plan that costs nothing.
+const freePlan = "free"
 
 // readAccount reads the entries of the account, its users and its members.
 func (r *review) readAccount() {
@@ -163,6 +288,11 @@ func (r *review) readAccount() {
 		r.Target = r.ActorName
 	case "account.move":
 		r.Target = r.text("destination_organization_id")
+	case "member.invitation.accept", "member.leave":
+		r.Target = cmp.Or(r.Target, r.e.ActorEmail)
+		if strings.EqualFold(r.after.text("status"), "rejected") {
+			r.rename("member.invitation.decline")
+		}
 	}
 	if e := r.e; r.Target == "" && r.isAboutOneself() && (e.ResourceID == "" || e.ResourceID == e.ActorID || e.ResourceID == e.OwnerID) {
 		r.Target = e.ActorEmail

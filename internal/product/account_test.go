@@ -31,28 +31,46 @@ var accountSuite = suite{
 		rows("?/change_email; ?user/email_changed; ?user/update_email", "account.email.change", high, same, same),
 		rows("?user/update", "user.update", medium, same, same),
 		rows("?user/update", "account.email.change", high, same, same, values(`{"email":"alice@example.com"}`, `{"email":"mallory@example.net"}`)),
+		rows("subscription/view", "subscription.view", info, same, same),
+		rows("?subscription/delete", "subscription.delete", medium, same, same),
+		rows("?subscription/update", "subscription.update", medium, same, low, values(`{"rate_plan":{"id":"business"}}`, `{"rate_plan":{"id":"free"}}`)),
+		rows("?share/create; ?resource_share/delete", "", medium, same, same),
 		// How members sign in. The names are derived.
 		rows("?sso_connector/create; ?sso_connectors/update; ?sso_connector/delete; ?account/sso_disabled; ?account/saml_update", "", high, same, same),
 	),
 	calls: accountCalls(),
 	examples: map[string]ruleExample{
-		"staff-access":            {logged("account", "cloudflare_login", byStaff), logged("account", "login")},
-		"login-failed":            {logged("account", "login", `"action":{"type":"login","result":false}`), logged("account", "login")},
-		"login":                   {logged("account", "login"), logged("account", "logout")},
-		"logout":                  {logged("account", "logout"), logged("account", "login")},
-		"2fa-enforcement-removed": {logged("account", "remove_enforce_twofactor"), logged("account", "add_enforce_twofactor")},
-		"2fa-disabled":            {logged("user", "MFA_disabled"), logged("user", "MFA_enabled")},
-		"2fa-enforced":            {logged("account", "add_enforce_twofactor"), logged("account", "add_enforce_twofactor", `"newValue":"false"`)},
-		"2fa-enabled":             {logged("user", "MFA_enabled"), logged("user", "MFA_disabled")},
-		"2fa-changed":             {logged("user", "totp_update"), logged("user", "totp_enabled")},
-		"password-changed":        {logged("user", "change_password"), logged("user", "change_email")},
-		"email-changed":           {logged("user", "change_email"), logged("email_routing.rule", "update")},
-		"user-changed":            {logged("user", "update"), logged("user", "update", values(`{"email":"alice@example.com"}`, `{"email":"bob@example.com"}`))},
-		"account-deleted":         {logged("account", "delete"), logged("account", "billing_delete")},
-		"account-moved":           {requested("POST", "/accounts/"+exampleAccount+"/move", requestBody(`{"destination_organization_id":"o2"}`)), logged("account", "update")},
-		"single-sign-on-changed":  {logged("sso_connector", "delete"), logged("account", "SSO_LOGIN")},
+		"account-administered":      {called("PUT {a}/profile", requestBody(`{"business_name":"Example"}`)), called("PUT {a}", requestBody(`{"settings":{"enforce_twofactor":false}}`))},
+		"staff-access":              {logged("account", "cloudflare_login", byStaff), logged("account", "login")},
+		"login-failed":              {logged("account", "login", `"action":{"type":"login","result":false}`), logged("account", "login")},
+		"login":                     {logged("account", "login"), logged("account", "logout")},
+		"logout":                    {logged("account", "logout"), logged("account", "login")},
+		"2fa-enforcement-removed":   {logged("account", "remove_enforce_twofactor"), logged("account", "add_enforce_twofactor")},
+		"2fa-disabled":              {logged("user", "MFA_disabled"), logged("user", "MFA_enabled")},
+		"2fa-enforced":              {logged("account", "add_enforce_twofactor"), logged("account", "add_enforce_twofactor", `"newValue":"false"`)},
+		"2fa-enabled":               {logged("user", "MFA_enabled"), logged("user", "MFA_disabled")},
+		"2fa-changed":               {logged("user", "totp_update"), logged("user", "totp_enabled")},
+		"password-changed":          {logged("user", "change_password"), logged("user", "change_email")},
+		"email-changed":             {logged("user", "change_email"), logged("email_routing.rule", "update")},
+		"user-changed":              {logged("user", "update"), logged("user", "update", values(`{"email":"alice@example.com"}`, `{"email":"bob@example.com"}`))},
+		"account-deleted":           {logged("account", "delete"), logged("account", "billing_delete")},
+		"account-moved":             {requested("POST", "/accounts/"+exampleAccount+"/move", requestBody(`{"destination_organization_id":"o2"}`)), logged("account", "update")},
+		"organization-member-added": {called("POST /organizations/1/members", requestBody(`{"member":{"user":{"email":"dave@example.org"}}}`)), called("DELETE /organizations/1/members/1")},
+		"organization-moved":        {called("PUT /organizations/1", requestBody(`{"name":"Example","parent":{"id":"o2"}}`)), called("PUT /organizations/1", requestBody(`{"name":"Example"}`))},
+		"organization-removed":      {called("DELETE /organizations/1"), called("DELETE {a}")},
+		"tenant-nameserver-changed": {called("POST /tenants/1/custom_ns", requestBody(`{"ns_name":"ns1.example.com"}`)), called("GET /tenants/1/custom_ns")},
+		"subscription-ended":        {logged("subscription", "delete"), logged("subscription", "view")},
+		"subscription-downgraded":   {called("PUT {z}/subscription", requestBody(`{"rate_plan":{"id":"free"}}`)), called("PUT {z}/subscription", requestBody(`{"rate_plan":{"id":"business"}}`))},
+		"share-granted":             {called("POST {a}/shares", requestBody(`{"name":"policies","recipients":[{"account_id":"x"}]}`)), called("DELETE {a}/shares/1/recipients/1")},
+		"share-withdrawn":           {called("DELETE {a}/shares/1"), called("POST {a}/shares", requestBody(`{"name":"policies"}`))},
+		"single-sign-on-changed":    {logged("sso_connector", "delete"), logged("account", "SSO_LOGIN")},
 	},
 	facts: map[string]factCase{
+		"member of an organization": {
+			raw:    called("POST /organizations/1/members", responseBody(`{"id":"m1","status":"active","user":{"email":"dave@example.org"}}`)),
+			action: "organization.member.add",
+			want:   rules.Facts{Target: "dave@example.org"},
+		},
 		"staff": {
 			raw:       logged("account", "cloudflare_login", byStaff, `"metadata":{"actual_user":"support"}`),
 			want:      rules.Facts{Target: "support"},
@@ -70,6 +88,9 @@ var accountSuite = suite{
 		"enforcement on":          {logged("account", "add_enforce_twofactor", values(`{}`, `{"enforce_twofactor":true}`)), "account.2fa.enforce", rules.Safer, ""},
 		"enforcement off among settings": {logged("account", "update", values(`{"settings":{"enforce_twofactor":true}}`, `{"settings":{"enforce_twofactor":false}}`)),
 			"account.2fa.disable", rules.Weaker, ""},
+		"plan given up":      {logged("subscription", "update", values(`{"rate_plan":{"id":"pro"}}`, `{"rate_plan":{"id":"free"}}`)), "subscription.update", rules.Weaker, "free"},
+		"plan that was free": {logged("subscription", "update", values(`{"rate_plan":{"id":"free"}}`, `{"rate_plan":{"id":"free"}}`)), "subscription.update", "", "free"},
+		"same parent":        {logged("organization", "organization.update", values(`{"parent":{"id":"o1"}}`, `{"parent":{"id":"o1"}}`)), "organization.update", "", ""},
 		"enforcement that was off": {logged("account", "update", values(`{"name":"a","settings":{"enforce_twofactor":false}}`, `{"name":"b","settings":{"enforce_twofactor":false}}`)),
 			"account.update", "", ""},
 	},
@@ -91,7 +112,24 @@ func accountCalls() callList {
 	list.add("GET /user", "user.view", drop)
 	list.add("GET /user/two_factor_authentication", "account.2fa.view", drop)
 	// Whoever takes an account over may move it, or change how members sign in.
+	list.collect("{a}/shares", "share", medium, medium, medium)
+	list.collect("{a}/shares/1/recipients", "share.recipient", medium, "", medium)
+	list.collect("{a}/shares/1/resources", "share.resource", medium, medium, medium)
+	list.collect("{a}/sso_connectors", "sso_connector", high, high, high)
+	list.collect("{a}/subscriptions", "subscription", low, low, medium)
+	list.collect("/organizations", "organization", low, low, medium)
+	list.collect("/tenants/1/custom_ns", "tenant.custom_ns", medium, "", medium)
 	list.add("POST {a}/move", "account.move", high)
+	list.add("PUT {a}/profile", "account.profile.update", low)
+	list.add("POST {a}/sso_connectors/1/begin_verification", "sso_connector.verification.start", low)
+	list.add("POST {z}/subscription; POST {z}/subscriptions", "subscription.create", low)
+	list.add("DELETE /user/subscriptions/1", "subscription.delete", medium)
+	list.add("PUT /user/subscriptions/1; PUT {z}/subscription", "subscription.update", low)
+	list.add("DELETE {a}/tags; DELETE {z}/tags", "resource_tag.delete", low)
+	list.add("PUT {a}/tags; PUT {z}/tags", "resource_tag.update", low)
+	list.add("POST /organizations/1/members", "organization.member.add", high)
+	list.add("DELETE /organizations/1/members/1", "organization.member.remove", medium)
+	list.add("PUT /organizations/1/profile", "organization.profile.update", low)
 	list.add("POST {a}/sso_connectors", "sso_connector.create", high, requestBody(`{"email_domain":"example.com"}`))
 	list.add("PATCH {a}/sso_connectors/1", "sso_connector.disable", high, requestBody(`{"enabled":false}`))
 	return list

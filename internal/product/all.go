@@ -23,15 +23,18 @@ func init() { prepare = sync.OnceFunc(arrange) }
 
 func arrange() {
 	families = []*family{
-		&account, &signOn, &tokens, &oauth, &members,
-		&access,
-		&zones, &certificates, &records, &delegation,
-		&firewall, &rulesets, &protections, &widgets,
+		&account, &organizations, &signOn, &billing, &shares, &resourceTags, &tokens, &oauth, &members,
+		&access, &agentServers, &infrastructure,
+		&zones, &settings, &pageRules, &registrar, &certificates, &records, &delegation, &dnsFirewall,
+		&firewall, &rulesets, &lists, &protections, &apiShield, &widgets, &customPages,
 		&workers, &sites,
-		&buckets, &objects, &stores,
+		&buckets, &objects, &stores, &queues,
+		&pipelines, &media, &models, &measurements,
 		&logs, &retention, &notifications, &auditLogs,
-		&gateway, &gatewayLists, &tunnels, &devices, &devicePolicies, &networks, &prefixes, &traffic,
+		&gateway, &gatewayLists, &tunnels, &devices, &devicePolicies, &experience, &riskScores, &dataLoss, &posture,
+		&networks, &floods, &captures, &flows, &prefixes, &regions, &traffic, &spectrum, &waitingRooms,
 		&mail, &mailSecurity,
+		&intelligence, &findings, &scanner, &diagnostics,
 	}
 	known.fill(families)
 }
@@ -51,21 +54,38 @@ const (
 type oneOf = []string
 
 // defaultRules are the default rules in order: noise and Cloudflare's own
-// actions, reads, the rules of the families, and for everything else rules by
-// verb alone. The rules that count grade nothing, so their place is only that in
-// lists. Entries whose form is undocumented, such as those about members,
-// are matched as widely as their words allow.
+// actions, reads, changes to the safer side, the rules of the families, and for
+// everything else rules by verb alone. The rules that count grade nothing, so their
+// place is only that in lists. Entries whose form is undocumented, such as those
+// about members, are matched as widely as their words allow.
 func defaultRules() []rules.Rule {
 	list := slices.Clone(systemRules)
 	for _, f := range families {
 		list = append(list, f.reads...)
 	}
-	list = append(list, routineReads)
+	list = append(list, routineReads, raisedRule())
 	for _, f := range families {
 		list = append(list, f.rules...)
 	}
 	list = append(list, burstRules...)
 	return append(list, verbRules...)
+}
+
+// ordinary is a rule for the changes of a product that can do no harm worth an alert
+// of its own. Titles tell them apart by the action. What staff do and what is
+// switched off is left to the rules by verb.
+func ordinary(id, why string, actions ...string) rules.Rule {
+	return rules.Rule{ID: id, Severity: low,
+		Match: rules.Match{Action: actions, ActorType: oneOf{"user", "system", "unknown"},
+			Verb: oneOf{VerbCreate, VerbUpdate, VerbDelete, VerbEnable, verbReset, VerbRoll, VerbAccept, verbDeploy}},
+		Title: "{words}", Why: why}
+}
+
+// used is a rule for requests that use a product and change nothing of it.
+func used(id, why string, actions ...string) rules.Rule {
+	return rules.Rule{ID: id, Severity: info,
+		Match: rules.Match{Action: actions, ActorType: oneOf{"user", "system", "unknown"}},
+		Title: "{words}", Why: why}
 }
 
 // systemRules are for noise, which makes no event, and for Cloudflare's own
@@ -93,7 +113,7 @@ var systemRules = []rules.Rule{
 		Title: "DNS record changed by Cloudflare",
 		Why:   "Cloudflare's own machinery keeps records in step with zones, tunnels and certificates."},
 	{ID: "zone-changed-by-system", Severity: info,
-		Match: rules.Match{Action: oneOf{"zone.settings.*", "zone.certificate.*", "zone.tls_settings.*", "zone.pending"}, ActorType: oneOf{"system"}},
+		Match: rules.Match{Action: oneOf{"zone.settings.*", "zone.certificate.*", "zone.custom_hostname.*", "zone.tls_settings.*", "zone.pending"}, ActorType: oneOf{"system"}},
 		Title: "Zone changed by Cloudflare",
 		Why:   "Cloudflare's own machinery maintains certificates and moves zones through their states."},
 	{ID: "tls-settings-deployed", Severity: info,
@@ -109,24 +129,47 @@ var systemRules = []rules.Rule{
 var routineReads = rules.Rule{ID: "routine-read", Drop: true,
 	Match: rules.Match{Action: oneOf{"*.view"}, Method: oneOf{"GET", "HEAD"},
 		ActorType: oneOf{"user", "system", "unknown"}, Outcome: oneOf{"success", "unknown"}},
-	Title: "Cloudflare {action}",
+	Title: "{words}",
 	Why:   "The dashboard and tools read all the time, and a read changes nothing."}
 
 // verbRules are for everything else, by the verb alone.
 var verbRules = []rules.Rule{
 	{ID: "other-by-staff", Severity: medium, Techniques: oneOf{"T1199"},
 		Match: rules.Match{ActorType: oneOf{"staff"}},
-		Title: "Cloudflare staff acted in the account: {action}[: {target}]",
+		Title: "Cloudflare staff acted in the account: {words}[: {target}]",
 		Why:   "Somebody at Cloudflare changed something. That should go together with a support case of yours."},
+	// A question that is too long for an address goes by such a method: previews,
+	// checks, exports and queries.
+	{ID: "query", Severity: info,
+		Match: rules.Match{Verb: oneOf{"view"}, Method: oneOf{"POST", "PUT", "PATCH"}},
+		Title: "{words}",
+		Why:   "The request only asks something, although its method is one of those that change."},
 	{ID: "other-read", Severity: info,
 		Match: rules.Match{Verb: oneOf{"view", "login", "logout"}},
-		Title: "Cloudflare {action}",
+		Title: "{words}",
 		Why:   "Nothing was changed."},
 	{ID: "other-disabled", Severity: medium, Techniques: oneOf{"T1562"},
 		Match: rules.Match{Verb: oneOf{"disable"}},
-		Title: "Cloudflare {action}[: {target}]",
+		Title: "{words}[: {target}]",
 		Why:   "Something was switched off; these rules do not know what it protected."},
 	{ID: "other", Severity: low,
-		Title: "Cloudflare {action}",
+		Title: "{words}",
 		Why:   "These rules have nothing to say about this action."},
+}
+
+// raisedRule is for changes of a protection to the safer side, in the families that
+// say so.
+func raisedRule() rules.Rule {
+	r := rules.Rule{ID: "protection-raised", Severity: low,
+		Match: rules.Match{Direction: oneOf{"safer"}},
+		Title: "{words}",
+		Why:   "A protection or a watch was raised or stays as it was; nothing was weakened."}
+	for _, f := range families {
+		for _, prefix := range f.prefixes {
+			if f.raises {
+				r.Match.Action = append(r.Match.Action, prefix+"*")
+			}
+		}
+	}
+	return r
 }

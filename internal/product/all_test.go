@@ -10,12 +10,11 @@ import (
 var otherSuite = suite{
 	pairs: slices.Concat(
 		rows("acm.total_tls/view", "acm.total_tls.view", info, same, same),
-		rows("spectrum.apps/view", "spectrum.apps.view", info, same, same),
 		// An action that no rule is about is graded by its verb.
-		rows("?spectrum.app/created", "spectrum.app.create", low, same, same),
-		rows("?spectrum.app/deleted", "spectrum.app.delete", low, same, same),
-		rows("?spectrum.app/disabled", "spectrum.app.disable", medium, same, same),
-		rows("?spectrum.app/frobnicated", "spectrum.app.frobnicated", low, same, same),
+		rows("?hologram.app/created", "hologram.app.create", low, same, same),
+		rows("?hologram.app/deleted", "hologram.app.delete", low, same, same),
+		rows("?hologram.app/disabled", "hologram.app.disable", medium, same, same),
+		rows("?hologram.app/frobnicated", "hologram.app.frobnicated", low, same, same),
 	),
 	calls: otherCalls(),
 	examples: map[string]ruleExample{
@@ -29,14 +28,16 @@ var otherSuite = suite{
 		"zone-changed-by-system": {logged("zone", "change_setting", bySystem, `"metadata":{"name":"ssl","old_value":"full","value":"off"}`), settingChange("example.com", "ssl", "ssl", "full", "off")},
 		"tls-settings-deployed":  {logged("zone", "tls_settings_deployed"), logged("zone", "tls_settings_deployed", bySystem)},
 		"routine-read":           {requested("GET", "/zones/"+exampleZone+"/dns_records"), logged("dns_records", "view")},
-		"other-by-staff":         {logged("spectrum.app", "create", byStaff), logged("spectrum.app", "create")},
-		"other-read":             {logged("spectrum.app", "viewed"), logged("user", "API_key_view")},
-		"other-disabled":         {logged("spectrum.app", "disabled"), logged("spectrum.app", "deleted")},
-		"other":                  {logged("spectrum.app", "frobnicated"), logged("zone", "delete")},
+		"other-by-staff":         {logged("hologram.app", "create", byStaff), logged("hologram.app", "create")},
+		"protection-raised":      {logged("gateway.rule", "gateway_create", newValue(`{"name":"no malware","action":"block"}`)), logged("gateway.rule", "gateway_create", newValue(`{"name":"exempt","action":"off"}`))},
+		"query":                  {called("POST {a}/access/policy-tests"), called("GET {a}/access/policy-tests")},
+		"other-read":             {logged("hologram.app", "viewed"), logged("user", "API_key_view")},
+		"other-disabled":         {logged("hologram.app", "disabled"), logged("hologram.app", "deleted")},
+		"other":                  {logged("hologram.app", "frobnicated"), logged("zone", "delete")},
 	},
 	facts: map[string]factCase{
 		"nothing but an id": {
-			raw:  logged("spectrum.app", "create"),
+			raw:  logged("hologram.app", "create"),
 			want: rules.Facts{Target: "r1"},
 		},
 	},
@@ -44,8 +45,8 @@ var otherSuite = suite{
 
 func otherCalls() callList {
 	var list callList
-	list.add("POST {a}/access/keys/rotate", "access.keys.rotate", low)
-	list.add("POST {a}/devices/revoke", "devices.revoke", low)
+	list.add("POST {a}/frobnication/rotate", "frobnication.rotate", low)
+	list.add("POST {a}/frobnication/1/nicate", "frobnication.nicate.create", low)
 	return list
 }
 

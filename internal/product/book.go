@@ -17,6 +17,7 @@ var Rules = sync.OnceValue(func() *rules.Book {
 		Verb:    verbOf,
 		Values:  knownValues(),
 		Names:   knownNames(),
+		Words:   wordsOfAction,
 	})
 	if err != nil {
 		panic("product: " + err.Error()) // a test holds the rules to be sound
@@ -27,17 +28,19 @@ var Rules = sync.OnceValue(func() *rules.Book {
 // knownValues are the texts that entries state for the conditions of rules, as
 // far as they are known.
 func knownValues() map[string][]string {
-	settings := append(strings.Fields(zoneSettings), enforcementSetting)
-	settings = slices.AppendSeq(settings, maps.Keys(settingOrders))
-	settings = slices.AppendSeq(settings, maps.Values(bodySettings))
-	slices.Sort(settings)
+	names := append(strings.Fields(zoneSettings), enforcementSetting)
+	names = slices.AppendSeq(names, maps.Keys(settingOrders))
+	for _, body := range bodySettings {
+		names = append(names, body.name)
+	}
+	slices.Sort(names)
 	return map[string][]string{
 		"method":      {"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"},
 		"actor_type":  {"account", "admin", "cloudflare", "cloudflare_admin", "staff", "system", "unknown", "user"},
 		"interface":   {"API", "UI"},
-		"decision":    {"allow", bypass, "deny", "non_identity"},
+		"decision":    {"allow", "bypass", "deny", "non_identity"},
 		"record_type": strings.Fields(recordTypes),
-		"setting":     slices.Compact(settings),
+		"setting":     slices.Compact(names),
 	}
 }
 

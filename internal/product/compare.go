@@ -30,7 +30,11 @@ func isHousekeeping(field string) bool {
 // compare notes the differences between the resource before and after, and the
 // pairs "old_x" and "new_x" in the metadata.
 func (r *review) compare() {
-	r.compareObjects("", r.before, r.after, 1)
+	prefix := ""
+	if r.e.Call != nil && r.route.id != "" && r.route.isRule() {
+		prefix = "rules." + r.route.id + "." // as in an entry about the whole rule set
+	}
+	r.compareObjects(prefix, r.before, r.after, 1)
 	if len(r.before) == 0 && len(r.after) == 0 && !r.settled {
 		before, after := r.e.Old, r.e.New
 		if r.family.credentials {

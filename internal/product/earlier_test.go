@@ -196,27 +196,27 @@ func recalledChanges() map[string]recalled {
 			logged("zone", "update", inZone, values(`{"paused":true,"plan":"a"}`, `{"paused":true,"plan":"b"}`)),
 			at(0, "PATCH {z}", requestBody(`{"paused":true,"plan":"b"}`)),
 			[]string{at(5, "PATCH {z}", requestBody(`{"paused":true,"plan":"a"}`))},
-			"other", "zone-paused", ingest.FieldChange{Field: "plan", Old: "a", New: "b"}},
+			"zone-changed", "zone-paused-production", ingest.FieldChange{Field: "plan", Old: "a", New: "b"}},
 		"the name servers are the same": {
 			logged("zone", "update", inZone, values(`{"vanity_name_servers":["ns1.example.com"],"plan":"a"}`, `{"vanity_name_servers":["ns1.example.com"],"plan":"b"}`)),
 			at(0, "PATCH {z}", requestBody(`{"vanity_name_servers":["ns1.example.com"],"plan":"b"}`)),
 			[]string{at(5, "PATCH {z}", requestBody(`{"vanity_name_servers":["ns1.example.com"],"plan":"a"}`))},
-			"other", "name-servers-changed", ingest.FieldChange{Field: "plan", Old: "a", New: "b"}},
+			"zone-changed", "name-servers-changed", ingest.FieldChange{Field: "plan", Old: "a", New: "b"}},
 		"a hold ends when it did": {
 			logged("zone_hold", "update", inZone, values(`{"hold_after":"2026-06-01","include_subdomains":false}`, `{"hold_after":"2026-06-01","include_subdomains":true}`)),
 			at(0, "PATCH {z}/hold", requestBody(`{"hold_after":"2026-06-01","include_subdomains":true}`)),
 			[]string{at(5, "PATCH {z}/hold", requestBody(`{"hold_after":"2026-06-01","include_subdomains":false}`))},
-			"other", "zone-hold-removed", ingest.FieldChange{Field: "include_subdomains", Old: "false", New: "true"}},
+			"zone-hold-set", "zone-hold-removed", ingest.FieldChange{Field: "include_subdomains", Old: "false", New: "true"}},
 		"a second factor was required before": {
 			logged("account", "update", values(`{"name":"a","settings":{"enforce_twofactor":true}}`, `{"name":"b","settings":{"enforce_twofactor":true}}`)),
 			at(0, "PUT {a}", requestBody(`{"name":"b","settings":{"enforce_twofactor":true}}`)),
 			[]string{at(5, "PUT {a}", requestBody(`{"name":"a","settings":{"enforce_twofactor":true}}`))},
-			"other", "2fa-enforced", ingest.FieldChange{Field: "name", Old: "a", New: "b"}},
+			"account-administered", "2fa-enforced", ingest.FieldChange{Field: "name", Old: "a", New: "b"}},
 		"bots are challenged rather than blocked": {
 			logged("bot_management", "update", `"resource":{"type":"bot_management"}`, inZone, values(`{"sbfm_definitely_automated":"block","fight_mode":true}`, `{"sbfm_definitely_automated":"managed_challenge","fight_mode":true}`)),
 			at(0, "PUT {z}/bot_management", requestBody(`{"sbfm_definitely_automated":"managed_challenge"}`)),
 			[]string{at(5, "PUT {z}/bot_management", requestBody(`{"sbfm_definitely_automated":"block","fight_mode":true}`))},
-			"protection-weakened", "other", ingest.FieldChange{Field: "sbfm_definitely_automated", Old: "block", New: "managed_challenge"}},
+			"protection-weakened", "protection-changed", ingest.FieldChange{Field: "sbfm_definitely_automated", Old: "block", New: "managed_challenge"}},
 		"an address is the same": {
 			logged("user", "update", values(`{"email":"alice@example.com","country":"DE"}`, `{"email":"alice@example.com","country":"FR"}`)),
 			at(0, "PATCH /user", requestBody(`{"email":"alice@example.com","country":"FR"}`)),

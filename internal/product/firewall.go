@@ -2,12 +2,9 @@ package product
 
 import (
 	"bytes"
-	"cmp"
-	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/aisoc/cloudflareaudit/ingest"
 	"github.com/aisoc/cloudflareaudit/internal/jsondoc"
 	"github.com/aisoc/cloudflareaudit/rules"
 )
@@ -18,6 +15,7 @@ var firewall = family{
 	plainValues: true,
 	read:        (*review).readFirewall,
 	skips:       isRuleList,
+	names:       oneOf{"zone.firewall.rule.rename"},
 	pairs: []pair{
 		{"firewallrules", "create", "zone.firewall.rule.create"}, // derived, not published
 		{"firewallrules", "update", "zone.firewall.rule.update"}, // derived, not published
@@ -57,8 +55,7 @@ var firewall = family{
 		{"*", "/zones/{zone}/rate_limits", "zone.firewall.rule"},
 	},
 	joints: []joint{
-		{actions: oneOf{"zone.firewall.*", "firewall_rule.*", "waf_rule.*"}, about: isOfRuleset, class: "zone.ruleset", by: byZone,
-			title: "Rule set changed[ for {zone}]", techniques: oneOf{"T1562.007"}},
+		{actions: oneOf{"zone.firewall.*", "firewall_rule.*", "waf_rule.*"}, about: isOfRuleset, class: "zone.ruleset", by: byZone},
 		{actions: oneOf{"zone.firewall.rule.create"}},
 		{actions: oneOf{"zone.firewall.rule.delete"}, by: byResource},
 		{actions: oneOf{"zone.firewall.*", "firewall_rule.*", "waf_rule.*"}, class: "zone.firewall.rule.update"},
@@ -96,6 +93,10 @@ var firewall = family{
 			Match: rules.Match{Action: oneOf{"zone.firewall.rule.create", "zone.firewall.rule.update"}, Production: new(true), Direction: oneOf{"weaker"}},
 			Title: "Firewall rule weakened[: {target}][ for {zone}]",
 			Why:   "A rule of a zone in production lets through what it blocked, or exempts requests from the others."},
+		{ID: "firewall-rule-renamed", Severity: low,
+			Match: rules.Match{Action: oneOf{"zone.firewall.rule.rename"}},
+			Title: "Firewall rule renamed",
+			Why:   "Only the description is another. The rule does what it did."},
 		{ID: "firewall-changed-production", Severity: medium, Techniques: oneOf{"T1562.007"},
 			Match: rules.Match{Action: oneOf{"zone.firewall.rule.*"}, Verb: oneOf{"create", "update", "reset"}, Production: new(true)},
 			Title: "Firewall rule changed[: {target}][ for {zone}]",
@@ -112,9 +113,22 @@ var rulesets = family{
 	prefixes:    oneOf{"zone.ruleset."},
 	plainValues: true,
 	read:        (*review).readZone,
-	names:       oneOf{"zone.ruleset.create", "zone.ruleset.update", "zone.ruleset.delete", "zone.ruleset.redirect.create", "zone.ruleset.redirect.update", "zone.ruleset.redirect.delete", "zone.ruleset.origin.create", "zone.ruleset.origin.update", "zone.ruleset.origin.delete", "zone.ruleset.config.create", "zone.ruleset.config.update", "zone.ruleset.config.delete"},
+	skips:       isRuleList,
+	names: oneOf{
+		"zone.ruleset.create", "zone.ruleset.update", "zone.ruleset.delete",
+		"zone.ruleset.redirect.create", "zone.ruleset.redirect.update", "zone.ruleset.redirect.delete",
+		"zone.ruleset.origin.create", "zone.ruleset.origin.update", "zone.ruleset.origin.delete",
+		"zone.ruleset.config.create", "zone.ruleset.config.update", "zone.ruleset.config.delete",
+		"zone.ruleset.snippet.create", "zone.ruleset.snippet.update", "zone.ruleset.snippet.delete",
+		"zone.ruleset.log_fields.create", "zone.ruleset.log_fields.update", "zone.ruleset.log_fields.delete",
+		"zone.ruleset.error_page.create", "zone.ruleset.error_page.update", "zone.ruleset.error_page.delete",
+		"zone.ruleset.version.delete",
+	},
+	routes: []route{
+		{"DELETE", "{scope}/rulesets/{ruleset}/versions/{id}", "zone.ruleset.version.delete"},
+	},
 	joints: []joint{
-		{actions: oneOf{"zone.ruleset.*"}, class: "zone.ruleset", by: byZone, title: "Rule set changed[ for {zone}]"},
+		{actions: oneOf{"zone.ruleset.*"}, class: "zone.ruleset", by: byZone},
 	},
 	rules: []rules.Rule{
 		{ID: "redirect-rule-changed", Severity: medium, Techniques: oneOf{"T1557"},
@@ -125,25 +139,27 @@ var rulesets = family{
 			Match: rules.Match{Action: oneOf{"zone.ruleset.config.*"}, Direction: oneOf{"weaker"}},
 			Title: "Configuration rule switches a protection off[: {target}][ for {zone}]",
 			Why:   "What the zone is protected by no longer holds for what the rule is about."},
+		{ID: "snippet-rule-changed", Severity: medium, Techniques: oneOf{"T1648"},
+			Match: rules.Match{Action: oneOf{"zone.ruleset.snippet.*"}, Verb: oneOf{"create", "update"}},
+			Title: "Rule that runs a snippet changed[: {target}][ for {zone}]",
+			Why:   "The code of the snippet sees the requests that the rule is about, and changes what visitors get."},
+		{ID: "log-fields-changed", Severity: medium, Techniques: oneOf{"T1056"},
+			Match: rules.Match{Action: oneOf{"zone.ruleset.log_fields.*"}, Verb: oneOf{"create", "update"}},
+			Title: "Headers and cookies that are logged changed[: {target}][ for {zone}]",
+			Why:   "The logs may take up cookies and credentials of visitors, which whoever reads them can use."},
+		{ID: "error-page-rule-changed", Severity: medium, Techniques: oneOf{"T1491.002", "T1566"},
+			Match: rules.Match{Action: oneOf{"zone.ruleset.error_page.*"}, Verb: oneOf{"create", "update"}},
+			Title: "Rule for error pages changed[: {target}][ for {zone}]",
+			Why:   "Visitors get its content under the name of the zone, and type passwords into it."},
+		{ID: "ruleset-version-deleted", Severity: low,
+			Match: rules.Match{Action: oneOf{"zone.ruleset.version.delete"}},
+			Title: "Former version of rule set deleted",
+			Why:   "The rules in force stay. It is a trace of how they were before."},
+		{ID: "ruleset-changed", Severity: low,
+			Match: rules.Match{Action: oneOf{"zone.ruleset.*"}, Verb: oneOf{"create", "update", "delete"}},
+			Title: "Rule set for caching, transforming or configuring changed",
+			Why:   "The rules neither block nor redirect anything, and switch no protection off."},
 	},
-}
-
-// actionStrength orders the actions of firewall rules.
-var actionStrength = map[string]int{
-	"skip": 1, "allow": 1, "bypass": 1, "whitelist": 1, "disable": 1,
-	"log": 2, "simulate": 2,
-	"challenge": 3, "js_challenge": 3, "managed_challenge": 3, "interactive_challenge": 3,
-	"block": 4, "ban": 4, "drop": 4,
-}
-
-// firewallControl is a rule of a ruleset, or an override in one, reduced to its
-// effect on requests.
-type firewallControl struct {
-	id, parent string
-	name       string
-	off        bool
-	strength   int // see actionStrength; 0 when it is not known
-	action     string
 }
 
 // firewallPhases are the phases of protective rulesets. Those of the managed
@@ -159,7 +175,11 @@ var rulesetKinds = map[string]string{
 	"http_request_dynamic_redirect": "redirect.",
 	"http_request_redirect":         "redirect.",
 	"http_request_origin":           "origin.",
+	"http_request_cloud_connector":  "origin.",
 	"http_config_settings":          "config.",
+	"http_request_snippets":         "snippet.",
+	"http_log_custom_fields":        "log_fields.",
+	"http_custom_errors":            "error_page.",
 }
 
 // configWeakens reports whether a configuration rule that is new or has changed
@@ -213,20 +233,6 @@ func (r *review) readFirewall() {
 	}
 	managed := hasAnyPrefix(phase, managedPhases) || strings.HasPrefix(r.name, "waf_rule.") ||
 		strings.Contains(strings.ToLower(r.e.ResourceType), "waf")
-	if phase != "" && !managed && !hasAnyPrefix(phase, firewallPhases) {
-		kindOfVerb := r.verb
-		if kindOfVerb != VerbCreate && kindOfVerb != VerbDelete {
-			kindOfVerb = VerbUpdate
-		}
-		r.rename("zone.ruleset." + rulesetKinds[phase] + kindOfVerb)
-		if strings.HasPrefix(r.name, "zone.ruleset.config.") && kindOfVerb != VerbDelete && r.configWeakens() {
-			r.Direction = rules.Weaker
-		}
-		if r.Target == "" {
-			r.Target = r.text("name")
-		}
-		return
-	}
 	d := controlsDiff{review: r}
 	if !r.whole {
 		c := r.controls()
@@ -240,6 +246,10 @@ func (r *review) readFirewall() {
 	}
 	if r.Target == "" {
 		r.Target = r.text("name", "ruleset_name")
+	}
+	if phase != "" && !managed && !hasAnyPrefix(phase, firewallPhases) {
+		r.readOtherRuleset(phase)
+		return
 	}
 	prefix := "firewall_rule."
 	if managed {
@@ -273,9 +283,28 @@ func (r *review) readFirewall() {
 		r.Direction = rules.Safer
 	case d.moved == rules.Safer:
 		r.Direction = rules.Safer
-	default:
-		r.Direction = r.limitDirection()
+	case d.described && !d.altered, len(r.before) == 0 && r.isDescription():
+		r.rename("zone.firewall.rule.rename")
 	}
+}
+
+// readOtherRuleset names an entry about a ruleset that does not protect.
+func (r *review) readOtherRuleset(phase string) {
+	kind := r.verb
+	if kind != VerbCreate && kind != VerbDelete {
+		kind = VerbUpdate
+	}
+	r.rename("zone.ruleset." + rulesetKinds[phase] + kind)
+	if strings.HasPrefix(r.name, "zone.ruleset.config.") && kind != VerbDelete && r.configWeakens() {
+		r.Direction = rules.Weaker
+	}
+}
+
+// isDescription reports whether a request sets no more than what people call a
+// rule.
+func (r *review) isDescription() bool {
+	described, altered := difference(nil, r.after)
+	return described && !altered && r.e.New.Get("description").Exists()
 }
 
 // isRuleset reports whether the entry is about a rule set or a rule of one.
@@ -284,315 +313,5 @@ func (r *review) isRuleset() bool {
 	return bytes.Contains(squashPair(buf[:0], r.e.ResourceType, r.e.ActionType), []byte("ruleset"))
 }
 
-// limitDirection tells a looser rate limit from a tighter one.
-func (r *review) limitDirection() string {
-	for _, key := range []string{"threshold", "requests_per_period"} {
-		before, after := r.before.text(key), r.after.text(key)
-		if before == "" || after == "" {
-			continue
-		}
-		was, err1 := strconv.ParseFloat(before, 64)
-		is, err2 := strconv.ParseFloat(after, 64)
-		switch {
-		case err1 != nil || err2 != nil:
-		case is > was:
-			return rules.Weaker
-		case is < was:
-			return rules.Safer
-		}
-	}
-	return ""
-}
-
-// ruleLists are the members that hold the rules of a ruleset, and deletedLists
-// those that hold the rules deleted from it.
-var (
-	ruleLists    = []string{"modified_rules", "rules", "added_rules", "new_rules"}
-	deletedLists = []string{"deleted_rules", "removed_rules"}
-)
-
-// controls are the rules of a ruleset before and after.
-type controls struct {
-	before, after []firewallControl
-	// complete says that a rule missing from one side did not exist then;
-	// otherwise nothing is known about it.
-	complete bool
-	// deleted are the rules that the entry lists as deleted.
-	deleted []firewallControl
-}
-
-// controls collects the rules of the entry. A rule that is not part of a
-// ruleset is a list of one.
-func (r *review) controls() controls {
-	c := controls{before: r.rulesBefore[:0], after: r.rulesAfter[:0]}
-	defer func() { r.rulesBefore, r.rulesAfter = c.before, c.after }()
-	isList := false
-	for _, key := range deletedLists {
-		// They may be on either side.
-		for _, o := range [...]object{r.before, r.after} {
-			if v := o.get(key); v.Exists() {
-				isList = true
-				r.was = appendElements(r.was[:0], v)
-				c.deleted = r.appendControls(c.deleted, r.was)
-			}
-		}
-	}
-	for _, key := range ruleLists {
-		before, after := r.before.get(key), r.after.get(key)
-		switch {
-		case !before.Exists() && !after.Exists():
-			continue
-		case before.Kind() == jsondoc.Array && after.Kind() == jsondoc.Array:
-			// If both sides have the same list, it can be compared directly.
-			r.was, r.is = appendDiffering(r.was[:0], r.is[:0], before, after)
-			c.before, c.after, c.complete = r.appendControls(c.before[:0], r.was), r.appendControls(c.after[:0], r.is), true
-			return c
-		}
-		isList = true
-		r.was, r.is = appendElements(r.was[:0], before), appendElements(r.is[:0], after)
-		c.before, c.after = r.appendControls(c.before, r.was), r.appendControls(c.after, r.is)
-	}
-	if isList {
-		return c
-	}
-	if len(r.before) > 0 {
-		c.before = appendControl(c.before, r.e.ResourceID, r.before)
-	}
-	if len(r.after) > 0 {
-		c.after = appendControl(c.after, r.e.ResourceID, r.after)
-	}
-	c.complete = r.verb != VerbUpdate
-	return c
-}
-
-// maxControls bounds how many rules of a ruleset are compared.
-const maxControls = 200
-
-func (r *review) appendControls(list []firewallControl, elements []jsondoc.Value) []firewallControl {
-	for _, rule := range elements {
-		if rule.Kind() == jsondoc.Object && len(list) < maxControls {
-			r.rule = r.rule.read(rule)
-			list = appendControl(list, "", r.rule)
-		}
-	}
-	return list
-}
-
-func appendElements(list []jsondoc.Value, array jsondoc.Value) []jsondoc.Value {
-	if array.Kind() == jsondoc.Object {
-		// Only the first member, as of a list of one.
-		return append(list, array.First())
-	}
-	for element := range array.All() {
-		list = append(list, element)
-	}
-	return list
-}
-
-// appendDiffering appends the elements in which two arrays differ. An update of
-// a ruleset repeats all unchanged rules, so elements are compared as text, and
-// most are not parsed.
-func appendDiffering(was, is []jsondoc.Value, before, after jsondoc.Value) (_, _ []jsondoc.Value) {
-	from, to := len(was), len(is)
-	was, is = appendElements(was, before), appendElements(is, after)
-	old, now := was[from:], is[to:]
-	was, is = was[:from], is[:to]
-	for shifts := 0; ; shifts++ {
-		for len(old) > 0 && len(now) > 0 && old[0].Same(now[0]) {
-			old, now = old[1:], now[1:]
-		}
-		switch {
-		case len(old) == 0 && len(now) == 0:
-			return was, is
-		case shifts >= maxControls: // looking on might take the square of the length
-		case len(old) > 0 && sameElements(old[1:], now): // one was removed
-			return append(was, old[0]), is
-		case len(now) > 0 && sameElements(old, now[1:]): // one was added
-			return was, append(is, now[0])
-		}
-		if len(old) > 0 {
-			was, old = append(was, old[0]), old[1:]
-		}
-		if len(now) > 0 {
-			is, now = append(is, now[0]), now[1:]
-		}
-	}
-}
-
-func sameElements(a, b []jsondoc.Value) bool { return slices.EqualFunc(a, b, jsondoc.Value.Same) }
-
-func appendControl(list []firewallControl, id string, rule object) []firewallControl {
-	c := firewallControl{id: id, name: rule.text("description", "notes")}
-	if c.id == "" {
-		c.id = rule.text("id", "ref")
-	}
-	c.readState(rule)
-	list = append(list, c)
-	if c.action != "execute" {
-		return list
-	}
-	// A managed ruleset is weakened by overriding its rules.
-	overrides := object(nil).read(rule.get("action_parameters").Get("overrides"))
-	if len(overrides) == 0 {
-		return list
-	}
-	all := firewallControl{id: "*", parent: c.id, name: c.name}
-	all.readState(overrides)
-	list = append(list, all)
-	for _, key := range []string{"rules", "categories"} {
-		for v := range overrides.get(key).All() {
-			override := object(nil).read(v)
-			o := firewallControl{id: override.text("id", "category"), parent: c.id, name: c.name}
-			o.readState(override)
-			if list = append(list, o); len(list) >= maxControls {
-				break
-			}
-		}
-	}
-	return list
-}
-
-// readState reads whether a rule is enabled and its action.
-func (c *firewallControl) readState(o object) {
-	switch {
-	case o.text("enabled") == "false", o.text("paused") == "true", o.text("disabled") == "true":
-		c.off = true
-	}
-	c.action = strings.ToLower(o.text("action", "mode"))
-	if c.action == "" {
-		c.action = strings.ToLower(o.get("action").Get("mode").Text())
-	}
-	switch c.action {
-	case "off", "disable", "disabled":
-		c.off = true
-	}
-	c.strength = actionStrength[c.action]
-}
-
-// controlsDiff is the difference between the rules of a ruleset before and
-// after.
-type controlsDiff struct {
-	disabled, enabled bool
-	moved             string // the direction in which actions changed
-	added, removed    bool
-	addition, removal string // the direction of an added or removed rule
-	target            string // the rule that matters most
-	others            int    // how many matter as much
-
-	review *review // which takes the changes
-	weight int     // of target
-}
-
-// note makes c the target unless a change of more weight happened to another
-// rule, and records the change of field, if there is one.
-func (d *controlsDiff) note(weight int, c *firewallControl, field, old, now string) {
-	switch {
-	case weight > d.weight:
-		d.weight, d.target, d.others = weight, cmp.Or(c.name, c.id), 0
-	case weight == d.weight && weight > 1:
-		d.others++
-	}
-	if field != "" && c.id != "" && len(d.review.Changes) < maxChanges {
-		d.review.add(ingest.FieldChange{Field: "rules." + c.id + "." + field, Old: old, New: now})
-	}
-}
-
-// compare compares rules by their ids.
-func (d *controlsDiff) compare(c *controls) {
-	for i := range c.after {
-		now := &c.after[i]
-		switch old := findControl(c.before, now); {
-		case old != nil:
-			d.changed(old, now)
-		case now.parent != "":
-			// A new override: rules are on by default.
-			d.changed(&firewallControl{action: "default", strength: actionStrength["block"]}, now)
-		case c.complete || len(c.before) > 0:
-			d.added = true
-			if d.addition == "" || now.direction() == rules.Weaker {
-				d.addition = now.direction()
-			}
-			d.note(2, now, "action", "", now.action)
-		default:
-			d.disabled = d.disabled || now.off
-			d.note(1, now, "", "", "")
-		}
-	}
-	for i := range c.deleted {
-		d.deleted(&c.deleted[i])
-	}
-	for i := range c.before {
-		switch old := &c.before[i]; {
-		case !c.complete || findControl(c.after, old) != nil:
-		case old.parent != "":
-			d.enabled = d.enabled || old.off
-		default:
-			d.deleted(old)
-		}
-	}
-}
-
-// deleted records the deletion of a rule.
-func (d *controlsDiff) deleted(c *firewallControl) {
-	if c.parent != "" {
-		return
-	}
-	switch removal := reverse(c.direction()); {
-	case !d.removed, removal == rules.Weaker:
-		d.removal = removal
-	case removal != d.removal && d.removal != rules.Weaker:
-		d.removal = "" // the direction of one of them is unknown
-	}
-	d.removed = true
-	d.note(4, c, "action", c.action, "")
-}
-
-// changed records the changes of one rule.
-func (d *controlsDiff) changed(old, now *firewallControl) {
-	d.note(1, now, "", "", "")
-	if old.off != now.off {
-		d.disabled = d.disabled || now.off
-		d.enabled = d.enabled || old.off
-		d.note(5, now, "enabled", strconv.FormatBool(!old.off), strconv.FormatBool(!now.off))
-	}
-	if old.action == now.action || now.action == "" {
-		return
-	}
-	switch {
-	case old.strength == 0 || now.strength == 0:
-	case now.strength < old.strength:
-		d.moved = rules.Weaker
-	case now.strength > old.strength && d.moved == "":
-		d.moved = rules.Safer
-	}
-	d.note(3, now, "action", old.action, now.action)
-}
-
-func findControl(list []firewallControl, like *firewallControl) *firewallControl {
-	for i := range list {
-		if list[i].id == like.id && list[i].parent == like.parent {
-			return &list[i]
-		}
-	}
-	return nil
-}
-
-// direction is the direction of adding the rule, or "" when unknown.
-func (c *firewallControl) direction() string {
-	switch {
-	case c.off || c.strength == 0 || c.strength == actionStrength["log"]:
-		return ""
-	case c.strength == actionStrength["skip"]:
-		return rules.Weaker
-	}
-	return rules.Safer
-}
-
 // isOfRuleset reports whether an entry is about a rule set or about a rule of one.
 func isOfRuleset(f *Facts) bool { return f.ruleset }
-
-// isRuleList reports whether a member holds the rules of a ruleset, which
-// [controls] compares.
-func isRuleList(field string) bool {
-	return slices.Contains(ruleLists, field) || slices.Contains(deletedLists, field)
-}

@@ -24,6 +24,11 @@ func rulesetChange(kind, zone string, was, is string) string {
 	return logged("ruleset", "rulesets_update", `"metadata":{"phase":"http_request_firewall_custom","kind":"`+kind+`","zone_name":"`+zone+`"}`, oldValue(was), newValue(is))
 }
 
+// rulesetOf is an entry about a ruleset of a phase, of which nothing more is known.
+func rulesetOf(phase string) string {
+	return logged("ruleset", "rulesets_update", `"metadata":{"phase":"`+phase+`","kind":"zone","zone_name":"example.com"}`, newValue(`{"name":"default"}`))
+}
+
 var firewallSuite = suite{
 	pairs: slices.Concat(
 		rows("/zone.firewall.rule.delete", "zone.firewall.rule.delete", medium, low, same, inZone),
@@ -72,10 +77,17 @@ var firewallSuite = suite{
 		"firewall-rule-deleted":            {logged("firewallrules", "delete", inStaging), logged("firewallrules", "delete")},
 		"firewall-weakened-account": {rulesetChange("root", "", `{"modified_rules":[{"id":"1","action":"block"}]}`, `{"modified_rules":[{"id":"1","action":"log"}]}`),
 			rulesetChange("root", "", `{"modified_rules":[{"id":"1","action":"log"}]}`, `{"modified_rules":[{"id":"1","action":"block"}]}`)},
-		"firewall-weakened":           {logged("access_rule", "create", inProduction, newValue(`{"mode":"whitelist"}`)), logged("access_rule", "create", inProduction, newValue(`{"mode":"block"}`))},
-		"firewall-strengthened":       {logged("firewallrules", "update", oldValue(`{"action":"log"}`), newValue(`{"action":"block"}`)), logged("firewallrules", "update", oldValue(`{"action":"block"}`), newValue(`{"action":"log"}`))},
+		"firewall-weakened":     {logged("access_rule", "create", inProduction, newValue(`{"mode":"whitelist"}`)), logged("access_rule", "create", inProduction, newValue(`{"mode":"block"}`))},
+		"firewall-strengthened": {logged("firewallrules", "update", oldValue(`{"action":"log"}`), newValue(`{"action":"block"}`)), logged("firewallrules", "update", oldValue(`{"action":"block"}`), newValue(`{"action":"log"}`))},
+		"firewall-rule-renamed": {logged("firewallrules", "update", inProduction, values(`{"description":"old","paused":false}`, `{"description":"new","paused":false}`)),
+			logged("firewallrules", "update", inProduction, values(`{"description":"old","expression":"a"}`, `{"description":"new","expression":"b"}`))},
 		"firewall-changed-production": {logged("firewallrules", "update", inProduction), logged("firewallrules", "update", inStaging)},
 		"firewall-changed":            {logged("firewallrules", "update", inStaging), logged("firewallrules", "view", inStaging)},
+		"snippet-rule-changed":        {rulesetOf("http_request_snippets"), rulesetOf("http_request_transform")},
+		"log-fields-changed":          {rulesetOf("http_log_custom_fields"), rulesetOf("http_response_compression")},
+		"error-page-rule-changed":     {rulesetOf("http_custom_errors"), rulesetOf("http_request_cache_settings")},
+		"ruleset-version-deleted":     {requested("DELETE", "/zones/"+exampleZone+"/rulesets/1/versions/2"), requested("DELETE", "/zones/"+exampleZone+"/rulesets/1")},
+		"ruleset-changed":             {rulesetOf("http_request_cache_settings"), rulesetOf("http_request_origin")},
 		"redirect-rule-changed": {logged("ruleset", "rulesets_update", `"metadata":{"phase":"http_request_dynamic_redirect","kind":"zone","zone_name":"example.com"}`, newValue(`{"name":"redirects"}`)),
 			logged("ruleset", "rulesets_update", `"metadata":{"phase":"http_request_transform","kind":"zone"}`)},
 		"configuration-rule-weakens": {logged("ruleset", "rulesets_update", `"metadata":{"phase":"http_config_settings","kind":"zone","zone_name":"example.com"}`, newValue(`{"name":"settings","modified_rules":[{"id":"1","action":"set_config","action_parameters":{"ssl":"off"}}]}`)),
@@ -110,7 +122,14 @@ func firewallCalls() callList {
 	list.add("POST {z}/rulesets/1/rules", "zone.firewall.rule.create", medium, requestBody(`{"action":"skip"}`))
 	list.add("POST {a}/rulesets/1/rules", "zone.firewall.rule.create", high, requestBody(`{"action":"skip"}`))
 	list.add("PATCH {z}/rulesets/1/rules/1; PUT {z}/rulesets/1/rules/1", "firewall_rule.disable", high, requestBody(`{"enabled":false}`))
+	list.add("PATCH {z}/rulesets/1/rules/1", "zone.firewall.rule.rename", low, requestBody(`{"description":"d"}`))
+	list.add("PATCH {z}/rulesets/1/rules/1", "zone.firewall.rule.update", medium, requestBody(`{"position":{"index":1}}`), responseBody(`{"success":true,"result":{"rules":[{"id":"372e67954025e0ba6aaa6d586b9e0b59","description":"d"}]}}`))
 	list.add("DELETE {z}/rulesets/1/rules/1; DELETE {z}/rulesets/1", "zone.firewall.rule.delete", medium)
+	list.add("DELETE {z}/rulesets/1/versions/1; DELETE {a}/rulesets/1/versions/1", "zone.ruleset.version.delete", low)
+	list.add("PUT {z}/rulesets/phases/http_request_snippets/entrypoint", "zone.ruleset.snippet.update", medium, requestBody(`{"rules":[]}`))
+	list.add("PUT {z}/rulesets/phases/http_log_custom_fields/entrypoint", "zone.ruleset.log_fields.update", medium, requestBody(`{"rules":[]}`))
+	list.add("PUT {a}/rulesets/phases/http_custom_errors/entrypoint", "zone.ruleset.error_page.update", medium, requestBody(`{"rules":[]}`))
+	list.add("PUT {z}/rulesets/phases/http_request_cloud_connector/entrypoint", "zone.ruleset.origin.update", medium, requestBody(`{"rules":[]}`))
 	list.add("DELETE {a}/rulesets/1/rules/1; DELETE {a}/rulesets/1; DELETE {a}/firewall/access_rules/rules/1; DELETE /user/firewall/access_rules/rules/1", "zone.firewall.rule.delete", high)
 	list.add("PUT {z}/rulesets/phases/http_request_dynamic_redirect/entrypoint", "zone.ruleset.redirect.update", medium, requestBody(`{"rules":[]}`))
 	list.add("PUT {z}/rulesets/phases/http_config_settings/entrypoint", "zone.ruleset.config.update", medium, requestBody(`{"rules":[{"action_parameters":{"security_level":"off"}}]}`))
@@ -157,7 +176,7 @@ func TestFirewall_TellsWeakerFromSafer(t *testing.T) {
 		"log to block": {update(custom, list(rule("1", "true", "log")), list(rule("1", "true", "managed_challenge"))),
 			"zone.firewall.rule.update", rules.Safer, "rule 1"},
 		"one up, one down": {update(custom, list(rule("1", "true", "log"), rule("2", "true", "block")), list(rule("1", "true", "block"), rule("2", "true", "log"))),
-			"zone.firewall.rule.update", rules.Weaker, "rule 1 and 1 more"},
+			"zone.firewall.rule.update", rules.Weaker, "rule 2"},
 		"rule deleted": {update(custom, list(rule("1", "true", "block"), rule("2", "true", "block")), list(rule("2", "true", "block"))),
 			"zone.firewall.rule.delete", rules.Weaker, "rule 1"},
 		"last rule deleted": {update(custom, list(rule("1", "true", "block")), list()),
@@ -184,7 +203,7 @@ func TestFirewall_TellsWeakerFromSafer(t *testing.T) {
 		"rules in another order": {update(custom, list(rule("1", "true", "block"), rule("2", "true", "log")), list(rule("2", "true", "log"), rule("1", "true", "block"))),
 			"zone.firewall.rule.update", "", "rule 2"},
 		"not a firewall": {update("http_request_cache_settings", list(rule("1", "true", "set")), list(rule("1", "false", "set"))),
-			"zone.ruleset.update", "", "r1"},
+			"zone.ruleset.update", "", "rule 1"},
 
 		"managed ruleset overridden to log":   {update(managed, list(execute(`{}`)), list(execute(`{"action":"log"}`))), "zone.firewall.rule.update", rules.Weaker, "*"},
 		"managed ruleset overridden off":      {update(managed, list(execute(`{}`)), list(execute(`{"enabled":false}`))), "waf_rule.disable", rules.Weaker, "*"},
@@ -195,6 +214,7 @@ func TestFirewall_TellsWeakerFromSafer(t *testing.T) {
 		"firewall rule resumed":               {single("firewallrules", "update", `{"paused":true,"description":"d"}`, `{"paused":false,"description":"d"}`), "firewall_rule.enable", rules.Safer, "d"},
 		"firewall rule weakened":              {single("firewallrules", "update", `{"action":"block","description":"d"}`, `{"action":"allow","description":"d"}`), "zone.firewall.rule.update", rules.Weaker, "d"},
 		"address allowed":                     {single("access_rule", "create", `{}`, `{"mode":"whitelist","notes":"n"}`), "zone.firewall.rule.create", rules.Weaker, "n"},
+		"address without a note":              {single("access_rule", "create", `{}`, `{"mode":"whitelist","configuration":{"target":"ip","value":"203.0.113.66"}}`), "zone.firewall.rule.create", rules.Weaker, "203.0.113.66"},
 		"address blocked":                     {single("access_rule", "create", `{}`, `{"mode":"block","notes":"n"}`), "zone.firewall.rule.create", rules.Safer, "n"},
 		"WAF rule off":                        {single("waf_rule", "update", `{"mode":"on","description":"d"}`, `{"mode":"off","description":"d"}`), "waf_rule.disable", rules.Weaker, "d"},
 		"rate limit raised":                   {single("ratelimit", "update", `{"threshold":10}`, `{"threshold":100}`), "zone.firewall.rule.update", rules.Weaker, "r1"},

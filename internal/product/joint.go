@@ -10,7 +10,6 @@ import (
 	"github.com/aisoc/cloudflareaudit/ingest"
 	"github.com/aisoc/cloudflareaudit/internal/audit"
 	"github.com/aisoc/cloudflareaudit/internal/text"
-	"github.com/aisoc/cloudflareaudit/rules"
 )
 
 // CorrelationSpan is the span of time in which events of the same kind about
@@ -25,8 +24,8 @@ const CorrelationSpan = 5 * time.Minute
 const FailedSuffix = ".failed"
 
 // joint says which details of a kind of change both logs have. A detail that
-// only one has must not be part of a correlation id, nor of a title when both
-// logs are read.
+// only one has must not be part of a correlation id. Titles are made of all that an
+// entry says, so those of the two entries may differ.
 type joint struct {
 	// actions are the canonical actions, as patterns. A change for which the
 	// two logs may have different actions has one row for all of them.
@@ -37,11 +36,6 @@ type joint struct {
 	class string
 	// by is the part that identifies the resource acted upon.
 	by subjectPart
-	// title is that of the events when both logs are read, if the titles of the
-	// rules have details that only one log has. All its brackets are filled in.
-	// The same applies to techniques.
-	title      string
-	techniques []string
 }
 
 // subjectPart is a part of an entry that identifies the resource acted upon.
@@ -79,27 +73,36 @@ func jointOf(f *Facts) *joint {
 	return &jointByName
 }
 
+// jointPattern is a pattern of the actions that a row is for.
+type jointPattern struct {
+	glob text.Glob
+	of   *joint
+}
+
+// jointPatterns are the patterns of all rows, in the order of the families.
+func jointPatterns(list []*family) []jointPattern {
+	var all []jointPattern
+	for _, f := range list {
+		for i := range f.joints {
+			for _, pattern := range f.joints[i].actions {
+				all = append(all, jointPattern{text.NewGlob(pattern), &f.joints[i]})
+			}
+		}
+	}
+	return all
+}
+
 // jointsOf are the rows that may be about an action. The first one that fits
 // counts.
 func jointsOf(action string) []*joint {
 	var list []*joint
-	for _, f := range families {
-		for i := range f.joints {
-			for _, pattern := range f.joints[i].actions {
-				if text.NewGlob(pattern).Match(action) {
-					list = append(list, &f.joints[i])
-					break
-				}
-			}
+	for i := range known.patterns {
+		p := &known.patterns[i]
+		if p.glob.Match(action) && (len(list) == 0 || list[len(list)-1] != p.of) {
+			list = append(list, p.of)
 		}
 	}
 	return list
-}
-
-// Joint is what both logs have of f, the facts of e.
-func (f *Facts) Joint(e *audit.Entry) rules.Joint {
-	j := jointOf(f)
-	return rules.Joint{Target: cmp.Or(j.subject(e, f), f.shared), Title: known.titles[j.title], Techniques: j.techniques}
 }
 
 // subject is the identifier that both logs have for the resource acted upon, or

@@ -25,7 +25,7 @@ var members = family{
 		// An update of a SCIM group adds members to it, with its roles.
 		{"scim_group", "scim_group", "user_group", "update=member.update", either, common},
 		{"^invit member_invit account_invit", "invitation invite", "member.invitation", "create=member.add update=member.update delete=member.invitation.cancel", either, common},
-		{"member membership scim_user ^role ^account_role", "member membership scim_user role", "member", "create=member.add delete=member.remove", either, common},
+		{"member membership scim_user ^role ^account_role", "member membership scim_user role", "member", "create=member.add delete=member.remove accept=member.invitation.accept", either, common},
 	},
 	routes: []route{
 		{"POST", "/accounts/{account}/members", "member.add"},
@@ -36,6 +36,7 @@ var members = family{
 		{"PUT PATCH", "/user/invites/{id}", "member.invitation.accept"},
 		{"PUT PATCH", "/memberships/{id}", "member.invitation.accept"},
 		{"DELETE", "/memberships/{id}", "member.leave"},
+		{"DELETE", "/user/organizations/{id}", "member.leave"},
 		{"POST PUT", "/accounts/{account}/iam/user_groups/{id}/members", "user_group.update"},
 		{"DELETE", "/accounts/{account}/iam/user_groups/{id}/members/{member}", "user_group.update"},
 		{"*", "/accounts/{account}/iam/user_groups", "user_group"},
@@ -47,11 +48,11 @@ var members = family{
 		{"PUT PATCH", "/accounts/{account}/scim/v2/Groups/{id}", "member.update"},  // derived, not published
 		{"DELETE", "/accounts/{account}/scim/v2/Groups/{id}", "user_group.delete"}, // derived, not published
 	},
+	names: oneOf{"member.invitation.decline"},
 	joints: []joint{
 		// v2 has another id for a removed member.
 		{actions: oneOf{"member.remove"}, by: byActor},
-		{actions: oneOf{"member.add"}, title: "Member added[: {target}]", techniques: oneOf{"T1098.003", "T1136.003"}},
-		{actions: oneOf{"member.update"}, title: "Member changed[: {target}]", techniques: oneOf{"T1098.003"}},
+		{actions: oneOf{"member.update"}},
 	},
 	rules: []rules.Rule{
 		{ID: "super-administrator-added", Severity: high, Techniques: oneOf{"T1098.003", "T1136.003"},
@@ -90,10 +91,14 @@ var members = family{
 			Match: rules.Match{Action: oneOf{"member.leave"}},
 			Title: "Member left the account",
 			Why:   "Users gave up their own membership."},
+		{ID: "invitation-accepted", Severity: medium, Techniques: oneOf{"T1098.003", "T1136.003"},
+			Match: rules.Match{Action: oneOf{"member.*"}, Verb: oneOf{"accept"}},
+			Title: "Invitation to the account accepted[: {target}]",
+			Why:   "From now on one more person can act in the account; the invitation may be older than what the connector has read."},
 		{ID: "invitation-answered", Severity: low,
-			Match: rules.Match{Action: oneOf{"member.*"}, Verb: oneOf{"accept", "delete"}},
-			Title: "Invitation accepted or withdrawn",
-			Why:   "The invitation itself was graded when it was sent."},
+			Match: rules.Match{Action: oneOf{"member.*"}, Verb: oneOf{"delete"}},
+			Title: "Invitation declined or withdrawn",
+			Why:   "Nobody was added."},
 		{ID: "user-group-changed", Severity: medium, Techniques: oneOf{"T1098.003"},
 			Match: rules.Match{Action: oneOf{"user_group.*"}, Verb: oneOf{"create", "update", "enable"}},
 			Title: "User group changed[: {target}]",

@@ -39,8 +39,9 @@ var membersSuite = suite{
 		rows(memberUpdated, "member.update", medium, same, same, values(`{"roles":[`+superRole+`]}`, `{"roles":[`+readerRole+`]}`)),
 		rows(memberUpdated, "member.update", low, same, low, values(`{"status":"pending"}`, `{"status":"accepted"}`)),
 		rows(memberRemoved, "member.remove", medium, same, same),
-		rows("?account/member_accept", "member.accept", low, same, same),
-		rows("?invitation/accepted; ?invites/update; ?memberships/update", "member.invitation.accept", low, same, same),
+		rows("account/accept_member; ?account/member_accept; ?member/accepted", "member.invitation.accept", medium, same, same),
+		rows("?invitation/accepted; ?invites/update; ?memberships/update", "member.invitation.accept", medium, same, same),
+		rows("?invites/update; ?memberships/update", "member.invitation.decline", low, same, same, newValue(`{"status":"rejected"}`)),
 		rows("?memberships/delete", "member.leave", low, same, same),
 		rows("?iam.user_groups/create; ?iam.resource_groups/create; ?account/user_group_create; ?account/usergroup_add; /Create SCIM Group; ?scim_group/create",
 			"user_group.create", medium, same, same),
@@ -59,7 +60,8 @@ var membersSuite = suite{
 		"member-role-unknown":         {logged("member", "update"), logged("member", "update", newValue(`{"roles":[`+readerRole+`]}`))},
 		"member-role-changed":         {logged("member", "update", newValue(`{"roles":[`+readerRole+`]}`)), logged("member", "update", newValue(`{"roles":[`+superRole+`]}`))},
 		"member-removed":              {logged("account", "member_remove"), logged("invitation", "cancelled")},
-		"invitation-answered":         {logged("invitation", "accepted"), logged("invitation", "create")},
+		"invitation-accepted":         {logged("account", "accept_member"), logged("invitation", "declined")},
+		"invitation-answered":         {logged("invitation", "cancelled"), logged("invitation", "create")},
 		"member-left":                 {logged("memberships", "delete"), logged("members", "delete")},
 		"user-group-changed":          {logged("iam.user_group", "update"), logged("iam.user_group", "delete")},
 		"user-group-deleted":          {logged("iam.user_group", "delete"), logged("iam.user_group", "view")},
@@ -90,8 +92,9 @@ func membersCalls() callList {
 	list.add("PUT {a}/scim/v2/Groups/1", "member.update", high, requestBody(`{"displayName":"operators","members":[{"value":"x"}]}`))
 	list.add("DELETE {a}/members/1; DELETE {a}/scim/v2/Users/1", "member.remove", medium)
 	list.add("GET {a}/members; GET {a}/members/1", "member.view", drop)
-	list.add("PATCH /user/invites/1; PUT /user/invites/1; PUT /memberships/1; PATCH /memberships/1", "member.invitation.accept", low)
-	list.add("DELETE /memberships/1", "member.leave", low)
+	list.add("PATCH /user/invites/1; PUT /user/invites/1; PUT /memberships/1; PATCH /memberships/1", "member.invitation.accept", medium, requestBody(`{"status":"accepted"}`))
+	list.add("PATCH /user/invites/1; PUT /memberships/1", "member.invitation.decline", low, requestBody(`{"status":"rejected"}`))
+	list.add("DELETE /memberships/1; DELETE /user/organizations/1", "member.leave", low)
 	list.add("POST {a}/iam/user_groups; POST {a}/iam/resource_groups; POST {a}/scim/v2/Groups", "user_group.create", medium)
 	list.add("PUT {a}/iam/user_groups/1; PATCH {a}/iam/resource_groups/1; POST {a}/iam/user_groups/1/members; PUT {a}/iam/user_groups/1/members; "+
 		"DELETE {a}/iam/user_groups/1/members/1", "user_group.update", medium)

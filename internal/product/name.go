@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/aisoc/cloudflareaudit/internal/audit"
-	"github.com/aisoc/cloudflareaudit/rules"
 )
 
 // The kinds of verbs. A canonical action ends in a verb of its own, such as
@@ -39,7 +38,7 @@ var verbs = []struct {
 	{VerbCreate, false, "create created creates creating insert inserted import imported"},
 	{VerbCreate, false, "add added adds attach attached"},
 	{VerbCreate, true, "invite invited"},
-	{VerbCreate, true, "new issue issued scan"},
+	{VerbCreate, true, "new issue issued order ordered scan"},
 	{VerbUpdate, false, "update updated updates updating edit edited modify modified patch patched replace overwrite rename renamed"},
 	{VerbUpdate, false, "change changed"},
 	{VerbUpdate, true, "set put save"},
@@ -64,7 +63,19 @@ var verbs = []struct {
 	{VerbRoll, false, "rotate rotated regenerate regenerated"},
 	{verbView, false, "view viewed reveal revealed"},
 	{verbView, true, "read get"},
-	{verbView, true, "list show describe export download"},
+	{verbView, true, "list show describe"},
+	{verbView, true, "export exported"},
+	{verbView, true, "download downloaded"},
+	{verbView, true, "search searched"},
+	{verbView, true, "preview previewed"},
+	{verbView, true, "peek"},
+	{verbView, true, "check"},
+	{verbView, true, "precheck"},
+	{verbView, true, "validate validated"},
+	{verbView, true, "verify verified"},
+	{verbView, true, "analyze analyzed"},
+	{verbView, true, "evaluate evaluated"},
+	{verbView, true, "test tested"},
 	{verbLogin, false, "login signin"},
 	{verbLogout, false, "logout signout"},
 	{VerbAccept, false, "accept accepted"},
@@ -89,8 +100,13 @@ type index struct {
 	pairs    map[string]*naming // by squashed "resource/action"
 	subjects []indexedSubject
 	routes   map[routeKey][]indexedRoute
-	joints   map[string][]*joint       // by canonical name
-	titles   map[string]rules.Template // of joints
+	patterns []jointPattern
+	joints   map[string][]*joint // by canonical name
+	// spelled are words by their lower case, and participles by verb.
+	spelled, participles map[string]string
+	// words are those in the paths of the API, and whether an id or a name may
+	// follow.
+	words map[string]bool
 }
 
 // known is filled in once and then read-only.
@@ -100,7 +116,10 @@ var known = index{
 	pairs:   make(map[string]*naming),
 	routes:  make(map[routeKey][]indexedRoute),
 	joints:  make(map[string][]*joint),
-	titles:  make(map[string]rules.Template),
+
+	spelled:     make(map[string]string),
+	participles: make(map[string]string),
+	words:       make(map[string]bool),
 }
 
 type verb struct {
@@ -111,6 +130,7 @@ type verb struct {
 // indexedSubject is a subject with its words as search patterns and its names
 // by kind of verb.
 type indexedSubject struct {
+	name             string
 	resource, action [][]byte
 	names            map[string]*naming
 	how              fit
@@ -124,6 +144,12 @@ func (x *index) fill(list []*family) {
 			x.verbs[word] = verb{row.kind, forms[0], row.weak}
 		}
 	}
+	x.addWords()
+	x.patterns = jointPatterns(list)
+	for word := range strings.FieldsSeq(apiWords) {
+		word, follows := strings.CutSuffix(word, "/")
+		x.words[word] = follows
+	}
 	x.named(ActionUnknown)
 	for _, f := range list {
 		for _, s := range f.subjects {
@@ -134,11 +160,6 @@ func (x *index) fill(list []*family) {
 		}
 		for _, r := range f.routes {
 			x.addRoutes(r)
-		}
-		for _, j := range f.joints {
-			if j.title != "" {
-				x.titles[j.title] = rules.MustTemplate(j.title)
-			}
 		}
 		for _, p := range f.pairs {
 			x.pairs[string(squashPair(nil, strings.TrimPrefix(p.resource, "*"), p.action))] = x.named(p.name)
@@ -156,7 +177,7 @@ func (x *index) fill(list []*family) {
 }
 
 func (x *index) addSubject(s subject) {
-	indexed := indexedSubject{patterns(s.resource), patterns(s.action), make(map[string]*naming), s.how, s.rank}
+	indexed := indexedSubject{s.name, patterns(s.resource), patterns(s.action), make(map[string]*naming), s.how, s.rank}
 	for exception := range strings.FieldsSeq(s.verbs) {
 		kind, name, _ := strings.Cut(exception, "=")
 		indexed.names[kind] = x.named(name)
@@ -284,6 +305,9 @@ func words(b []byte, s string) []byte {
 // nameOf finds the canonical action of an entry of the audit log: by its pair,
 // by its action type alone, by the words in either, or else by joining the two.
 func nameOf(resourceType, actionType, actionInfo string) naming {
+	if n, found := nameOfOperationType(resourceType, actionType, actionInfo); found {
+		return n
+	}
 	var buf [2*maxName + 1]byte
 	key := squashPair(buf[:0], resourceType, actionType)
 	if n := known.pairs[string(key)]; n != nil {
@@ -291,6 +315,9 @@ func nameOf(resourceType, actionType, actionInfo string) naming {
 	}
 	if n := known.pairs[string(key[bytes.IndexByte(key, '/'):])]; n != nil {
 		return *n
+	}
+	if r, a := withoutIDs(resourceType), withoutIDs(actionType); r != resourceType || a != actionType {
+		return nameOf(r, a, actionInfo)
 	}
 	return nameByWords(resourceType, actionType, actionInfo)
 }
@@ -322,7 +349,7 @@ func nameByWords(resourceType, actionType, actionInfo string) naming {
 	}
 	if v.kind != "" {
 		for i := range known.subjects {
-			if s := &known.subjects[i]; s.fits(resource, action) {
+			if s := &known.subjects[i]; s.fits(resource, action, 0) {
 				return *s.names[v.kind]
 			}
 		}
@@ -330,20 +357,26 @@ func nameByWords(resourceType, actionType, actionInfo string) naming {
 	return newNaming(joinName(resourceType, resource, action))
 }
 
-func (s *indexedSubject) fits(resource, action []byte) bool {
+// fits reports whether s is about a resource and an action. The words for the
+// resource must reach beyond the first from bytes of it.
+func (s *indexedSubject) fits(resource, action []byte, from int) bool {
 	switch s.how {
 	case both:
-		return containsAny(resource, s.resource) && containsAny(action, s.action)
+		return reachesAny(resource, s.resource, from) && containsAny(action, s.action)
 	case bare:
 		_, alone := known.verbs[string(bytes.Trim(action, "_"))]
-		return alone && containsAny(resource, s.resource)
+		return alone && reachesAny(resource, s.resource, from)
 	}
-	return containsAny(resource, s.resource) || containsAny(action, s.action)
+	return reachesAny(resource, s.resource, from) || containsAny(action, s.action)
 }
 
-func containsAny(name []byte, of [][]byte) bool {
+func containsAny(name []byte, of [][]byte) bool { return reachesAny(name, of, 0) }
+
+// reachesAny reports whether a name has one of the patterns, which ends after the
+// first from bytes.
+func reachesAny(name []byte, of [][]byte, from int) bool {
 	for _, p := range of {
-		if bytes.Contains(name, p) {
+		if i := bytes.LastIndex(name, p); i >= 0 && i+len(p) > from {
 			return true
 		}
 	}
@@ -406,31 +439,183 @@ func joinName(resourceType string, resource, action []byte) string {
 	return res + "." + act
 }
 
+// nameOfOperationType names an entry by an operation such as "DeleteBucketCors",
+// which says more than the bare verb beside it: it does not delete the bucket. Such
+// an operation is the action type, or the further information about it.
+func nameOfOperationType(resourceType, actionType, actionInfo string) (n naming, found bool) {
+	operation := actionType
+	if isOperation(actionInfo) && known.verbs[strings.ToLower(actionType)].kind != "" {
+		operation = actionInfo
+	} else if !isOperation(actionType) {
+		return naming{}, false
+	}
+	var buf [2*maxName + 1]byte
+	if n := known.pairs[string(squashPair(buf[:0], "", operation))]; n != nil {
+		return *n, true
+	}
+	did, thing, _ := strings.Cut(string(bytes.Trim(words(nil, operation), "_")), "_")
+	v, isVerb := known.verbs[did]
+	last := string(bytes.Trim(words(nil, resourceType[strings.LastIndexByte(resourceType, '.')+1:]), "_"))
+	if !isVerb || thing == "" || last == "" {
+		return naming{}, false
+	}
+	part, isPart := strings.CutPrefix(thing, last+"_")
+	switch {
+	case isPart:
+	case thing == last && operation == actionInfo && !strings.EqualFold(did, actionType):
+		return nameOf(resourceType, did, ""), true
+	default:
+		return naming{}, false
+	}
+	// The whole is named as its change is, and the part goes by its own words.
+	whole := strings.TrimSuffix(nameOf(resourceType, VerbUpdate, "").name, "."+VerbUpdate)
+	return newNaming(whole + "." + part + "." + v.kind), true
+}
+
+// isOperation reports whether a name is several words run together, as those of
+// operations are: "PutBucketCors".
+func isOperation(name string) bool {
+	if len(name) < 2 || len(name) > maxName || strings.ContainsAny(name, " ._-/:") {
+		return false
+	}
+	upper, lower := 0, 0
+	for i := 1; i < len(name); i++ {
+		switch {
+		case 'A' <= name[i] && name[i] <= 'Z':
+			upper++
+		case 'a' <= name[i] && name[i] <= 'z':
+			lower++
+		}
+	}
+	return upper > 0 && lower > 0
+}
+
 // nameOfCall finds the canonical action of an entry of Audit Logs v2: by its
 // method and path, by the API's name of the operation, or else by the product
 // and the type of the resource.
-func nameOfCall(e *audit.Entry, byRoute *naming) naming {
-	if byRoute != nil {
-		return *byRoute
+func nameOfCall(e *audit.Entry, r *routed) naming {
+	if r.name != nil {
+		return *r.name
 	}
 	if n := nameOfOperation(e.ActionInfo); n != nil {
 		return *n
 	}
-	// The last segment of a path may be the action: ".../outgoing/disable".
-	if i := strings.LastIndexByte(e.ResourceType, '.'); i > 0 && e.Call.Method != "GET" && e.Call.Method != "DELETE" {
-		switch v := known.verbs[e.ResourceType[i+1:]]; v.kind {
-		case VerbEnable, verbDisable, VerbRoll, verbReset, VerbDelete, verbDeploy:
-			return nameByWords(e.ResourceType[:i], e.ResourceType[i+1:], e.ActionInfo)
-		}
+	if n, found := nameOfPath(e, r); found {
+		return n
 	}
 	var buf [2*maxName + 1]byte
 	if n := known.pairs[string(squashPair(buf[:0], e.ResourceType, e.ActionType))]; n != nil {
 		return *n
 	}
-	if e.ResourceType == "" && e.ActionInfo != "" {
-		return nameByWords("", e.ActionInfo, e.ActionInfo)
+	resourceType, actionType := withoutIDs(e.ResourceType), e.ActionType
+	if resourceType == "" && e.ActionInfo != "" {
+		actionType = withoutIDs(e.ActionInfo)
 	}
-	return nameByWords(e.ResourceType, e.ActionType, e.ActionInfo)
+	return nameByWords(resourceType, actionType, e.ActionInfo)
+}
+
+// nameOfPath names a request by the parts of its path that say more than the words
+// of it in their order: what is below a member of a collection is not the member,
+// so that to delete a deployment of a project does not delete the project, and the
+// last segment may be what is done: ".../outgoing/disable".
+func nameOfPath(e *audit.Entry, r *routed) (n naming, found bool) {
+	whole, below := e.ResourceType, ""
+	if e.ResourceType == r.words {
+		whole, below = splitMember(e.Call.Path)
+	}
+	deed := ""
+	if e.Call.Method != "GET" && e.Call.Method != "DELETE" {
+		if below == "" {
+			whole, deed = cutDeed(whole)
+		} else {
+			below, deed = cutDeed(below)
+		}
+	}
+	if whole == "" || below == "" && deed == "" {
+		return naming{}, false
+	}
+	resource, from := words(nil, whole), 0
+	if below != "" {
+		from, resource = len(resource)-1, words(nil, whole+"."+below)
+	}
+	action := words(nil, cmp.Or(deed, e.ActionType))
+	v := findVerb(action)
+	for i := range known.subjects {
+		s := &known.subjects[i]
+		if v.kind == "" && deed == "" || !s.fits(resource, action, 0) {
+			continue
+		}
+		ofWhole := s.fits(resource, action, from) && (v.name == v.kind || isSwitch(v.kind))
+		if v.kind == VerbUpdate || ofWhole && v.kind != "" { // a change of a part is one of the whole
+			return *s.names[v.kind], true
+		}
+		name := joinName(below, words(nil, below), action)
+		return newNaming(s.name + "." + strings.TrimPrefix(name, ActionUnknown+".")), true
+	}
+	if below != "" {
+		whole += "." + below
+	}
+	return newNaming(joinName(whole, words(nil, whole), action)), true
+}
+
+// isSwitch reports whether verbs of a kind all come to the same.
+func isSwitch(kind string) bool { return kind == VerbEnable || kind == verbDisable || kind == VerbRoll }
+
+// splitMember splits the words of a path after the last member of a collection that
+// has something below it.
+func splitMember(path string) (whole, below string) {
+	var buf [maxPath]string
+	parts := segments(buf[:0], path)
+	last, begin := len(parts), 2
+	if parts[0] == "accounts" || parts[0] == "zones" {
+		begin = 3
+	}
+	isShown := areWords(parts)
+	for i := last - 1; i >= begin; i-- {
+		switch {
+		case isShown[i]:
+		case i == last-1:
+			last = i // the request is about the member itself
+		default:
+			return wordsOf(parts[:i]), joinWords(parts[i+1:last], isShown[i+1:])
+		}
+	}
+	return wordsOf(parts), ""
+}
+
+// cutDeed cuts the last segment off the words of a path if it is a deed.
+func cutDeed(path string) (rest, deed string) {
+	i := strings.LastIndexByte(path, '.')
+	if !isDeed(path[i+1:]) {
+		return path, ""
+	}
+	return path[:max(i, 0)], path[i+1:]
+}
+
+// pathDeeds are the verbs that the last segment of a path may be, apart from those
+// of the canonical actions that cannot be nouns.
+const pathDeeds = " abort ack analyze apply approve archive cancel check clear discover disconnect dismiss download evaluate export generate get ignore kick " +
+	"new peek precheck preview pull push query refresh renew restart restore retry revert rollback search send start stop submit sync trigger tune " +
+	"unarchive unignore unrevoke upsert validate verify "
+
+// isDeed reports whether the last segment of a path is what is done to the rest of
+// it: "disable", "purge_build_cache", "batch-delete".
+func isDeed(segment string) bool {
+	var buf [maxName + 8]byte
+	name := bytes.Trim(words(buf[:0], segment), "_")
+	first, last := name, name
+	if i := bytes.IndexByte(name, '_'); i > 0 {
+		first, last = name[:i], name[bytes.LastIndexByte(name, '_')+1:]
+	}
+	if several := string(first); several == "batch" || several == "bulk" {
+		first = last
+	}
+	return isStrong(first) || len(first) > 0 && strings.Contains(pathDeeds, " "+string(first)+" ")
+}
+
+func isStrong(word []byte) bool {
+	v, ok := known.verbs[string(word)]
+	return ok && !v.weak
 }
 
 // nameOfOperation is the name derived from the words of an operation, or nil if
@@ -442,7 +627,7 @@ func nameOfOperation(operation string) *naming {
 		return nil
 	}
 	for i := range known.subjects {
-		if s := &known.subjects[i]; s.fits(resource, action) {
+		if s := &known.subjects[i]; s.fits(resource, action, 0) {
 			return s.names[v.kind]
 		}
 	}

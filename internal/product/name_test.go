@@ -150,15 +150,15 @@ func TestNameOf_TellsSimilarPairsApart(t *testing.T) {
 func TestNameOf_AnUnknownPairGetsAPredictableName(t *testing.T) {
 	t.Parallel()
 	for _, p := range []struct{ resource, action, info, want, verb string }{
-		{"spectrum.app", "created", "", "spectrum.app.create", VerbCreate},
-		{"waiting room", "event_delete", "", "waiting_room.event_delete", VerbDelete},
-		{"HealthCheck", "health_check_update", "", "health_check.update", VerbUpdate},
-		{"vectorize.index", "CreateIndex", "", "vectorize.index.create", VerbCreate},
+		{"hologram.app", "created", "", "hologram.app.create", VerbCreate},
+		{"holo room", "event_delete", "", "holo_room.event_delete", VerbDelete},
+		{"HoloCheck", "holo_check_update", "", "holo_check.update", VerbUpdate},
+		{"radar.dataset", "CreateDataset", "", "radar.dataset.create", VerbCreate},
 		{"pages..project", "frobnicate", "", "pages.project.frobnicate", ""},
-		{"", "waiting_room_disabled", "", "waiting_room.disable", verbDisable},
+		{"", "holo_room_disabled", "", "holo_room.disable", verbDisable},
 		{"", "frobnicate", "", "unknown.frobnicate", ""},
-		{"stream", "", "", "stream.unknown", ""},
-		{"stream", "", "video deleted", "stream.video_deleted", VerbDelete},
+		{"radar", "", "", "radar.unknown", ""},
+		{"radar", "", "report deleted", "radar.report_deleted", VerbDelete},
 		{"", "…", "", "unknown", ""},
 	} {
 		got := nameOf(p.resource, p.action, p.info)
@@ -188,7 +188,7 @@ func TestFamilyOf_FindsTheFamilyOfEachAction(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]*family{
 		"account.2fa.disable": &account, "member.add": &members, "user_group.update": &members,
-		"zone.settings.update": &zones, "dns.record.delete": &records, "zone.firewall.rule.delete": &firewall,
+		"zone.settings.update": &settings, "dns.record.delete": &records, "zone.firewall.rule.delete": &firewall,
 		"waf_rule.disable": &firewall, "access_policy.create": &access, "identity_provider.delete": &access,
 		"r2.bucket.create": &buckets, "worker.route.create": &workers, "api_token.create": &tokens,
 		"api_key.view": &tokens, "logpush.job.delete": &logs, "gateway.rule.create": &gateway, "tunnel.create": &tunnels,
@@ -200,7 +200,45 @@ func TestFamilyOf_FindsTheFamilyOfEachAction(t *testing.T) {
 
 func TestFamilyOf_AnActionThatNoFamilyIsAbout(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"spectrum.app.create", "zone", "dns", "unknown", ""} {
+	for _, name := range []string{"hologram.app.create", "zone", "dns", "unknown", ""} {
 		assert.Same(t, &other, familyOf(name), name)
+	}
+}
+
+// What stands below a member of a collection is not the member.
+func TestNameOfPath_APartIsNotTheWhole(t *testing.T) {
+	t.Parallel()
+	const id = "/372e67954025e0ba6aaa6d586b9e0b59"
+	for request, want := range map[string]string{
+		// A part that no row knows has a name of its own, in the family of the whole.
+		"DELETE {a}/load_balancers/pools" + id + "/origins" + id:    "load_balancer.pool.origins.delete",
+		"POST {a}/cfd_tunnel" + id + "/annotations":                 "tunnel.annotations.create",
+		"DELETE {a}/alerting/v3/policies" + id + "/recipients" + id: "notification.recipients.delete",
+		"DELETE {a}/hyperdrive/configs" + id + "/caches":            "hyperdrive.config.caches.delete",
+		"PUT {a}/load_balancers/pools" + id + "/notes":              "load_balancer.pool.update",
+		"DELETE {a}/load_balancers/pools" + id:                      "load_balancer.pool.delete",
+		"POST {a}/things" + id + "/parts" + id + "/pieces":          "things.parts.pieces.create",
+		"POST {a}/access/identity_providers" + id + "/anything":     "identity_provider.anything.create",
+		// The last segment says what is done.
+		"POST {a}/load_balancers/pools" + id + "/preview": "load_balancer.pool.view",
+		"POST {a}/load_balancers/pools" + id + "/disable": "load_balancer.pool.disable",
+		"POST {a}/things" + id + "/parts/bulk_delete":     "things.parts.bulk_delete",
+		"PUT {a}/things" + id + "/retry":                  "things.retry",
+		"POST {a}/things/validate_name":                   "things.validate_name",
+		"POST {a}/things" + id + "/stop":                  "things.off",
+		"DELETE {a}/things" + id + "/preview":             "things.preview.delete",
+		"POST {a}/gadget/feature_enable":                  "gadget.feature_enable.create",
+	} {
+		method, path, _ := strings.Cut(request, " ")
+		got := understood(t, requested(method, strings.Replace(path, "{a}", "/accounts/"+exampleAccount, 1))).Action
+		assert.Equal(t, want, got, request)
+	}
+	for request, want := range map[string]string{
+		"POST {a}/things/search": verbView, "POST {a}/things" + id + "/export": verbView, "POST {a}/things/bulk_get": verbView,
+		"POST {a}/things/bulk/delete": VerbDelete, "POST {a}/things": VerbCreate, "POST {a}/things/searches": VerbCreate,
+	} {
+		method, path, _ := strings.Cut(request, " ")
+		got := understood(t, requested(method, strings.Replace(path, "{a}", "/accounts/"+exampleAccount, 1))).Verb
+		assert.Equal(t, want, got, request)
 	}
 }

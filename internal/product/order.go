@@ -84,16 +84,29 @@ func reverse(direction string) string {
 var switches = map[string]string{
 	"advertised":                           offOn,
 	"ai_bots_protection":                   "disabled | only_on_ad_pages | block",
+	"allow_mode_switch":                    "on off",
+	"allow_out_of_region_access":           "on off",
+	"allowed_to_leave":                     "on off",
+	"deletion_protection":                  offOn,
+	"deny_unmatched_requests":              offOn,
 	"enabled":                              offOn,
 	"fight_mode":                           offOn,
 	"flag":                                 offOn,
 	"gateway_proxy_enabled":                offOn,
 	"gateway_udp_proxy_enabled":            offOn,
+	"mfa_required_for_all_apps":            offOn,
 	"sbfm_definitely_automated":            "allow | managed_challenge | block",
 	"sbfm_likely_automated":                "allow | managed_challenge | block",
 	"sbfm_verified_bots":                   "allow | block",
 	"switch_locked":                        offOn,
 	"validation_default_mitigation_action": "none log | block",
+	"mitigation_action":                    "none log | block",
+	"validation_enabled":                   offOn,
+	// Overriding the actions of all endpoints with none switches them off.
+	"validation_override_mitigation_action": "none | disable_override",
+	"default_mode":                          "off | min-friction | max-security",
+	"content_bots_protection":               "disabled | block",
+	"crawler_protection":                    "disabled | enabled",
 }
 
 // readSwitches determines the direction of changes in families whose members

@@ -7,6 +7,8 @@
 // titles for readers of both logs, and its default rules. To support a product,
 // add or edit one such file. all.go orders the families.
 //
+// words.go puts canonical actions into words, for titles.
+//
 // [Understand] finds the canonical action of an entry (name.go and route.go),
 // lets the family of that action read the entry (review.go and the family's
 // file), and compares the values before and after (compare.go).
@@ -45,6 +47,9 @@ type family struct {
 
 	// joints are the changes of which the two logs have different details.
 	joints []joint
+	// raises says that a change of a protection to the safer side is no more than
+	// that, whatever other rules say of the action.
+	raises bool
 	// reads are the rules for reads that are worth an event, and rules those
 	// for everything else. The first match decides, so special cases come
 	// before general ones.

@@ -21,6 +21,9 @@ type Facts struct {
 	ActorName string
 	// TokenID is the id of the API token that the entry is about.
 	TokenID string
+	// RequestID is the id of the request, if it is in the metadata of an entry of
+	// the audit log. Audit Logs v2 has the same in the request itself.
+	RequestID string
 	// ChangesOmitted counts the changes that Changes has no room for.
 	ChangesOmitted int
 
@@ -82,8 +85,9 @@ type review struct {
 	zoneIsTarget bool
 	// settled says that the texts before and after have been compared.
 	settled bool
-	// rule is the members of a firewall rule, was and is are the rules of a
+	// oldRule and rule are the members of a firewall rule, was and is are the rules of a
 	// list, and nested are the members of nested objects: memory for reuse.
+	oldRule object
 	rule    object
 	was, is []jsondoc.Value
 	nested  [maxDepth][2]object
@@ -185,7 +189,7 @@ func (r *review) beginCall(earlier []*audit.Entry) {
 		r.naming = *known.namings[ActionUnknown]
 		return
 	}
-	r.naming = nameOfCall(e, r.route.name)
+	r.naming = nameOfCall(e, &r.route)
 	if len(earlier) > 0 {
 		r.recall(earlier)
 	}
@@ -260,6 +264,47 @@ func (r *review) lookAtZone() {
 	if r.ZoneID == "" && strings.EqualFold(r.e.ResourceType, "zone") {
 		r.ZoneID = r.e.ResourceID
 	}
+	if isOfCloudflare(r.ZoneName) {
+		r.ZoneName, r.ZoneID = "", ""
+	}
+}
+
+// zonesOfCloudflare are zones of Cloudflare itself, which entries about buckets and
+// scripts may show. They are not among the zones of a customer.
+var zonesOfCloudflare = []string{"cloudflarestorage.com", "pages.dev", "r2.dev", "workers.dev"}
+
+func isOfCloudflare(zone string) bool {
+	for _, own := range zonesOfCloudflare {
+		if above, found := strings.CutSuffix(zone, own); found && (above == "" || strings.HasSuffix(above, ".")) {
+			return true
+		}
+	}
+	return false
+}
+
+// lookAtRequest finds the id of the request in the metadata.
+func (r *review) lookAtRequest() {
+	for i := range r.meta {
+		if isRay(r.meta[i].key) {
+			if said := r.meta[i].val.Text(); said != "" {
+				r.RequestID = audit.RayID(text.OneLine(said, audit.MaxText))
+			}
+		}
+	}
+}
+
+// isRay reports whether a member is the id of a request: "cf-ray", "rayId", ….
+func isRay(name string) bool {
+	const shortest, longest = len("cfray"), len("cf-ray-id")
+	if len(name) < shortest || len(name) > longest || text.Lower(name[0]) != 'c' && text.Lower(name[0]) != 'r' {
+		return false
+	}
+	var buf [longest]byte
+	switch string(squash(buf[:0], name)) {
+	case "cfray", "rayid", "cfrayid":
+		return true
+	}
+	return false
 }
 
 // readOther reads the entries of families without a function of their own.
@@ -267,6 +312,15 @@ func (r *review) readOther() {
 	r.Target = r.text("name", "title", "description", "email", "email_domain", "hostname", "network", "prefix", "ns_name")
 	r.zoneIsTarget = true
 	r.readSwitches()
+}
+
+// readNamed is readOther for entries whose thing is called by the first of the keys
+// that there is.
+func (r *review) readNamed(keys ...string) {
+	r.readOther()
+	if name := r.text(keys...); name != "" {
+		r.Target = name
+	}
 }
 
 // say fills in the facts that the entry states directly.
@@ -277,6 +331,8 @@ func (r *review) say() {
 	f.Failed, f.Succeeded = e.Outcome == audit.Failure, e.Outcome == audit.Success
 	if e.Call != nil {
 		f.Method = e.Call.Method
+	} else {
+		r.lookAtRequest()
 	}
 	f.ActorEmail, f.ActorID, f.ActorType = e.ActorEmail, e.ActorID, e.ActorType
 	f.ActorKind = r.actorKind(e)

@@ -76,6 +76,12 @@ func (x *index) addRoutes(r route) {
 
 func (x *index) addRoute(method, path, name string) {
 	parts := strings.Split(path[1:], "/")
+	for i, part := range parts {
+		if part[0] != '{' {
+			follows := i+1 < len(parts) && parts[i+1][0] == '{'
+			x.words[part] = x.words[part] || follows
+		}
+	}
 	key := keyOf(method, parts)
 	x.routes[key] = append(x.routes[key], indexedRoute{parts, x.named(name), wordsOf(parts)})
 }
@@ -100,20 +106,8 @@ func findRoute(method, path string) routed {
 	if method == "HEAD" {
 		method = "GET"
 	}
-	path = trimmed(path)
 	var buf [maxPath]string
-	parts := buf[:0]
-	for part := range strings.SplitSeq(path, "/") {
-		if len(parts) == maxPath {
-			break
-		}
-		if strings.IndexByte(part, '%') >= 0 {
-			if plain, err := url.PathUnescape(part); err == nil {
-				part = plain
-			}
-		}
-		parts = append(parts, part)
-	}
+	parts := segments(buf[:0], path)
 	r.root(parts)
 	for _, row := range known.routes[keyOf(method, parts)] {
 		if row.fits(parts) {
@@ -133,6 +127,22 @@ func findRoute(method, path string) routed {
 // trimmed is a path without the prefix of the API and the slashes around it.
 func trimmed(path string) string {
 	return strings.Trim(strings.TrimPrefix(path, "/client/v4"), "/")
+}
+
+// segments appends the segments of a path to parts, maxPath at most.
+func segments(parts []string, path string) []string {
+	for part := range strings.SplitSeq(trimmed(path), "/") {
+		if len(parts) == maxPath {
+			break
+		}
+		if strings.IndexByte(part, '%') >= 0 {
+			if plain, err := url.PathUnescape(part); err == nil {
+				part = plain
+			}
+		}
+		parts = append(parts, part)
+	}
+	return parts
 }
 
 func (r *indexedRoute) fits(parts []string) bool {
@@ -183,22 +193,54 @@ func wordsOf(parts []string) string {
 	case root == "user" && len(parts) > 1:
 		parts = parts[1:]
 	}
+	isShown := areWords(parts)
+	if words := joinWords(parts, isShown[:]); words != "" {
+		return words
+	}
+	return root
+}
+
+// areWords reports which segments of a path are words of the API, see [isWord].
+func areWords(parts []string) (isShown [maxPath]bool) {
+	mayBeName := false
+	for i, part := range parts {
+		isShown[i] = isWord(part, mayBeName)
+		mayBeName = isShown[i] && mayBeFollowedByName(part)
+	}
+	return isShown
+}
+
+// joinWords joins the shown segments by dots.
+func joinWords(parts []string, isShown []bool) string {
 	var b []byte
-	for _, part := range parts {
-		if isWord(part) {
+	for i, part := range parts {
+		if isShown[i] {
 			b = append(append(b, '.'), part...)
 		}
 	}
-	if len(b) == 0 {
-		return root
-	}
-	return string(b[1:])
+	return strings.TrimPrefix(string(b), ".")
 }
 
-// isWord reports whether a segment of a path appears to be a name from the API
-// rather than an id.
-func isWord(part string) bool {
-	return part != "" && part[0] != '{' && len(part) <= 40 && (len(part) <= 3 || !strings.ContainsAny(part, "0123456789.:%@ "))
+// isWord reports whether a segment of a path appears to be a word of the API
+// rather than an id or a name. mayBeName says that one may stand there.
+func isWord(part string, mayBeName bool) bool {
+	if part == "" || part[0] == '{' {
+		return false
+	}
+	if _, isKnown := known.words[part]; isKnown {
+		return true
+	}
+	const lower, digits, longest = "abcdefghijklmnopqrstuvwxyz_-", "0123456789", 30
+	hasDigits := strings.ContainsAny(part, digits)
+	return (!mayBeName || strings.Contains(part, "_") && isDeed(part)) && len(part) <= longest && strings.Trim(part, lower+digits) == "" &&
+		(!hasDigits || len(part) <= 3 && strings.Trim(part, digits) != "")
+}
+
+// mayBeFollowedByName reports whether an id or a name may follow a word of a path:
+// where the API has one, or where the word is a plural that the API does not have.
+func mayBeFollowedByName(word string) bool {
+	follows, isKnown := known.words[word]
+	return follows || !isKnown && strings.HasSuffix(word, "s") && !strings.HasSuffix(word, "ss")
 }
 
 // verbOfMethod is the type of an action if the entry does not state it.

@@ -116,6 +116,9 @@ var derivedRoutes = []string{
 	"POST /accounts/{account}/scim/v2/Groups", "PUT PATCH /accounts/{account}/scim/v2/Groups/{id}", "DELETE /accounts/{account}/scim/v2/Groups/{id}",
 	"GET POST /user/api_key", "PUT /user/api_key",
 	"GET POST /accounts/{account}/registrar/domains/{id}/auth_code", "POST PUT /accounts/{account}/registrar/domains/{id}/transfer_out",
+	// Of these the reference has one path for each setting.
+	"DELETE /zones/{zone}/settings/{setting}", "PUT PATCH /zones/{zone}/cache/{setting}", "DELETE /zones/{zone}/cache/{setting}",
+	"GET /zones/{zone}/cache/{setting}", "PATCH /zones/{zone}/argo/{setting}", "GET /zones/{zone}/argo/{setting}",
 	"DELETE /accounts/{account}/r2/buckets/{id}/lifecycle",
 	"PUT /accounts/{account}/r2/buckets/{id}/encryption", "DELETE /accounts/{account}/r2/buckets/{id}/encryption",
 }
@@ -124,7 +127,7 @@ var derivedRoutes = []string{
 var replacedRoutes = []string{
 	"PUT PATCH /zones/{zone}/settings", "GET /zones/{zone}/settings",
 	"PATCH /zones/{zone}/firewall/waf/packages/{id}",
-	"* /zones/{zone}/workers/filters",
+	"* /zones/{zone}/workers/filters", "DELETE /accounts/{account}/storage/kv/namespaces/{id}/bulk",
 	"PUT /accounts/{account}/workers/services/{id}/environments/{environment}/content",
 	"PATCH /accounts/{account}/workers/services/{id}/environments/{environment}/settings",
 }

@@ -33,22 +33,42 @@ type suite struct {
 
 // suites are all there are, by the file whose families they are about.
 var suites = map[string]*suite{
-	"access.go":      &accessSuite,
-	"account.go":     &accountSuite,
-	"dns.go":         &dnsSuite,
-	"firewall.go":    &firewallSuite,
-	"logs.go":        &logsSuite,
-	"mail.go":        &mailSuite,
-	"members.go":     &membersSuite,
-	"network.go":     &networkSuite,
-	"protections.go": &protectionsSuite,
-	"storage.go":     &storageSuite,
-	"tokens.go":      &tokensSuite,
-	"traffic.go":     &trafficSuite,
-	"workers.go":     &workersSuite,
-	"zone.go":        &zoneSuite,
-	"all.go":         &otherSuite,
-	"bursts.go":      &burstsSuite,
+	"access.go":         &accessSuite,
+	"account.go":        &accountSuite,
+	"addressing.go":     &addressingSuite,
+	"ai.go":             &modelsSuite,
+	"all.go":            &otherSuite,
+	"apishield.go":      &apiShieldSuite,
+	"bursts.go":         &burstsSuite,
+	"casb.go":           &casbSuite,
+	"certificates.go":   &certificatesSuite,
+	"custompages.go":    &customPagesSuite,
+	"devices.go":        &devicesSuite,
+	"dlp.go":            &dlpSuite,
+	"dns.go":            &dnsSuite,
+	"email_security.go": &emailSecuritySuite,
+	"firewall.go":       &firewallSuite,
+	"gateway.go":        &gatewaySuite,
+	"intel.go":          &intelSuite,
+	"lists.go":          &listsSuite,
+	"logs.go":           &logsSuite,
+	"magic.go":          &magicSuite,
+	"mail.go":           &mailSuite,
+	"media.go":          &mediaSuite,
+	"members.go":        &membersSuite,
+	"network.go":        &networkSuite,
+	"pagerules.go":      &pageRulesSuite,
+	"pipelines.go":      &pipelinesSuite,
+	"protections.go":    &protectionsSuite,
+	"registrar.go":      &registrarSuite,
+	"settings.go":       &settingsSuite,
+	"spectrum.go":       &spectrumSuite,
+	"storage.go":        &storageSuite,
+	"tokens.go":         &tokensSuite,
+	"traffic.go":        &trafficSuite,
+	"waitingroom.go":    &waitingRoomsSuite,
+	"workers.go":        &workersSuite,
+	"zone.go":           &zoneSuite,
 }
 
 // pairCase is a resource type and an action type, with what an entry of this pair
@@ -103,6 +123,30 @@ func (l *callList) add(list, want string, severity ingest.Severity, more ...stri
 	for request := range strings.SplitSeq(list, "; ") {
 		method, path, _ := strings.Cut(request, " ")
 		*l = append(*l, callCase{method, placeholders.Replace(path), want, severity, more})
+	}
+}
+
+// called is the entry of a request as in [callList.add].
+func called(request string, more ...string) string {
+	var list callList
+	list.add(request, "", "")
+	return requested(list[0].method, list[0].path, more...)
+}
+
+// collect appends the requests that create, change and delete a member of a
+// collection, with the severity of each, or "" for a request that there is not.
+func (l *callList) collect(path, name string, create, update, remove ingest.Severity) {
+	for _, c := range []struct {
+		request, verb string
+		severity      ingest.Severity
+	}{
+		{"POST " + path, VerbCreate, create},
+		{"PUT " + path + "/1; PATCH " + path + "/1", VerbUpdate, update},
+		{"DELETE " + path + "/1", VerbDelete, remove},
+	} {
+		if c.severity != "" {
+			l.add(c.request, name+"."+c.verb, c.severity)
+		}
 	}
 }
 

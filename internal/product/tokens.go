@@ -1,6 +1,7 @@
 package product
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -30,7 +31,7 @@ var tokens = family{
 	subjects: []subject{
 		{"api_key apikey global_key", "api_key apikey global_key", "api_key", "roll=api_key.rotate update=api_key.rotate reset=api_key.rotate " +
 			"delete=api_key.deactivate disable=api_key.deactivate", either, common},
-		{"token apitoken", "token apitoken", "api_token", "delete=api_token.revoke disable=api_token.revoke reset=api_token.roll", either, common},
+		{"token apitoken", "token apitoken", "api_token", "delete=api_token.revoke reset=api_token.roll", either, common},
 	},
 	routes: []route{
 		{"PUT", "{scope}/tokens/{id}/value", "api_token.roll"},
@@ -45,9 +46,9 @@ var tokens = family{
 		{"PUT", "/user/api_key", "api_key.rotate"},    // derived, not published
 	},
 	joints: []joint{
-		{actions: oneOf{"api_token.create"}, title: "API token created[: {target}]", techniques: oneOf{"T1098.001"}},
-		{actions: oneOf{"api_token.update", "api_token.enable"}, class: "api_token.update", title: "API token changed[: {target}]", techniques: oneOf{"T1098.001"}},
-		{actions: oneOf{"api_token.roll"}, by: byToken, title: "API token rolled[: {target}]", techniques: oneOf{"T1098.001"}},
+		{actions: oneOf{"api_token.create"}},
+		// Only one of the logs may tell that the status of a token changed.
+		{actions: oneOf{"api_token.update", "api_token.enable", "api_token.disable"}, class: "api_token.update"},
 		{actions: oneOf{"api_token.*"}, by: byToken},
 	},
 	reads: []rules.Rule{
@@ -75,7 +76,7 @@ var tokens = family{
 			Why:   "A key of this kind can do all that its user can, does not expire and asks for no second factor."},
 		{ID: "own-token-changed", Severity: high, Techniques: oneOf{"T1562.008", "T1531"},
 			Match: rules.Match{Action: oneOf{"api_token.*"}, Verb: oneOf{"update", "delete", "roll", "enable", "disable", "reset"}, OwnToken: new(true)},
-			Title: "The connector's own API token changed: {action}[: {target}]",
+			Title: "The connector's own API token changed: {words}[: {target}]",
 			Why:   "Whoever does it may be about to blind you: without its token the connector reads nothing more."},
 		{ID: "token-created-broad", Severity: high, Techniques: oneOf{"T1098.001"},
 			Match: rules.Match{Action: oneOf{"api_token.create"}, Scope: oneOf{"broad"}},
@@ -93,8 +94,16 @@ var tokens = family{
 			Match: rules.Match{Action: oneOf{"api_token.update"}, Scope: oneOf{"narrow"}},
 			Title: "API token changed",
 			Why:   "The token is limited also after the change."},
+		{ID: "token-disabled", Severity: low,
+			Match: rules.Match{Action: oneOf{"api_token.disable"}},
+			Title: "API token disabled",
+			Why:   "It can do nothing until it is enabled again. The connector's own token is graded higher."},
+		{ID: "token-enabled", Severity: medium, Techniques: oneOf{"T1098.001"},
+			Match: rules.Match{Action: oneOf{"api_token.enable"}},
+			Title: "Disabled API token enabled again[: {target}]",
+			Why:   "Whoever has the secret of the token can use it again."},
 		{ID: "token-widened", Severity: high, Techniques: oneOf{"T1098.001"},
-			Match: rules.Match{Action: oneOf{"api_token.update", "api_token.enable"}},
+			Match: rules.Match{Action: oneOf{"api_token.update"}},
 			Title: "Scopes of API token changed[: {target}]",
 			Why:   "A token in use may have been given more permissions; the audit log does not always say which."},
 		{ID: "token-rolled-narrow", Severity: medium, Techniques: oneOf{"T1098.001"},
@@ -108,24 +117,41 @@ var tokens = family{
 		{ID: "token-revoked", Severity: low, Techniques: oneOf{"T1531"},
 			Match: rules.Match{Action: oneOf{"api_token.revoke"}},
 			Title: "API token revoked",
-			Why:   "Good hygiene one at a time; many at once cut off your automation."},
+			Why:   "It takes access away and gives none, and every rotation ends with it. Many at once cut off your automation."},
 	},
 }
 
-// Grants of OAuth clients.
+// OAuth clients and what users grant them.
 var oauth = family{
-	prefixes: oneOf{"oauth_grant."},
+	prefixes: oneOf{"oauth_grant.", "oauth_client."},
+	read:     (*review).readOAuth,
 	subjects: []subject{
+		{"oauth_client", "oauth_client", "oauth_client", "", either, exact},
 		{"^oauth user_oauth", "", "oauth_grant", "", either, exact},
 		{"^account$ ^user$ ^$", "oauth", "oauth_grant", "", both, exact},
 	},
+	routes: []route{
+		{"POST", "/accounts/{account}/oauth_clients/{id}/rotate_secret", "oauth_client.roll"},
+		{"DELETE", "/accounts/{account}/oauth_clients/{id}/rotate_secret", "oauth_client.old_secret.delete"},
+		{"*", "/accounts/{account}/oauth_clients", "oauth_client"},
+	},
 	rules: []rules.Rule{
 		{ID: "oauth-granted", Severity: medium, Techniques: oneOf{"T1528"},
-			Match: rules.Match{Action: oneOf{"oauth_grant.*"}, Verb: oneOf{"create", "update", "enable", "accept", "roll"}},
+			Match: rules.Match{Action: oneOf{"oauth_grant.*", "oauth_client.create"}, Verb: oneOf{"create", "update", "enable", "accept", "roll"}},
 			Title: "OAuth client added or authorized[: {target}]",
 			Why:   "The program acts in the name of a user, also after the password is changed."},
+		{ID: "oauth-client-changed", Severity: medium, Techniques: oneOf{"T1528"},
+			Match: rules.Match{Action: oneOf{"oauth_client.*"}, Verb: oneOf{"update", "enable", "roll", "reset"}},
+			Title: "OAuth client changed or its secret rotated[: {target}]",
+			Why:   "Another redirect address receives the grants of users, and whoever has the secret uses them."},
+		{ID: "oauth-removed", Severity: low,
+			Match: rules.Match{Action: oneOf{"oauth_grant.*", "oauth_client.*"}, Verb: oneOf{"delete", "disable"}},
+			Title: "OAuth client, its old secret or a grant removed",
+			Why:   "It takes access away and gives none."},
 	},
 }
+
+func (r *review) readOAuth() { r.readNamed("client_name", "name") }
 
 // readToken determines which token an entry is about and its scope.
 func (r *review) readToken() {
@@ -144,6 +170,7 @@ func (r *review) readToken() {
 	if r.Target == "" {
 		r.Target = r.TokenID
 	}
+	r.readTokenStatus()
 	r.Scope = rules.ScopeUnknown
 	for _, o := range [...]object{r.after, r.meta} {
 		for _, key := range []string{"policies", "scopes", "permissions", "permission_groups"} {
@@ -151,6 +178,21 @@ func (r *review) readToken() {
 				r.Scope = ScopeOf(v)
 			}
 		}
+	}
+}
+
+// readTokenStatus tells an update that switches a token off or on from others. One
+// that is disabled can do nothing, whatever else the update says.
+func (r *review) readTokenStatus() {
+	if r.verb != VerbUpdate {
+		return
+	}
+	was := cmp.Or(r.before.text("status"), r.meta.text("old_token_status"))
+	switch is := cmp.Or(r.after.text("status"), r.meta.text("new_token_status")); {
+	case strings.EqualFold(is, "disabled") && !strings.EqualFold(was, "disabled"):
+		r.rename("api_token.disable")
+	case strings.EqualFold(is, "active") && strings.EqualFold(was, "disabled"):
+		r.rename("api_token.enable")
 	}
 }
 

@@ -51,7 +51,14 @@ var tokensSuite = suite{
 		rows("account/rotate_API_key", "api_key.rotate", high, same, same, `"action":{"type":"rotate_API_key","result":true,"info":"key digest: 0a1b"}`),
 		rows("api_key/API_key_created", "api_key.create", high, same, same),
 		rows("api_key/API_key_deactivated", "api_key.deactivate", low, same, same),
+		rows(tokenUpdated, "api_token.disable", low, same, same, newValue(`{"name":"ci","status":"disabled"}`)),
+		rows(tokenUpdated, "api_token.disable", low, same, same, values(`{"name":"ci","status":"active"}`, `{"name":"ci","status":"disabled"}`)),
+		rows(tokenUpdated, "api_token.enable", medium, same, low, values(`{"name":"ci","status":"disabled"}`, `{"name":"ci","status":"active"}`)),
+		rows("?account/token_update", "api_token.disable", low, same, same, `"metadata":{"old_token_status":"active","new_token_status":"disabled"}`),
+		rows("?account/token_disabled; ?tokens/disable", "api_token.disable", low, same, same),
 		rows("?user/oauth_create", "oauth_grant.create", medium, same, same),
+		rows("?oauth_client/update", "oauth_client.update", medium, same, same),
+		rows("?oauth_client/delete", "oauth_client.delete", low, same, same),
 	),
 	calls: tokensCalls(),
 	examples: map[string]ruleExample{
@@ -65,6 +72,10 @@ var tokensSuite = suite{
 		"token-created":          {logged("account", "token_create"), logged("account", "token_revoke")},
 		"token-updated-narrow":   {logged("account", "token_update", `"metadata":{"scopes":["zone.dns.read"]}`), logged("account", "token_update")},
 		"token-widened":          {logged("account", "token_update"), logged("account", "token_update", `"metadata":{"scopes":["zone.dns.read"]}`)},
+		"token-disabled":         {called("PUT /user/tokens/1", requestBody(`{"name":"ci","status":"disabled"}`)), called("PUT /user/tokens/1", requestBody(`{"name":"ci","status":"active"}`))},
+		"token-enabled":          {logged("account", "token_update", values(`{"name":"ci","status":"disabled"}`, `{"name":"ci","status":"active"}`)), logged("account", "token_update", values(`{"name":"ci","status":"active"}`, `{"name":"ci","status":"active"}`))},
+		"oauth-client-changed":   {called("PATCH {a}/oauth_clients/1", requestBody(`{"client_name":"portal","redirect_uris":["https://portal.example.com/x"]}`)), called("DELETE {a}/oauth_clients/1")},
+		"oauth-removed":          {called("DELETE {a}/oauth_clients/1"), called("POST {a}/oauth_clients/1/rotate_secret")},
 		"token-rolled-narrow":    {logged("account", "token_roll", `"metadata":{"scopes":["zone.dns.read"]}`), logged("account", "token_roll")},
 		"token-rolled":           {logged("account", "token_roll"), logged("account", "token_revoke")},
 		"token-revoked":          {logged("account", "token_revoke"), logged("account", "token_roll")},
@@ -96,6 +107,11 @@ func tokensCalls() callList {
 		list.add("GET "+of+"/tokens/verify", "api_token.verification.view", drop)
 		list.add("GET "+of+"/tokens/permission_groups", "api_token.permission_group.view", drop)
 	}
+	list.add("PUT /user/tokens/1; PUT {a}/tokens/1", "api_token.disable", low, requestBody(`{"name":"ci","status":"disabled","policies":[]}`))
+	list.add("PUT {a}/tokens/"+ownToken, "api_token.disable", high, requestBody(`{"name":"siem","status":"disabled"}`))
+	list.collect("{a}/oauth_clients", "oauth_client", medium, medium, low)
+	list.add("DELETE {a}/oauth_clients/1/rotate_secret", "oauth_client.old_secret.delete", low)
+	list.add("POST {a}/oauth_clients/1/rotate_secret", "oauth_client.roll", medium)
 	list.add("GET /user/api_key; POST /user/api_key", "api_key.view", high)
 	list.add("PUT /user/api_key", "api_key.rotate", high)
 	return list

@@ -100,11 +100,35 @@ func (m *masker) entryV1(root jsondoc.Value) {
 	for section := range root.All() {
 		switch section.Name() {
 		case "id", "action", "actor", "interface", "owner", "resource", "when":
-		case "newValue", "oldValue":
+		case "newValue", "oldValue", "NewValue", "OldValue": // the latter two of Logpush
 			m.value(section, m.BareTexts && isBareText(section), 0)
 		default:
 			m.value(section, false, 0)
 		}
+	}
+}
+
+// openedPart masks the secrets in a request or, if isBody, in a body, which may
+// be JSON in a string.
+func (m *masker) openedPart(v jsondoc.Value, isBody bool) {
+	inner := v.Inner()
+	if !inner.Exists() {
+		m.part(v, isBody)
+		return
+	}
+	below := masker{Policy: m.Policy, doc: inner.Doc(), thorough: m.thorough}
+	below.part(inner, isBody)
+	m.n += below.n
+	if inner.Doc().Replaced() > 0 {
+		m.doc.Replace(v, string(inner.AppendJSON(nil)))
+	}
+}
+
+func (m *masker) part(v jsondoc.Value, isBody bool) {
+	if isBody {
+		m.body(v)
+	} else {
+		m.request(v)
 	}
 }
 
@@ -126,6 +150,10 @@ func (m *masker) entryV2(root jsondoc.Value) {
 			m.request(section)
 		case "resource":
 			m.resource(section)
+		case "Raw": // this and the following of Logpush
+			m.openedPart(section, false)
+		case "ResourceRequest", "ResourceResponse", "ResourceValue":
+			m.openedPart(section, true)
 		default:
 			m.value(section, false, 0)
 		}
@@ -139,7 +167,7 @@ func (m *masker) request(v jsondoc.Value) {
 		return
 	}
 	for item := range v.All() {
-		if item.Name() == "uri" && item.Kind() == jsondoc.String {
+		if strings.EqualFold(item.Name(), "uri") && item.Kind() == jsondoc.String {
 			m.uri(item)
 			continue
 		}
