@@ -375,9 +375,11 @@ func TestPoll_TimesAreComparedHoweverTheyAreWritten(t *testing.T) {
 			for more := true; more; {
 				b := poll1(t, c, cursor)
 				for _, e := range b.Events {
-					got[e.ExternalID] = e.CreatedAt
+					if !strings.HasPrefix(e.Action, burstAction) {
+						got[e.ExternalID] = e.CreatedAt
+						n++
+					}
 				}
-				n += len(b.Events)
 				require.LessOrEqual(t, n, len(want), "none twice")
 				cursor, more = b.Cursor, b.More
 			}
@@ -1080,7 +1082,7 @@ func TestCursor_RefusesWhatIsNotItsOwn(t *testing.T) {
 		"at most 8388608":    strings.Repeat(" ", 8<<20) + "{",
 		"is damaged: json":   "[]",
 		"no version":         good(func(m map[string]any) { delete(m, "version") }),
-		"written by a newer": good(func(m map[string]any) { m["version"] = 2 }),
+		"written by a newer": good(func(m map[string]any) { m["version"] = 3 }),
 		"belongs to account": good(func(m map[string]any) { m["account_id"] = strings.Repeat("0", 32) }),
 		"start is missing":   good(func(m map[string]any) { m["audit_logs"] = map[string]any{} }),
 		"unknown field":      log("surprise", 1),
@@ -1206,7 +1208,7 @@ func TestPoll_EveryFixtureEntryBecomesOneEvent(t *testing.T) {
 		cfg.InitialLookback = maxLookback
 		b := poll1(t, connect(t, cfg), nil)
 		require.Len(t, b.Events, len(unique(ids(b))))
-		require.Equal(t, len(b.Events), b.Coverage.Delivered)
+		require.Equal(t, len(b.Events), b.Coverage.Delivered+b.Coverage.Raised)
 		require.Equal(t, len(entries), b.Coverage.Read-b.Coverage.Repeated)
 		for _, e := range b.Events {
 			require.True(t, e.Severity.Valid())

@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -73,7 +74,7 @@ type tally struct {
 }
 
 type tallied struct {
-	worlds, entries, polls, requests, read, late, crashes, failures, repeats, mostRepeats int
+	worlds, entries, polls, requests, read, late, crashes, failures, repeats, mostRepeats, bursts int
 }
 
 func (t *tally) add(w *world) {
@@ -88,13 +89,14 @@ func (t *tally) add(w *world) {
 	t.crashes += w.crashes
 	t.failures += w.failures
 	t.repeats += w.repeats
+	t.bursts += w.bursts
 	t.mostRepeats = max(t.mostRepeats, w.mostRepeats)
 }
 
 func (t *tally) String() string {
 	return fmt.Sprintf("%d worlds, %d entries: %d polls, %d requests, %d crashes, %d failures of sinks and stores; "+
-		"%d entries read, %d of them rescued by the overlap; none lost; %d delivered again, at most %d after one crash or failure",
-		t.worlds, t.entries, t.polls, t.requests, t.crashes, t.failures, t.read, t.late, t.repeats, t.mostRepeats)
+		"%d entries read, %d of them rescued by the overlap; none lost; %d bursts; %d delivered again, at most %d after one crash or failure",
+		t.worlds, t.entries, t.polls, t.requests, t.crashes, t.failures, t.read, t.late, t.bursts, t.repeats, t.mostRepeats)
 }
 
 // worlds counts the worlds of this process.
@@ -139,7 +141,7 @@ type world struct {
 	idle     time.Time       // when a poll last found that no backlog remains
 	broken   string          // what went wrong first
 
-	polls, processes, crashes, failures, repeats, mostRepeats int
+	polls, processes, crashes, failures, repeats, mostRepeats, bursts int
 }
 
 // worldEntry is one entry of the history.
@@ -706,7 +708,7 @@ func (p *process) checkBatch(b ingest.Batch, cfg Config, calm bool) {
 	ensure(len(b.Cursor) > 0, "there is no cursor")
 	ensure(len(b.Events) <= cfg.MaxEvents, "the batch is too large")
 	ensure(c.Read == c.Delivered+c.DroppedTotal()+c.Repeated, "not every entry is accounted for")
-	ensure(c.Delivered == len(b.Events), "not every event is counted")
+	ensure(c.Delivered+c.Raised == len(b.Events), "not every event is counted")
 	ensure(c.Backlog <= len(cfg.logs())*(feed.MaxBacklog+1), "there are too many windows")
 	ensure(!c.Complete.After(now), "complete up to a time still to come")
 	// Nine requests more find out about the end, a limit and the clock, and
@@ -718,6 +720,9 @@ func (p *process) checkBatch(b ingest.Batch, cfg Config, calm bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, e := range b.Events {
+		if strings.HasPrefix(e.Action, burstAction) {
+			continue // the end shows which ones there are
+		}
 		known, ok := p.entries[e.ExternalID]
 		if p.broken == "" && (!ok || known.routine || known.visible.After(now)) {
 			p.broken = fmt.Sprintf("there is no such entry to deliver: %s", e.AppendJSON(nil))
@@ -842,5 +847,50 @@ func (w *world) check() {
 	}
 	slices.Sort(missing)
 	require.Empty(w, missing, "lost; cursor %s", w.saved)
+	w.checkBursts()
 	require.LessOrEqual(w, w.mostRepeats, ingest.MaxEvents)
+}
+
+// checkBursts compares the bursts that were delivered with those that a stream of
+// the entries has.
+func (w *world) checkBursts() {
+	once := 1
+	if w.hosts > 1 {
+		once = w.processes
+	}
+	possible := w.burstsOf(func(worldEntry) bool { return true })
+	for id, n := range w.got {
+		if _, isEntry := w.entries[id]; isEntry {
+			continue
+		}
+		require.Contains(w, possible, id, "there is no such burst")
+		require.LessOrEqual(w, n, once+w.excused[id], "the burst %s was delivered again without a crash or a failure", id)
+		w.bursts++
+	}
+	// A first poll that was never saved may have read entries from before the
+	// time at which the feed begins.
+	for id := range w.burstsOf(func(e worldEntry) bool { return e.stamp.After(w.starts[e.log]) }) {
+		require.NotZero(w, w.got[id], "the burst %s was not delivered", id)
+	}
+}
+
+// burstsOf are the ids of the bursts of some of the entries.
+func (w *world) burstsOf(some func(worldEntry) bool) map[string]bool {
+	var text strings.Builder
+	for _, e := range w.entries {
+		if some(e) {
+			text.WriteString(e.raw + "\n")
+		}
+	}
+	n, err := NewNormalizer(w.cfg)
+	require.NoError(w, err)
+	bursts := make(map[string]bool)
+	_, err = n.NormalizeStream(strings.NewReader(text.String()), func(e *ingest.Event, v Verdict) error {
+		if v.Burst {
+			bursts[e.ExternalID] = true
+		}
+		return nil
+	})
+	require.NoError(w, err)
+	return bursts
 }

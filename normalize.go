@@ -76,6 +76,11 @@ func newNormalizer(cfg Config, c *rules.Classifier) *Normalizer {
 func (n *Normalizer) Normalize(raw []byte) (ingest.Event, Verdict) {
 	w := works.Get().(*work)
 	defer w.release()
+	return w.normalize(n, raw)
+}
+
+// normalize turns one entry into an event that can be kept.
+func (w *work) normalize(n *Normalizer, raw []byte) (ingest.Event, Verdict) {
 	w.decode(string(raw))
 	v := w.grade(n)
 	var event ingest.Event
@@ -92,6 +97,11 @@ func (n *Normalizer) Explain(raw []byte) Explanation {
 	w.decode(string(raw))
 	x := Explanation{Verdict: w.grade(n)}
 	x.Facts, x.Trials = n.classifier.Explain(&w.facts.Facts)
+	if counted(x.Verdict) {
+		for _, rule := range n.classifier.Bursts(&w.facts.Facts, nil) {
+			x.Bursts = append(x.Bursts, rule.ID)
+		}
+	}
 	w.event(n, x.Verdict, n.now(), &x.Event)
 	if w.entry.Masked() > 0 {
 		for _, fact := range x.Facts {
@@ -114,6 +124,8 @@ type work struct {
 	out   ingest.Event // one that is not kept
 	// origin is the event that the entry was taken from, or nil.
 	origin *origin
+	// bursts are the rules that count the entry.
+	bursts []*rules.BurstRule
 }
 
 var works = sync.Pool{New: func() any { return new(work) }}
@@ -122,6 +134,7 @@ var works = sync.Pool{New: func() any { return new(work) }}
 func (w *work) release() {
 	w.doc.Reset()
 	w.entry, w.facts, w.out, w.origin = audit.Entry{}, product.Facts{}, ingest.Event{}, nil
+	clear(w.bursts)
 	works.Put(w)
 }
 

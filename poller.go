@@ -3,12 +3,14 @@ package cloudflareaudit
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
 	"github.com/aisoc/cloudflareaudit/internal/audit"
+	"github.com/aisoc/cloudflareaudit/internal/burst"
 	"github.com/aisoc/cloudflareaudit/internal/cloudflare"
 	"github.com/aisoc/cloudflareaudit/internal/feed"
 	"github.com/aisoc/cloudflareaudit/internal/redact"
@@ -30,9 +32,11 @@ func (c *Connector) Poll(ctx context.Context, cursor ingest.Cursor) (ingest.Batc
 	}
 	coverage := read.Coverage
 	in.resolve(ctx, &coverage)
-	coverage.Notices = append(coverage.Notices, c.notices(ctx, &read)...)
-	coverage.Dropped, coverage.Undecodable, coverage.Delivered = in.dropped, in.undecodable, len(in.events)
-	return ingest.Batch{Events: in.events, Cursor: read.Cursor, More: read.More, Coverage: coverage}, nil
+	coverage.Notices = append(append(coverage.Notices, in.notices...), c.notices(ctx, &read)...)
+	coverage.Dropped, coverage.Undecodable, coverage.Raised = in.dropped, in.undecodable, in.raised
+	coverage.Delivered = len(in.events) - in.raised
+	more := read.More || in.bursts.Due()
+	return ingest.Batch{Events: in.events, Cursor: read.Cursor, More: more, Coverage: coverage}, nil
 }
 
 // notices says why a log is not read.
@@ -64,13 +68,23 @@ type intake struct {
 	undecodable int
 	// gaps are the events with details to look up.
 	gaps []gap
-	work *work
+	// bursts counts what each actor does. raised counts the events about it.
+	bursts *burst.Tracker
+	raised int
+	// most is how many events fit into the batch.
+	most    int
+	notices []string
+	logger  *slog.Logger
+	work    *work
 }
 
 var _ feed.Handler = (*intake)(nil)
 
 func (c *Connector) newIntake() *intake {
-	return &intake{normalizer: c.normalizer, resolver: c.resolver, work: works.Get().(*work)}
+	return &intake{
+		normalizer: c.normalizer, resolver: c.resolver, most: c.cfg.MaxEvents, logger: c.cfg.Logger,
+		work: works.Get().(*work),
+	}
 }
 
 // Entry implements [feed.Handler].
@@ -96,7 +110,8 @@ func (in *intake) Entry(from feed.Entry) feed.Kept {
 	w.event(in.normalizer, verdict, inPlace(from.Place), event)
 	keepChanges(event)
 	in.noteGap(from, verdict)
-	return feed.Kept{Events: 1, Bytes: len(from.Doc.Source())}
+	w.count(in.normalizer, verdict, event, in.bursts)
+	return feed.Kept{Events: 1 + in.addBursts(), Bytes: len(from.Doc.Source())}
 }
 
 // Unreadable implements [feed.Handler]: the event holds the readable part of

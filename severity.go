@@ -19,6 +19,9 @@ type Change = rules.Change
 // Verdict is how the rules grade an entry; see [rules.Verdict].
 type Verdict = rules.Verdict
 
+// Burst makes a [Rule] count instead of grade; see [rules.Burst].
+type Burst = rules.Burst
+
 // Fact is what an entry says about one condition; see [rules.Fact].
 type Fact = rules.Fact
 
@@ -62,6 +65,8 @@ type Explanation struct {
 	Facts []Fact
 	// Trials are the rules that were tried, in order. The last one decided.
 	Trials []Trial
+	// Bursts are the ids of the rules that count the entry towards a burst.
+	Bursts []string
 }
 
 // classifier builds the part of a connector that grades entries. Rules that

@@ -8,12 +8,13 @@ import (
 
 	"github.com/aisoc/cloudflareaudit/ingest"
 	"github.com/aisoc/cloudflareaudit/internal/audit"
+	"github.com/aisoc/cloudflareaudit/internal/burst"
 	"github.com/aisoc/cloudflareaudit/internal/entries"
 	"github.com/aisoc/cloudflareaudit/internal/jsondoc"
 	"github.com/aisoc/cloudflareaudit/internal/redact"
 )
 
-// A Stream accounts for a [Normalizer.NormalizeStream] call.
+// A Stream accounts for a [Series.Normalize] call.
 type Stream struct {
 	// EmptyReplies counts API replies without a list of entries, such as those
 	// of failed requests.
@@ -23,38 +24,81 @@ type Stream struct {
 	Unfinished bool
 }
 
-// NormalizeStream turns the saved entries read from r into events, as Normalize
-// does, and passes each one with its verdict to each. It accepts JSON lines,
-// lists of entries and whole API replies, concatenated and formatted in any
-// way, and holds one entry of at most 8 MiB in memory.
+// NormalizeStream is [Series.Normalize] for a series of one stream.
+func (n *Normalizer) NormalizeStream(r io.Reader, each func(*ingest.Event, Verdict) error) (Stream, error) {
+	return n.NewSeries().Normalize(r, each)
+}
+
+// Series turns streams of saved entries into events, and finds bursts in all of
+// them together. It is not safe for concurrent use. [Normalizer.NewSeries] makes
+// one.
+type Series struct {
+	normalizer *Normalizer
+	bursts     *burst.Tracker
+}
+
+// NewSeries begins a series of streams.
+func (n *Normalizer) NewSeries() *Series { return &Series{n, burst.NewTracker()} }
+
+// Add is [Normalizer.Normalize] for one more entry of the series. Its last result
+// are the events about the bursts that the entry completes.
+func (s *Series) Add(raw []byte) (ingest.Event, Verdict, []ingest.Event) {
+	w := works.Get().(*work)
+	defer w.release()
+	event, v := w.normalize(s.normalizer, raw)
+	w.count(s.normalizer, v, &event, s.bursts)
+	var bursts []ingest.Event
+	for s.bursts.Due() {
+		about, _ := burstEvent(s.bursts.Take())
+		bursts = append(bursts, about)
+	}
+	return event, v, bursts
+}
+
+// Uncounted is how many entries are missing from the counts of bursts, because
+// more was done at once than can be counted.
+func (s *Series) Uncounted() int { return s.bursts.Forgotten() }
+
+// Normalize turns the saved entries read from r into events, as
+// [Normalizer.Normalize] does, and passes each one with its verdict to each. The
+// event about a burst follows that of the entry which completes it, and is the
+// same in whatever order the entries come. Normalize accepts JSON lines, lists of
+// entries and whole API replies, concatenated and formatted in any way, and holds
+// one entry of at most 8 MiB in memory.
 //
 // Entries may also be records of the Logpush datasets audit_logs and
 // audit_logs_v2, may stand in the wrappers of other tools, such as {"event":{…}},
 // and in events of the connector itself, which keep their ids, accounts, times
-// and notes, but are graded anew.
+// and notes, but are graded anew. Those about bursts stay if the rules in force
+// still raise them, each once.
 //
 // An entry without a time gets that of the entry before it, or else of the first
 // one with a time after it, so that the events are the same on every reading. If
-// there is none, it gets that of Config.Clock. A note says so.
+// there is none, it gets that of Config.Clock. A note says so. It counts towards
+// no burst.
 //
 // Unreadable input becomes an event that holds up to 64 KiB of it as text; no
 // more than the rest of its line is lost with it. An error of r or of each ends
 // the reading and is returned. The event passed to each shares memory with the
 // next one: keep a copy of its line, not the event.
-func (n *Normalizer) NormalizeStream(r io.Reader, each func(*ingest.Event, Verdict) error) (Stream, error) {
-	s := streaming{n: n, work: works.Get().(*work), each: each, now: n.now()}
-	defer s.work.release()
+func (s *Series) Normalize(r io.Reader, each func(*ingest.Event, Verdict) error) (Stream, error) {
+	st := streaming{series: s, work: works.Get().(*work), each: each, now: s.normalizer.now()}
+	defer st.work.release()
 	in := entries.Reader{}
 	in.Each = func(doc *jsondoc.Doc) error {
-		s.work.entry.Decode(doc, "")
-		return s.entry(doc.Root().Source(), in.Event, false)
+		if savedBurst(in.Event).Exists() {
+			s.raiseSaved(in.Event)
+			return st.handBursts()
+		}
+		st.work.entry.Decode(doc, "")
+		return st.entry(doc.Root().Source(), in.Event, false)
 	}
 	in.Broken = func(beginning []byte, cut bool) error {
-		s.work.decode(string(beginning))
-		return s.entry(string(beginning), in.Event, cut)
+		st.work.decode(string(beginning))
+		return st.entry(string(beginning), in.Event, cut)
 	}
 	err := in.Read(r)
-	if release := s.releaseHeld(s.now); err == nil {
+	if release := st.releaseHeld(st.now); err == nil {
 		err = release
 	}
 	return Stream{in.Empty, in.Unfinished}, err
@@ -66,11 +110,11 @@ const (
 	maxHeldBytes = 1 << 20
 )
 
-// streaming is one call of NormalizeStream.
+// streaming is one call of Series.Normalize.
 type streaming struct {
-	n    *Normalizer
-	work *work
-	each func(*ingest.Event, Verdict) error
+	series *Series
+	work   *work
+	each   func(*ingest.Event, Verdict) error
 	// now is the time of the call, and last that of the last entry with a time.
 	now  standIn
 	last time.Time
@@ -114,14 +158,30 @@ func (s *streaming) entry(source string, event jsondoc.Value, cut bool) error {
 }
 
 func (s *streaming) hand(w *work, fallback standIn, cut bool) error {
-	w.understand(s.n)
+	n := s.series.normalizer
+	w.understand(n)
 	if w.origin != nil {
 		w.facts.Changes = w.origin.withMasked(w.facts.Changes)
 	}
-	v := w.verdict(s.n)
-	w.event(s.n, v, fallback, &w.out)
+	v := w.verdict(n)
+	w.event(n, v, fallback, &w.out)
 	w.out.RawTruncated = cut
-	return s.each(&w.out, v)
+	w.count(n, v, &w.out, s.series.bursts)
+	if err := s.each(&w.out, v); err != nil {
+		return err
+	}
+	return s.handBursts()
+}
+
+// handBursts hands on the events about the bursts noticed.
+func (s *streaming) handBursts() error {
+	for bursts := s.series.bursts; bursts.Due(); {
+		event, verdict := burstEvent(bursts.Take())
+		if err := s.each(&event, verdict); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // hold keeps the entry made of source for later, unless too much is held.

@@ -2,6 +2,7 @@ package cloudflareaudit
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/jsondoc"
 )
 
 // streamed are the event lines of a text.
@@ -155,4 +157,64 @@ func FuzzNormalizeStream(f *testing.F) {
 		_, again := lines(t, first)
 		require.Equal(t, events, again)
 	})
+}
+
+// Events about bursts come once, whether they are saved, found anew, or both.
+func TestNormalizeStream_SavedBurstsComeOnce(t *testing.T) {
+	t.Parallel()
+	n := normalizer(t, Config{}).Normalizer
+	var text strings.Builder
+	for _, e := range deletions(30, benchTime, "alice@example.com") {
+		text.Write(append(e, '\n'))
+	}
+	lines := streamed(t, n, text.String())
+	var bursts string
+	for line := range strings.Lines(lines) {
+		if strings.Contains(line, `"action":"burst.`) {
+			bursts += line
+		}
+	}
+	require.Equal(t, 2, strings.Count(bursts, "\n"))
+
+	assert.Equal(t, lines, streamed(t, n, lines))
+	assert.Equal(t, lines, streamed(t, n, lines+bursts))
+	assert.Equal(t, bursts, streamed(t, n, bursts+bursts), "without the entries")
+	first := streamed(t, n, bursts+lines)
+	assert.True(t, strings.HasPrefix(first, bursts))
+	assert.Len(t, first, len(lines), "ahead of the entries")
+	var asText strings.Builder
+	for line := range strings.Lines(bursts) {
+		raw := line[strings.Index(line, `{"burst":`) : strings.Index(line, `"}}`)+3]
+		asText.WriteString(strings.Replace(line, raw, string(ingest.RawJSON(jsondoc.Quote(raw))), 1))
+	}
+	assert.Equal(t, bursts, streamed(t, n, asText.String()))
+
+	with := func(rules string) string {
+		own, err := ParseRules([]byte(rules))
+		require.NoError(t, err)
+		return streamed(t, normalizer(t, Config{Rules: own}).Normalizer, bursts)
+	}
+	assert.Equal(t, 1, strings.Count(with(`[{"id":"mass-deletion","disabled":true}]`), "\n"))
+	assert.Equal(t, 1, strings.Count(with(`[{"id":"mass-deletion","burst":{"count":21}}]`), "\n"))
+	assert.Contains(t, with(`[{"id":"mass-deletion","severity":"critical"}]`), `"severity":"critical"`)
+	damaged := strings.NewReplacer(`"created_at":"20`, `"created_at":"19`).Replace(bursts)
+	assert.Empty(t, streamed(t, n, damaged))
+}
+
+// Entries count in whatever form they are saved.
+func TestNormalizeStream_CountsLogpushRecordsAndWrappedEntries(t *testing.T) {
+	t.Parallel()
+	n := normalizer(t, Config{}).Normalizer
+	var v1, v2, wrapped strings.Builder
+	for i := range 30 {
+		fmt.Fprintf(&v1, `{"ActionResult":true,"ActionType":"delete","ActorEmail":"alice@example.com","ActorID":"aa","ActorIP":"192.0.2.1","ActorType":"user","ID":"v1-%d","Interface":"UI","Metadata":{},"NewValue":{},"OldValue":{},"OwnerID":"%s","ResourceID":"r%d","ResourceType":"dns.record","When":"2026-03-02T12:03:00Z"}`+"\n", i, account, i)
+		fmt.Fprintf(&v2, `{"AccountID":"%s","ActionResult":"success","ActionTimestamp":"2026-03-02T12:03:00Z","ActionType":"delete","ActorEmail":"alice@example.com","ActorID":"aa","ActorType":"user","AuditLogID":"v2-%d","RawMethod":"DELETE","RawURI":"/client/v4/zones/%s/dns_records/%032x","ResourceProduct":"dns_records","ResourceType":"dns_records","ZoneID":"%s"}`+"\n", account, i, zone, i, zone)
+		fmt.Fprintf(&wrapped, `{"time":1,"event":%s}`, deletion(fmt.Sprint(i), benchTime, "alice@example.com"))
+	}
+	for _, text := range []string{v1.String(), v2.String(), wrapped.String()} {
+		lines := streamed(t, n, text)
+		assert.Equal(t, 1, strings.Count(lines, `"action":"burst.mass-deletion"`), lines[:200])
+		assert.Equal(t, 1, strings.Count(lines, `"action":"burst.dns-mass-change"`))
+		assert.Equal(t, 32, strings.Count(lines, "\n"))
+	}
 }

@@ -99,6 +99,8 @@ type Batch struct {
 // Coverage accounts for every entry that one poll read:
 //
 //	Read = Delivered + sum of Dropped + Repeated
+//
+// A batch has Delivered + Raised events.
 type Coverage struct {
 	// Windows are the spans of time read from, newest first.
 	Windows []Window `json:"windows"`
@@ -114,6 +116,9 @@ type Coverage struct {
 	Read int `json:"read"`
 	// Delivered counts the entries that became an event of the batch.
 	Delivered int `json:"delivered"`
+	// Raised counts the events of the batch that stand for many entries, and for
+	// none of their own, such as those about bursts.
+	Raised int `json:"raised,omitempty"`
 	// Dropped counts the entries dropped by an explicit rule, by rule id.
 	Dropped map[string]int `json:"dropped,omitempty"`
 	// Repeated counts the entries that were recognised as already handled.
@@ -159,6 +164,7 @@ func (c *Coverage) Add(d Coverage) {
 	c.AddRequests(d)
 	c.Read += d.Read
 	c.Delivered += d.Delivered
+	c.Raised += d.Raised
 	c.Repeated += d.Repeated
 	c.Late += d.Late
 	c.Undecodable += d.Undecodable

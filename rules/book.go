@@ -72,11 +72,11 @@ func NewBook(defaults []Rule, v Vocabulary) (*Book, error) {
 		all[i] = compile(r, r.Title)
 	}
 	b.actions = withLiterals(all, b.actions)
-	b.index = newIndex(all, b.actions)
+	b.index = newIndex(all, b.actions, grades)
 	for _, action := range b.actions {
 		b.known[action] = b.newWords(action)
 	}
-	b.table = &table{book: b, defaults: all}
+	b.table = &table{book: b, defaults: all, counters: newCounters(all, b.actions)}
 	return b, nil
 }
 
@@ -155,7 +155,17 @@ func amended(d, user Rule) Rule {
 		d.Techniques = user.Techniques
 	}
 	d.Disabled = user.Disabled
+	if d.Burst != nil {
+		d.Burst = d.Burst.amended(user.Burst)
+	}
 	return d
+}
+
+// counts reports whether a user's rule counts entries, or changes a default rule
+// that does.
+func (b *Book) counts(r Rule) bool {
+	i, isDefault := b.byID[r.ID]
+	return r.Burst != nil || isDefault && b.defaults[i].Burst != nil
 }
 
 // table is a compiled list of rules. It is immutable and safe for concurrent
@@ -169,6 +179,9 @@ type table struct {
 	// disabled ones. The index of the book arranges them, because a change of a
 	// default rule does not affect its match.
 	defaults []*compiled
+	// counters are those of both lists that count. The indexes of the lists do
+	// not have them.
+	counters counters
 }
 
 // compile checks and compiles a user's rules. Results are cached.
@@ -195,7 +208,7 @@ func (b *Book) newTable(user []Rule) (*table, []error) {
 		return nil, c.errors()
 	}
 	t := &table{book: b, own: own, defaults: b.table.defaults}
-	t.index = newIndex(own, b.actions)
+	t.index = newIndex(own, b.actions, grades)
 	for _, r := range user {
 		i, isDefault := b.byID[r.ID]
 		if !isDefault {
@@ -208,6 +221,10 @@ func (b *Book) newTable(user []Rule) (*table, []error) {
 		if !r.Disabled {
 			t.defaults[i] = compile(amended(b.defaults[i], r), b.defaults[i].Title)
 		}
+	}
+	t.counters = b.table.counters
+	if slices.ContainsFunc(user, b.counts) {
+		t.counters = newCounters(slices.Concat(own, t.defaults), b.actions)
 	}
 	return t, nil
 }

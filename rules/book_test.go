@@ -119,7 +119,19 @@ func TestAppendRules_TellsAllRulesApart(t *testing.T) {
 		case reflect.Bool:
 			v.SetBool(true)
 			add(name, *r)
+		case reflect.Int, reflect.Int64:
+			for _, n := range []int64{1, -1, 300} {
+				v.SetInt(n)
+				add(fmt.Sprint(name, " ", n), *r)
+			}
 		case reflect.Pointer:
+			if v.Type() == reflect.TypeFor[*Burst]() {
+				b := new(Burst)
+				v.Set(reflect.ValueOf(b))
+				add(name, *r)
+				walk(name, reflect.ValueOf(b).Elem(), r)
+				break
+			}
 			for _, value := range []bool{true, false} {
 				v.Set(reflect.ValueOf(&value))
 				add(fmt.Sprint(name, " ", value), *r)

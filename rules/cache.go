@@ -87,6 +87,13 @@ func appendRules(b []byte, list []Rule) []byte {
 		b = append(b, bit(r.Drop)|bit(r.Disabled)<<1|bit(r.Techniques != nil)<<2)
 		b = appendTexts(b, r.Techniques)
 		b = appendMatch(b, &r.Match)
+		if r.Burst != nil {
+			b = append(b, 1)
+			b = binary.AppendVarint(b, int64(r.Burst.Count))
+			b = binary.AppendVarint(b, int64(r.Burst.Within))
+		} else {
+			b = append(b, 0)
+		}
 	}
 	return b
 }

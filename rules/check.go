@@ -36,7 +36,7 @@ func checkDefaults(rules []Rule) []error {
 	c.checkEach(rules)
 	last := &rules[len(rules)-1]
 	c.begin(len(rules)-1, last.ID)
-	if !last.Match.isZero() || last.Drop || last.Disabled {
+	if !last.Match.isZero() || last.Drop || last.Disabled || last.Burst != nil {
 		c.fault("", "", "the last rule must grade all that no other one matches: it must have no match, and not be dropped or disabled")
 	}
 	return c.errors()
@@ -107,7 +107,7 @@ func (c *checker) checkEach(rules []Rule) {
 
 // isUnread reports whether no field of r could be read.
 func (r *Rule) isUnread() bool {
-	return r.ID == "" && r.Match.isZero() && r.Severity == "" && !r.Drop && !r.Disabled
+	return r.ID == "" && r.Match.isZero() && r.Severity == "" && !r.Drop && !r.Disabled && r.Burst == nil
 }
 
 // standard is the default rule with an id, or nil.
@@ -141,9 +141,8 @@ func (c *checker) checkRule(r *Rule) {
 	if c.book != nil && r.ID == c.book.ids[len(c.book.ids)-1] && (r.Drop || r.Disabled) {
 		c.fault("", "", "the last rule takes all that no other one matches: it may be graded, but not dropped or switched off")
 	}
-	if _, fault := parseTemplate(r.Title); fault != "" {
-		c.fault("title", r.Title, fault)
-	}
+	c.checkTitle(r, r.Burst != nil || standard != nil && standard.Burst != nil)
+	c.checkBurst(r, standard)
 	for _, t := range r.Techniques {
 		if !isTechnique(t) {
 			c.fault("techniques", t, "must be an ATT&CK id such as T1098 or T1098.003")

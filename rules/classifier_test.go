@@ -311,7 +311,7 @@ func TestExplain_AgreesWithGrade(t *testing.T) {
 		for _, r := range user {
 			table.own = append(table.own, compile(r, ""))
 		}
-		table.index = newIndex(table.own, b.actions)
+		table.index = newIndex(table.own, b.actions, grades)
 		c, err := b.NewClassifier(Config{ProductionZones: oneOf{"example.com"}, VerifiedWorkers: oneOf{"checkout"}, DropRoutine: rapid.Bool().Draw(t, "drop")})
 		require.NoError(t, err)
 		c.table = table

@@ -22,6 +22,8 @@ type compiled struct {
 	ownTitle bool
 	// own says that it is a rule of the user, and not a default rule.
 	own bool
+	// burst is set for a rule that counts. It grades nothing.
+	burst *BurstRule
 }
 
 // listTest is a compiled condition with a list of either patterns or address
@@ -75,6 +77,10 @@ func compile(r Rule, standard string) *compiled {
 		c.changed = append(c.changed, changeGlobs{text.NewGlob(change.Field), text.NewGlob(change.Old), text.NewGlob(change.New)})
 	}
 	c.ownTitle, c.own = r.Title != standard, standard == ""
+	if c.Burst != nil {
+		c.compileBurst()
+		return c
+	}
 	c.title, _ = parseTemplate(cmp.Or(r.Title, defaultTitle))
 	return c
 }
@@ -177,11 +183,14 @@ type index struct {
 	others []uint32
 }
 
-// newIndex arranges rules. known must be sorted.
-func newIndex(rules []*compiled, known []string) index {
+// newIndex arranges the rules of a list that keep selects. known must be sorted.
+func newIndex(rules []*compiled, known []string, keep func(*compiled) bool) index {
 	x := index{byAction: make(map[string][]uint32)}
 	actions := withLiterals(rules, known)
 	for at, r := range rules {
+		if !keep(r) {
+			continue
+		}
 		i := uint32(at)
 		if len(r.actions) == 0 {
 			x.general = append(x.general, i)
@@ -205,6 +214,10 @@ func newIndex(rules []*compiled, known []string) index {
 	}
 	return x
 }
+
+// grades and counts are the two kinds of rules.
+func grades(r *compiled) bool { return r.burst == nil }
+func counts(r *compiled) bool { return r.burst != nil }
 
 // add puts rule i at the end of the list for an action, once.
 func (x *index) add(action string, i uint32) {

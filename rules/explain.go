@@ -70,15 +70,15 @@ func (c *Classifier) facts(f *Facts) []Fact {
 	return append(facts, changed)
 }
 
-// each calls fn for the rules in their order until fn returns false.
+// each calls fn for the rules that grade in their order until fn returns false.
 func (t *table) each(fn func(*compiled) bool) {
 	for _, r := range t.own {
-		if !fn(r) {
+		if grades(r) && !fn(r) {
 			return
 		}
 	}
 	for _, r := range t.defaults {
-		if r != nil && !fn(r) {
+		if r != nil && grades(r) && !fn(r) {
 			return
 		}
 	}

@@ -22,8 +22,13 @@ func (c *checker) checkReach(rules []Rule) []*compiled {
 		c.begin(i, r.ID)
 		this := compile(r, "")
 		c.checkTogether(this)
+		if this.burst != nil {
+			// It decides nothing, so it neither shadows others nor is shadowed.
+			own, places = append(own, this), append(places, c.place)
+			continue
+		}
 		for j, earlier := range own {
-			if earlier.covers(this) {
+			if earlier.burst == nil && earlier.covers(this) {
 				c.fault("match", "", "is never reached, because "+places[j]+" comes before it and matches everything it does: "+
 					"put the more specific rule first, or remove one of them")
 				break

@@ -113,7 +113,7 @@ func TestCovers_IsNeverWrong(t *testing.T) {
 		}
 	})
 	t.Logf("%d pairs cover, and %d times both match", covered, matches)
-	assert.Greater(t, covered, 10)
+	assert.Greater(t, covered, 2)
 	assert.Greater(t, matches, 50)
 	for i, r := range c.table.defaults {
 		for _, earlier := range c.table.defaults[:i] {

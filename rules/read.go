@@ -4,17 +4,20 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
 	"github.com/aisoc/cloudflareaudit/internal/jsondoc"
 	"github.com/aisoc/cloudflareaudit/internal/text"
 )
 
-// The names of the fields of a rule and of a change.
+// The names of the fields of a rule, of a change and of a burst.
 var (
-	ruleKeys   = []string{"id", "title", "why", "match", "severity", "drop", "disabled", "techniques"}
+	ruleKeys   = []string{"id", "title", "why", "match", "severity", "drop", "disabled", "techniques", "burst"}
 	changeKeys = []string{"field", "old", "new"}
+	burstKeys  = []string{"count", "within"}
 )
 
 // Parse reads a JSON list of a user's rules and checks them. Where [Match] has
@@ -105,11 +108,39 @@ func (r *reader) rule(v jsondoc.Value) Rule {
 			} else {
 				r.fault(key, literal(val), "must be an object")
 			}
+		case "burst":
+			out.Burst = r.burst(val)
 		default:
 			r.fault(key, "", "there is no such field"+text.Suggest(key, ruleKeys))
 		}
 	})
 	return out
+}
+
+// burst reads the thresholds of a rule that counts.
+func (r *reader) burst(v jsondoc.Value) *Burst {
+	if v.Kind() != jsondoc.Object {
+		r.fault("burst", literal(v), `must be an object such as {"count": 20, "within": "10m"}`)
+		return nil
+	}
+	b := new(Burst)
+	r.members("burst.", v, func(key string, val jsondoc.Value) {
+		field := "burst." + key
+		var err error
+		switch key {
+		case "count":
+			if b.Count, err = strconv.Atoi(val.Source()); err != nil {
+				r.fault(field, literal(val), "must be a whole number")
+			}
+		case "within":
+			if b.Within, err = time.ParseDuration(val.Text()); err != nil || val.Kind() != jsondoc.String {
+				r.fault(field, literal(val), burstSpanForm)
+			}
+		default:
+			r.fault(field, "", "there is no such field"+text.Suggest(key, burstKeys))
+		}
+	})
+	return b
 }
 
 func (r *reader) match(v jsondoc.Value) Match {

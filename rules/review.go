@@ -24,6 +24,9 @@ func (b *Book) Review(user []Rule) []*ingest.FieldError {
 		c.begin(i, r.ID)
 		c.reviewMatch(&r.Match)
 		c.reviewVerb(this)
+		if counts(this) {
+			continue // it takes no entry from others, nor they from it
+		}
 		c.reviewReach(this, earlier)
 		earlier = append(earlier, this)
 	}

@@ -6,8 +6,9 @@ import (
 	"github.com/aisoc/cloudflareaudit/ingest"
 )
 
-// Rule grades the entries it matches. Default rules and those of a user have the
-// same form. The first rule of a list that matches an entry decides.
+// Rule grades the entries it matches, or counts them if it has a [Burst].
+// Default rules and those of a user have the same form. Of the rules of a list
+// that grade, the first one that matches an entry decides.
 //
 // A user's rule with the id of a default rule changes the default rule: it
 // states only the differences, such as the severity, and either no match or
@@ -38,6 +39,10 @@ type Rule struct {
 	// changes a default rule, nil keeps the techniques of that rule and an empty
 	// list removes them.
 	Techniques []string `json:"techniques,omitzero"`
+	// Burst, given, makes the rule count the entries it matches instead of
+	// grading them. In a rule that changes a default rule, a zero field keeps
+	// that of the default rule.
+	Burst *Burst `json:"burst,omitempty"`
 }
 
 // Match is the conditions of a [Rule]. All conditions stated must hold; of a
@@ -124,6 +129,9 @@ type Verdict struct {
 	Severity ingest.Severity
 	// Drop says that the entry makes no event.
 	Drop bool
+	// Burst says that the event is about a burst, and not about an entry of its
+	// own; see [Burst].
+	Burst bool
 	// Techniques are ATT&CK technique ids. They are shared: do not change them.
 	Techniques []string
 }
@@ -133,6 +141,9 @@ func (r *Rule) clone() Rule {
 	c := *r
 	c.Techniques = slices.Clone(c.Techniques)
 	c.Match.Changed = slices.Clone(c.Match.Changed)
+	if c.Burst != nil {
+		c.Burst = new(*c.Burst)
+	}
 	for _, of := range conditions {
 		if of.list != nil {
 			list := of.list(&c.Match)

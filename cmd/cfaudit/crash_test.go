@@ -3,6 +3,7 @@
 package main
 
 import (
+	"encoding/json"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -122,6 +123,13 @@ func TestCrash_KilledAtAnyMomentLosesNothing(t *testing.T) {
 	for _, id := range idsOf(t, entries) {
 		require.True(t, written[id], "the entry %s is lost", id)
 	}
+	saved, err := json.Marshal(entries)
+	require.NoError(t, err)
+	clean := command(t, "normalize", "--account-id", fakecloudflare.DefaultAccountID, write(t, string(saved)))
+	require.Equal(t, exitOK, clean.code, clean.err)
+	bursts := burstIDs(t, clean.out)
+	assert.NotEmpty(t, bursts)
+	assert.Equal(t, bursts, burstIDs(t, read(t, out)), "kills change which bursts there are")
 	assert.LessOrEqual(t, repeats, killed*batch, "a kill costs more than a batch")
 
 	again := a.call(rest...).run(t.Context())

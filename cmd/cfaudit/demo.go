@@ -118,7 +118,7 @@ func demo(ctx context.Context, w world) error {
 		return err
 	}
 	fmt.Fprintf(w.stderr, "\nfirst poll:  read %s, wrote %s%s\n", count(first.Read, "entry", "entries"),
-		count(first.Delivered, "event", "events"), bracketed(counted.list(), marked(first)))
+		count(first.Delivered+first.Raised, "event", "events"), bracketed(counted.list(), marked(first)))
 	fmt.Fprintf(w.stderr, "dropped:     %d%s, repeated: %d\n", first.DroppedTotal(), bracketed(byRule(first.Dropped)), first.Repeated)
 	fmt.Fprintf(w.stderr, "second poll: %d new, %d recognised\n", second.Delivered+second.DroppedTotal(), second.Repeated)
 	if _, ok := table.Terminal(w.stdout); ok {

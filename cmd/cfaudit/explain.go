@@ -44,6 +44,9 @@ func (x *explainer) write(raw []byte, _ bool) error {
 	section(&b, "title", cmp.Or(e.Event.Title, rule.Title))
 	section(&b, "why", wrap(rule.Why, textWidth)...)
 	section(&b, "matched", wrap(matched, textWidth)...)
+	if len(e.Bursts) > 0 {
+		section(&b, "counted", wrap("by "+strings.Join(e.Bursts, ", "), textWidth)...)
+	}
 	section(&b, "facts", facts(e.Facts)...)
 	section(&b, "failed", x.failed(e.Trials[:last], e.Facts)...)
 	if _, err := io.WriteString(x.to, b.String()); err != nil {

@@ -138,7 +138,7 @@ rules have a fault, those before stay in force, which the log and /healthz tell.
 				OnPoll: func(p fleet.Poll) {
 					m.observe(p)
 					if c := p.Batch.Coverage; *verbose && p.Err == nil {
-						log.Info("polled", "instance", p.Instance.ID, "read", c.Read, "events", c.Delivered,
+						log.Info("polled", "instance", p.Instance.ID, "read", c.Read, "events", c.Delivered+c.Raised,
 							"dropped", c.DroppedTotal(), "requests", c.Requests, "backlog", c.Backlog, "complete", c.Complete)
 					}
 				},

@@ -132,7 +132,7 @@ func (d *display) watchRunner(r *ingest.Runner) (stop func()) {
 
 // runnerLine is the state of a runner in one line.
 func runnerLine(s ingest.Status, now time.Time) string {
-	counted := count(s.Totals.Delivered, "event", "events") + " so far"
+	counted := count(s.Totals.Delivered+s.Totals.Raised, "event", "events") + " so far"
 	if !s.Totals.Complete.IsZero() {
 		counted += ", complete up to " + clockTime(s.Totals.Complete, now)
 	}

@@ -141,8 +141,37 @@ func since(n int) []json.RawMessage {
 }
 
 // ids are the external ids of JSON lines, each of which must be an event as the
-// published schema has it.
+// published schema has it. Events about bursts are left out: see burstIDs.
 func ids(t *testing.T, lines string) []string {
+	t.Helper()
+	all, _ := sortOut(eventIDs(t, lines))
+	return all
+}
+
+// burstIDs are the external ids of the events about bursts, each once.
+func burstIDs(t *testing.T, lines string) map[string]bool {
+	t.Helper()
+	_, bursts := sortOut(eventIDs(t, lines))
+	return set(bursts)
+}
+
+// isBurst reports whether an event with the id is about a burst.
+func isBurst(id string) bool { return strings.HasPrefix(id, "burst-") }
+
+// sortOut sorts ids by whether they are those of bursts.
+func sortOut(all []string) (entries, bursts []string) {
+	for _, id := range all {
+		if isBurst(id) {
+			bursts = append(bursts, id)
+		} else {
+			entries = append(entries, id)
+		}
+	}
+	return entries, bursts
+}
+
+// eventIDs are the external ids of JSON lines.
+func eventIDs(t *testing.T, lines string) []string {
 	t.Helper()
 	var all []string
 	for line := range strings.Lines(lines) {

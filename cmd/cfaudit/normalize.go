@@ -31,7 +31,8 @@ Unreadable input becomes an event that holds it as text. If more than half of th
 entries of an input cannot be read, normalize says what the input looks like and
 ends with code 1. An entry without a time gets that of the entry before it, or of
 the first one after it that has a time. Entries that the rules drop are left out
-and counted. A summary goes to standard error.`,
+and counted. Where one actor does more within a span of time than a rule allows, in
+all files together, one more event says so. A summary goes to standard error.`,
 		Example: `  cfaudit normalize saved.json > events.jsonl
   cfaudit normalize --drop-routine=false archive/*.json.gz`,
 	}
@@ -46,10 +47,13 @@ and counted. A summary goes to standard error.`,
 		if err != nil {
 			return err
 		}
-		n := normalization{normalizer: normalizer, out: w.stdout, events: make(severities), expected: expectedOf(cfg)}
+		n := normalization{series: normalizer.NewSeries(), out: w.stdout, events: make(severities), expected: expectedOf(cfg)}
 		err = eachFile(w.stdin, args, n.read)
 		fmt.Fprintln(w.stderr, summary(n.total, n.events))
 		n.expected.report(w.stderr, 1)
+		if left := n.series.Uncounted(); left > 0 {
+			fmt.Fprintf(w.stderr, "cfaudit: more was done at once than can be counted: %s left out, some bursts may go unnoticed\n", count(left, "entry", "entries"))
+		}
 		return err
 	}
 	return cmd
@@ -57,8 +61,8 @@ and counted. A summary goes to standard error.`,
 
 // normalization is one run of normalize.
 type normalization struct {
-	normalizer *cloudflareaudit.Normalizer
-	out        io.Writer
+	series *cloudflareaudit.Series
+	out    io.Writer
 	// lines are the events that have not been written yet.
 	lines  []byte
 	total  ingest.Coverage
@@ -78,7 +82,7 @@ const actionUnknown = "unknown"
 func (n *normalization) read(r io.Reader) (cloudflareaudit.Stream, error) {
 	before := n.total
 	input := &sampled{Reader: r}
-	stream, err := n.normalizer.NormalizeStream(&hooked{input, n.flush}, n.add)
+	stream, err := n.series.Normalize(&hooked{input, n.flush}, n.add)
 	entries, unread := n.total.Read-before.Read, n.total.Undecodable-before.Undecodable
 	switch {
 	case errors.Is(err, errOutput):
@@ -101,6 +105,11 @@ func mostUnread(unread, entries int, head []byte) error {
 
 // add appends one event.
 func (n *normalization) add(event *ingest.Event, verdict cloudflareaudit.Verdict) error {
+	if verdict.Burst {
+		n.total.Raised++
+		n.write(event)
+		return nil
+	}
 	n.total.Read++
 	n.expected.see(event)
 	if verdict.Drop {
@@ -113,10 +122,15 @@ func (n *normalization) add(event *ingest.Event, verdict cloudflareaudit.Verdict
 	if event.Action == actionUnknown {
 		n.total.Undecodable++
 	}
-	n.lines = append(event.AppendJSON(n.lines), '\n')
 	n.total.Delivered++
-	n.events[event.Severity]++
+	n.write(event)
 	return nil
+}
+
+// write appends the line of an event.
+func (n *normalization) write(event *ingest.Event) {
+	n.lines = append(event.AppendJSON(n.lines), '\n')
+	n.events[event.Severity]++
 }
 
 // flush writes the lines there are.
@@ -152,7 +166,12 @@ func (h *hooked) Read(p []byte) (int, error) {
 func readFiles(stdin io.Reader, files []string, each func(raw []byte, cut bool) error) error {
 	return eachFile(stdin, files, func(r io.Reader) (cloudflareaudit.Stream, error) {
 		in := entries.Reader{Broken: each}
-		in.Each = func(entry *jsondoc.Doc) error { return each([]byte(entry.Root().Source()), false) }
+		in.Each = func(entry *jsondoc.Doc) error {
+			if cloudflareaudit.IsBurst(&ingest.Event{Action: in.Event.Get("action").Text()}) {
+				return nil // it is about entries, and none itself
+			}
+			return each([]byte(entry.Root().Source()), false)
+		}
 		err := in.Read(r)
 		return cloudflareaudit.Stream{EmptyReplies: in.Empty, Unfinished: in.Unfinished}, err
 	})

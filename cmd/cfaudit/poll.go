@@ -333,7 +333,7 @@ func (h *host) report(log *slog.Logger) func(ingest.Batch) {
 			return
 		}
 		c := b.Coverage
-		log.Info("polled", "read", c.Read, "events", c.Delivered, "dropped", c.DroppedTotal(),
+		log.Info("polled", "read", c.Read, "events", c.Delivered+c.Raised, "dropped", c.DroppedTotal(),
 			"reread", c.Repeated, "late", c.Late, "undecodable", c.Undecodable,
 			"requests", c.Requests, "backlog", c.Backlog, "complete", c.Complete)
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/aisoc/cloudflareaudit"
 	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/rules"
 )
 
 // rulesCommand is one run of the command rules.
@@ -34,6 +35,9 @@ rule that matches an entry decides. The rules of --rules come before the default
 rules. What looks mistaken in them, such as an action that is not known, is a
 warning on standard error; --check prints nothing else.
 
+Rules with a burst decide nothing: each counts the entries it matches, and raises
+one more event when an actor has enough of them within a span of time.
+
 With --yaml it prints a file to edit, including disabled rules. Loaded with
 --rules, the unedited file grades as now.
 
@@ -43,10 +47,12 @@ accepts:
   --explain    for each entry, the facts taken from it, the rule that matched, and
                the rules that did not, each with the condition that failed
   --stats      how many entries each rule decided on and what became of them, with
-               the earliest and the latest entry, and the rules that never did
+               the earliest and the latest entry, and the rules that never did; of
+               a rule with a burst, how many times it raised one
   --try RULES  what would change if the file RULES took the place of --rules:
                grades, rules and titles before and after, with counts and an
-               example; the exit code is 0 whatever changes`,
+               example, and how many bursts there are before and after; the exit
+               code is 0 whatever changes`,
 		Example: `  cfaudit rules
   cfaudit rules --rules mine.yaml --check
   cfaudit rules --yaml > mine.yaml
@@ -173,9 +179,10 @@ func (c *rulesCommand) countFiles(cfg cloudflareaudit.Config, files []string) er
 	if err != nil {
 		return err
 	}
+	series := normalizer.NewSeries()
 	stats := newRuleStats(effective, cfg.Rules, dropped(cfg))
 	unread := eachFile(c.stdin, files, func(r io.Reader) (cloudflareaudit.Stream, error) {
-		return normalizer.NormalizeStream(r, stats.add)
+		return series.Normalize(r, stats.add)
 	})
 	if stats.Entries == 0 {
 		return cmp.Or(unread, errNoEntries)
@@ -211,9 +218,9 @@ const (
 
 // writeRules writes the rules as a table. The severity of rules that drop is
 // drop.
-func writeRules(w io.Writer, rules []cloudflareaudit.Rule, drop string) error {
+func writeRules(w io.Writer, list []cloudflareaudit.Rule, drop string) error {
 	rows := [][]string{{"RULE", "SEVERITY", "MATCHES", "WHY"}}
-	for _, r := range rules {
+	for _, r := range list {
 		severity := string(r.Severity)
 		if r.Drop {
 			severity = drop
@@ -221,6 +228,9 @@ func writeRules(w io.Writer, rules []cloudflareaudit.Rule, drop string) error {
 		matches, err := describe(r.Match)
 		if err != nil {
 			return err
+		}
+		if r.Burst != nil {
+			matches = fmt.Sprintf("%d by one actor within %s: %s", r.Burst.Count, rules.SpanText(r.Burst.Within), matches)
 		}
 		left, right := wrap(matches, matchesWidth), wrap(r.Why, whyWidth)
 		for i := range max(len(left), len(right)) {

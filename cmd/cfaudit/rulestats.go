@@ -29,16 +29,20 @@ type ruleStat struct {
 	// Own says that it is a rule of the user, or a default rule changed by one.
 	Own bool `json:"own"`
 	// Severity is that of the rule, or drop.
-	Severity string  `json:"severity"`
-	Entries  int     `json:"entries"`
-	Share    float64 `json:"share"`
-	Dropped  int     `json:"dropped"`
+	Severity string `json:"severity"`
+	// Entries counts the entries that the rule decided on or, of a rule that
+	// counts, the bursts.
+	Entries int     `json:"entries"`
+	Share   float64 `json:"share"`
+	Dropped int     `json:"dropped"`
 	// Graded counts the entries that make an event. Failed attempts are graded
 	// lower than their rule says.
 	Graded severities `json:"graded"`
-	// First and Last are the earliest and the latest entry.
+	// First and Last are the earliest and the latest of them.
 	First *ruleExample `json:"first"`
 	Last  *ruleExample `json:"last"`
+
+	burst bool
 }
 
 // ruleExample is an entry that a rule decided on.
@@ -83,11 +87,14 @@ func newRuleStats(effective, user []cloudflareaudit.Rule, drop string) *ruleStat
 	return s
 }
 
-// add counts one entry.
+// add counts one entry, or one burst.
 func (s *ruleStats) add(e *ingest.Event, v cloudflareaudit.Verdict) error {
 	r := s.byID[v.Rule]
-	s.Entries++
+	if !v.Burst {
+		s.Entries++
+	}
 	r.Entries++
+	r.burst = v.Burst
 	if v.Drop {
 		r.Dropped++
 	} else {
@@ -106,6 +113,9 @@ func (s *ruleStats) add(e *ingest.Event, v cloudflareaudit.Verdict) error {
 // their order.
 func (s *ruleStats) finish() {
 	for _, r := range s.Rules {
+		if r.burst {
+			continue // a burst is no share of the entries
+		}
 		r.Share = float64(r.Entries) / float64(s.Entries)
 	}
 	slices.SortStableFunc(s.Rules, func(a, b *ruleStat) int { return b.Entries - a.Entries })

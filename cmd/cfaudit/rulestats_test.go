@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/csv"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/aisoc/cloudflareaudit/internal/fakecloudflare"
 )
 
 // savedEntries are entries of several kinds: two DNS records created, of which
@@ -213,4 +216,25 @@ func TestRules_WarnsOfWhatLooksMistaken(t *testing.T) {
 	got = command(t, "rules", "--check", "--config", config)
 	assert.Contains(t, got.err, "cfaudit: warning: "+config+", line 2: rules: line 4: rules[1] \"typo\"")
 	assert.Equal(t, "2 rules: valid\n", got.out)
+}
+
+// Rules that count are accounted for by what they raise.
+func TestRules_StatsAndTryCountBursts(t *testing.T) {
+	t.Parallel()
+	var list []string
+	for i := range 25 {
+		list = append(list, strings.Replace(fakecloudflare.Logged("kv.namespace", "delete"),
+			"11111111-2222-4333-8444-555555555555", fmt.Sprint("entry-", i), 1))
+	}
+	saved := write(t, strings.Join(list, "\n"))
+	stats := command(t, "rules", "--stats", "--format", "csv", saved)
+	require.Equal(t, exitOK, stats.code, stats.err)
+	assert.Contains(t, stats.out, "\nmass-deletion,false,high,1,0.0000,0,0,1,0,0,0,")
+	assert.Contains(t, stats.out, ",25,1.0000,")
+
+	higher := ruleFileNamed(t, ".yaml", "- id: mass-deletion\n  burst: {count: 26}\n")
+	trial := command(t, "rules", "--try", higher, saved)
+	require.Equal(t, exitOK, trial.code, trial.err)
+	assert.Contains(t, trial.out+trial.err, "0 of 25 entries would change; 0 bursts instead of 1")
+	assert.NotContains(t, command(t, "rules", "--try", ruleFileNamed(t, ".yaml", "[]"), saved).err, "burst")
 }

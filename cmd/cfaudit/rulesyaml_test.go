@@ -49,3 +49,28 @@ func TestWriteYAML_KeepsEveryJSONValue(t *testing.T) {
 		assert.JSONEq(t, text, string(c.json), b.String())
 	}
 }
+
+// What --yaml prints grades and counts as before, thresholds included.
+func TestRules_YAMLKeepsTheThresholdsOfBursts(t *testing.T) {
+	t.Parallel()
+	mine := ruleFileNamed(t, ".yaml", `
+- id: mass-deletion
+  burst: {count: 50, within: 5m}
+- id: workers
+  severity: critical
+  match: {action: worker.*.delete}
+  burst: {count: 3, within: 1h}
+`)
+	printed := command(t, "rules", "--rules", mine, "--yaml")
+	require.Equal(t, exitOK, printed.code, printed.err)
+	again := command(t, "rules", "--rules", ruleFileNamed(t, ".yaml", printed.out))
+	require.Equal(t, exitOK, again.code, again.err)
+	assert.Equal(t, command(t, "rules", "--rules", mine).out, again.out)
+	assert.Contains(t, again.out, "50 by one actor within 5m:")
+	assert.Contains(t, again.out, "3 by one actor within 1h:")
+
+	bad := command(t, "rules", "--rules", ruleFileNamed(t, ".yaml", "- id: mass-deletion\n  burst:\n    count: 1\n    within: 90s\n"))
+	assert.Equal(t, exitUsage, bad.code)
+	assert.Contains(t, bad.err, `line 3: rules[0] "mass-deletion": burst.count: "1": must be from 2 to 1000`)
+	assert.Contains(t, bad.err, `line 4: rules[0] "mass-deletion": burst.within: "1m30s": must be whole minutes`)
+}

@@ -28,8 +28,11 @@ type ruleTrial struct {
 	// the limit are counted alone.
 	Changes []*ruleChange `json:"changes"`
 	Omitted int           `json:"changes_omitted"`
+	// BurstsBefore and BurstsAfter count the events about bursts.
+	BurstsBefore int `json:"bursts_before"`
+	BurstsAfter  int `json:"bursts_after"`
 
-	before, after *cloudflareaudit.Normalizer
+	before, after *cloudflareaudit.Series
 	byKind        map[changeKind]*ruleChange
 }
 
@@ -88,14 +91,18 @@ func newRuleTrial(cfg cloudflareaudit.Config, rules []cloudflareaudit.Rule) (*ru
 	}
 	cfg.Rules = rules
 	after, err := cloudflareaudit.NewNormalizer(cfg)
-	return &ruleTrial{before: before, after: after, byKind: make(map[changeKind]*ruleChange)}, err
+	if err != nil {
+		return nil, err
+	}
+	return &ruleTrial{before: before.NewSeries(), after: after.NewSeries(), byKind: make(map[changeKind]*ruleChange)}, nil
 }
 
 // add compares the grades of one entry.
 func (t *ruleTrial) add(raw []byte, _ bool) error {
-	old, was := t.before.Normalize(raw)
-	event, is := t.after.Normalize(raw)
+	old, was, burstsBefore := t.before.Add(raw)
+	event, is, burstsAfter := t.after.Add(raw)
 	t.Entries++
+	t.BurstsBefore, t.BurstsAfter = t.BurstsBefore+len(burstsBefore), t.BurstsAfter+len(burstsAfter)
 	kind := changeKind{gradedBy(was), gradedBy(is), old.Title != event.Title && !was.Drop && !is.Drop}
 	if kind.Before == kind.After && !kind.TitleChanged {
 		return nil
@@ -149,6 +156,9 @@ func (t *ruleTrial) summary() string {
 		}
 	}
 	line := fmt.Sprintf("%s of %s would change%s", grouped(t.Changed), count(t.Entries, "entry", "entries"), bracketed(parts...))
+	if t.BurstsBefore != t.BurstsAfter {
+		line += fmt.Sprintf("; %s instead of %s", count(t.BurstsAfter, "burst", "bursts"), grouped(t.BurstsBefore))
+	}
 	if t.Omitted > 0 {
 		line += fmt.Sprintf("; %s not shown, see --limit", count(t.Omitted, "kind of change is", "kinds of change are"))
 	}

@@ -38,7 +38,7 @@ func observe(r *ingest.Runner, fn func(ingest.Batch)) {
 // counted twice.
 func summary(c ingest.Coverage, events severities) string {
 	parts := []string{
-		count(c.Delivered, "event", "events") + bracketed(events.list(), marked(c)),
+		count(c.Delivered+c.Raised, "event", "events") + bracketed(events.list(), marked(c)),
 		fmt.Sprintf("%d dropped", c.DroppedTotal()) + bracketed(byRule(c.Dropped)),
 	}
 	text := "read " + count(c.Read-c.Repeated, "entry", "entries") + ": " + strings.Join(parts, ", ")
@@ -62,6 +62,9 @@ func (s severities) list() string {
 // marked are the events with details to mention.
 func marked(c ingest.Coverage) string {
 	var parts []string
+	if c.Raised > 0 {
+		parts = append(parts, count(c.Raised, "burst", "bursts"))
+	}
 	if c.Late > 0 {
 		parts = append(parts, fmt.Sprintf("%d late", c.Late))
 	}

@@ -14,30 +14,30 @@ import (
 )
 
 // Entry returns a small entry that is sound in every respect: a person adds a
-// DNS record. Its time has at most the given number of fractional digits, from
+// database, which the default rules do not count, so that many of them raise no
+// alarm. Its time has at most the given number of fractional digits, from
 // 0 to 6, written as the API does, which leaves out trailing zeros.
 func Entry(id string, when time.Time, digits int) json.RawMessage {
 	return fmt.Appendf(nil, `{"action":{"result":true,"type":"create"},`+
 		`"actor":{"email":"alice@example.com","id":"ff8d9819fc0e12bf0d24892e45987e24","ip":"192.0.2.10","type":"user"},`+
-		`"id":%q,"interface":"API","metadata":{"zone_name":"example.com"},"newValue":"",`+
-		`"newValueJson":{"content":"198.51.100.4","name":"www.example.com","type":"A","zone_name":"example.com"},`+
+		`"id":%q,"interface":"API","metadata":{"name":"orders"},"newValue":"",`+
+		`"newValueJson":{"created_in":"weur","file_size":12288,"name":"orders","num_tables":4,"read_replication":{"mode":"disabled"},"version":"production"},`+
 		`"oldValue":"","oldValueJson":{},"owner":{"id":%q},`+
-		`"resource":{"id":"372e67954025e0ba6aaa6d586b9e0b59","type":"dns.record"},"when":%q}`,
+		`"resource":{"id":"372e67954025e0ba6aaa6d586b9e0b59","type":"d1.database"},"when":%q}`,
 		id, DefaultAccountID, stamp(trim(when, digits)))
 }
 
 // EntryV2 is Entry for v2: the same change as that endpoint records it.
 func EntryV2(id string, when time.Time, digits int) json.RawMessage {
 	return fmt.Appendf(nil, `{"account":{"id":%q,"name":"Example Inc"},`+
-		`"action":{"description":"Create DNS Record","result":"success","time":%q,"type":"create"},`+
+		`"action":{"description":"Create D1 Database","result":"success","time":%q,"type":"create"},`+
 		`"actor":{"context":"api_token","email":"alice@example.com","id":"ff8d9819fc0e12bf0d24892e45987e24",`+
-		`"ip_address":"192.0.2.10","token":{"id":"4f1c2d3e5a6b7c8d9e0f1a2b3c4d5e6f","name":"dns"},"type":"user"},"id":%q,`+
+		`"ip_address":"192.0.2.10","token":{"id":"4f1c2d3e5a6b7c8d9e0f1a2b3c4d5e6f","name":"d1"},"type":"user"},"id":%q,`+
 		`"raw":{"cf_ray_id":"8f0c2b1d4e5a6789-FRA","method":"POST","status_code":200,`+
-		`"uri":"/zones/a379a6f6eeafb9a55e378c118034e275/dns_records","user_agent":"curl/8.9.1"},`+
-		`"resource":{"product":"dns_records","request":{"content":"198.51.100.4","name":"www.example.com","type":"A"},`+
-		`"response":{"id":"372e67954025e0ba6aaa6d586b9e0b59"},"scope":"zones"},`+
-		`"zone":{"id":"a379a6f6eeafb9a55e378c118034e275","name":"example.com"}}`,
-		DefaultAccountID, stamp(trim(when, digits)), id)
+		`"uri":"/accounts/%s/d1/database","user_agent":"curl/8.9.1"},`+
+		`"resource":{"product":"d1","request":{"name":"orders","primary_location_hint":"weur"},`+
+		`"response":{"uuid":"372e67954025e0ba6aaa6d586b9e0b59"},"scope":"accounts"}}`,
+		DefaultAccountID, stamp(trim(when, digits)), id, DefaultAccountID)
 }
 
 // trim cuts t to a number of fractional digits.

@@ -19,9 +19,12 @@ import (
 )
 
 const (
-	// cursorVersion is written into every cursor. A cursor with a higher version
-	// comes from a newer release and is refused.
-	cursorVersion = 1
+	// cursorVersion is the highest version of a cursor that can be read. One with
+	// a higher version comes from a newer release and is refused.
+	cursorVersion = 2
+	// plainVersion is written into cursors without a memory, which releases from
+	// before there was one can read.
+	plainVersion = 1
 	// maxSeen bounds the ids of a cursor: 8 bytes each, 1.4 MB as JSON. At the
 	// bound, newer entries wait until they are settled.
 	maxSeen = 1 << 17
@@ -56,7 +59,8 @@ const (
 //	 "audit_logs_v2": {
 //	  …,
 //	  "backlog": [{…, "trail": {"since": …, "before": …, "next": "…"}}]
-//	 }
+//	 },
+//	 "memory": {…}
 //	}
 //
 // Each log that is or was read has its own feed, which is kept while the log is
@@ -67,6 +71,8 @@ type position struct {
 	// AuditLogs and AuditLogsV2 are nil until the log is read.
 	AuditLogs   *feed `json:"audit_logs,omitempty"`
 	AuditLogsV2 *feed `json:"audit_logs_v2,omitempty"`
+	// Memory is what the handler remembers, which only it can read.
+	Memory json.RawMessage `json:"memory,omitempty"`
 }
 
 // feed is the position in one log. All times are the server's.
@@ -161,12 +167,15 @@ func (w *window) rest() time.Time {
 
 // prune drops the ids that no later request can return.
 func (f *feed) prune() {
-	f.Seen.forget(func(first, last time.Time) bool {
-		return !last.After(f.Settled.Add(-disorder)) &&
-			!slices.ContainsFunc(f.Backlog, func(w window) bool {
-				return last.After(w.Since.Add(-disorder)) && first.Before(w.reached().Add(disorder))
-			})
-	})
+	f.Seen.forget(func(first, last time.Time) bool { return !f.open(first, last) })
+}
+
+// open reports whether a later request can return entries from first to last.
+func (f *feed) open(first, last time.Time) bool {
+	return last.After(f.Settled.Add(-disorder)) ||
+		slices.ContainsFunc(f.Backlog, func(w window) bool {
+			return last.After(w.Since.Add(-disorder)) && first.Before(w.reached().Add(disorder))
+		})
 }
 
 // windowState is how much of a window is left to read.
@@ -249,8 +258,8 @@ func (f *feed) first(other *feed) int {
 // hurries reports whether the newest entries are read next.
 func (f *feed) hurries() bool { return f.Newest != nil && !f.Newest.Waits }
 
-// open counts the windows that are not exhausted.
-func (f *feed) open() int {
+// unread counts the windows that are not exhausted.
+func (f *feed) unread() int {
 	n := len(f.Backlog)
 	if f.Newest != nil {
 		n++
@@ -371,6 +380,10 @@ func (s *seen) UnmarshalJSON(b []byte) error {
 
 // encode makes a cursor of p.
 func (p *position) encode() (ingest.Cursor, error) {
+	p.Version = plainVersion
+	if len(p.Memory) > 0 {
+		p.Version = cursorVersion
+	}
 	b, err := json.MarshalIndent(p, "", " ")
 	if err != nil {
 		return nil, fmt.Errorf("cloudflareaudit: encode the cursor: %w", err)
@@ -439,7 +452,7 @@ func (f *feed) check() error {
 	if f.Start.IsZero() {
 		return fmt.Errorf("start is missing")
 	}
-	if f.Settled.IsZero() && (f.open() > 0 || len(f.Seen) > 0 || !f.ReadAt.IsZero() || !f.Through.IsZero() || !f.Complete.IsZero()) {
+	if f.Settled.IsZero() && (f.unread() > 0 || len(f.Seen) > 0 || !f.ReadAt.IsZero() || !f.Through.IsZero() || !f.Complete.IsZero()) {
 		return fmt.Errorf("settled is missing")
 	}
 	if len(f.Backlog) > MaxBacklog {

@@ -10,6 +10,7 @@ package feed
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"time"
@@ -89,6 +90,14 @@ func New(client *cloudflare.Client, o Options) *Reader {
 // Handler turns entries into events. A poll calls it from one goroutine, newest
 // entries first, and never twice for one entry.
 type Handler interface {
+	// Begin comes first. memory is what End returned at the end of the poll
+	// that wrote the cursor, or nil. Begin returns the events that the batch
+	// has before any entry is read.
+	Begin(memory json.RawMessage) Kept
+	// End comes last, unless the poll fails. It returns what to remember in the
+	// cursor, as JSON, or nil. open reports whether a later poll may bring
+	// entries from first to last of a log, or of any if log is empty.
+	End(open func(log string, first, last time.Time) bool) json.RawMessage
 	// Entry handles an entry. If it drops the entry, it must count that.
 	Entry(e Entry) Kept
 	// Unreadable handles an entry that cannot be read, because of cause. place
@@ -110,8 +119,9 @@ type Entry struct {
 	Following int
 }
 
-// Kept is what a [Handler] keeps of an entry: how many events, none or one, and
-// how many bytes of the entry they hold.
+// Kept is what a [Handler] keeps of an entry: how many events, which is none,
+// one, or more if there is room for them in the batch, and how many bytes of the
+// entry they hold.
 type Kept struct{ Events, Bytes int }
 
 // Result is the outcome of a poll.
@@ -152,6 +162,7 @@ func (r *Reader) Poll(ctx context.Context, cursor ingest.Cursor, h Handler) (Res
 	}
 	in := &intake{handler: h, page: cloudflare.NewPage()}
 	defer func() { in.page.Release() }()
+	in.add(h.Begin(pos.Memory))
 	polls := r.begin(pos, in)
 	out := Result{}
 	states := make(map[*cloudflare.Log]ingest.LogState, len(polls))
@@ -171,7 +182,7 @@ func (r *Reader) Poll(ctx context.Context, cursor ingest.Cursor, h Handler) (Res
 			out.Failures = append(out.Failures, err)
 			continue
 		}
-		out.More = out.More || p.feed.open() > 0 || p.feed.Settled.IsZero() || err == nil && p.stale()
+		out.More = out.More || p.feed.unread() > 0 || p.feed.Settled.IsZero() || err == nil && p.stale()
 	}
 	for _, log := range r.opts.Logs {
 		state := states[log]
@@ -185,14 +196,28 @@ func (r *Reader) Poll(ctx context.Context, cursor ingest.Cursor, h Handler) (Res
 		if p.feed.Settled.Sub(p.now()) > ClockTolerance {
 			out.Ahead = append(out.Ahead, Ahead{p.log, p.feed.Settled})
 		}
-		in.coverage.Backlog += p.feed.open()
+		in.coverage.Backlog += p.feed.unread()
 		if i == 0 || p.feed.Complete.Before(in.coverage.Complete) {
 			in.coverage.Complete = p.feed.Complete
 		}
 	}
 	out.Coverage = in.coverage
+	pos.Memory = h.End(pos.open)
 	out.Cursor, err = pos.encode()
 	return out, err
+}
+
+// open reports whether a later poll may bring entries from first to last of a
+// log, or of any if log is empty.
+func (p *position) open(log string, first, last time.Time) bool {
+	if log == "" {
+		return p.open(cloudflare.V1.Name, first, last) || p.open(cloudflare.V2.Name, first, last)
+	}
+	f := p.AuditLogs
+	if log == cloudflare.V2.Name {
+		f = p.AuditLogsV2
+	}
+	return f != nil && f.open(first, last)
 }
 
 // begin starts the polls of all logs, in the order in which they are to be read.

@@ -1,6 +1,7 @@
 package feed
 
 import (
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -61,6 +62,22 @@ type recorder struct {
 	ids     []string
 	entries []Entry
 	torn    []cloudflare.Torn
+	// memory is what Begin was passed, and remember what End returns.
+	memory   []string
+	remember json.RawMessage
+	open     func(log string, first, last time.Time) bool
+}
+
+// Begin implements [Handler].
+func (r *recorder) Begin(memory json.RawMessage) Kept {
+	r.memory = append(r.memory, string(memory))
+	return Kept{}
+}
+
+// End implements [Handler].
+func (r *recorder) End(open func(log string, first, last time.Time) bool) json.RawMessage {
+	r.open = open
+	return r.remember
 }
 
 func (r *recorder) Entry(e Entry) Kept {
@@ -158,6 +175,10 @@ func TestPoll_EndsWhenTheHandlerHoldsAsMuchAsABatchMay(t *testing.T) {
 
 // heavy is a handler for which every entry is large.
 type heavy struct{ each, calls int }
+
+func (h *heavy) Begin(json.RawMessage) Kept { return Kept{} }
+
+func (h *heavy) End(func(string, time.Time, time.Time) bool) json.RawMessage { return nil }
 
 func (h *heavy) Entry(Entry) Kept {
 	h.calls++
@@ -359,5 +380,44 @@ func TestSeen_RefusesWhatItDidNotWrite(t *testing.T) {
 	} {
 		var s seen
 		assert.ErrorContains(t, s.UnmarshalJSON([]byte(text)), want, text)
+	}
+}
+
+// What a handler remembers is as safe as the position: it is in the cursor, and
+// comes back with it.
+func TestPoll_TheCursorKeepsWhatTheHandlerRemembers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, o := fixture(fakecloudflare.Options{})
+		fill(server, 10, time.Minute)
+		r := reader(server, o)
+		h := recorder{remember: json.RawMessage(`{"a": [1]}`)}
+		first := poll1(t, r, nil, &h)
+		require.Equal(t, []string{""}, h.memory)
+		require.Contains(t, string(first.Cursor), `"version": 2`)
+		now := time.Now()
+		require.True(t, h.open("v1", now.Add(-time.Minute), now))
+		require.False(t, h.open("v1", now.Add(-3*time.Hour), now.Add(-2*time.Hour)), "it is settled")
+		require.False(t, h.open("v2", now.Add(-time.Minute), now), "it is not read")
+		require.True(t, h.open("", now.Add(-time.Minute), now))
+		require.False(t, h.open("", now.Add(-3*time.Hour), now.Add(-2*time.Hour)))
+
+		h.remember = nil
+		second := poll1(t, r, first.Cursor, &h)
+		require.JSONEq(t, `{"a":[1]}`, h.memory[1])
+		// A release that knows no memory can read a cursor without one.
+		require.Contains(t, string(second.Cursor), `"version": 1`)
+		require.NotContains(t, string(second.Cursor), "memory")
+	})
+}
+
+// While a backlog is unread, entries from it are still to come.
+func TestFeed_WhatIsInTheBacklogIsOpen(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	f := feed{Settled: at, Backlog: []window{{Since: at.Add(-3 * time.Hour), Before: at.Add(-time.Hour), Anchor: at.Add(-2 * time.Hour)}}}
+	for hours, want := range map[float64]bool{-3.5: false, -2.5: true, -1.5: false, -0.5: false, 0.5: true} {
+		from := at.Add(time.Duration(hours * float64(time.Hour)))
+		require.Equal(t, want, f.open(from, from.Add(time.Minute)), hours)
 	}
 }

@@ -160,7 +160,7 @@ func (p *poll) run(ctx context.Context) error {
 // them once per poll interval, so that it does not delay current alerts, but no
 // more often, so that it shrinks.
 func (p *poll) due() bool {
-	if p.feed.open() == 0 {
+	if p.feed.unread() == 0 {
 		return true
 	}
 	age := p.now().Sub(p.feed.ReadAt)

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -130,6 +131,12 @@ func (r *Reader) Next(ctx context.Context) ([]ingest.Event, error) {
 	r.total.Add(batch.Coverage)
 	within := batch.Events[:0]
 	for _, e := range batch.Events {
+		if cloudflareaudit.IsBurst(&e) {
+			// It has the time at which a span of its rule begins, which may be
+			// a little before its entries.
+			within = append(within, e)
+			continue
+		}
 		if timed := e.CreatedAt.Year() > 1; timed && !r.span.Contains(e.CreatedAt) {
 			continue
 		} else if timed && e.CreatedAt.Before(r.reached) {
@@ -237,7 +244,7 @@ func Measure(ctx context.Context, cfg cloudflareaudit.Config, span selection.Spa
 			return 0, false, err
 		}
 		out.Asked += r.total.Requests
-		n := float64(len(events))
+		n := float64(len(slices.DeleteFunc(events, func(e ingest.Event) bool { return cloudflareaudit.IsBurst(&e) })))
 		at, _ := r.Reached()
 		if r.done || !at.Before(s.Until) {
 			return n, r.done, nil

@@ -34,6 +34,7 @@ var order = []string{
 	"internal/audit",
 	"internal/redact",
 	"rules",
+	"internal/burst",
 	"internal/product",
 	"internal/entries",
 	"internal/cloudflare",
@@ -53,7 +54,8 @@ var strangers = map[string][]string{
 	"internal/product":    {"net/http"},
 	"rules":               {"net/http", module + "/internal/audit"},
 	"internal/cloudflare": {module + "/rules", module + "/internal/product"},
-	"internal/feed":       {module + "/rules", module + "/internal/product", module + "/internal/redact"},
+	"internal/burst":      {"net/http", module + "/internal/audit"},
+	"internal/feed":       {module + "/rules", module + "/internal/burst", module + "/internal/product", module + "/internal/redact"},
 }
 
 type pkg struct {

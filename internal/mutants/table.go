@@ -4,6 +4,64 @@ package main
 // are ways in which readers of audit logs lose, repeat or misread entries; the
 // last are the fine points of the poller.
 var mutants = []mutant{
+	// Which bursts there are depends on the entries alone.
+	{
+		fault: "an entry that comes again counts again",
+		file:  "internal/burst/burst.go",
+		old:   "if known {",
+		new:   "if known && false {",
+		in:    "./internal/burst",
+		test:  "TestTracker_CountsActorsAccountsAndLogsSeparatelyAndAnEntryOnce",
+	},
+	{
+		fault: "a burst is only looked for up to the entry at hand",
+		file:  "internal/burst/burst.go",
+		old:   "end < len(counts) && counts[end].number < counts[i].number+tenths",
+		new:   "end == i",
+		in:    "./internal/burst",
+		test:  "TestTracker_TheSameEntriesRaiseTheSameAlarms",
+	},
+	{
+		fault: "a burst that a later entry can be part of is forgotten",
+		file:  "internal/burst/burst.go",
+		old:   "return at.Add(-r.rule.Within), at.Add(r.rule.Within + r.rule.Within/tenths)",
+		new:   "return at, at.Add(r.rule.Within / tenths)",
+		in:    "./internal/burst",
+		test:  "TestTracker_TheSameEntriesRaiseTheSameAlarms",
+	},
+	{
+		fault: "an alarm that was raised is forgotten too soon",
+		file:  "internal/burst/burst.go",
+		old:   "return at.Add(-r.rule.Within), at.Add(r.rule.Within)\n",
+		new:   "return at, at\n",
+		in:    "./internal/burst",
+		test:  "TestTracker_TheSameEntriesRaiseTheSameAlarms",
+	},
+	{
+		fault: "an alarm that did not fit into the batch is forgotten",
+		file:  "internal/burst/burst.go",
+		old:   "return !t.isDue(r, span) && ",
+		new:   "return ",
+		in:    "./internal/burst",
+		test:  "TestTracker_KeepsWhatIsDue",
+	},
+	{
+		fault: "what an exception grades info counts towards bursts",
+		file:  "bursts.go",
+		old:   "return v.Severity != ingest.Info",
+		new:   "return true",
+		in:    ".",
+		test:  "TestBursts_RulesOfTheUserChangeSwitchOffAndExcept",
+	},
+	{
+		fault: "the events of bursts make a batch too large",
+		file:  "bursts.go",
+		old:   "in.bursts.Due() && len(in.events) < in.most",
+		new:   "in.bursts.Due()",
+		in:    ".",
+		test:  "TestBursts_AreTheSameHoweverTheEntriesAreRead",
+	},
+
 	// What cannot be read is not an empty log.
 	{
 		fault: "a reply that reports failure counts as an empty one",
@@ -1055,14 +1113,14 @@ var mutants = []mutant{
 	{
 		fault: "ids are forgotten while a window still shows them",
 		file:  "internal/feed/cursor.go",
-		old:   "!slices.ContainsFunc(f.Backlog, func(w window) bool {",
-		new:   "!slices.ContainsFunc(f.Backlog[:0], func(w window) bool {",
+		old:   "slices.ContainsFunc(f.Backlog, func(w window) bool {",
+		new:   "slices.ContainsFunc(f.Backlog[:0], func(w window) bool {",
 	},
 	{
 		fault: "ids are forgotten within the overlap",
 		file:  "internal/feed/cursor.go",
-		old:   "return !last.After(f.Settled.Add(-disorder)) &&",
-		new:   "return !last.After(f.ReadAt.Add(-disorder)) &&",
+		old:   "return last.After(f.Settled.Add(-disorder)) ||",
+		new:   "return last.After(f.ReadAt.Add(-disorder)) ||",
 	},
 	{
 		fault: "the room for ids is not bounded",

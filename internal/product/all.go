@@ -55,8 +55,9 @@ type oneOf = []string
 
 // defaultRules are the default rules in order: noise and Cloudflare's own
 // actions, reads, changes to the safer side, the rules of the families, and for
-// everything else rules by verb alone. Entries whose form is undocumented, such as
-// those about members, are matched as widely as their words allow.
+// everything else rules by verb alone. The rules that count grade nothing, so their
+// place is only that in lists. Entries whose form is undocumented, such as those
+// about members, are matched as widely as their words allow.
 func defaultRules() []rules.Rule {
 	list := slices.Clone(systemRules)
 	for _, f := range families {
@@ -66,6 +67,7 @@ func defaultRules() []rules.Rule {
 	for _, f := range families {
 		list = append(list, f.rules...)
 	}
+	list = append(list, burstRules...)
 	return append(list, verbRules...)
 }
 

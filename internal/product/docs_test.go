@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -71,10 +72,55 @@ to reload them.
 - id: office-logins
   match: {action: account.login, source_ip: 192.0.2.0/24}
   drop: true
+
+# Other thresholds for a default rule that counts.
+- id: mass-deletion
+  burst: {count: 50, within: 5m}
+
+# A burst of one's own: it counts, and grades nothing.
+- id: workers-wrecked
+  title: "At least {count} Workers deleted[ by {actor}] within {within}"
+  match: {action: worker.*.delete, interface: api}
+  severity: critical
+  burst: {count: 10, within: 1h}
 ` + "```" + `
 
 | Condition | What it is compared with |
 |---|---|
+`
+
+// docsBursts is the section about rules that count.
+const docsBursts = `
+## Bursts
+
+Two hundred deletions by one person in a minute are two hundred events, each of
+them everyday work. So a rule with ` + "`burst`" + ` grades no entry: it counts those it
+matches, and when one actor has ` + "`count`" + ` of them ` + "`within`" + ` a span of time, one more event
+says so. ` + "`count`" + ` is from 2 to 1000; ` + "`within`" + ` is whole minutes, up to 24 hours. Every
+such rule counts by itself, so their order does not matter. An entry that is graded
+info, or dropped, counts for none of them: an exception for your own tools covers
+bursts too.
+
+* **The event** has the action ` + "`burst.`" + ` and the id of the rule, the severity and the
+  techniques of the rule, and a title of its own, in which ` + "`{count}`, `{within}` and\n  `{actor}`" + ` are filled in. ` + "`raw_event.burst`" + ` says between which times the entries
+  lie. These have events of their own, as ever.
+* **The same entries make the same bursts**, byte for byte, however they are split
+  into pages and polls, in whatever order they come and however often: the title
+  says the threshold and not a number that is still growing. The id is made of the
+  rule, the account, the actor and the span. Times count by tenths of ` + "`within`" + `, and the
+  last entry of a burst decides which span it belongs to, counted from 1970.
+* **An actor who goes on** makes one event in each span of ` + "`within`" + `, with the same
+  title. So does a burst that a boundary between two spans divides, if there are
+  enough entries on its first side already.
+* **Two logs of one account** tell of each change twice. Each is counted by itself, and
+  what both have enough of makes one event.
+* **What has been counted** is in the cursor, as ` + "`memory`" + `, for as long as entries from
+  nearby may still come, up to 32768 entries. Beyond that, what is farthest away is
+  given up; if it is near, a notice says so. A cursor with a memory has version 2,
+  which older releases refuse; one without, as in a quiet hour, they can read.
+  ` + "`normalize`" + ` counts in all its files together.
+* **Entries without a time**, and those that cannot be read, are not counted. Nor does a
+  look-up of members change who did it: if the log has no address, the id is shown.
 `
 
 // docsConditions says what each condition is compared with.
@@ -163,6 +209,7 @@ func docs(t *testing.T) string {
 		}
 		fmt.Fprintf(&b, "| `%s` | %s |\n", name, text)
 	}
+	b.WriteString(docsBursts)
 	b.WriteString("\n## Names\n\nThese pairs are known, without regard to case and separators; `*`\n" +
 		"is any resource. Others get their name by the words in them, or by putting the\n" +
 		"two together, and nothing that is not known is dropped.\n\n| Resource | Action | Canonical action |\n|---|---|---|\n")
@@ -195,6 +242,9 @@ func docs(t *testing.T) string {
 		}
 		fmt.Fprintf(&b, "\n### %s\n\n**%s** — %s\n\n", r.ID, severity, r.Why)
 		fmt.Fprintf(&b, "* Matches: %s\n", docsMatch(t, r.Match))
+		if r.Burst != nil {
+			fmt.Fprintf(&b, "* Counts: %d by one actor within %s\n", r.Burst.Count, rules.SpanText(r.Burst.Within))
+		}
 		var techniques []string
 		for _, id := range r.Techniques {
 			techniques = append(techniques, fmt.Sprintf("[%s](https://attack.mitre.org/techniques/%s/)", id, strings.ReplaceAll(id, ".", "/")))
@@ -204,6 +254,9 @@ func docs(t *testing.T) string {
 		}
 		fmt.Fprintf(&b, "* Tune: %s\n", docsTune(t, r))
 		v, _ := grade(t, c, examples[r.ID])
+		if r.Burst != nil {
+			v.Title = c.BurstRule(r.ID).Title("alice@example.com") + "”, of entries such as “" + v.Title
+		}
 		fmt.Fprintf(&b, "* Example: “%s”\n\n```json\n%s\n```\n", v.Title, examples[r.ID])
 	}
 	return b.String()
@@ -255,6 +308,10 @@ func docsTune(t *testing.T, r rules.Rule) string {
 		}
 	}
 	switch {
+	case r.Burst != nil:
+		parts = append(parts, "`{id: "+r.ID+", severity: "+string(lowered(r.Severity))+"}` lowers it",
+			"`{id: "+r.ID+", burst: {count: "+strconv.Itoa(2*r.Burst.Count)+"}}` takes more to raise it",
+			"a rule in front that grades your own tools info excepts them")
 	case r.Drop:
 		parts = append(parts, "`drop_routine: false` delivers it with severity info", "`{id: "+r.ID+", severity: low}` grades it")
 	case r.Severity == low || r.Severity == info:
@@ -296,6 +353,10 @@ func TestDocs_TuningWorksAsDescribed(t *testing.T) {
 		user, err := Rules().Parse([]byte(`[{"id":"` + id + `","severity":"` + severity + `"}]`))
 		require.NoError(t, err)
 		c := grading(t, rules.Config{Rules: user, ProductionZones: oneOf{"example.com"}, VerifiedWorkers: oneOf{"checkout*"}, DropRoutine: true})
+		if r.Burst != nil {
+			assert.Equal(t, lowered(r.Severity), c.BurstRule(r.ID).Severity)
+			continue
+		}
 		v, _ := grade(t, c, examples[r.ID])
 		assert.Equal(t, r.ID, v.Rule)
 		assert.False(t, v.Drop)

@@ -163,7 +163,7 @@ func TestSuites_CoverTheFamiliesOfTheirFiles(t *testing.T) {
 		assert.Contains(t, suites["all.go"].examples, r.ID)
 	}
 	assert.Len(t, suites["all.go"].examples, len(ofNone))
-	assert.ElementsMatch(t, slices.Collect(maps.Keys(suites)), append(slices.Collect(maps.Keys(inFile)), "all.go"))
+	assert.ElementsMatch(t, slices.Collect(maps.Keys(suites)), append(slices.Collect(maps.Keys(inFile)), "all.go", "bursts.go"))
 }
 
 // familiesByFile is which families stand in which file of this package. It knows
