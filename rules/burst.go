@@ -107,7 +107,7 @@ type BurstRule struct {
 // Title is the title of the events about the bursts of an actor, which may be
 // "" if it is not known.
 func (b *BurstRule) Title(actor string) string {
-	return b.title.render(&Facts{Actor: actor}, "", nil, hasDetail(b.Severity), false)
+	return b.title.render(&Facts{Actor: actor}, nil, hasDetail(b.Severity), false)
 }
 
 // defaultBurstTitle is the title of a rule that counts and has none. It follows
@@ -124,11 +124,11 @@ func (r *Rule) burstTitle() string {
 }
 
 // compileBurst is the part of compile for rules that count.
-func (c *compiled) compileBurst() {
-	c.title, _ = parseTemplate(c.burstTitle())
-	c.burst = &BurstRule{
-		ID: c.ID, Why: c.Why, Severity: c.Severity, Techniques: c.Techniques,
-		Count: c.Burst.Count, Within: c.Burst.Within, title: c.title,
+func (r *compiled) compileBurst() {
+	r.title, _ = parseTemplate(r.burstTitle())
+	r.burst = &BurstRule{
+		ID: r.ID, Why: r.Why, Severity: r.Severity, Techniques: r.Techniques,
+		Count: r.Burst.Count, Within: r.Burst.Within, title: r.title,
 	}
 }
 
