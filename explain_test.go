@@ -3,6 +3,7 @@ package cloudflareaudit
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -23,6 +24,8 @@ func TestExplain_AgreesWithNormalize(t *testing.T) {
 		{ProductionZones: []string{"example.com"}, VerifiedWorkers: []string{"checkout*"}, OwnTokenID: ownToken, DropRoutine: new(false)},
 		{Rules: own, ProductionZones: []string{"example.com"}},
 	} {
+		// Entries without a time get that of the clock.
+		cfg.Clock = func() time.Time { return time.Unix(1_800_000_000, 0) }
 		n, err := NewNormalizer(cfg)
 		require.NoError(t, err)
 		raws := append(savedEntries(t), logged("frob", "nicate"), logged("x", "frobnicate"), logged("zone", "purge", `"actor":{"id":"b","email":"bob@example.com"}`))

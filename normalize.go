@@ -6,7 +6,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -362,7 +361,7 @@ const maxNesting = 500
 
 // rawEvent is the entry as received, except for line breaks in white space and
 // invalid UTF-8, which one line of JSON cannot hold, and for the escapes that
-// replaceEscapes replaces. An entry that nests too deep becomes a string.
+// [text.ReplaceEscapes] replaces. An entry that nests too deep becomes a string.
 func rawEvent(e *audit.Entry) (event ingest.RawJSON, replaced, deep bool) {
 	raw := e.JSON()
 	if strings.IndexByte(raw, '\n') >= 0 || strings.IndexByte(raw, '\r') >= 0 {
@@ -374,7 +373,7 @@ func rawEvent(e *audit.Entry) (event ingest.RawJSON, replaced, deep bool) {
 	if e.Doc.Class()&jsondoc.Wide != 0 && !utf8.ValidString(raw) {
 		raw = strings.ToValidUTF8(raw, "\uFFFD")
 	}
-	raw, replaced = replaceEscapes(raw)
+	raw, replaced = text.ReplaceEscapes(raw)
 	// Masking has already removed most deep nesting.
 	if e.Doc.Depth() > maxNesting && nesting(raw) > maxNesting {
 		raw, deep = jsondoc.Quote(raw), true
@@ -387,48 +386,4 @@ func nesting(raw string) int {
 	var doc jsondoc.Doc
 	_ = doc.Parse(raw)
 	return doc.Depth()
-}
-
-// replaceEscapes replaces the escapes of NUL and of lone surrogates in a JSON
-// text by that of U+FFFD. Databases refuse the former, and some readers fail on
-// the latter.
-func replaceEscapes(s string) (out string, replaced bool) {
-	if !strings.Contains(s, `\u`) {
-		return s, false
-	}
-	var b []byte
-	for i := strings.IndexByte(s, '\\'); ; {
-		skip := 2
-		if code, ok := escaped(s[i:]); ok {
-			skip = len(`\u0000`)
-			low, paired := escaped(s[i+skip:])
-			switch {
-			case utf16.IsSurrogate(code) && paired && utf16.DecodeRune(code, low) != utf8.RuneError:
-				skip *= 2
-			case utf16.IsSurrogate(code) || code == 0:
-				if b == nil {
-					b = []byte(s)
-				}
-				copy(b[i:], `\ufffd`)
-			}
-		}
-		next := strings.IndexByte(s[i+skip:], '\\')
-		if next < 0 {
-			break
-		}
-		i += skip + next
-	}
-	if b == nil {
-		return s, false
-	}
-	return string(b), true
-}
-
-// escaped is the code unit that s begins with as an escape of the form \u0000.
-func escaped(s string) (rune, bool) {
-	if len(s) < len(`\u0000`) || s[0] != '\\' || s[1] != 'u' {
-		return 0, false
-	}
-	n, err := strconv.ParseUint(s[2:6], 16, 16)
-	return rune(n), err == nil
 }

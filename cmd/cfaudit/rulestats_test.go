@@ -71,7 +71,7 @@ func TestRuleStats_CountsWhatEachRuleDecided(t *testing.T) {
 
 	shown := run().out
 	for _, want := range []string{
-		`(?m)^by-bob +high +2 +40\.0 % +1 high, 1 medium +2026-05-12T10:01:00Z e1 Cloudflare dns\.record\.create: api\.example\.com`,
+		`(?m)^by-bob +high +2 +40\.0 % +1 high, 1 medium +2026-05-12T10:01:00Z e1 DNS record created: api\.example\.com`,
 		`(?m)^ +2026-05-12T10:03:00Z e3 `,
 		`(?m)^by-carol +high +0 +0\.0 % +- +never$`,
 		`(?m)^zone-settings-read +drop +1 +20\.0 % +dropped +`,
