@@ -206,8 +206,19 @@ func endings(quote string) []string {
 func leastSigns(signs []string) []string {
 	slices.Sort(signs)
 	signs = slices.Compact(signs)
-	return slices.DeleteFunc(slices.Clone(signs), func(s string) bool {
-		return slices.ContainsFunc(signs, func(other string) bool { return other != s && strings.Contains(s, other) })
+	isSign := make(map[string]bool, len(signs))
+	for _, s := range signs {
+		isSign[s] = true
+	}
+	return slices.DeleteFunc(signs, func(s string) bool {
+		for from := range len(s) {
+			for to := from + 1; to <= len(s); to++ {
+				if to-from < len(s) && isSign[s[from:to]] {
+					return true
+				}
+			}
+		}
+		return false
 	})
 }
 

@@ -145,14 +145,26 @@ func rarest(word string) int {
 // commonness counts the triple that a text begins with in usual, or the pair that it
 // is.
 func commonness(part string) int {
-	n := 0
-	for i := range len(usual) - 2 {
-		if place(usual[i], usual[i+1]) == place(part[0], part[1]) && (len(part) == 2 || codes[usual[i+2]] == codes[part[2]]) {
-			n++
-		}
+	pair := place(part[0], part[1])
+	if len(part) == 2 {
+		return inUsual.pairs[pair]
 	}
-	return n
+	return inUsual.triples[pair][codes[part[2]]]
 }
+
+// inUsual counts the pairs and the triples in usual. Every word asks for those of all
+// its parts, so they are counted once.
+var inUsual = func() (counts struct {
+	pairs   [1 << 10]int
+	triples [1 << 10][1 << 5]int
+}) {
+	for i := range len(usual) - 2 {
+		pair := place(usual[i], usual[i+1])
+		counts.pairs[pair]++
+		counts.triples[pair][codes[usual[i+2]]]++
+	}
+	return counts
+}()
 
 // usual is a sample of usual entries. It decides which signs words get, and with
 // them only how fast words are found.
