@@ -955,8 +955,8 @@ var mutants = []mutant{
 	{
 		fault: "the first family whose prefix fits counts, and not the longest prefix",
 		file:  "internal/product/name.go",
-		old:   "if len(prefix) > length && strings.HasPrefix(name, prefix) {",
-		new:   "if length == 0 && strings.HasPrefix(name, prefix) {",
+		old:   "for end := len(name); end > 0; end-- {",
+		new:   "for end := 1; end <= len(name); end++ {",
 		test:  "TestFamilyOf_FindsTheFamilyOfEachAction",
 	},
 	{

@@ -96,6 +96,7 @@ type naming struct {
 // index has the data of the families, arranged for look-ups.
 type index struct {
 	verbs    map[string]verb    // by word
+	families map[string]*family // by prefix
 	namings  map[string]*naming // by canonical name
 	pairs    map[string]*naming // by squashed "resource/action"
 	subjects []indexedSubject
@@ -111,11 +112,12 @@ type index struct {
 
 // known is filled in once and then read-only.
 var known = index{
-	verbs:   make(map[string]verb),
-	namings: make(map[string]*naming),
-	pairs:   make(map[string]*naming),
-	routes:  make(map[routeKey][]indexedRoute),
-	joints:  make(map[string][]*joint),
+	verbs:    make(map[string]verb),
+	families: make(map[string]*family),
+	namings:  make(map[string]*naming),
+	pairs:    make(map[string]*naming),
+	routes:   make(map[routeKey][]indexedRoute),
+	joints:   make(map[string][]*joint),
 
 	spelled:     make(map[string]string),
 	participles: make(map[string]string),
@@ -138,6 +140,11 @@ type indexedSubject struct {
 }
 
 func (x *index) fill(list []*family) {
+	for _, f := range list {
+		for _, prefix := range f.prefixes {
+			x.families[prefix] = f
+		}
+	}
 	for _, row := range verbs {
 		forms := strings.Fields(row.words)
 		for _, word := range forms {
@@ -211,17 +218,17 @@ func verbOf(name string) string {
 }
 
 // familyOf is the family of a canonical name: that with the longest prefix it
-// begins with, or else other.
+// begins with, or else other. Prefixes end where a word does.
 func familyOf(name string) *family {
-	best, length := &other, 0
-	for _, f := range families {
-		for _, prefix := range f.prefixes {
-			if len(prefix) > length && strings.HasPrefix(name, prefix) {
-				best, length = f, len(prefix)
-			}
+	for end := len(name); end > 0; end-- {
+		if c := name[end-1]; c != '.' && c != '_' {
+			continue
+		}
+		if f := known.families[name[:end]]; f != nil {
+			return f
 		}
 	}
-	return best
+	return &other
 }
 
 // patterns turns "^a b c$" into the patterns to search for in a name that words
