@@ -14,7 +14,6 @@ package fakeaisoc
 import (
 	"bytes"
 	"cmp"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -26,6 +25,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/aisoc/cloudflareaudit/internal/httpx"
 )
 
 const (
@@ -171,7 +172,7 @@ func (s *Server) respond(r *http.Request) (*http.Response, error) {
 	if fault.Reset {
 		return nil, errBroken
 	}
-	if err := sleep(r.Context(), fault.Delay); err != nil {
+	if err := httpx.Sleep(r.Context(), fault.Delay); err != nil {
 		return nil, err
 	}
 	if fault.Status != 0 {
@@ -183,7 +184,7 @@ func (s *Server) respond(r *http.Request) (*http.Response, error) {
 	}
 	status, answer := s.serve(r, n, body)
 	if status == http.StatusOK {
-		if err := sleep(r.Context(), s.Latency); err != nil {
+		if err := httpx.Sleep(r.Context(), s.Latency); err != nil {
 			return nil, err
 		}
 	}
@@ -197,20 +198,6 @@ func (s *Server) respond(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	return response(status, http.Header{"Content-Type": {"application/json"}}, text), nil
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return ctx.Err()
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 func (s *Server) note(n int, change func(*Request)) {

@@ -12,7 +12,6 @@ import (
 	"bytes"
 	"cmp"
 	"compress/gzip"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,6 +23,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/aisoc/cloudflareaudit/internal/httpx"
 )
 
 // Kind is the service that is imitated.
@@ -174,7 +175,7 @@ func (s *Server) respond(r *http.Request) (*http.Response, error) {
 	if fault.Reset {
 		return nil, errBroken
 	}
-	if err := sleep(r.Context(), s.Latency+fault.Delay); err != nil {
+	if err := httpx.Sleep(r.Context(), s.Latency+fault.Delay); err != nil {
 		return nil, err
 	}
 	a := answer{fault.Status, cmp.Or(fault.Body, `{"error":"`+http.StatusText(fault.Status)+`"}`)}
@@ -210,20 +211,6 @@ func unpacked(r *http.Request, sent []byte) ([]byte, error) {
 		return io.ReadAll(z)
 	}
 	return nil, errors.New("unknown encoding")
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return ctx.Err()
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // answer is a reply.
