@@ -185,8 +185,8 @@ type index struct {
 
 // newIndex arranges the rules of a list that keep selects. known must be sorted.
 func newIndex(rules []*compiled, known []string, keep func(*compiled) bool) index {
-	x := index{byAction: make(map[string][]uint32)}
 	actions := withLiterals(rules, known)
+	x := index{byAction: make(map[string][]uint32, min(len(actions), 16*len(rules)))}
 	for at, r := range rules {
 		if !keep(r) {
 			continue

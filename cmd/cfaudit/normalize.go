@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
@@ -38,6 +39,9 @@ all files together, one more event says so. A summary goes to standard error.`,
 	}
 	s := addSettings(w, cmd.Flags(), "account-id", "rules", "production-zone", "verified-worker", "own-token-id", "drop-routine")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		// What lives on is a few megabytes of tables, so memory is no reason to look
+		// through them often.
+		defer debug.SetGCPercent(debug.SetGCPercent(400))
 		cfg, err := s.config()
 		if err != nil {
 			return err

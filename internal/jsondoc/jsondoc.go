@@ -238,7 +238,7 @@ func (v Value) Inner() Value {
 		return Value{}
 	}
 	d := v.d
-	at, found := slices.BinarySearchFunc(d.inner, v.i, func(in innerDoc, i int32) int { return cmp.Compare(in.node, i) })
+	at, found := d.findInner(v.i)
 	if found && !v.isReplaced() {
 		return d.inner[at].doc.Root()
 	}
@@ -254,6 +254,22 @@ func (v Value) Inner() Value {
 		doc.nodes = doc.nodes[:0] // it has no root
 	}
 	return doc.Root()
+}
+
+// ParsedInner is Inner if that was asked for before, and otherwise the missing value.
+func (v Value) ParsedInner() Value {
+	if v.d == nil || v.isReplaced() {
+		return Value{}
+	}
+	at, found := v.d.findInner(v.i)
+	if !found {
+		return Value{}
+	}
+	return v.d.inner[at].doc.Root()
+}
+
+func (d *Doc) findInner(i int32) (at int, found bool) {
+	return slices.BinarySearchFunc(d.inner, i, func(in innerDoc, i int32) int { return cmp.Compare(in.node, i) })
 }
 
 // innerDoc is the Doc of the JSON in a string.

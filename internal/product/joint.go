@@ -3,6 +3,7 @@ package product
 import (
 	"cmp"
 	"crypto/sha256"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -58,8 +59,8 @@ var (
 
 // jointOf is the row for a change.
 func jointOf(f *Facts) *joint {
-	list, found := known.joints[f.name]
-	if !found {
+	list := known.joints[f.name]
+	if list == nil && known.namings[f.name] == nil {
 		list = jointsOf(f.name)
 	}
 	for _, j := range list {
@@ -103,6 +104,21 @@ func jointsOf(action string) []*joint {
 		}
 	}
 	return list
+}
+
+// addJoints adds the rows of the actions in a sorted list, as jointsOf finds them.
+func (x *index) addJoints(names []string) {
+	for i := range x.patterns {
+		p := &x.patterns[i]
+		prefix, _, _ := strings.Cut(p.glob.String(), "*")
+		at, _ := slices.BinarySearch(names, prefix)
+		for ; at < len(names) && strings.HasPrefix(names[at], prefix); at++ {
+			list := x.joints[names[at]]
+			if p.glob.Match(names[at]) && (len(list) == 0 || list[len(list)-1] != p.of) {
+				x.joints[names[at]] = append(list, p.of)
+			}
+		}
+	}
 }
 
 // subject is the identifier that both logs have for the resource acted upon, or

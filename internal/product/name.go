@@ -110,18 +110,19 @@ type index struct {
 	words map[string]bool
 }
 
-// known is filled in once and then read-only.
+// known is filled in once and then read-only. The maps that become large begin with
+// room for what there is, because to grow them is half of the work.
 var known = index{
 	verbs:    make(map[string]verb),
 	families: make(map[string]*family),
-	namings:  make(map[string]*naming),
-	pairs:    make(map[string]*naming),
-	routes:   make(map[routeKey][]indexedRoute),
+	namings:  make(map[string]*naming, 3000),
+	pairs:    make(map[string]*naming, 3000),
+	routes:   make(map[routeKey][]indexedRoute, 1500),
 	joints:   make(map[string][]*joint),
 
 	spelled:     make(map[string]string),
 	participles: make(map[string]string),
-	words:       make(map[string]bool),
+	words:       make(map[string]bool, 800),
 }
 
 type verb struct {
@@ -173,8 +174,9 @@ func (x *index) fill(list []*family) {
 		}
 	}
 	slices.SortStableFunc(x.subjects, func(a, b indexedSubject) int { return cmp.Compare(a.rank, b.rank) })
-	for _, name := range slices.Sorted(maps.Keys(x.namings)) {
-		x.joints[name] = jointsOf(name)
+	names := slices.Sorted(maps.Keys(x.namings))
+	x.addJoints(names)
+	for _, name := range names {
 		// An entry may come with a canonical name for its action type.
 		key := string(squashPair(nil, "", name))
 		if x.pairs[key] == nil {

@@ -389,11 +389,14 @@ func (m *masker) isAboutNames() bool {
 // ofBareText says whether a value of the audit log may be a credential. JSON in
 // it is looked at in any case.
 func (m *masker) ofBareText(v jsondoc.Value) suspicion {
-	if v.Inner().Exists() {
+	if !m.BareTexts && !m.Values || strings.HasPrefix(v.Source(), `"{`) || strings.HasPrefix(v.Source(), `"[`) {
 		return no
 	}
 	content := strings.TrimSpace(v.Text())
-	if m.BareTexts && content != "" && content[0] != '{' && content[0] != '[' || m.Values && isRandom(content) {
+	if content == "" || content[0] == '{' || content[0] == '[' {
+		return no
+	}
+	if m.BareTexts || isRandom(content) {
 		return possible
 	}
 	return no

@@ -71,7 +71,7 @@ func mayHoldSecret(v jsondoc.Value) bool {
 	case class&jsondoc.UnicodeEscape != 0:
 		return true
 	case class&jsondoc.Brace != 0 && mayBeginJSON(raw):
-		return mayHoldJSON(raw, class)
+		return mayHoldJSON(v, raw)
 	case class&jsondoc.Mark != 0 && strings.IndexByte(raw, '=') >= 0, class&jsondoc.Escape != 0 && strings.Contains(raw, `\/`):
 		return true
 	case class&jsondoc.Space != 0 && mayBeAuthorization(raw), strings.HasPrefix(raw, "--"):
@@ -260,16 +260,25 @@ const foldingLetters = "\u212a\u0130"
 // opens is an upper bound for the number of objects and arrays in JSON.
 func opens(raw string) int { return strings.Count(raw, "{") + strings.Count(raw, "[") }
 
-// mayHoldJSON reports whether a string may hold JSON with a secret in it.
-func mayHoldJSON(raw string, class jsondoc.Class) bool {
+// mayHoldJSON reports whether a string, whose content is raw, may hold JSON with a
+// secret in it.
+func mayHoldJSON(v jsondoc.Value, raw string) bool {
 	switch {
 	case strings.IndexByte(raw, '=') >= 0, inString.in(raw):
 		return true
-	case class&jsondoc.Wide != 0 && strings.ContainsAny(raw, foldingLetters):
+	case v.Class()&jsondoc.Wide != 0 && strings.ContainsAny(raw, foldingLetters):
+		return true
+	case mayHoldRun(raw):
 		return true
 	}
-	return mayHoldRun(raw) || !isPlainShape(raw)
+	// What has been parsed is not cut off, and its depth is known.
+	if inner := v.ParsedInner(); inner.Exists() && inner.Doc().Depth() <= maxDepth && !inner.AnyText(len("{}"), mayBeJSONAsWritten) {
+		return false
+	}
+	return !isPlainShape(raw)
 }
+
+func mayBeJSONAsWritten(raw string, _ jsondoc.Class) bool { return mayBeginJSON(raw) }
 
 // isPlainShape reports whether JSON in a string is neither so deep that it would
 // be masked nor cut off inside a string. It may report false for some that is

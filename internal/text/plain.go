@@ -20,20 +20,30 @@ func IsPlainJSON(s string) bool { return isPlain(s, true) }
 
 func isPlain(s string, json bool) bool {
 	b := unsafe.Slice(unsafe.StringData(s), len(s))
-	for ; len(b) >= 8; b = b[8:] {
-		x := binary.LittleEndian.Uint64(b)
-		// The high bit of a byte is set if it is below ' ', above '~', or one of
-		// the two. Bytes with a high bit of their own are among those above.
-		odd := (x - 0x20*ones) | (x + ones) | x
-		if json {
-			odd |= (x ^ '"'*ones) - ones
-			odd |= (x ^ '\\'*ones) - ones
-		}
-		if odd&highs != 0 && !isPlainSlow(b[:8], json) {
+	if len(b) < 8 {
+		return isPlainSlow(b, json)
+	}
+	for i := 0; i < len(b)-8; i += 8 {
+		if !areEightPlain(b[i:], json) && !isPlainSlow(b[i:i+8], json) {
 			return false
 		}
 	}
-	return isPlainSlow(b, json)
+	last := b[len(b)-8:] // which overlaps what was looked at
+	return areEightPlain(last, json) || isPlainSlow(last, json)
+}
+
+// areEightPlain reports whether the first eight bytes are plain. It may report false
+// for some that are.
+func areEightPlain(b []byte, json bool) bool {
+	x := binary.LittleEndian.Uint64(b)
+	// The high bit of a byte is set if it is below ' ', above '~', or one of
+	// the two. Bytes with a high bit of their own are among those above.
+	odd := (x - 0x20*ones) | (x + ones) | x
+	if json {
+		odd |= (x ^ '"'*ones) - ones
+		odd |= (x ^ '\\'*ones) - ones
+	}
+	return odd&highs == 0
 }
 
 func isPlainSlow(b []byte, json bool) bool {
