@@ -420,10 +420,16 @@ func (c *Client) refusal(resp *http.Response, body []byte) *apierror.Error {
 	return e
 }
 
-// Scrub removes the token from an untrusted text.
+// Scrub removes the token from an untrusted text, such as a page that repeats the
+// headers of the request, also where it is in base64.
 func (c *Client) Scrub(s string) string {
-	if token := c.opts.Token.Reveal(); token != "" {
-		return strings.ReplaceAll(s, token, text.Redacted)
+	token := c.opts.Token.Reveal()
+	if token == "" {
+		return s
+	}
+	// This is needed only after a failure, so the forms are not kept.
+	for _, form := range text.InBase64(token) {
+		s = strings.ReplaceAll(s, form, text.Redacted)
 	}
 	return s
 }
@@ -446,8 +452,8 @@ func (c *Client) withoutToken(err error) error {
 	if err == nil {
 		return nil
 	}
-	if token := c.opts.Token.Reveal(); token != "" && strings.Contains(err.Error(), token) {
-		return errors.New(c.Scrub(err.Error()))
+	if shown := c.Scrub(err.Error()); shown != err.Error() {
+		return errors.New(shown)
 	}
 	return err
 }

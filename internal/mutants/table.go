@@ -62,6 +62,14 @@ var mutants = []mutant{
 		test:  "TestBursts_AreTheSameHoweverTheEntriesAreRead",
 	},
 
+	{
+		fault: "a page for people repeats the token in base64",
+		file:  "internal/cloudflare/client.go",
+		old:   "range text.InBase64(token) {",
+		new:   "range []string{token} {",
+		test:  "TestScrub_RemovesTheTokenInBase64",
+	},
+
 	// What cannot be read is not an empty log.
 	{
 		fault: "a reply that reports failure counts as an empty one",

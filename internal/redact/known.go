@@ -1,10 +1,10 @@
 package redact
 
 import (
-	"encoding/base64"
 	"strings"
 
 	"github.com/aisoc/cloudflareaudit/internal/jsondoc"
+	"github.com/aisoc/cloudflareaudit/internal/text"
 )
 
 // Known is a secret that the caller knows, such as the token it reads the log with.
@@ -26,7 +26,7 @@ func NewKnown(secret string) Known {
 	if len(secret) < minKnown {
 		return Known{}
 	}
-	forms := inBase64(secret)
+	forms := text.InBase64(secret)
 	shortest := len(secret)
 	for _, f := range forms {
 		shortest = min(shortest, len(f))
@@ -41,26 +41,6 @@ func NewKnown(secret string) Known {
 		}
 		return s, masked
 	}}
-}
-
-// inBase64 is a secret as it is, and the parts of it in base64 that do not depend on
-// what stands around it: three for each alphabet, since it may begin at any of three
-// bits.
-func inBase64(secret string) []string {
-	forms := []string{secret}
-	for shift := range 3 {
-		padded := strings.Repeat("\x00", shift) + secret
-		for _, encoding := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
-			encoded := encoding.EncodeToString([]byte(padded[:len(padded)/3*3]))
-			if shift > 0 {
-				encoded = encoded[4:] // it depends on the bytes before
-			}
-			if forms[len(forms)-1] != encoded {
-				forms = append(forms, encoded)
-			}
-		}
-	}
-	return forms
 }
 
 // Text is s without the secret, and how often it stood there.
@@ -102,8 +82,7 @@ func (k Known) isIn(s string) bool {
 func (k Known) value(v jsondoc.Value) (masked int) {
 	switch v.Kind() {
 	case jsondoc.String:
-		text := v.Text()
-		shown, n := k.hide(text)
+		shown, n := k.hide(v.Text())
 		if n > 0 {
 			v.Doc().Replace(v, shown)
 			return 1
