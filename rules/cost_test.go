@@ -83,7 +83,7 @@ func BenchmarkNewClassifier(b *testing.B) {
 
 func BenchmarkGrade(b *testing.B) {
 	book := newBook(b)
-	for _, n := range []int{0, 20} {
+	for _, n := range []int{0, 20, 8000} {
 		c, err := book.NewClassifier(Config{ProductionZones: oneOf{"example.com"}, DropRoutine: true, Rules: manyRules(n)})
 		require.NoError(b, err)
 		for _, action := range []string{"dns.record.delete", "dns.record.update", "zone.settings.read", "spectrum.app.frob"} {
