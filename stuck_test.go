@@ -66,6 +66,47 @@ func TestPoll_AnUnreadableEntryCostsFewRequests(t *testing.T) {
 	}
 }
 
+// The server's time is that of every reply, also of one that cannot be read: with a
+// local clock that is ahead, a window would otherwise end in the future, and hide what
+// appears until then.
+func TestPoll_AnUnreadableEntryTellsTheServersTime(t *testing.T) {
+	t.Parallel()
+	for _, v2 := range []bool{false, true} {
+		for _, off := range []time.Duration{25 * time.Hour, time.Hour, -time.Hour} {
+			for _, unreadable := range []int{1, 2} {
+				t.Run(fmt.Sprintf("v2 %v, %v off, %d unreadable", v2, off, unreadable), func(t *testing.T) {
+					t.Parallel()
+					synctest.Test(t, func(t *testing.T) {
+						server, cfg := fixture(fakecloudflare.Options{})
+						add, entry, bad := server.Add, fakecloudflare.Entry, `{"id":"id-%d","when":%q,"actor":{"email":nonsense}}`
+						if v2 {
+							server, cfg = fixtureV2(fakecloudflare.Options{})
+							add, entry, bad = server.AddV2, fakecloudflare.EntryV2, `{"id":"id-%d","action":{"time":%q,"type":oops}}`
+						}
+						cfg.Clock = func() time.Time { return time.Now().Add(off).Round(0) }
+						cfg.InitialLookback = 26 * time.Hour
+						now := time.Now()
+						for i := range 10 {
+							when := now.Add(-time.Duration(i+1) * time.Second)
+							raw := entry(fmt.Sprintf("id-%d", i), when, 0)
+							if i < unreadable {
+								raw = json.RawMessage(fmt.Sprintf(bad, i, when.Format(time.RFC3339)))
+							}
+							add(time.Time{}, raw)
+						}
+						got, cursor, _ := drain(t, connect(t, cfg), nil)
+						time.Sleep(time.Hour)
+						when := time.Now().Add(-time.Minute)
+						add(time.Time{}, entry("id-10", when, 0))
+						b := poll1(t, connect(t, cfg), cursor) // another process
+						require.Equal(t, numbered(11), append(got, ids(b)...))
+					})
+				})
+			}
+		}
+	}
+}
+
 // Where the server shows fewer entries at once than asked for, a later page with a
 // fault does not stand where it was asked for.
 func TestPoll_AnUnreadableEntryUnderALowerLimitHidesNothing(t *testing.T) {

@@ -96,7 +96,7 @@ func (f *followedPages) next(ctx context.Context, w *window) (turned, error) {
 		case cloudflare.Unreadable(err) && size > 1:
 			f.findTorn(size, err)
 		case cloudflare.Unreadable(err):
-			return f.passUnreadable(ctx, w, err)
+			return f.passUnreadable(ctx, w, r, err)
 		case cloudflare.Status(err) == http.StatusBadRequest && size > cloudflare.DefaultPageSize:
 			// Cloudflare's documentation is inconsistent about the largest
 			// page.
@@ -242,15 +242,15 @@ func (f *followedPages) fetchNext(ctx context.Context, w *window, size int) (clo
 	return f.poll.ask(ctx, q)
 }
 
-// passUnreadable is called when a page of a single entry cannot be read. The
+// passUnreadable is called when the page of a single entry in r cannot be read. The
 // cursor of the next page can still be found, and reading continues there. If
 // other entries can be read, the entry is the cause. Otherwise the whole log is
 // unreadable, and passing over it entry by entry would lose it.
-func (f *followedPages) passUnreadable(ctx context.Context, w *window, cause error) (turned, error) {
+func (f *followedPages) passUnreadable(ctx context.Context, w *window, r cloudflare.Reply, cause error) (turned, error) {
 	id := f.poll.page().Torn().RawID
 	known := id != "" && id == f.torn.id
 	next, _ := f.poll.page().FindNext()
-	g := turned{first: w.Offset, unreadable: cause}
+	g := turned{Reply: r, first: w.Offset, unreadable: cause}
 	if !known || !f.torn.follows {
 		here, page := w.Trail, f.poll.page()
 		f.poll.intake.page = new(cloudflare.Page)
@@ -270,7 +270,7 @@ func (f *followedPages) passUnreadable(ctx context.Context, w *window, cause err
 			return turned{}, err
 		}
 		next, _ = f.poll.page().FindNext()
-		g.unreadable = err
+		g.Reply, g.unreadable = r, err
 	}
 	f.torn = tornPage{}
 	w.Trail.behind = next

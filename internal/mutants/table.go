@@ -70,6 +70,15 @@ var mutants = []mutant{
 		test:  "TestScrub_RemovesTheTokenInBase64",
 	},
 
+	{
+		fault: "the time of a reply that cannot be read does not count",
+		file:  "internal/feed/pages_v2.go",
+		old:   "g := turned{Reply: r, first: w.Offset, unreadable: cause}",
+		new:   "g := turned{first: w.Offset, unreadable: cause}",
+		in:    ".",
+		test:  "TestPoll_AnUnreadableEntryTellsTheServersTime",
+	},
+
 	// What cannot be read is not an empty log.
 	{
 		fault: "a reply that reports failure counts as an empty one",
