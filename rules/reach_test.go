@@ -95,8 +95,9 @@ func TestParse_FindsConditionsThatContradictTheAction(t *testing.T) {
 func TestCovers_IsNeverWrong(t *testing.T) {
 	t.Parallel()
 	c := newClassifier(t, Config{ProductionZones: oneOf{"example.com"}, VerifiedWorkers: oneOf{"checkout*"}})
-	covered, matches := 0, 0
+	tried, covered, matches := 0, 0, 0
 	rapid.Check(t, func(t *rapid.T) {
+		tried++
 		m := drawMatch(t)
 		wide, narrow := compile(Rule{Match: m}, ""), compile(Rule{Match: narrowed(t, m)}, "")
 		if !wide.covers(narrow) {
@@ -112,9 +113,14 @@ func TestCovers_IsNeverWrong(t *testing.T) {
 			assert.Empty(t, wide.failing(f, c), "%+v is said to cover %+v, but not for %+v", wide.Match, narrow.Match, f)
 		}
 	})
-	t.Logf("%d pairs cover, and %d times both match", covered, matches)
-	assert.Greater(t, covered, 2)
-	assert.Greater(t, matches, 50)
+	t.Logf("%d of %d pairs cover, and %d times both match", covered, tried, matches)
+	// About a third cover. With -short there are too few to expect more than some.
+	least := tried
+	if testing.Short() {
+		least = 0
+	}
+	assert.Greater(t, covered, least/10)
+	assert.Greater(t, matches, least/20) // some pairs match often, most never
 	for i, r := range c.table.defaults {
 		for _, earlier := range c.table.defaults[:i] {
 			assert.False(t, earlier.covers(r), "%s is never reached, because of %s", r.ID, earlier.ID)

@@ -43,14 +43,17 @@ func TestMain(m *testing.M) {
 }
 
 // build builds the command. The test binary could stand in for it, but with the
-// race detector it takes long to start.
+// race detector it takes long to start. Like that of a release it needs no library
+// of the system.
 var build = sync.OnceValues(func() (string, error) {
 	var err error
 	if built, err = os.MkdirTemp("", "cfaudit-test-"); err != nil {
 		return "", err
 	}
 	command := filepath.Join(built, "cfaudit.exe")
-	if out, err := exec.Command("go", "build", "-o", command, ".").CombinedOutput(); err != nil {
+	cmd := exec.Command("go", "build", "-o", command, ".")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%w: %s", err, out)
 	}
 	return command, nil

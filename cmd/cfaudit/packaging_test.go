@@ -231,15 +231,16 @@ func TestPackaging_TheCommandNeedsNoOtherFile(t *testing.T) {
 		t.Skip("no file system can be mounted here: " + string(out))
 	}
 	root := t.TempDir()
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(root, "cfaudit"), ".")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	out, err := build.CombinedOutput()
-	require.NoError(t, err, string(out))
+	command, err := build()
+	require.NoError(t, err)
+	text, err := os.ReadFile(command)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(root, "cfaudit"), text, 0o755))
 	// As a user without rights, and with nothing that can be written to.
 	require.NoError(t, os.Chmod(root, 0o755))
 	demo := exec.CommandContext(t.Context(), unshare, "--mount", "sh", "-ec",
 		`mount --bind "$1" "$1"; mount -o remount,bind,ro "$1"; exec chroot --userspec=65532:65532 "$1" /cfaudit demo`, "sh", root)
-	out, err = demo.CombinedOutput()
+	out, err := demo.CombinedOutput()
 	require.NoError(t, err, string(out))
 	assert.Contains(t, string(out), "second poll: 0 new")
 }

@@ -124,8 +124,9 @@ func TestTracker_CountsActorsAccountsAndLogsSeparatelyAndAnEntryOnce(t *testing.
 func TestTracker_TheSameEntriesRaiseTheSameAlarms(t *testing.T) {
 	t.Parallel()
 	c := classifier(t)
-	raised := 0
+	tried, raised := 0, 0
 	rapid.Check(t, func(t *rapid.T) {
+		tried++
 		type one struct {
 			rule *rules.BurstRule
 			*Entry
@@ -173,7 +174,12 @@ func TestTracker_TheSameEntriesRaiseTheSameAlarms(t *testing.T) {
 		slices.Sort(got)
 		require.Equal(t, want, got)
 	})
-	require.Greater(t, raised, 20, "there is nothing to test")
+	t.Logf("%d alarms in %d runs", raised, tried)
+	least := tried
+	if testing.Short() {
+		least = 0
+	}
+	require.Greater(t, raised, least, "there is nothing to test")
 }
 
 func TestTracker_ForgetsWhatNothingCanComeNearOf(t *testing.T) {

@@ -30,7 +30,8 @@ var storageSuite = suite{
 		rows("d1.database/delete", "d1.database.delete", medium, same, same, `"action":{"type":"delete","result":true,"info":"DeleteDatabase"}`),
 		rows("/update_consumer_settings", "queue.consumer.update", medium, same, same),
 		rows("?d1.database/export", "d1.database.export", medium, same, same),
-		rows("?kv.namespace/delete; ?secrets_store/delete; ?pages.project/delete", "", medium, same, same),
+		rows("?kv.namespace/delete; ?secrets_store_secret/delete; ?pages.project/delete", "", medium, same, same),
+		rows("?secrets_store/delete", "secrets_store.delete", high, same, same),
 	),
 	calls: storageCalls(),
 	examples: map[string]ruleExample{
@@ -52,6 +53,7 @@ var storageSuite = suite{
 		"bucket-content-changed":     {ofAccount("DELETE", "/r2/buckets/exports/objects/x"), ofAccount("DELETE", "/r2/buckets/exports")},
 		"database-imported":          {ofAccount("POST", "/d1/database/orders/import"), ofAccount("POST", "/d1/database")},
 		"database-queried":           {ofAccount("POST", "/d1/database/orders/query"), ofAccount("POST", "/d1/database/orders/import")},
+		"secret-store-deleted":       {logged("secrets_store", "delete"), logged("secrets_store", "update")},
 		"stored-secret-changed":      {logged("secrets_store_secret", "update"), logged("secrets_store_secret", "create")},
 		"store-read":                 {ofAccount("POST", "/storage/kv/namespaces/orders/bulk/get"), ofAccount("GET", "/storage/kv/namespaces/orders/values/x")},
 		"store-changed":              {logged("kv_namespace", "create"), logged("kv_namespace", "delete")},
@@ -184,7 +186,7 @@ func storageCalls() callList {
 	list.add("POST {a}/queues/1/messages/pull", "queue.message.pull", low)
 	list.add("POST {a}/secrets_store/stores", "secrets_store.create", low)
 	list.add("POST {a}/secrets_store/stores/n/secrets", "secrets_store.secret.create", low)
-	list.add("DELETE {a}/secrets_store/stores/1", "secrets_store.delete", medium)
+	list.add("DELETE {a}/secrets_store/stores/1", "secrets_store.delete", high)
 	list.add("DELETE {a}/secrets_store/stores/n/secrets", "secrets_store.secret.delete", medium)
 	list.add("DELETE {a}/secrets_store/stores/n/secrets/1", "secrets_store.secret.delete", medium)
 	list.add("PATCH {a}/secrets_store/stores/n/secrets/1", "secrets_store.secret.update", medium)

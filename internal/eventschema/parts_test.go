@@ -1,0 +1,53 @@
+package eventschema
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aisoc/cloudflareaudit/ingest"
+)
+
+// What is known to be good must be what the whole schema takes.
+func TestKnownGood_AgreesWithTheWholeSchema(t *testing.T) {
+	t.Parallel()
+	e := ingest.Event{
+		Source: "cloudflare", Category: "saas", ExternalID: "e-1", Title: `a "quoted" \ title`, Severity: ingest.Low,
+		Action: "dns.record.delete", RawEvent: `{"id":"e-1","list":[1,{"a":"}"}]}`,
+		Audit: ingest.Audit{Rule: "dns-record-deleted", API: "v1", CorrelationID: ingest.CorrelationID{1}},
+	}
+	line := string(e.AppendJSON(nil))
+	var spaced bytes.Buffer
+	require.NoError(t, json.Indent(&spaced, []byte(line), "\r", "\t"))
+	for _, text := range []string{line, " " + line + "\n", spaced.String()} {
+		require.True(t, knownGood([]byte(text)), text)
+	}
+	var event map[string]json.RawMessage
+	require.NoError(t, json.Unmarshal([]byte(line), &event))
+	var audit map[string]json.RawMessage
+	require.NoError(t, json.Unmarshal(event["audit"], &audit))
+	good := 0
+	for _, object := range []map[string]json.RawMessage{event, audit} {
+		for key, value := range object {
+			for _, other := range []string{`null`, `""`, `"a"`, `"A\u0000"`, `1`, `-1`, `1.5`, `true`, `{}`, `{"a":1}`, `[]`, `["T1485"]`, `["T1485","T1485"]`, `"critical"`, `"192.0.2.1"`, `"2026-01-01T00:00:00Z"`, `"` + strings.Repeat("a", 600) + `"`} {
+				// Twice, because the second time what was found good is remembered.
+				text := strings.Replace(line, `"`+key+`":`+string(value), `"`+key+`":`+other, 1)
+				for range 2 {
+					known := knownGood([]byte(text))
+					require.Equal(t, check([]byte(text)) == nil, known, text)
+					if known {
+						good++
+					}
+				}
+			}
+			require.False(t, knownGood([]byte(strings.Replace(line, `"`+key+`":`, `"another":`, 1))), key)
+		}
+	}
+	require.Greater(t, good, 100)
+	for _, text := range []string{"", "x", "{}", "[]", "null", `"a"`, line + "x", line[:len(line)-1], line[:len(line)-1] + `,"source":"other"}`} {
+		require.False(t, knownGood([]byte(text)), text)
+	}
+}
