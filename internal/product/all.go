@@ -61,14 +61,30 @@ type oneOf = []string
 func defaultRules() []rules.Rule {
 	list := slices.Clone(systemRules)
 	for _, f := range families {
-		list = append(list, f.reads...)
+		for _, r := range f.reads {
+			list = append(list, leftToStaff(r))
+		}
 	}
 	list = append(list, routineReads, raisedRule())
 	for _, f := range families {
-		list = append(list, f.rules...)
+		for _, r := range f.rules {
+			list = append(list, leftToStaff(r))
+		}
 	}
 	list = append(list, burstRules...)
 	return append(list, verbRules...)
+}
+
+// notStaff are the types of actors other than Cloudflare's own people.
+var notStaff = oneOf{"user", "system", "unknown"}
+
+// leftToStaff is r without what Cloudflare's own people do, if it would grade that
+// lower than the rule about them does.
+func leftToStaff(r rules.Rule) rules.Rule {
+	if !r.Drop && (r.Severity == low || r.Severity == info) && r.Match.ActorType == nil {
+		r.Match.ActorType = notStaff
+	}
+	return r
 }
 
 // ordinary is a rule for the changes of a product that can do no harm worth an alert
@@ -76,7 +92,7 @@ func defaultRules() []rules.Rule {
 // switched off is left to the rules by verb.
 func ordinary(id, why string, actions ...string) rules.Rule {
 	return rules.Rule{ID: id, Severity: low,
-		Match: rules.Match{Action: actions, ActorType: oneOf{"user", "system", "unknown"},
+		Match: rules.Match{Action: actions, ActorType: notStaff,
 			Verb: oneOf{VerbCreate, VerbUpdate, VerbDelete, VerbEnable, verbReset, VerbRoll, VerbAccept, verbDeploy}},
 		Title: "{words}", Why: why}
 }
@@ -84,7 +100,7 @@ func ordinary(id, why string, actions ...string) rules.Rule {
 // used is a rule for requests that use a product and change nothing of it.
 func used(id, why string, actions ...string) rules.Rule {
 	return rules.Rule{ID: id, Severity: info,
-		Match: rules.Match{Action: actions, ActorType: oneOf{"user", "system", "unknown"}},
+		Match: rules.Match{Action: actions, ActorType: notStaff},
 		Title: "{words}", Why: why}
 }
 
@@ -128,7 +144,7 @@ var systemRules = []rules.Rule{
 // one.
 var routineReads = rules.Rule{ID: "routine-read", Drop: true,
 	Match: rules.Match{Action: oneOf{"*.view"}, Method: oneOf{"GET", "HEAD"},
-		ActorType: oneOf{"user", "system", "unknown"}, Outcome: oneOf{"success", "unknown"}},
+		ActorType: notStaff, Outcome: oneOf{"success", "unknown"}},
 	Title: "{words}",
 	Why:   "The dashboard and tools read all the time, and a read changes nothing."}
 
