@@ -1,6 +1,16 @@
 // Package aisoc delivers events to the ingestion service of AiSOC, as
 // POST /v1/ingest/batch.
 //
+//	out, err := aisoc.New(aisoc.Config{
+//		URL:           "https://ingest.example.com",
+//		TenantID:      "0f9a7a52-6d0e-4c39-9d59-6f1f4e6f0001",
+//		ConnectorID:   "9d0c2f5e-4f7a-4a52-8c34-0f6f1f4e6f01",
+//		ConnectorType: cloudflareaudit.ConnectorID,
+//		DeadLetter:    "dead-letter.jsonl",
+//	})
+//	...
+//	err = out.Write(ctx, batch.Events) // nil means that each is accepted or in the file
+//
 // A [Sink] takes the service's word for what it has accepted and repeats what
 // it has no word for, under the same ids. What the service can never take, it
 // keeps in a dead-letter file, so that one event does not stop the feed.
