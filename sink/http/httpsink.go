@@ -11,9 +11,9 @@
 //	...
 //	err = out.Write(ctx, batch.Events) // nil means that each is accepted or in the file
 //
-// A [Sink] repeats what the service has not confirmed, under the same ids. What
-// the service can never take, it keeps in a dead-letter file, so that one event
-// does not stop the feed.
+// A [Sink] repeats what the service has not confirmed, under the same ids. Events
+// that the service can never take go to a dead-letter file, so that one event does
+// not stop the feed.
 package httpsink
 
 import (
