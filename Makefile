@@ -29,7 +29,7 @@ VULNDB ?=
 # Where browser keeps pictures of the report.
 SHOTS ?= $(CURDIR)/shots
 
-.PHONY: help test race fuzz soak fleet-soak mutants bench figures fleet-figures browser lint vuln licenses operations demo release-dry release image ci
+.PHONY: help test race fuzz soak fleet-soak mutants bench figures fleet-figures browser pictures lint vuln licenses operations demo release-dry release image ci
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+): ## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -87,6 +87,12 @@ fleet-figures: ## measure a worker and its database with FLEETS (1000,5000,20000
 # by test.
 browser: ## look at the report in a headless browser and keep pictures in SHOTS
 	go test -count=1 -v -run '^TestPage_' ./internal/report -browser -shots='$(SHOTS)'
+
+# The terminal is drawn from what the command writes; the report needs chromium, as
+# browser does. The plot of docs/performance.md comes from figures.
+pictures: ## draw docs/demo.svg and docs/report.png again
+	go test -count=1 -run '^TestPictures_DrawTheDemo$$' ./cmd/cfaudit -pictures
+	go test -count=1 -v -run '^TestPage_PictureForTheDocumentation$$' ./internal/report -browser -picture='$(CURDIR)/docs/report.png' | grep -vE '^(=== |PASS$$)'
 
 lint: ## check format, module files, vet and staticcheck
 	.ci/run format tidy lint

@@ -1,31 +1,30 @@
 // Package cloudflareaudit reads the audit logs of a Cloudflare account and turns
-// their entries into graded security events.
+// their entries into graded security events:
 //
-// # Use
+//	source, err := cloudflareaudit.New(cloudflareaudit.Config{
+//		AccountID: "023e105f4ecef8ad9ca31a8372d0c353",
+//		APIToken:  cloudflareaudit.NewSecret(os.Getenv("CLOUDFLARE_API_TOKEN")),
+//	})
+//	...
+//	batch, err := source.Poll(ctx, cursor) // the cursor that was saved last, or nil
 //
-// A [Connector] is an [ingest.Source]: a host polls it with the cursor it saved
-// last, delivers the events of the batch, and saves the cursor that came with
-// them. [Register] adds it to a host's catalog; [New] builds one directly.
+// A [Connector] is an [ingest.Source]: a host polls it, delivers batch.Events, and
+// then saves batch.Cursor. [ingest.Runner] does that in a loop; [Register] adds the
+// connector to a host's catalog. [Normalizer] makes events of saved entries.
 //
-// # Guarantees
+// Every entry that Cloudflare shows within Config.Overlap of its own time, or in
+// Audit Logs v2 within Config.OverlapV2, is returned exactly once. Entries that do
+// not fit into a batch stay in the cursor as a backlog, which later polls resume,
+// newest entries first. The cursor is a value: any process that has it can
+// continue. docs/delivery.md says how this is kept, and what its limits are.
 //
-// Every entry that Cloudflare shows within Config.Overlap of its own time, or
-// in Audit Logs v2 within Config.OverlapV2, is returned exactly once: entries
-// newer than that are re-read, and repeated ones are recognised by id. Older
-// entries are settled and are read once more, in fixed windows that newer
-// entries cannot shift. Entries that do not fit into a batch stay in the cursor
-// as a backlog, which later polls resume, newest entries first. The cursor is a
-// value: any process that has it can continue.
-//
-// Config.AuditLogAPI chooses the log, or both. When one of two cannot be read,
-// the other is still read, and Coverage.Logs reports the failure.
-//
-// # Severity
+// Config.AuditLogAPI chooses the log, or both. If one of two cannot be read, the
+// other is still read, and Coverage.Logs reports the failure.
 //
 // Each entry gets a canonical dotted action, such as "dns.record.delete", and a
 // severity from the first matching rule of an ordered table. [DefaultRules] is
-// that table; Config.Rules go in front of it. Only an explicit rule drops an
-// entry, and every dropped entry is counted.
+// that table; Config.Rules come before it. Only an explicit rule drops an entry,
+// and every dropped entry is counted.
 package cloudflareaudit
 
 import (

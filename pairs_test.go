@@ -240,17 +240,17 @@ const twoLogsIntro = `# Two logs of one account
 
 <!-- Made from the code. Do not edit: go test . -run TestDocs -update -->
 
-Cloudflare keeps two logs. The audit log (v1) says what a thing was before and
-what it is now. Audit Logs v2 says how the API was called: the method, the URI,
-the body and the API token, and with it the scopes of a new token. A change
-stands in both, under ids that have nothing in common and times that are some
-seconds apart. When both are read, both entries become events, and none waits
-for the other.
+How do the two audit logs differ, and how are their events joined? The audit log
+(v1) says what a thing was before and what it is now. Audit Logs v2 says how the API
+was called: the method, the URI, the body and the API token, and with it the scopes of
+a new token. A change is in both, under unrelated ids and at times some seconds
+apart. When both logs are read, both entries become events, and neither waits for the
+other.
 
 **One change, one correlation id.** ` + "`audit.correlation_id`" + ` joins them: a digest
 of the account, the actor's id, the canonical action, whether it failed, the
-zone, the thing acted upon and the five minutes that the time lies in. Only what
-both logs know goes in. The thing is the name of what is created, the id of what
+zone, the thing acted upon and the five minutes that contain the time. Only what
+both logs know is included. The thing is the name of what is created, the id of what
 is changed or deleted, the id of an API token, and nothing where the logs have
 no name for it in common, as for what users do to themselves or whole rule sets.
 A changed rule of a rule set counts as a change of the set, and an uploaded Worker as an
@@ -258,7 +258,7 @@ update.
 
 **The exact join.** ` + "`audit.request_id`" + ` is the ray id of the request. Audit Logs v2
 always has it, and v1 in the metadata of some entries, such as those of rule sets.
-Where both have it, it joins their events for certain, whatever the time between
+If both have it, it joins their events with certainty, whatever the time between
 them and the action that each log names; one request may have several entries in
 v1. It cannot be part of the correlation id: an entry of v2 does not know whether
 that of v1 has it.
@@ -282,9 +282,9 @@ not know the type of a deleted record, nor the value of a setting before.
 ` + "`audit.action`" + ` differs where v1 compares a whole rule set with what it was, and
 says that a rule was disabled or deleted.
 
-What belongs to a user stands in the log of every account of that user.
-` + "`audit.scope`" + ` is ` + "`user`" + ` for it, from either log. A host with several accounts can
-have it once: with ` + "`sink.Distinct`" + `, or with ` + "`--user-events-once`" + ` of
+An event of a user is in the log of every account of that user. Its
+` + "`audit.scope`" + ` is ` + "`user`" + `, from either log. A host with several accounts can
+receive it once: with ` + "`sink.Distinct`" + `, or with ` + "`--user-events-once`" + ` of
 ` + "`cfaudit fleet work`" + `.
 
 ## Old values in Audit Logs v2

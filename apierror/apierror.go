@@ -2,6 +2,10 @@
 // that a poll or a connection test returns, and what a host should do about
 // each.
 //
+//	if failed, ok := errors.AsType[*apierror.Error](err); ok && !failed.Temporary() {
+//		fmt.Println(failed.Kind, failed.Field, failed.Remedy) // a person has to act
+//	}
+//
 // A host branches on [Error.Kind] and shows the text of the error, which names
 // the remedy where one is known. The package cloudflareaudit has the same names
 // as aliases.

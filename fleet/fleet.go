@@ -1,5 +1,12 @@
 // Package fleet polls thousands of source instances from several processes,
-// with their work in a Postgres database.
+// with their work in a Postgres database:
+//
+//	vault, err := fleet.NewVault(key, "") // the key that encrypts the tokens
+//	...
+//	f, err := fleet.New(pool, &catalog, vault)
+//	...
+//	changes, err := f.Put(ctx, fleet.Spec{Connector: "cloudflare", Tenant: tenant, Account: account, …})
+//	err = f.Work(ctx, fleet.WorkOptions{Sink: func(fleet.Instance) (ingest.Sink, error) { return out, nil }})
 //
 // # When to use it
 //

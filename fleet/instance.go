@@ -41,14 +41,14 @@ func (o Object) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "[%d fields]", len(
 // LogValue implements [slog.LogValuer].
 func (o Object) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(o)) }
 
-// Spec says what an instance is to be.
+// Spec describes an instance to add or to change.
 type Spec struct {
-	// ID names the instance for ever: its cursor is kept under it. The default
+	// ID names the instance permanently: its cursor is kept under it. The default
 	// is the connector and the account, as in "cloudflare-" and an account id.
 	ID string
 	// Connector is the id of a connector in the catalog.
 	Connector string
-	// Tenant is whose events these are. It is required.
+	// Tenant owns the events. It is required.
 	Tenant string
 	// Account is what is read, for people and to tell that two instances read
 	// the same. It is required.
@@ -60,15 +60,15 @@ type Spec struct {
 	// Interval is the time between two polls, in whole seconds from 1 s to
 	// 24 h; 300 s by default.
 	Interval time.Duration
-	// Config is the configuration object, without the secrets that stand in
+	// Config is the configuration object, without the secrets that are kept in
 	// files. The other secrets, which are the fields of type secret, are stored
 	// encrypted.
 	Config Object
-	// SecretRefs are the secrets that stand in files of the folder of secrets,
+	// SecretRefs are the secrets that are kept in files of the folder of secrets,
 	// by field.
 	SecretRefs map[string]string
-	// Cursor is where an instance goes on that is added: the cursor of another
-	// host or fleet. One that is there already keeps its own.
+	// Cursor is where a new instance resumes: the cursor of another host or fleet.
+	// An existing instance keeps its own.
 	Cursor ingest.Cursor
 }
 

@@ -65,7 +65,7 @@ type WorkOptions struct {
 	// StopGrace is how long polls may still take once the context of Work has
 	// ended; 15 s by default.
 	StopGrace time.Duration
-	// Logger gets the beginning and the end of trouble. Nil is silent.
+	// Logger gets the beginning and the end of each failure. Nil means no log.
 	Logger *slog.Logger
 	// OnPoll, when set, is called after each poll, by several goroutines.
 	OnPoll func(Poll)

@@ -7,6 +7,11 @@
 //
 //	load the cursor -> Poll -> deliver the events -> save the cursor
 //
+// A whole host is a runner:
+//
+//	runner := &ingest.Runner{Source: source, Sink: sink, Store: store, Key: "cloudflare-" + account}
+//	err := runner.Run(ctx) // until ctx ends, or a person has to act
+//
 // The cursor is saved only after the sink has accepted the events, so delivery
 // is at least once: a host that stops between the two steps sees the events of
 // that one batch again, with the same ids. Everything a source knows about its

@@ -9,7 +9,7 @@ import (
 )
 
 // Distinct delivers once what the logs of several accounts show: an event of
-// scope "user" stands in the log of every account of that user, under one id.
+// scope "user" is in the log of every account of that user, under one id.
 // Its sinks leave out such an event when one of them has delivered it.
 //
 // What it remembers is in memory, and bounded. After a restart, or when two

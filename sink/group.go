@@ -12,7 +12,7 @@ import (
 // defaultGroupTimeout bounds one write of a [Group].
 const defaultGroupTimeout = 5 * time.Minute
 
-// Group is an [ingest.Sink] that puts together what several sources deliver at
+// Group is an [ingest.Sink] that combines what several sources deliver at
 // the same time, for a sink whose calls cost much whatever their size: a POST of
 // a second, a sync of a disk. While one call of the sink is under way, the next
 // one gathers, up to [ingest.MaxEvents] events; nothing waits when nothing is

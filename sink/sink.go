@@ -1,6 +1,14 @@
 // Package sink writes events as JSON lines: [File] to a file that survives
 // crashes, [Writer] to standard output or whatever else takes bytes.
 //
+//	out, err := sink.OpenFile("events.jsonl")
+//	...
+//	defer out.Close()
+//	err = out.Write(ctx, batch.Events) // nil means that they are on the disk
+//
+// [Distinct] leaves out events that were delivered before, and [Group] lets
+// several feeds share the calls of one sink.
+//
 // Each event is one line, as [ingest.Event.AppendJSON] encodes it. Line breaks
 // between the tokens of a raw entry become spaces; everything else in it stays
 // byte for byte.

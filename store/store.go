@@ -1,6 +1,11 @@
 // Package store keeps the cursors of sources: [Dir] in the files of a folder,
 // [Memory] for tests and for hosts that keep them elsewhere.
 //
+//	cursors, err := store.Open("state") // locked until Close
+//	...
+//	cursor, err := cursors.Load(ctx, key) // nil if there is none
+//	err = cursors.Save(ctx, key, batch.Cursor)
+//
 // Package storetest holds the conformance test that every store must pass.
 package store
 

@@ -26,12 +26,11 @@ excess permissions), the clock, and the age of the newest entry. For each proble
 it suggests a fix. It takes the configuration flags of poll and run, and stores
 nothing.
 
-With --stdin the configuration comes from standard input, as in a request of
-batch, and the answer is JSON in terms of that protocol. Flags and the environment
-are then ignored. --json without any configuration does the same.
+With --stdin the configuration comes from standard input, in the form of a request
+to batch, and the answer is JSON in the form of that protocol. Flags and the
+environment are then ignored. --json without any configuration does the same.
 
-The exit code is 0 when every log can be read, even with warnings, and otherwise
-1.`,
+The exit code is 0 if every log can be read, even with warnings, and 1 otherwise.`,
 		Example: `  CLOUDFLARE_API_TOKEN=… cfaudit check --account-id 023e105f4ecef8ad9ca31a8372d0c353
   cfaudit check --json | jq -r .token.expires`,
 		Args: noArgs,

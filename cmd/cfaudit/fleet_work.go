@@ -49,8 +49,9 @@ most one batch of each account it was polling is delivered again, with the same
 external_id.
 
 Accounts whose configuration has no rules are graded with those of --rules. SIGHUP
-reads these again, for the next polls, and reopens the file of --out. When the
-rules have a fault, those before stay in force, which the log and /healthz tell.
+reads these again, for the next polls, and reopens the file of --out. If the new
+rules have a fault, the previous ones stay in force, and the log and /healthz say
+so.
 
 --listen serves health and metrics of the worker and the fleet over HTTP:
 /healthz, /readyz, and /metrics for Prometheus.`,

@@ -225,7 +225,7 @@ func otherNotices(c ingest.Coverage) []string {
 	})
 }
 
-// The metrics. README.md lists them.
+// The metrics. docs/health.md lists them.
 var (
 	feedLookups = lookups{prefix: "cfaudit_"}
 

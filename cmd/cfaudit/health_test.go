@@ -436,9 +436,9 @@ func sum(metrics map[string]float64, name string) (total float64) {
 	return total
 }
 
-func TestMetrics_AreListedInTheReadme(t *testing.T) {
+func TestMetrics_AreListedInTheDocs(t *testing.T) {
 	t.Parallel()
-	_, text, found := strings.Cut(read(t, "../../README.md"), "\n### Health and metrics\n")
+	_, text, found := strings.Cut(read(t, "../../docs/health.md"), "\n## Metrics\n")
 	require.True(t, found)
 	text, _, _ = strings.Cut(text, "\n#")
 	var listed, are []string

@@ -18,11 +18,11 @@ import (
 
 // httpHelp is what the help of poll and run says about --http.
 const httpHelp = `With --http the events go to any service that takes POST requests, instead of
---out: as JSON lines or an array, or in the form of _bulk of Elasticsearch, of the
-HTTP Event Collector of Splunk, or of the push API of Loki. Retries and the
-dead-letter file are those of --aisoc. docs/outputs.md has an example of each.
---http-headers names a file with a line such as 'Authorization: ApiKey …' for each
-header; other users must not be able to read it.`
+--out: as JSON lines, as an array, or in the form that Elasticsearch's _bulk,
+Splunk's HTTP Event Collector or Loki's push API expects. Retries and the
+dead-letter file work as with --aisoc. docs/outputs.md has an example of each.
+--http-headers names a file with one header a line, such as 'Authorization: ApiKey
+…'; other users must not be able to read it.`
 
 // httpOutput is the destination of poll, run and fleet work with --http.
 type httpOutput struct {
@@ -41,7 +41,7 @@ func addHTTP(flags *pflag.FlagSet) *httpOutput {
 	h := &httpOutput{flags: flags}
 	flags.StringVar(&h.url, "http", "", "deliver with POST requests to `URL` instead of --out")
 	flags.StringVar(&h.body, "http-body", string(httpsink.Lines), "`FORM` of a request: lines, array, elastic, splunk or loki")
-	flags.StringVar(&h.headersFile, "http-headers", "", "`FILE` with the headers to send, such as one with a token, a line each")
+	flags.StringVar(&h.headersFile, "http-headers", "", "`FILE` with headers to send, one a line, such as Authorization")
 	flags.BoolVar(&h.gzip, "http-gzip", true, "compress the requests; =false sends them as they are")
 	flags.BoolVar(&h.plain, "http-plain", false, "allow http to other machines, as inside a cluster; not with --http-headers")
 	return h

@@ -22,18 +22,18 @@ func newNormalize(w world) *cobra.Command {
 		Short: "Turn audit-log entries into events, without a connection",
 		Long: `Normalize reads audit-log entries from files, or from standard input, and writes
 each one as an event, one JSON object a line. It accepts JSON lines, lists of
-entries and whole API replies ({"result":[…]}), formatted in any way, also
-compressed with gzip. Entries may be records of the Logpush datasets audit_logs
-and audit_logs_v2, stand in the wrappers of other tools ({"event":{…}} of Splunk,
-{"cloudflare":{…}} of Wazuh, {"_source":{…}} of Elastic, text in "message" or
-"_raw", …), or in events of cfaudit itself, which are graded anew.
+entries and whole API replies ({"result":[…]}), in any layout, plain or compressed
+with gzip. Entries may also be records of the Logpush datasets audit_logs and
+audit_logs_v2, be wrapped by other tools ({"event":{…}} by Splunk,
+{"cloudflare":{…}} by Wazuh, {"_source":{…}} by Elastic, text in "message" or
+"_raw", …), or be events of cfaudit itself, which are graded again.
 
 Unreadable input becomes an event that holds it as text. If more than half of the
 entries of an input cannot be read, normalize says what the input looks like and
 ends with code 1. An entry without a time gets that of the entry before it, or of
 the first one after it that has a time. Entries that the rules drop are left out
-and counted. Where one actor does more within a span of time than a rule allows, in
-all files together, one more event says so. A summary goes to standard error.`,
+and counted. If one actor reaches the threshold of a burst rule, across all files
+together, one more event says so. A summary goes to standard error.`,
 		Example: `  cfaudit normalize saved.json > events.jsonl
   cfaudit normalize --drop-routine=false archive/*.json.gz`,
 	}

@@ -111,17 +111,17 @@ on a terminal as a row of a table above a status line, elsewhere as JSON lines;
 network. Each failure and each recovery is logged to standard error; normal
 running logs nothing to a file or pipe. Run exits when the cursor is unusable,
 because an operator has to decide where to resume, and when the reader of its
-output has gone.
+output has exited.
 
 An interrupt (SIGINT) or SIGTERM stops it once the current batch has been written
 and its cursor saved; a second one kills it. Even then nothing is lost: the next
 run writes at most one batch again, with the same external_id. A run that writes
-to a terminal ends with it.
+to a terminal ends when the terminal is closed.
 
 SIGHUP reopens the file of --out, for log rotation, and reads the rules of --rules
 or --config again, for the next poll. Nothing else of the configuration is read
-again. When the rules have a fault, those before stay in force, which the log and
-/healthz tell.
+again. If the new rules have a fault, the previous ones stay in force, and the log
+and /healthz say so.
 
 --listen serves health and metrics over HTTP: /healthz is 503 with the reason
 when the feed or one of its logs keeps failing or needs an operator, /readyz is

@@ -32,8 +32,8 @@ func newRules(w world) *cobra.Command {
 		Short: "Print, check or try out the severity rules, or explain how they grade entries",
 		Long: `Rules prints the rules that decide the severity of entries, in order: the first
 rule that matches an entry decides. The rules of --rules come before the default
-rules. What looks mistaken in them, such as an action that is not known, is a
-warning on standard error; --check prints nothing else.
+rules. Likely mistakes in them, such as an unknown action, are warnings on standard
+error; --check prints nothing else.
 
 Rules with a burst decide nothing: each counts the entries it matches, and raises
 one more event when an actor has enough of them within a span of time.

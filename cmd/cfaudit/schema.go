@@ -17,8 +17,8 @@ func newSchema(w world) *cobra.Command {
 		Long: `Schema prints, as JSON, the fields that a host shows in its form for a new
 connector, with their types, defaults and help texts, in the order in which a
 person fills them in. The form leaves out the advanced fields, whose defaults suit
-most installations; --all prints those as well. With --plugin
-it prints the manifest for the host's marketplace, as YAML, with all fields.`,
+most installations; --all prints those as well. With --plugin it prints the
+manifest for the host's marketplace, as YAML, with all fields.`,
 		Example: `  cfaudit schema | jq '.fields[] | select(.required)'
   cfaudit schema --all | jq -r '.fields[].name'
   cfaudit schema --plugin > plugin.yaml`,

@@ -25,7 +25,7 @@ const manifestFile = "../../plugin.yaml"
 
 // The fields that are offered are those of the configuration alone, so a new
 // field shows up in the catalog, in plugin.yaml and, by another test, in the
-// table of README.md, or the tests fail.
+// table of docs/configuration.md, or the tests fail.
 func TestSchema_TheManifestIsThatOfTheCatalog(t *testing.T) {
 	t.Parallel()
 	got := command(t, "schema", "--plugin")

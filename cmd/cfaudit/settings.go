@@ -50,7 +50,7 @@ type option struct {
 var options = []option{
 	{"account-id", "account_id", asText, "`ID` of the account (environment: " + envAccountID + ")"},
 	{"token-file", "api_token", asLine, "`FILE` with the API token (environment: " + envToken + ")"},
-	{"audit-log-api", "audit_log_api", asText, "which audit log to read: `v1`, v2 or both"},
+	{"audit-log-api", "audit_log_api", asText, "audit `LOG` to read: v1, v2 or both"},
 	{"rules", "rules", asRules, "`FILE` with a list of rules, in JSON or YAML, that take precedence over the default ones"},
 	{"production-zone", "production_zones", asList, "`ZONE` in production: a name, an id or a pattern with *; repeatable (default every zone)"},
 	{"verified-worker", "verified_workers", asList, "`WORKER` that routes may point to: a name or a pattern with *; repeatable (default none)"},

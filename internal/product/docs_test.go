@@ -37,7 +37,7 @@ entries in a file which one that is and why; the examples here can be fed to it.
 ## Tuning
 
 Rules of one's own stand in front of these: the configuration field ` + "`rules`" + `, or a
-file in JSON or YAML for ` + "`cfaudit --rules`" + `. All conditions of ` + "`match`" + ` must hold; of a
+file in JSON or YAML for ` + "`--rules`" + `. All conditions of ` + "`match`" + ` must hold; of a
 list one element is enough, ` + "`*`" + ` stands for any text, and case does not matter.
 [rules.md](rules.md) tells how to check rules, to try them out on saved entries, and
 to reload them.

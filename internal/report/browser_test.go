@@ -27,6 +27,8 @@ var (
 	inBrowser = flag.Bool("browser", false, "test the page in a headless browser as well")
 	// shots is where the browser tests put pictures of the page.
 	shots = flag.String("shots", "", "with -browser: keep screenshots in `FOLDER`")
+	// picture is the picture of the report that the documentation shows.
+	picture = flag.String("picture", "", "with -browser: write the picture for the documentation to `FILE`")
 )
 
 // browser starts a headless browser, or skips the test where there is none.
@@ -227,4 +229,16 @@ func TestPage_PrintsOnPaper(t *testing.T) {
 	pdf := must(t, ctx, chromedp.PrintToPDF(chromedp.PDFPrintBackground(), chromedp.PDFPaper(chromedp.PaperA4)))
 	assert.True(t, strings.HasPrefix(string(pdf), "%PDF"))
 	keep(t, "report-print.pdf", pdf)
+}
+
+// The documentation shows the top of the page. The picture must stay small.
+func TestPage_PictureForTheDocumentation(t *testing.T) {
+	ctx := browser(t)
+	if *picture == "" {
+		t.Skip("make pictures takes the picture")
+	}
+	require.NoError(t, chromedp.Do(ctx, chromedp.EmulateViewport(1000, 1060), chromedp.Navigate(saved(t, sample(t)))))
+	content := must(t, ctx, chromedp.CaptureScreenshot())
+	require.Less(t, len(content), 200_000)
+	require.NoError(t, os.WriteFile(*picture, content, 0o644))
 }

@@ -38,7 +38,7 @@ for arch in amd64 arm64; do
 		esac
 		holds "$list" /usr/bin/cfaudit /usr/share/man/man1/cfaudit-run.1.gz bash-completion/completions/cfaudit \
 			systemd/system/cfaudit-run@.service systemd/system/cfaudit-poll@.timer /etc/cfaudit \
-			doc/cfaudit/THIRD_PARTY_NOTICES doc/cfaudit/operations.md
+			doc/cfaudit/THIRD_PARTY_NOTICES doc/cfaudit/README.md doc/cfaudit/docs/README.md doc/cfaudit/docs/operations.md
 	done
 done
 mkdir "$list.d"

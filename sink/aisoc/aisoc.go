@@ -1,9 +1,19 @@
 // Package aisoc delivers events to the ingestion service of AiSOC, as
 // POST /v1/ingest/batch.
 //
-// A [Sink] takes the service's word for what it has accepted and repeats what
-// it has no word for, under the same ids. What the service can never take, it
-// keeps in a dead-letter file, so that one event does not stop the feed.
+//	out, err := aisoc.New(aisoc.Config{
+//		URL:           "https://ingest.example.com",
+//		TenantID:      "0f9a7a52-6d0e-4c39-9d59-6f1f4e6f0001",
+//		ConnectorID:   "9d0c2f5e-4f7a-4a52-8c34-0f6f1f4e6f01",
+//		ConnectorType: cloudflareaudit.ConnectorID,
+//		DeadLetter:    "dead-letter.jsonl",
+//	})
+//	...
+//	err = out.Write(ctx, batch.Events) // nil means that each is accepted or in the file
+//
+// A [Sink] trusts the service's reply about what it has accepted, and repeats what
+// was not confirmed, under the same ids. Events that the service can never take go
+// to a dead-letter file, so that one event does not stop the feed.
 package aisoc
 
 import (
@@ -35,11 +45,11 @@ type Config struct {
 	// URL is the address of the ingestion service, to which /v1/ingest/batch
 	// is added. It must be https, or http to a loopback address; see PlainHTTP.
 	URL string
-	// TenantID is the UUID of the tenant whose events these are.
+	// TenantID is the UUID of the tenant that owns the events.
 	TenantID string
-	// ConnectorID is the UUID of the connector instance in AiSOC. The id of an
-	// event there is made of it, the tenant and the external id, so it must stay
-	// the same. With an id that is no UUID the service takes the events, but
+	// ConnectorID is the UUID of the connector instance in AiSOC. AiSOC derives the
+	// id of an event from it, the tenant and the external id, so it must not
+	// change. With an id that is no UUID the service takes the events, but
 	// alerts are not linked to their connector.
 	ConnectorID string
 	// ConnectorType is the type of the connector, which chooses how AiSOC reads

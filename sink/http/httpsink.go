@@ -2,9 +2,18 @@
 // them: as JSON lines, as a JSON array, or in the form of Elasticsearch, Splunk
 // or Loki.
 //
-// A [Sink] repeats what the service has not confirmed, under the same ids. What
-// the service can never take, it keeps in a dead-letter file, so that one event
-// does not stop the feed.
+//	out, err := httpsink.New(httpsink.Config{
+//		URL:        "https://splunk.example.com:8088/services/collector/event",
+//		Body:       httpsink.Splunk,
+//		Headers:    []httpsink.Header{{Name: "Authorization", Value: cloudflareaudit.NewSecret("Splunk …")}},
+//		DeadLetter: "dead-letter.jsonl",
+//	})
+//	...
+//	err = out.Write(ctx, batch.Events) // nil means that each is accepted or in the file
+//
+// A [Sink] repeats what the service has not confirmed, under the same ids. Events
+// that the service can never take go to a dead-letter file, so that one event does
+// not stop the feed.
 package httpsink
 
 import (

@@ -21,13 +21,11 @@ import (
 	"github.com/aisoc/cloudflareaudit/internal/eventschema"
 )
 
-// readme returns what the README says under a heading, up to the next one.
-func readme(t *testing.T, heading string) string {
+// section returns what a document says under a heading, up to the next one.
+func section(t *testing.T, name, heading string) string {
 	t.Helper()
-	b, err := os.ReadFile("README.md")
-	require.NoError(t, err)
-	_, text, found := strings.Cut("\n"+string(b), "\n"+heading+"\n")
-	require.True(t, found, "README.md has no heading %q", heading)
+	_, text, found := strings.Cut("\n"+document(t, name), "\n"+heading+"\n")
+	require.True(t, found, "%s has no heading %q", name, heading)
 	text, _, _ = strings.Cut(text, "\n#")
 	return text
 }
@@ -69,9 +67,9 @@ func code(text string) (all []string) {
 	return all
 }
 
-func TestReadme_TheEventIsWhatItsEntryBecomes(t *testing.T) {
+func TestDocs_TheEventIsWhatItsEntryBecomes(t *testing.T) {
 	t.Parallel()
-	shown := blocks(readme(t, "# cloudflareaudit"), "json")
+	shown := blocks(section(t, "docs/events.md", "# What an event looks like"), "json")
 	require.Len(t, shown, 1)
 	var event struct {
 		Raw json.RawMessage `json:"raw_event"`
@@ -96,9 +94,9 @@ func TestReadme_TheEventIsWhatItsEntryBecomes(t *testing.T) {
 	assert.NoError(t, eventschema.Check([]byte(shown[0])))
 }
 
-func TestReadme_TheConfigurationIsThatOfTheCatalog(t *testing.T) {
+func TestDocs_TheConfigurationIsThatOfTheCatalog(t *testing.T) {
 	t.Parallel()
-	rows := table(t, readme(t, "## Configuration"))
+	rows := table(t, section(t, "docs/configuration.md", "# Configuration"))
 	fields := new(cloudflareaudit.Connector).Descriptor().Fields
 	require.Len(t, rows, len(fields))
 	for i, f := range fields {
@@ -150,10 +148,10 @@ func beyond(t *testing.T, bound string, by int) any {
 	return (d + time.Duration(by)*time.Second).String()
 }
 
-func TestReadme_TheSeveritiesAreThoseOfTheRules(t *testing.T) {
+func TestDocs_TheSeveritiesAreThoseOfTheRules(t *testing.T) {
 	t.Parallel()
 	rules := cloudflareaudit.DefaultRules()
-	for _, row := range table(t, readme(t, "## Severity")) {
+	for _, row := range table(t, section(t, "docs/grading.md", "## The main rules")) {
 		id, severity := strings.Trim(row[2], "`"), row[3]
 		i := slices.IndexFunc(rules, func(r cloudflareaudit.Rule) bool { return r.ID == id })
 		if !assert.GreaterOrEqual(t, i, 0, "there is no rule %q", id) {
@@ -176,9 +174,23 @@ func TestReadme_TheSeveritiesAreThoseOfTheRules(t *testing.T) {
 	}
 }
 
-func TestReadme_TheRulesAreValid(t *testing.T) {
+// The rules that the README shows have the severity that it shows.
+func TestReadme_TheTenRulesAreDefaultRules(t *testing.T) {
 	t.Parallel()
-	shown := blocks(readme(t, "### Rules of your own"), "json")
+	severities := make(map[string]string)
+	for _, r := range cloudflareaudit.DefaultRules() {
+		severities[r.ID] = string(r.Severity)
+	}
+	rows := table(t, section(t, "README.md", "## Ten rules, and how to tune them"))
+	assert.Len(t, rows, 10)
+	for _, row := range rows {
+		assert.Equal(t, severities[strings.Trim(row[0], "`")], row[2], row[0])
+	}
+}
+
+func TestDocs_TheRulesAreValid(t *testing.T) {
+	t.Parallel()
+	shown := blocks(section(t, "docs/rules.md", "## A rule"), "json")
 	require.Len(t, shown, 1)
 	rules, err := cloudflareaudit.ParseRules([]byte(shown[0]))
 	require.NoError(t, err)
@@ -186,9 +198,9 @@ func TestReadme_TheRulesAreValid(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestReadme_TheHostIsTheExample(t *testing.T) {
+func TestDocs_TheHostIsTheExample(t *testing.T) {
 	t.Parallel()
-	shown := blocks(readme(t, "## In a Go host"), "go")
+	shown := blocks(section(t, "docs/host-integration.md", "## A whole host"), "go")
 	require.Len(t, shown, 1)
 	source, err := os.ReadFile("example_test.go")
 	require.NoError(t, err)
@@ -197,12 +209,12 @@ func TestReadme_TheHostIsTheExample(t *testing.T) {
 	assert.Equal(t, strings.ReplaceAll("\n"+body+"\n", "\n\t", "\n"), "\n"+shown[0])
 }
 
-func TestReadme_TheDependenciesAreThoseOfTheModule(t *testing.T) {
+func TestDocs_TheDependenciesAreThoseOfTheModule(t *testing.T) {
 	t.Parallel()
 	mod, err := os.ReadFile("go.mod")
 	require.NoError(t, err)
 	var listed []string
-	for _, row := range table(t, readme(t, "## Dependencies")) {
+	for _, row := range table(t, section(t, "CONTRIBUTING.md", "### Dependencies")) {
 		listed = append(listed, code(row[0])...)
 	}
 	for _, path := range listed {
@@ -213,9 +225,9 @@ func TestReadme_TheDependenciesAreThoseOfTheModule(t *testing.T) {
 	}
 }
 
-func TestReadme_TheLayoutExists(t *testing.T) {
+func TestDocs_TheLayoutExists(t *testing.T) {
 	t.Parallel()
-	for _, row := range table(t, readme(t, "## Layout")) {
+	for _, row := range table(t, section(t, "CONTRIBUTING.md", "### Every path")) {
 		for _, path := range code(row[0]) {
 			_, err := os.Stat(path)
 			assert.NoError(t, err)
@@ -234,44 +246,12 @@ func document(t *testing.T, name string) string {
 func TestDocs_TheCodeIsThatOfTheExamples(t *testing.T) {
 	t.Parallel()
 	shown := blocks(document(t, "docs/host-integration.md"), "go")
-	require.Len(t, shown, 4)
+	require.Len(t, shown, 5)
 	source := document(t, "host_example_test.go")
-	for _, block := range shown {
+	for _, block := range shown[1:] { // the first one has a test of its own
 		assert.Contains(t, source, "\n"+block, "the document shows what is not in the source")
 	}
 }
-
-func TestDocs_LinksLeadSomewhere(t *testing.T) {
-	t.Parallel()
-	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
-	heading := regexp.MustCompile(`(?m)^#+ (.+)$`)
-	documents, err := filepath.Glob("docs/*.md")
-	require.NoError(t, err)
-	for _, name := range append(documents, "README.md") {
-		for _, m := range link.FindAllStringSubmatch(document(t, name), -1) {
-			path, anchor, _ := strings.Cut(m[1], "#")
-			if strings.Contains(path, "://") {
-				continue
-			}
-			target := name
-			if path != "" {
-				target = filepath.Join(filepath.Dir(name), path)
-			}
-			_, err := os.Stat(target)
-			if !assert.NoError(t, err, name) || anchor == "" {
-				continue
-			}
-			var anchors []string
-			for _, h := range heading.FindAllStringSubmatch(document(t, target), -1) {
-				anchors = append(anchors, strings.ReplaceAll(notInAnchors.ReplaceAllString(strings.ToLower(h[1]), ""), " ", "-"))
-			}
-			assert.Contains(t, anchors, anchor, "%s: %s", name, m[1])
-		}
-	}
-}
-
-// notInAnchors is what the anchor of a heading leaves out.
-var notInAnchors = regexp.MustCompile(`[^a-z0-9 _-]`)
 
 // go test passes when its pattern matches no test at all.
 func TestMakefile_EachPatternMatchesATest(t *testing.T) {
