@@ -349,6 +349,27 @@ func TestReceiver_StopsWithABatchInHand(t *testing.T) {
 	}
 }
 
+// A stop makes the last attempt at a batch that was refused at once, and reports no
+// status: the collector takes no OK from a component that stops.
+func TestReceiver_StopsAmidARetry(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, history(30))
+	h.to.err = func(_ context.Context, call int) error {
+		if call == 1 {
+			return errors.New("sending queue is full")
+		}
+		return nil
+	}
+	stop := h.start(t, h.object())
+	wait(t, "the failure", func() bool { s, _ := h.host.statuses(); return len(s) > 0 })
+	require.NoError(t, stop(t.Context()))
+	ids, _ := h.to.got()
+	assert.Equal(t, 30, ids)
+	assert.Len(t, h.keep.keys(), 1)
+	statuses, _ := h.host.statuses()
+	assert.Equal(t, []componentstatus.Status{componentstatus.StatusRecoverableError}, statuses)
+}
+
 // The cursor cannot be stored: the events are not delivered again for that, but
 // after a stop those of that one batch are.
 func TestReceiver_RepeatsAtMostABatchWhenTheStorageFails(t *testing.T) {
