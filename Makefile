@@ -29,7 +29,7 @@ VULNDB ?=
 # Where browser keeps pictures of the report.
 SHOTS ?= $(CURDIR)/shots
 
-.PHONY: help test race fuzz soak fleet-soak mutants bench figures fleet-figures browser pictures lint vuln licenses operations demo release-dry release image ci
+.PHONY: help test race fuzz soak fleet-soak mutants bench figures fleet-figures browser pictures otel lint vuln licenses operations demo release-dry release image ci
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+): ## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -93,6 +93,11 @@ browser: ## look at the report in a headless browser and keep pictures in SHOTS
 pictures: ## draw docs/demo.svg and docs/report.png again
 	go test -count=1 -run '^TestPictures_DrawTheDemo$$' ./cmd/cfaudit -pictures
 	go test -count=1 -v -run '^TestPage_PictureForTheDocumentation$$' ./internal/report -browser -picture='$(CURDIR)/docs/report.png' | grep -vE '^(=== |PASS$$)'
+
+# The modules of the collector's components come from the module proxy.
+otel: ## build a collector with the receiver, and kill it KILLS times
+	otelcol/build.sh bin/otelcol-cloudflare
+	cd otelcol && go test -count=1 -v -run '^TestCollector_' . -collector='$(CURDIR)/bin/otelcol-cloudflare' -kills=$(KILLS)
 
 lint: ## check format, module files, vet and staticcheck
 	.ci/run format tidy lint
