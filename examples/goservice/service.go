@@ -169,7 +169,14 @@ func (s *Service) lock(ctx context.Context, id string) (unlock func(), err error
 		_ = conn.Close(context.WithoutCancel(ctx))
 		return nil, err
 	}
-	return func() { _ = conn.Close(context.WithoutCancel(ctx)) }, nil
+	return func() {
+		// To close a connection is not to wait for the server to free its locks, and
+		// the next process may begin at once.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		_, _ = conn.Exec(ctx, `SELECT pg_advisory_unlock_all()`)
+		_ = conn.Close(ctx)
+	}, nil
 }
 
 // topic is the sink of one instance.
