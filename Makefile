@@ -97,7 +97,7 @@ pictures: ## draw docs/demo.svg and docs/report.png again
 # The modules of the collector's components come from the module proxy.
 otel: ## build a collector with the receiver, and kill it KILLS times
 	otelcol/build.sh bin/otelcol-cloudflare
-	cd otelcol && go test -count=1 -v -run '^TestCollector_' . -collector='$(CURDIR)/bin/otelcol-cloudflare' -kills=$(KILLS)
+	go test -C otelcol -count=1 -v -run '^TestCollector_' . -collector='$(CURDIR)/bin/otelcol-cloudflare' -kills=$(KILLS)
 
 lint: ## check format, module files, vet and staticcheck
 	.ci/run format tidy lint

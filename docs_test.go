@@ -267,9 +267,13 @@ func TestMakefile_EachPatternMatchesATest(t *testing.T) {
 		found++
 		in := slices.IndexFunc(words, func(word string) bool { return word == "." || strings.HasPrefix(word, "./") })
 		require.GreaterOrEqual(t, in, 0, line)
-		tests := testsIn(t, words[in])
+		folder := words[in]
+		if module := slices.Index(words, "-C") + 1; module > 0 {
+			folder = filepath.Join(words[module], folder)
+		}
+		tests := testsIn(t, folder)
 		pattern := regexp.MustCompile(words[at])
-		assert.True(t, slices.ContainsFunc(tests, pattern.MatchString), "no test in %s matches %s", words[in], pattern)
+		assert.True(t, slices.ContainsFunc(tests, pattern.MatchString), "no test in %s matches %s", folder, pattern)
 	}
 	assert.Equal(t, strings.Count(source, "-run "), found)
 	assert.NotZero(t, found)

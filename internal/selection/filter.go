@@ -21,7 +21,7 @@ type Filter struct {
 	// Actors match any of the actor's e-mail address, name and id, and the name
 	// and id of the API token used.
 	Actors []string
-	// Zones match the name or the id of the zone.
+	// Zones match the name of the zone, in any spelling, or its id.
 	Zones []string
 	// Rules match the id of the rule that graded the event.
 	Rules []string
@@ -64,7 +64,7 @@ func (f *Filter) conditions() []condition {
 			return []string{e.Actor, e.Audit.ActorEmail, e.Audit.ActorName, e.Audit.ActorID, e.Audit.TokenName, e.Audit.TokenID}
 		}},
 		{flag: "--zone", patterns: f.Zones, values: func(e *ingest.Event) []string {
-			return []string{e.Audit.ZoneName, e.Audit.ZoneID}
+			return []string{text.ASCIIZone(text.ZoneName(e.Audit.ZoneName)), e.Audit.ZoneID}
 		}},
 		{flag: "--rule", patterns: f.Rules, values: func(e *ingest.Event) []string { return []string{e.Audit.Rule} }},
 	}
@@ -73,6 +73,9 @@ func (f *Filter) conditions() []condition {
 		c := &all[i]
 		c.hits = make([]int, len(c.patterns))
 		for _, p := range c.patterns {
+			if c.flag == "--zone" && !text.IsHexID(p) {
+				p = text.ASCIIZone(text.ZoneName(p)) // as in rules, any spelling will do
+			}
 			c.globs = append(c.globs, text.NewGlob(p))
 		}
 	}

@@ -1,6 +1,7 @@
 package selection
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -93,6 +94,22 @@ func TestFilter_AllConditionsMustHold(t *testing.T) {
 		assert.Equal(t, test.want, NewTally(&test.filter).Match(e), "%+v", test.filter)
 	}
 	assert.False(t, NewTally(&Filter{Zones: []string{"*"}}).Match(&ingest.Event{}), "an event without a zone is in none")
+}
+
+func TestFilter_AZoneMayBeSpelledInAnyWay(t *testing.T) {
+	t.Parallel()
+	spellings := []string{"bücher.example", "BÜCHER.example", "bu\u0308cher.example", "xn--bcher-kva.example", "bücher.example."}
+	for _, shown := range spellings {
+		e := &ingest.Event{Audit: ingest.Audit{ZoneName: shown}}
+		for _, said := range append(spellings, "*.example", "xn--b*") {
+			assert.True(t, NewTally(&Filter{Zones: []string{said}}).Match(e), "%q, %q", said, shown)
+		}
+		for _, said := range []string{"bucher.example", "*.bücher.example", "xn--bucher-kva.example"} {
+			assert.False(t, NewTally(&Filter{Zones: []string{said}}).Match(e), "%q, %q", said, shown)
+		}
+	}
+	const id = "3DAAB7CFF97925BBD07D11DF5DC3B0E3"
+	assert.True(t, NewTally(&Filter{Zones: []string{id}}).Match(&ingest.Event{Audit: ingest.Audit{ZoneID: strings.ToLower(id)}}))
 }
 
 func TestFilter_AnUnknownSeverityIsRefused(t *testing.T) {
