@@ -320,5 +320,6 @@ func TestPut_AChangeDuringAPollTakesEffectWithinAMinute(t *testing.T) {
 	stop()
 	due := w.jobs(t, "example-a")
 	require.Len(t, due, 1)
-	assert.Less(t, time.Until(due[0]), time.Minute)
+	polledAgain := len(under) > 0
+	assert.True(t, polledAgain || time.Until(due[0]) < time.Minute, "the next poll is in %v", time.Until(due[0]))
 }

@@ -548,7 +548,7 @@ func TestWrite_OverASocket(t *testing.T) {
 	assert.Equal(t, aisoc.Stats{Posts: 5, Retries: 1, Accepted: 4}, sink.Stats())
 
 	service.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
 	err = sink.Write(ctx, events(1))
 	require.ErrorContains(t, err, "no reply from the service: ")
