@@ -333,7 +333,7 @@ func TestPoll_ACrowdWithinTheOverlapTakesFewRequests(t *testing.T) {
 				}
 				require.Len(t, unique(got), len(got))
 				require.Greater(t, news, 250)
-				require.LessOrEqual(t, len(server.Requests()), 120)
+				require.LessOrEqual(t, len(server.Requests()), 68)
 			})
 		})
 	}

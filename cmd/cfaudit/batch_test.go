@@ -269,7 +269,7 @@ func TestBatch_FailuresSayWhatToDo(t *testing.T) {
 		"a used up budget":     {budget.request(nil), "rate_limited", "budget of the API token is used up", "", 77, true},
 		"an outage":            {down.request(object{"timeout_seconds": 3}), "", "", "", 0, true},
 		"no reply":             {hung.request(object{"timeout_seconds": 1}), "network", "", "check the network", 0, true},
-		"no server":            {a.request(object{"config": object{"base_url": "http://127.0.0.1:1"}, "timeout_seconds": 3}), "network", "refused", "check the network", 0, true},
+		"no server":            {a.request(object{"config": object{"base_url": "http://127.0.0.1:1"}, "timeout_seconds": 20}), "network", "refused", "check the network", 0, true},
 		"no input":             {"", "input", "standard input is empty", "", 0, false},
 		"no JSON":              {"{", "input", "is not a request", "", 0, false},
 		"a list":               {"[]", "input", "must hold one JSON object, and not this: array", "", 0, false},
