@@ -560,8 +560,8 @@ var mutants = []mutant{
 	{
 		fault: "what precedes an entry that cannot be read is not used",
 		file:  "internal/feed/pages_v1.go",
-		old:   "if n.findTorn(w, g.first, size, err) {",
-		new:   "if n.findTorn(w, g.first, size, err) && size == 0 {",
+		old:   "if !placed {\n\t\tn.poll.biggest = size / 2",
+		new:   "if !placed || size > 1 {\n\t\tn.poll.biggest = size / 2",
 		in:    ".",
 		test:  "TestPoll_AnUnreadableEntryCostsFewRequests",
 	},
