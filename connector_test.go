@@ -945,22 +945,27 @@ func TestPoll_OneBrokenEntryDoesNotCostThePage(t *testing.T) {
 
 func TestPoll_ALogThatIsUnreadableForAWhileLosesNothing(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		server, cfg := fixture(fakecloudflare.Options{})
-		fill(server, 300, time.Second)
-		c := connectTuned(t, cfg, func(o *cloudflare.Options, _ *feed.Options) { o.MaxBody = 500_000 })
-		server.Fault(func(n int, _ *http.Request) *fakecloudflare.Fault {
-			return fakecloudflare.Reply(200, nil, fmt.Sprintf(`{"debug":"%d%s"}`, n, strings.Repeat("x", 600_000)))
+	for _, reply := range []string{
+		`{"debug":"%d` + strings.Repeat("x", 600_000) + `"}`,
+		`{"success":true,"result":[{"id":"%d","when":oops}]}`,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			server, cfg := fixture(fakecloudflare.Options{})
+			fill(server, 300, time.Second)
+			c := connectTuned(t, cfg, func(o *cloudflare.Options, _ *feed.Options) { o.MaxBody = 500_000 })
+			server.Fault(func(n int, _ *http.Request) *fakecloudflare.Fault {
+				return fakecloudflare.Reply(200, nil, fmt.Sprintf(reply, n))
+			})
+			b := poll1(t, c, nil)
+			require.Empty(t, b.Events)
+			_, err := c.Poll(t.Context(), b.Cursor)
+			require.Error(t, err)
+			server.Fault(nil)
+			time.Sleep(time.Minute)
+			got, _, _ := drain(t, c, b.Cursor)
+			require.Len(t, got, 300)
 		})
-		b := poll1(t, c, nil)
-		require.Empty(t, b.Events)
-		_, err := c.Poll(t.Context(), b.Cursor)
-		require.Error(t, err)
-		server.Fault(nil)
-		time.Sleep(time.Minute)
-		got, _, _ := drain(t, c, b.Cursor)
-		require.Len(t, got, 300)
-	})
+	}
 }
 
 func TestPoll_AServerThatDoesNotPageIsAnError(t *testing.T) {

@@ -180,6 +180,21 @@ func TestDir_AFileLargerThanAnyCursorIsRefused(t *testing.T) {
 	require.ErrorContains(t, err, "a.cursor has more than 8388608 bytes")
 }
 
+func TestDir_AFileOfAnySizeTakesLittleMemory(t *testing.T) {
+	// Not in parallel, because it measures the process.
+	folder := t.TempDir()
+	d := open(t, folder)
+	path := filepath.Join(folder, "a.cursor")
+	require.NoError(t, os.WriteFile(path, []byte("x"), 0o600))
+	require.NoError(t, os.Truncate(path, 256<<20))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := d.Load(t.Context(), "a")
+	runtime.ReadMemStats(&after)
+	require.ErrorIs(t, err, ingest.ErrCursor)
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(128<<20))
+}
+
 func TestDir_AnUnreadableFileIsAnErrorNotARestart(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
