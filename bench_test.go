@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/burst"
 	"github.com/aisoc/cloudflareaudit/internal/cloudflare"
 	"github.com/aisoc/cloudflareaudit/internal/fakecloudflare"
 	"github.com/aisoc/cloudflareaudit/internal/feed"
@@ -161,7 +162,7 @@ func keptEvents(b *testing.B, body []byte) []ingest.Event {
 	defer p.Release()
 	var doc jsondoc.Doc
 	load(b, p, body)
-	in := intake{normalizer: benchNormalizer(b), work: works.Get().(*work)}
+	in := intake{normalizer: benchNormalizer(b), bursts: burst.NewTracker(), work: works.Get().(*work)}
 	defer in.work.release()
 	for i := range p.Len() {
 		var buf [128]byte
