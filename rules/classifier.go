@@ -126,7 +126,7 @@ func (s *zoneSet) add(zone string) {
 		s.ids[strings.ToLower(zone)] = struct{}{}
 		return
 	}
-	g := text.NewGlob(spellZone(zone))
+	g := text.NewGlob(text.DNSZone(zone))
 	if g.IsWild() {
 		s.globs = append(s.globs, g)
 		return

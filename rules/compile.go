@@ -205,7 +205,7 @@ func newIndex(rules []*compiled, known []string, keep func(*compiled) bool) inde
 		}
 		for _, g := range r.actions {
 			suffix := g.String()[strings.LastIndexByte(g.String(), '*')+1:]
-			for _, action := range candidates(actions, g) {
+			for _, action := range g.Among(actions) {
 				if strings.HasSuffix(action, suffix) && g.Match(action) {
 					x.add(action, i)
 				}
@@ -248,16 +248,4 @@ func withLiterals(rules []*compiled, known []string) []string {
 	more = append(more, known...)
 	slices.Sort(more)
 	return slices.Compact(more)
-}
-
-// candidates are the actions of a sorted list that have the literal prefix of
-// g.
-func candidates(actions []string, g text.Glob) []string {
-	prefix, _, _ := strings.Cut(g.String(), "*")
-	from, _ := slices.BinarySearch(actions, prefix)
-	to := from
-	for to < len(actions) && strings.HasPrefix(actions[to], prefix) {
-		to++
-	}
-	return actions[from:to]
 }

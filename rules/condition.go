@@ -77,7 +77,7 @@ var conditions = []*condition{
 	{name: "interface",
 		list: func(m *Match) *[]string { return &m.Interface },
 		said: func(f *Facts, _ *Classifier) (_, _ string) { return f.Interface, "" }},
-	{name: "zone", narrows: true, check: checkZone, spell: spellZone,
+	{name: "zone", narrows: true, check: checkZone, spell: text.DNSZone,
 		list: func(m *Match) *[]string { return &m.Zone },
 		said: func(f *Facts, _ *Classifier) (_, _ string) { return text.ASCIIZone(f.ZoneName), f.ZoneID }},
 	{name: "target", narrows: true,
@@ -173,9 +173,6 @@ func (f *Facts) recordType() string {
 	}
 	return cmp.Or(f.RecordType, "unknown")
 }
-
-// spellZone normalises a zone name for comparison.
-func spellZone(name string) string { return text.ASCIIZone(text.ZoneName(name)) }
 
 // isWide reports whether a pattern or a prefix matches everything.
 func isWide(s string) bool {

@@ -37,7 +37,7 @@ func expectedOf(cfg cloudflareaudit.Config) *expected {
 		if text.IsHexID(zone) {
 			of = &x.zoneIDs
 		}
-		of.left = append(of.left, pattern{zone, text.NewGlob(text.ASCIIZone(text.ZoneName(zone)))})
+		of.left = append(of.left, pattern{zone, text.NewGlob(text.DNSZone(zone))})
 	}
 	for _, worker := range cfg.VerifiedWorkers {
 		x.workers.left = append(x.workers.left, pattern{worker, text.NewGlob(worker)})
@@ -54,7 +54,7 @@ func (x *expected) seeAll(b ingest.Batch) {
 
 // see takes an event into account.
 func (x *expected) see(e *ingest.Event) {
-	x.zones.see(text.ASCIIZone(text.ZoneName(e.Audit.ZoneName)))
+	x.zones.see(text.DNSZone(e.Audit.ZoneName))
 	x.zoneIDs.see(e.Audit.ZoneID)
 	if strings.HasPrefix(e.Action, "worker.") {
 		// The script of a route is in its changes.

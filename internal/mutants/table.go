@@ -1046,8 +1046,8 @@ var mutants = []mutant{
 	{
 		fault: "a package imports one that stands below it",
 		file:  "internal/text/glob.go",
-		old:   "import \"strings\"",
-		new:   "import (\n\t\"strings\"\n\n\t_ \"github.com/aisoc/cloudflareaudit/internal/jsondoc\"\n)",
+		old:   "\t\"strings\"\n)",
+		new:   "\t\"strings\"\n\n\t_ \"github.com/aisoc/cloudflareaudit/internal/jsondoc\"\n)",
 		in:    "internal/layers",
 		test:  "TestImports_GoInOneDirection",
 	},

@@ -3,7 +3,6 @@ package product
 import (
 	"cmp"
 	"crypto/sha256"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -110,12 +109,10 @@ func jointsOf(action string) []*joint {
 func (x *index) addJoints(names []string) {
 	for i := range x.patterns {
 		p := &x.patterns[i]
-		prefix, _, _ := strings.Cut(p.glob.String(), "*")
-		at, _ := slices.BinarySearch(names, prefix)
-		for ; at < len(names) && strings.HasPrefix(names[at], prefix); at++ {
-			list := x.joints[names[at]]
-			if p.glob.Match(names[at]) && (len(list) == 0 || list[len(list)-1] != p.of) {
-				x.joints[names[at]] = append(list, p.of)
+		for _, name := range p.glob.Among(names) {
+			list := x.joints[name]
+			if p.glob.Match(name) && (len(list) == 0 || list[len(list)-1] != p.of) {
+				x.joints[name] = append(list, p.of)
 			}
 		}
 	}

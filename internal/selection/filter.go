@@ -49,6 +49,8 @@ type condition struct {
 	flag     string
 	patterns []string
 	globs    []text.Glob
+	// spell, when set, is the spelling in which patterns are compared.
+	spell func(pattern string) string
 	// values are what an event has for it.
 	values func(e *ingest.Event) []string
 	// hits counts the events that each of the patterns matched.
@@ -63,8 +65,8 @@ func (f *Filter) conditions() []condition {
 		{flag: "--actor", patterns: f.Actors, values: func(e *ingest.Event) []string {
 			return []string{e.Actor, e.Audit.ActorEmail, e.Audit.ActorName, e.Audit.ActorID, e.Audit.TokenName, e.Audit.TokenID}
 		}},
-		{flag: "--zone", patterns: f.Zones, values: func(e *ingest.Event) []string {
-			return []string{text.ASCIIZone(text.ZoneName(e.Audit.ZoneName)), e.Audit.ZoneID}
+		{flag: "--zone", patterns: f.Zones, spell: text.DNSZone, values: func(e *ingest.Event) []string {
+			return []string{text.DNSZone(e.Audit.ZoneName), e.Audit.ZoneID}
 		}},
 		{flag: "--rule", patterns: f.Rules, values: func(e *ingest.Event) []string { return []string{e.Audit.Rule} }},
 	}
@@ -73,8 +75,8 @@ func (f *Filter) conditions() []condition {
 		c := &all[i]
 		c.hits = make([]int, len(c.patterns))
 		for _, p := range c.patterns {
-			if c.flag == "--zone" && !text.IsHexID(p) {
-				p = text.ASCIIZone(text.ZoneName(p)) // as in rules, any spelling will do
+			if c.spell != nil {
+				p = c.spell(p)
 			}
 			c.globs = append(c.globs, text.NewGlob(p))
 		}

@@ -1,6 +1,9 @@
 package text
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Glob is a pattern in which * matches any text, even empty. Case is ignored.
 // The zero Glob matches the empty text alone.
@@ -49,6 +52,18 @@ func (g Glob) Match(s string) bool {
 		}
 	}
 	return strings.Trim(g.pattern[p:], "*") == ""
+}
+
+// Among are the texts of a sorted list, in lower case, that may fit the pattern: those
+// with what it has before its first *.
+func (g Glob) Among(sorted []string) []string {
+	prefix, _, _ := strings.Cut(g.pattern, "*")
+	from, _ := slices.BinarySearch(sorted, prefix)
+	to := from
+	for to < len(sorted) && strings.HasPrefix(sorted[to], prefix) {
+		to++
+	}
+	return sorted[from:to]
 }
 
 // Covers reports whether g matches every text that other matches. It may return

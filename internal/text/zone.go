@@ -21,6 +21,10 @@ func ZoneName(name string) string {
 	return strings.ToLower(strings.TrimSuffix(name, "."))
 }
 
+// DNSZone is the name of a zone, in any spelling, in the one that names and patterns
+// are compared in: the spelling of the DNS.
+func DNSZone(name string) string { return ASCIIZone(ZoneName(name)) }
+
 // ASCIIZone is the name of a zone, in lower case, with the letters outside
 // ASCII in the spelling of the DNS: "bücher.example" is
 // "xn--bcher-kva.example".
