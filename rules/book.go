@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 )
 
 // Vocabulary is what a [Book] knows about the actions of entries.
@@ -35,8 +36,8 @@ type Book struct {
 	defaults []Rule
 	byID     map[string]int // positions in defaults
 	ids      []string
-	actions  []string          // sorted
-	known    map[string]string // the words of an action
+	actions  []string // sorted
+	known    map[string]*actionWords
 	verb     func(string) string
 	values   map[string][]string
 	names    map[string][]string
@@ -54,7 +55,7 @@ func NewBook(defaults []Rule, v Vocabulary) (*Book, error) {
 		defaults: cloneAll(defaults),
 		byID:     make(map[string]int, len(defaults)),
 		actions:  slices.Compact(slices.Sorted(slices.Values(v.Actions))),
-		known:    make(map[string]string, len(v.Actions)),
+		known:    make(map[string]*actionWords, len(v.Actions)),
 		verb:     v.Verb,
 		values:   v.Values,
 		names:    v.Names,
@@ -73,19 +74,35 @@ func NewBook(defaults []Rule, v Vocabulary) (*Book, error) {
 	}
 	b.actions = withLiterals(all, b.actions)
 	b.index = newIndex(all, b.actions, grades)
-	for _, action := range b.actions {
-		b.known[action] = b.newWords(action)
+	words := make([]actionWords, len(b.actions))
+	for i, action := range b.actions {
+		b.known[action] = &words[i]
 	}
 	b.table = &table{book: b, defaults: all, counters: newCounters(all, b.actions)}
 	return b, nil
 }
 
+// actionWords is a known action in words, from the first time they are asked for: a
+// log has a small part of the actions that there are.
+type actionWords struct{ said atomic.Pointer[string] }
+
+// wordsOf is an action in words.
+func (b *Book) wordsOf(action string) string {
+	w := b.known[action]
+	if w == nil {
+		return b.newWords(action)
+	}
+	said := w.said.Load()
+	if said == nil {
+		said = new(b.newWords(action))
+		w.said.Store(said)
+	}
+	return *said
+}
+
 // appendWords appends an action in words.
 func (b *Book) appendWords(to []byte, action string) []byte {
-	said, found := b.known[action]
-	if !found {
-		said = b.newWords(action)
-	}
+	said := b.wordsOf(action)
 	if b.words == nil {
 		to = append(to, "Cloudflare "...)
 	}

@@ -461,22 +461,20 @@ func unquote(literal string, class Class) string {
 
 // unescape is a text without its escapes, none of which is a \u.
 func unescape(s string) string {
-	b := make([]byte, len(s))
-	n := 0
-	for i := 0; i < len(s); i++ {
-		c := s[i]
-		if c == '\\' {
-			i++
-			c = plainOf[s[i]]
+	b := make([]byte, 0, len(s))
+	for {
+		i := strings.IndexByte(s, '\\')
+		if i < 0 {
+			b = append(b, s...)
+			return unsafe.String(unsafe.SliceData(b), len(b))
 		}
-		b[n] = c
-		n++
+		b = append(append(b, s[:i]...), plainOf[s[i+1]])
+		s = s[i+len(`\n`):]
 	}
-	return unsafe.String(unsafe.SliceData(b), n)
 }
 
 // plainOf are the characters that simple escapes denote, by the character after
-// the backslash.
+// the backslash. None denotes NUL.
 var plainOf = [256]byte{'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t'}
 
 // Same reports whether v and w are written alike, or are both missing.
@@ -783,23 +781,33 @@ func stringEnd(s string, i int) (int, Class, error) {
 	var seen uint16
 	for i++; i < len(s); {
 		for i+4 <= len(s) {
-			four := table[s[i]] | table[s[i+1]] | table[s[i+2]] | table[s[i+3]]
-			if four&stop != 0 {
+			first := table[s[i]]
+			four := first | table[s[i+1]] | table[s[i+2]] | table[s[i+3]]
+			if four&stop == 0 {
+				seen |= four
+				i += 4
+				continue
+			}
+			for first&stop == 0 { // one of the four is a stop
+				seen |= first
+				i++
+				first = table[s[i]]
+			}
+			if s[i] != '\\' || i+1 == len(s) || plainOf[s[i+1]] == 0 {
 				break
 			}
-			seen |= four
-			i += 4
+			seen |= first
+			i += len(`\n`)
 		}
-		if i >= len(s) {
+		if i == len(s) {
 			break
 		}
 		c := s[i]
 		seen |= table[c]
-		if table[c]&stop == 0 {
+		switch {
+		case table[c]&stop == 0:
 			i++
 			continue
-		}
-		switch {
 		case c == '"':
 			return i + 1, Class(seen), nil
 		case c != '\\':
@@ -822,10 +830,10 @@ func escapeLength(s string, i int) (int, error) {
 	if i+1 >= len(s) {
 		return 0, io.ErrUnexpectedEOF
 	}
-	switch s[i+1] {
-	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+	switch c := s[i+1]; {
+	case plainOf[c] != 0:
 		return 2, nil
-	case 'u':
+	case c == 'u':
 		for j := i + 2; j < i+6; j++ {
 			if j >= len(s) {
 				return 0, io.ErrUnexpectedEOF

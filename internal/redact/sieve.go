@@ -87,8 +87,8 @@ func mayHoldSecret(v jsondoc.Value) bool {
 
 // inTexts finds the signs of a secret in a string that holds no JSON: of a form, of an
 // address, and of the name that a secret is assigned to.
-var inTexts = newWords(leastSigns(slices.Concat(prefixTexts(), texts(secretStems),
-	[]string{lowerASCII(privateKey), lowerASCII(puttyKey), lowerASCII(pemBlock), lowerASCII(webToken), "://", "curl "})))
+var inTexts = newWords(slices.Concat(prefixTexts(), texts(secretStems),
+	[]string{lowerASCII(privateKey), lowerASCII(puttyKey), lowerASCII(pemBlock), lowerASCII(webToken), "://", "curl "}))
 
 // mayBeEncoded reports whether a text may be another one in base64, or contain a
 // token without a prefix.
@@ -181,7 +181,7 @@ func hasCapital(s string) bool {
 // signsInJSON are the signs of a secret in JSON, whole or torn, however often it
 // is quoted. Every secret comes with one of them, with an equals sign, in a long run
 // of letters and digits, or with one of foldingLetters.
-var signsInJSON = leastSigns(slices.Concat(
+var signsInJSON = slices.Concat(
 	texts(secretStems, headerParts, headerEnds, schemes), prefixTexts(),
 	[]string{
 		lowerASCII(privateKey), lowerASCII(puttyKey), lowerASCII(pemBlock), lowerASCII(webToken), "curl ",
@@ -190,7 +190,7 @@ var signsInJSON = leastSigns(slices.Concat(
 		`value\`, `text\`, `json\`, `base64\`, // members that may be secrets
 	},
 	endings(`\`),
-))
+)
 
 // endings are the ends of the names of members that count, with what follows them.
 func endings(quote string) []string {
@@ -202,26 +202,6 @@ func endings(quote string) []string {
 	return slices.Concat(tails, signsOf(secretPhrases, quote))
 }
 
-// leastSigns are signs without those that contain another one.
-func leastSigns(signs []string) []string {
-	slices.Sort(signs)
-	signs = slices.Compact(signs)
-	isSign := make(map[string]bool, len(signs))
-	for _, s := range signs {
-		isSign[s] = true
-	}
-	return slices.DeleteFunc(signs, func(s string) bool {
-		for from := range len(s) {
-			for to := from + 1; to <= len(s); to++ {
-				if to-from < len(s) && isSign[s[from:to]] {
-					return true
-				}
-			}
-		}
-		return false
-	})
-}
-
 // quotedQuote begins a quote in a string that is part of JSON in a string. Such
 // JSON may be cut off inside that string, which is then masked.
 const quotedQuote = `\\\`
@@ -230,8 +210,8 @@ const quotedQuote = `\\\`
 // settings, and in one whose values may be secrets.
 var (
 	inString   = newWords(signsInJSON)
-	inSettings = newWords(leastSigns(slices.Concat(signsInJSON, endings(`"`), []string{quotedQuote})))
-	inValues   = newWords(leastSigns(slices.Concat(signsInJSON, endings(`"`), []string{quotedQuote, `value"`, `text"`, `json"`, `base64"`})))
+	inSettings = newWords(slices.Concat(signsInJSON, endings(`"`), []string{quotedQuote}))
+	inValues   = newWords(slices.Concat(signsInJSON, endings(`"`), []string{quotedQuote, `value"`, `text"`, `json"`, `base64"`}))
 )
 
 // mayHoldSecrets reports whether there may be something to mask in an object or
@@ -339,4 +319,4 @@ func mayBeSecretURI(v jsondoc.Value) bool {
 }
 
 // hooksInPaths finds the segments of hookPaths.
-var hooksInPaths = newWords(leastSigns(texts(hookPaths)))
+var hooksInPaths = newWords(texts(hookPaths))

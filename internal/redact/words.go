@@ -1,6 +1,9 @@
 package redact
 
 import (
+	"cmp"
+	"slices"
+
 	"github.com/aisoc/cloudflareaudit/internal/text"
 )
 
@@ -55,10 +58,14 @@ var codes = func() (code [256]uint16) {
 	return code
 }()
 
-// newWords makes a set of words, given in lower case.
+// newWords makes a set of words, given in lower case. Of words that contain one
+// another the shortest is enough.
 func newWords(list []string) *words {
 	w := new(words)
-	for _, word := range list {
+	for _, word := range slices.SortedFunc(slices.Values(list), func(a, b string) int { return cmp.Compare(len(a), len(b)) }) {
+		if w.in(word) {
+			continue
+		}
 		at := rarest(word)
 		w.add(sign{word: word, offset: at})
 		w.add(sign{word: word, offset: at + 1})
