@@ -74,9 +74,9 @@ func NewBook(defaults []Rule, v Vocabulary) (*Book, error) {
 	}
 	b.actions = withLiterals(all, b.actions)
 	b.index = newIndex(all, b.actions, grades)
-	words := make([]actionWords, len(b.actions))
+	room := make([]actionWords, len(b.actions))
 	for i, action := range b.actions {
-		b.known[action] = &words[i]
+		b.known[action] = &room[i]
 	}
 	b.table = &table{book: b, defaults: all, counters: newCounters(all, b.actions)}
 	return b, nil

@@ -860,8 +860,8 @@ var mutants = []mutant{
 	{
 		fault: "the sieve takes a string for clean that holds a web token",
 		file:  "internal/redact/sieve.go",
-		old:   "lowerASCII(pemBlock), lowerASCII(webToken), \"://\", \"curl \"})))",
-		new:   "lowerASCII(pemBlock), \"://\", \"curl \"})))",
+		old:   "lowerASCII(pemBlock), lowerASCII(webToken), \"://\", \"curl \"}))",
+		new:   "lowerASCII(pemBlock), \"://\", \"curl \"}))",
 		test:  "TestSieve_HoldsBackOnlyWhatHasNoSecret",
 	},
 	{
