@@ -43,7 +43,7 @@ func BenchmarkHTTP(b *testing.B) {
 		require.NoError(b, err)
 	}
 	b.Run("work=fetch", func(b *testing.B) {
-		perEntry(b, func() { fetch(b) })
+		perEntry(b, benchEntries, func() { fetch(b) })
 	})
 	b.Run("work=connector", func(b *testing.B) {
 		keep := false
@@ -54,7 +54,7 @@ func BenchmarkHTTP(b *testing.B) {
 			Overlap: 2 * time.Hour, PageSize: benchEntries, DropRoutine: &keep,
 		}, unlimited)
 		var line []byte
-		perEntry(b, func() {
+		perEntry(b, benchEntries, func() {
 			batch, err := c.Poll(b.Context(), nil)
 			if err != nil || len(batch.Events) != benchEntries || batch.Coverage.Requests != 1 {
 				b.Fatal(len(batch.Events), batch.Coverage.Requests, err)
@@ -66,7 +66,7 @@ func BenchmarkHTTP(b *testing.B) {
 	})
 	for _, y := range yardsticks {
 		b.Run("work="+y.name, func(b *testing.B) {
-			perEntry(b, func() {
+			perEntry(b, benchEntries, func() {
 				fetch(b)
 				if n, err := y.lines(body.Bytes()); err != nil || n != benchEntries {
 					b.Fatal(n, err)

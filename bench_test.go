@@ -24,8 +24,9 @@ import (
 	"github.com/aisoc/cloudflareaudit/internal/jsondoc"
 )
 
-// A corpus is a reply of 1000 entries, the same in every run.
-const benchEntries = 1000
+// A corpus is a reply, the same in every run: of 1000 usual entries, or of as many
+// large ones as a reply may hold.
+const benchEntries, largeEntries = 1000, 400
 
 var benchNow = time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 
@@ -36,7 +37,7 @@ func usualPage() []byte {
 
 // largePage has entries of 20 kB that are full of escapes.
 func largePage() []byte {
-	return pageOf(fakecloudflare.GenerateLarge(1, benchEntries, benchNow.Add(-time.Hour), benchNow))
+	return pageOf(fakecloudflare.GenerateLarge(1, largeEntries, benchNow.Add(-time.Hour), benchNow))
 }
 
 // pageOf is a reply with the entries, which are oldest first, newest first.
@@ -53,10 +54,10 @@ func pageOf(entries []json.RawMessage) []byte {
 	return b.Bytes()
 }
 
-// perEntry runs work, which handles a corpus, and reports what that costs for an
-// entry. The CPU time is that of the process, collection of garbage included,
+// perEntry runs work, which handles a corpus of n entries, and reports what that
+// costs for an entry. The CPU time is that of the process, collection of garbage included,
 // and depends less than the time that passes on what else the machine does.
-func perEntry(b *testing.B, work func()) {
+func perEntry(b *testing.B, n int, work func()) {
 	b.Helper()
 	work() // fills the pools
 	runtime.GC()
@@ -68,10 +69,10 @@ func perEntry(b *testing.B, work func()) {
 	}
 	cpu := cpuTime() - begin
 	runtime.ReadMemStats(&after)
-	n := float64(b.N * benchEntries)
-	b.ReportMetric(float64(cpu.Nanoseconds())/n, "cpu-ns/entry")
-	b.ReportMetric(float64(after.Mallocs-before.Mallocs)/n, "allocs/entry")
-	b.ReportMetric(float64(after.TotalAlloc-before.TotalAlloc)/n, "B/entry")
+	entries := float64(b.N * n)
+	b.ReportMetric(float64(cpu.Nanoseconds())/entries, "cpu-ns/entry")
+	b.ReportMetric(float64(after.Mallocs-before.Mallocs)/entries, "allocs/entry")
+	b.ReportMetric(float64(after.TotalAlloc-before.TotalAlloc)/entries, "B/entry")
 	b.ReportMetric(0, "ns/op")
 }
 
@@ -91,14 +92,15 @@ func perEntry(b *testing.B, work func()) {
 func BenchmarkPage(b *testing.B) {
 	for _, corpus := range []struct {
 		name string
+		n    int
 		page func() []byte
-	}{{"usual", usualPage}, {"large", largePage}} {
-		body := corpus.page()
+	}{{"usual", benchEntries, usualPage}, {"large", largeEntries, largePage}} {
+		body, n := corpus.page(), corpus.n
 		run := func(name string, bench func(b *testing.B)) {
 			b.Run("entries="+corpus.name+"/work="+name, bench)
 		}
 		run("validate", func(b *testing.B) {
-			perEntry(b, func() {
+			perEntry(b, n, func() {
 				if !jsontext.Value(body).IsValid(jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true)) {
 					b.Fatal("not valid")
 				}
@@ -106,15 +108,15 @@ func BenchmarkPage(b *testing.B) {
 		})
 		run("scan", func(b *testing.B) {
 			var p cloudflare.Page
-			perEntry(b, func() { load(b, &p, body) })
+			perEntry(b, n, func() { load(b, &p, body, n) })
 		})
 		run("least", func(b *testing.B) {
-			events := keptEvents(b, body)
+			events := keptEvents(b, body, n)
 			var p cloudflare.Page
 			var doc jsondoc.Doc
 			var line []byte
-			perEntry(b, func() {
-				load(b, &p, body)
+			perEntry(b, n, func() {
+				load(b, &p, body, n)
 				for i := range p.Len() {
 					p.Entry(i, &doc)
 					events[i].RawEvent = ingest.RawJSON(doc.Source())
@@ -124,17 +126,17 @@ func BenchmarkPage(b *testing.B) {
 		})
 		run("connector", func(b *testing.B) {
 			var line []byte
-			perEntry(b, func() {
-				for _, event := range keptEvents(b, body) {
+			perEntry(b, n, func() {
+				for _, event := range keptEvents(b, body, n) {
 					line = event.AppendJSON(line[:0])
 				}
 			})
 		})
 		for _, y := range yardsticks {
 			run(y.name, func(b *testing.B) {
-				perEntry(b, func() {
-					if n, err := y.lines(body); err != nil || n != benchEntries {
-						b.Fatal(n, err)
+				perEntry(b, n, func() {
+					if made, err := y.lines(body); err != nil || made != n {
+						b.Fatal(made, err)
 					}
 				})
 			})
@@ -157,11 +159,11 @@ func BenchmarkPage(b *testing.B) {
 }
 
 // keptEvents makes the events of a page, as a poll does.
-func keptEvents(b *testing.B, body []byte) []ingest.Event {
+func keptEvents(b *testing.B, body []byte, n int) []ingest.Event {
 	p := cloudflare.NewPage()
 	defer p.Release()
 	var doc jsondoc.Doc
-	load(b, p, body)
+	load(b, p, body, n)
 	in := intake{normalizer: benchNormalizer(b), bursts: burst.NewTracker(), work: works.Get().(*work)}
 	defer in.work.release()
 	for i := range p.Len() {
@@ -180,9 +182,9 @@ func benchNormalizer(b *testing.B) *Normalizer {
 	return n
 }
 
-// load reads a corpus into a page.
-func load(b *testing.B, p *cloudflare.Page, body []byte) {
-	if err := p.Load(cloudflare.V1, body); err != nil || p.Len() != benchEntries {
+// load reads a corpus of n entries into a page.
+func load(b *testing.B, p *cloudflare.Page, body []byte, n int) {
+	if err := p.Load(cloudflare.V1, body); err != nil || p.Len() != n {
 		b.Fatal(p.Len(), err)
 	}
 }

@@ -55,7 +55,12 @@ func (a *Actor) key() string { return cmp.Or(a.ID, strings.ToLower(a.Email), a.S
 
 // clone is a copy of a that shares no memory with it.
 func (a *Actor) clone() Actor {
-	return Actor{strings.Clone(a.ID), strings.Clone(a.Type), strings.Clone(a.Email), strings.Clone(a.Shown)}
+	rest := a.ID + a.Type + a.Email + a.Shown
+	next := func(n int) (part string) {
+		part, rest = rest[:n], rest[n:]
+		return part
+	}
+	return Actor{next(len(a.ID)), next(len(a.Type)), next(len(a.Email)), next(len(a.Shown))}
 }
 
 // Entry is an entry that a rule counts.
@@ -91,6 +96,8 @@ type Tracker struct {
 	due []alarmKey
 	// ids counts the ids and the alarms in all rows.
 	ids int
+	// spare is room for the ids of some more tenths.
+	spare []uint64
 	// forgotten counts those given up because there were too many.
 	forgotten int
 	most      int
@@ -151,7 +158,7 @@ func (t *Tracker) Count(rule *rules.BurstRule, e *Entry) {
 	number := e.When.Unix() / (seconds(rule) / tenths)
 	i, found := find(*counts, number)
 	if !found {
-		*counts = slices.Insert(*counts, i, tenth{number, make([]uint64, 0, 4)})
+		*counts = slices.Insert(*counts, i, tenth{number, t.room()})
 	}
 	at := &(*counts)[i]
 	// Beyond what makes a burst by itself, more entries make no difference.
@@ -169,6 +176,18 @@ func (t *Tracker) Count(rule *rules.BurstRule, e *Entry) {
 	if t.ids > t.most {
 		t.evict(e.When)
 	}
+}
+
+// room is a list for the first ids of a tenth. Most have few, so the lists of
+// several are allocated together.
+func (t *Tracker) room() []uint64 {
+	const few, lists = 4, 8
+	if len(t.spare) < few {
+		t.spare = make([]uint64, few*lists)
+	}
+	list := t.spare[:0:few]
+	t.spare = t.spare[few:]
+	return list
 }
 
 // find is the position of a tenth, or the one where it belongs.
