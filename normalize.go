@@ -373,7 +373,9 @@ func rawEvent(e *audit.Entry) (event ingest.RawJSON, replaced, deep bool) {
 	if e.Doc.Class()&jsondoc.Wide != 0 && !utf8.ValidString(raw) {
 		raw = strings.ToValidUTF8(raw, "\uFFFD")
 	}
-	raw, replaced = text.ReplaceEscapes(raw)
+	if e.Raw != "" || e.Doc.Class()&jsondoc.UnicodeEscape != 0 {
+		raw, replaced = text.ReplaceEscapes(raw)
+	}
 	// Masking has already removed most deep nesting.
 	if e.Doc.Depth() > maxNesting && nesting(raw) > maxNesting {
 		raw, deep = jsondoc.Quote(raw), true
