@@ -21,36 +21,36 @@ func IsPlainJSON(s string) bool { return isPlain(s, true) }
 func isPlain(s string, json bool) bool {
 	b := unsafe.Slice(unsafe.StringData(s), len(s))
 	if len(b) < 8 {
-		return isPlainSlow(b, json)
+		return odd(few(b), json) == 0
 	}
-	for i := 0; i < len(b)-8; i += 8 {
-		if !areEightPlain(b[i:], json) && !isPlainSlow(b[i:i+8], json) {
-			return false
-		}
+	found := odd(binary.LittleEndian.Uint64(b[len(b)-8:]), json) // overlaps what follows
+	for ; len(b) > 8; b = b[8:] {
+		found |= odd(binary.LittleEndian.Uint64(b), json)
 	}
-	last := b[len(b)-8:] // which overlaps what was looked at
-	return areEightPlain(last, json) || isPlainSlow(last, json)
+	return found == 0
 }
 
-// areEightPlain reports whether the first eight bytes are plain. It may report false
-// for some that are.
-func areEightPlain(b []byte, json bool) bool {
-	x := binary.LittleEndian.Uint64(b)
+// few is fewer than eight bytes and some spaces, in an order of its own.
+func few(b []byte) uint64 {
+	const space = ' ' * ones
+	switch n := len(b); {
+	case n >= 4:
+		return uint64(binary.LittleEndian.Uint32(b)) | uint64(binary.LittleEndian.Uint32(b[n-4:]))<<32
+	case n > 0:
+		return uint64(b[0]) | uint64(b[n/2])<<8 | uint64(b[n-1])<<16 | space&^(1<<24-1)
+	}
+	return space
+}
+
+// odd is zero if eight bytes are plain.
+func odd(x uint64, json bool) uint64 {
 	// The high bit of a byte is set if it is below ' ', above '~', or one of
-	// the two. Bytes with a high bit of their own are among those above.
-	odd := (x - 0x20*ones) | (x + ones) | x
+	// the two. Bytes with a high bit of their own are among those above. What such
+	// a byte does to those that follow makes no difference.
+	found := (x - 0x20*ones) | (x + ones) | x
 	if json {
-		odd |= (x ^ '"'*ones) - ones
-		odd |= (x ^ '\\'*ones) - ones
+		found |= (x ^ '"'*ones) - ones
+		found |= (x ^ '\\'*ones) - ones
 	}
-	return odd&highs == 0
-}
-
-func isPlainSlow(b []byte, json bool) bool {
-	for _, c := range b {
-		if c < ' ' || c > '~' || json && (c == '"' || c == '\\') {
-			return false
-		}
-	}
-	return true
+	return found & highs
 }
