@@ -57,8 +57,8 @@ func TestContract_ValuesThatTheHostCannotTakeAreLeftOut(t *testing.T) {
 		"no host name":          {logged("zone", "purge", `"metadata":{"zone_name":"a b"}`), "hostname", nil},
 		"a host name as object": {logged("zone", "purge", `"metadata":{"zone_name":{}}`), "hostname", nil},
 		"a number as id":        {logged("zone", "purge", `"id":12345678901234567890`), "external_id", "12345678901234567890"},
-		"a time without a zone": {logged("zone", "purge", `"when":"2026-05-12T09:00:00.5+02:00"`), "created_at", "2026-05-12T07:00:00.5Z"},
-		"a time to freshness":   {logged("zone", "purge", `"when":"2026-05-12T09:00:00.5Z"`), "timestamp", "2026-05-12T09:00:00.5Z"},
+		"a time without a zone": {logged("zone", "purge", `"when":"2026-05-12T09:00:00.5+02:00"`), "created_at", "2026-05-12T07:00:00.500000Z"},
+		"a time to freshness":   {logged("zone", "purge", `"when":"2026-05-12T09:00:00.5Z"`), "timestamp", "2026-05-12T09:00:00.500000Z"},
 	} {
 		e, _ := n.Normalize([]byte(tt.raw))
 		event := hosted(t, e)

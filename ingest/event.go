@@ -66,7 +66,8 @@ type Event struct {
 	// Hostname is the DNS name of what was acted upon. Nullable.
 	Hostname string `json:"hostname"`
 	// CreatedAt is when it happened, in UTC. It is encoded twice, as
-	// created_at and as timestamp, in RFC 3339 with up to nine digits.
+	// created_at and as timestamp, in RFC 3339 with six digits of a second, so
+	// that the order of the texts is that of the times.
 	CreatedAt time.Time `json:"created_at"`
 	// MITRETechniques are ATT&CK technique ids, T#### or T####.###. The list
 	// may be empty, but the key is always a list.
@@ -377,7 +378,13 @@ func appendStrings(b []byte, list []string) []byte {
 }
 
 func appendTime(b []byte, t time.Time) []byte {
+	t = t.UTC()
 	b = append(b, '"')
-	b = t.UTC().AppendFormat(b, time.RFC3339Nano)
-	return append(b, '"')
+	b = t.AppendFormat(b, time.RFC3339)
+	b[len(b)-1] = '.' // in place of the Z
+	micros := t.Nanosecond() / int(time.Microsecond)
+	for unit := 100_000; unit > 0; unit /= 10 {
+		b = append(b, byte('0'+micros/unit%10))
+	}
+	return append(b, `Z"`...)
 }

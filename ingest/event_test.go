@@ -35,7 +35,7 @@ func fullEvent() ingest.Event {
 		Action: "dns.record.delete", Decision: "bypass",
 		Actor: "ada@example.com", SrcIP: "2001:db8::1",
 		Hostname:        "www.example.com",
-		CreatedAt:       time.Date(2025, 6, 1, 12, 0, 0, 123456789, time.UTC),
+		CreatedAt:       time.Date(2025, 6, 1, 12, 0, 0, 123456000, time.UTC),
 		MITRETechniques: []string{"T1565", "T1565.002"},
 		Audit: ingest.Audit{
 			Outcome: "success", ActionType: "delete", ActorID: "u-1",
@@ -67,8 +67,8 @@ func TestEvent_EncodesAsDocumented(t *testing.T) {
 		`"action":"dns.record.delete","decision":"bypass",` +
 		`"actor":"ada@example.com","src_ip":"2001:db8::1",` +
 		`"hostname":"www.example.com",` +
-		`"created_at":"2025-06-01T12:00:00.123456789Z",` +
-		`"timestamp":"2025-06-01T12:00:00.123456789Z",` +
+		`"created_at":"2025-06-01T12:00:00.123456Z",` +
+		`"timestamp":"2025-06-01T12:00:00.123456Z",` +
 		`"mitre_techniques":["T1565","T1565.002"],` +
 		`"audit":{"outcome":"success","action_type":"delete","actor_id":"u-1",` +
 		`"actor_type":"user","actor_email":"ada@example.com",` +
@@ -99,8 +99,8 @@ func TestEvent_EmptyFieldsAreNullNotMissing(t *testing.T) {
 	var e ingest.Event
 	want := `{"source":"","category":"","external_id":"","title":"",` +
 		`"severity":"","action":null,"decision":null,"actor":null,` +
-		`"src_ip":null,"hostname":null,"created_at":"0001-01-01T00:00:00Z",` +
-		`"timestamp":"0001-01-01T00:00:00Z","mitre_techniques":[],` +
+		`"src_ip":null,"hostname":null,"created_at":"0001-01-01T00:00:00.000000Z",` +
+		`"timestamp":"0001-01-01T00:00:00.000000Z","mitre_techniques":[],` +
 		`"audit":{"outcome":null,"action_type":null,"actor_id":null,` +
 		`"actor_type":null,"actor_email":null,"actor_name":null,` +
 		`"interface":null,"scope":null,"account_id":null,"resource_type":null,` +
@@ -189,7 +189,26 @@ func TestEvent_TimesAreEncodedInUTC(t *testing.T) {
 	t.Parallel()
 	e := ingest.Event{CreatedAt: time.Date(2025, 1, 1, 1, 30, 0, 500_000_000, time.FixedZone("", 2*3600))}
 	line := string(e.AppendJSON(nil))
-	assert.Contains(t, line, `"created_at":"2024-12-31T23:30:00.5Z","timestamp":"2024-12-31T23:30:00.5Z"`)
+	assert.Contains(t, line, `"created_at":"2024-12-31T23:30:00.500000Z","timestamp":"2024-12-31T23:30:00.500000Z"`)
+}
+
+// Tools that sort lines or compare texts must get the order of the times.
+func TestEvent_TimesHaveOneWidth(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2025, 1, 1, 1, 30, 59, 0, time.UTC)
+	before := ""
+	for _, after := range []time.Duration{0, 999, 1000, 98_133 * time.Microsecond, 100 * time.Millisecond, 999_999_999, time.Second} {
+		e := ingest.Event{CreatedAt: at.Add(after)}
+		_, line, found := strings.Cut(string(e.AppendJSON(nil)), `"created_at":"`)
+		require.True(t, found)
+		text, _, _ := strings.Cut(line, `"`)
+		assert.Len(t, text, len("2025-01-01T01:30:59.098133Z"))
+		assert.GreaterOrEqual(t, text, before)
+		got, err := time.Parse(time.RFC3339Nano, text)
+		require.NoError(t, err)
+		assert.Equal(t, at.Add(after).Truncate(time.Microsecond), got)
+		before = text
+	}
 }
 
 func TestEvent_EncodingJSONUsesTheSameKeysAndReadsThemBack(t *testing.T) {

@@ -4,7 +4,6 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -132,7 +131,7 @@ func isIdentity(action string) bool {
 func appendECS(b []byte, e *ingest.Event) []byte {
 	var x ecsEvent
 	a := &e.Audit
-	x.Timestamp = e.CreatedAt.UTC().Format(time.RFC3339Nano)
+	x.Timestamp = e.CreatedAt.UTC().Format("2006-01-02T15:04:05.000000Z")
 	x.ECS.Version = ECSVersion
 	x.Message = e.Title
 	x.Event.Kind = "event"

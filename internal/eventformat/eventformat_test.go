@@ -115,7 +115,7 @@ func TestAppend_PutsEachThingWhereItIsLookedFor(t *testing.T) {
 	}
 	for format, want := range map[eventformat.Format]map[string]any{
 		eventformat.ECS: {
-			"@timestamp": "2026-05-12T09:00:00.123Z", "event.kind": "event", "event.category": []any{"iam"}, "event.type": []any{"creation", "user"},
+			"@timestamp": "2026-05-12T09:00:00.123000Z", "event.kind": "event", "event.category": []any{"iam"}, "event.type": []any{"creation", "user"},
 			"event.action": "member.add", "event.outcome": "failure", "event.severity": 73.0, "event.id": "id-1", "event.original": `{"a": 1}`,
 			"user.id": "u1", "user.email": "alice@example.com", "user.name": "alice@example.com", "source.ip": "192.0.2.10",
 			"cloud.account.id": "acc", "related.ip": []any{"192.0.2.10"}, "related.user": []any{"alice@example.com", "u1"},

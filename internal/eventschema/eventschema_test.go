@@ -58,20 +58,20 @@ func TestSchema_RefusesWhatAHostMisreads(t *testing.T) {
 	e := sound()
 	line := string(e.AppendJSON(nil))
 	for old, wrong := range map[string][]string{
-		`"severity":"low"`:                   {`"severity":"Low"`, `"severity":"unknown"`, `"severity":null`},
-		`"external_id":"e-1"`:                {`"external_id":""`, `"external_id":1`, `"external_id":null`, `"external_id":"a\u0000"`},
-		`"title":"DNS record deleted"`:       {`"title":""`, `"title":null`, `"title":{}`, `"title":"a\nb"`},
-		`"actor":null`:                       {`"actor":""`, `"actor":{"email":"a"}`, `"actor":"a\u0000b"`},
-		`"src_ip":null`:                      {`"src_ip":""`, `"src_ip":"unknown"`, `"src_ip":"192.0.2.256"`, `"src_ip":"fe80::1%eth0"`},
-		`"hostname":null`:                    {`"hostname":""`, `"hostname":"a b"`, `"hostname":"Example.com"`, `"hostname":"-a.example"`},
-		`"action":"dns.record.delete"`:       {`"action":null`, `"action":""`, `"action":"Dns"`},
-		`"timestamp":"0001-01-01T00:00:00Z"`: {`"timestamp":"yesterday"`, `"timestamp":null`, `"timestamp":"2026-01-01T00:00:00+01:00"`},
-		`"mitre_techniques":[]`:              {`"mitre_techniques":null`, `"mitre_techniques":["TA0001"]`, `"mitre_techniques":"T1485"`},
-		`"source":"cloudflare"`:              {`"source":"other"`},
-		`"raw_truncated":false`:              {`"raw_truncated":null`},
-		`"changes_omitted":0`:                {`"changes_omitted":-1`, `"changes_omitted":"0"`},
-		`"outcome":null`:                     {`"outcome":"maybe"`},
-		`"notes":[]`:                         {`"notes":null`, `"notes":[""]`},
+		`"severity":"low"`:                          {`"severity":"Low"`, `"severity":"unknown"`, `"severity":null`},
+		`"external_id":"e-1"`:                       {`"external_id":""`, `"external_id":1`, `"external_id":null`, `"external_id":"a\u0000"`},
+		`"title":"DNS record deleted"`:              {`"title":""`, `"title":null`, `"title":{}`, `"title":"a\nb"`},
+		`"actor":null`:                              {`"actor":""`, `"actor":{"email":"a"}`, `"actor":"a\u0000b"`},
+		`"src_ip":null`:                             {`"src_ip":""`, `"src_ip":"unknown"`, `"src_ip":"192.0.2.256"`, `"src_ip":"fe80::1%eth0"`},
+		`"hostname":null`:                           {`"hostname":""`, `"hostname":"a b"`, `"hostname":"Example.com"`, `"hostname":"-a.example"`},
+		`"action":"dns.record.delete"`:              {`"action":null`, `"action":""`, `"action":"Dns"`},
+		`"timestamp":"0001-01-01T00:00:00.000000Z"`: {`"timestamp":"yesterday"`, `"timestamp":null`, `"timestamp":"2026-01-01T00:00:00.000000+01:00"`, `"timestamp":"2026-01-01T00:00:00Z"`},
+		`"mitre_techniques":[]`:                     {`"mitre_techniques":null`, `"mitre_techniques":["TA0001"]`, `"mitre_techniques":"T1485"`},
+		`"source":"cloudflare"`:                     {`"source":"other"`},
+		`"raw_truncated":false`:                     {`"raw_truncated":null`},
+		`"changes_omitted":0`:                       {`"changes_omitted":-1`, `"changes_omitted":"0"`},
+		`"outcome":null`:                            {`"outcome":"maybe"`},
+		`"notes":[]`:                                {`"notes":null`, `"notes":[""]`},
 	} {
 		require.Contains(t, line, old)
 		for _, w := range wrong {

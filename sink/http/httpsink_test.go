@@ -407,7 +407,7 @@ func TestElastic_ADataStreamGetsItsTimestampByDefault(t *testing.T) {
 	require.NoError(t, sink.Write(t.Context(), events(3)))
 	assert.Empty(t, deadLetters(t, dead))
 	all(t, server, events(3), 1)
-	assert.Contains(t, string(server.Events()[0]), `{"@timestamp":"2026-05-12T09:00:00.123Z"`)
+	assert.Contains(t, string(server.Events()[0]), `{"@timestamp":"2026-05-12T09:00:00.123000Z"`)
 }
 
 func TestWrite_LargeEventsAreCutInEveryFormat(t *testing.T) {
