@@ -1636,8 +1636,8 @@ var mutants = []mutant{
 	{
 		fault: "what Elasticsearch has already is taken for refused",
 		file:  "sink/http/forms.go",
-		old:   `case succeeded(o.Status), o.Status == http.StatusConflict:`,
-		new:   `case succeeded(o.Status):`,
+		old:   `case deliver.Succeeded(o.Status), o.Status == http.StatusConflict:`,
+		new:   `case deliver.Succeeded(o.Status):`,
 		test:  "TestElastic_TheReplyNamesTheEvents",
 	},
 	{
@@ -1670,9 +1670,10 @@ var mutants = []mutant{
 	},
 	{
 		fault: "a page to sign in counts as accepted",
-		file:  "sink/http/forms.go",
+		file:  "internal/deliver/reply.go",
 		old:   `if bytes.HasPrefix(head, []byte("<!doctype html")) ||`,
 		new:   `if false && bytes.HasPrefix(head, []byte("<!doctype html")) ||`,
+		in:    "sink/http",
 		test:  "TestWrite_EveryFailureOfTheServiceIsReadForWhatItMeans",
 	},
 	{

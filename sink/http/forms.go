@@ -2,7 +2,6 @@ package httpsink
 
 import (
 	"bytes"
-	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -43,11 +42,11 @@ type form struct {
 }
 
 var forms = []form{
-	{Lines, "application/x-ndjson", writeLines, readStatus},
-	{Array, "application/json", writeArray, readStatus},
+	{Lines, "application/x-ndjson", writeLines, deliver.ReadStatus},
+	{Array, "application/json", writeArray, deliver.ReadStatus},
 	{Elastic, "application/x-ndjson", writeElastic, readElastic},
 	{Splunk, "application/json", writeSplunk, readSplunk},
-	{Loki, "application/json", writeLoki, readStatus},
+	{Loki, "application/json", writeLoki, deliver.ReadStatus},
 }
 
 // Bodies lists the forms of a body.
@@ -136,47 +135,6 @@ func writeLoki(items []deliver.Item) []byte {
 	return append(bytes.TrimSuffix(b, []byte{','}), "]}"...)
 }
 
-func succeeded(status int) bool { return status >= 200 && status <= 299 }
-
-// readStatus reads the reply of a service that takes all events or none.
-func readStatus(status int, body []byte, _ int) (deliver.Reply, *deliver.Failure) {
-	if !succeeded(status) {
-		return deliver.Reply{}, &deliver.Failure{Status: status, Quote: message(body)}
-	}
-	return deliver.Reply{}, isPage(status, body)
-}
-
-// isPage is the failure that a page for people is, such as one to sign in: what
-// shows it has not taken any event.
-func isPage(status int, body []byte) *deliver.Failure {
-	head := bytes.ToLower(bytes.TrimSpace(body[:min(len(body), 256)]))
-	if bytes.HasPrefix(head, []byte("<!doctype html")) || bytes.HasPrefix(head, []byte("<html")) {
-		return &deliver.Failure{Status: status, Text: "a page for people, check the address: ", Quote: string(body)}
-	}
-	return nil
-}
-
-// message is what a body says went wrong: one of the usual members, or all of it.
-func message(body []byte) string {
-	var said struct {
-		Error   json.RawMessage `json:"error"`
-		Message string          `json:"message"`
-		Text    string          `json:"text"`
-	}
-	if json.Unmarshal(body, &said) != nil {
-		return string(body)
-	}
-	var text string
-	var nested struct{ Type, Reason, Message string }
-	switch {
-	case json.Unmarshal(said.Error, &text) == nil && text != "":
-		return text
-	case json.Unmarshal(said.Error, &nested) == nil && nested.Reason != "":
-		return nested.Type + ": " + nested.Reason
-	}
-	return cmp.Or(nested.Message, said.Message, said.Text, string(body))
-}
-
 // outcome is what becomes of one document.
 type outcome struct {
 	Status int `json:"status"`
@@ -192,8 +150,8 @@ func (o *outcome) why() string { return o.Error.Type + ": " + o.Error.Reason }
 // become of it. That one with its id is there already is as good as its being
 // created.
 func readElastic(status int, body []byte, events int) (deliver.Reply, *deliver.Failure) {
-	if !succeeded(status) {
-		return deliver.Reply{}, &deliver.Failure{Status: status, Quote: message(body)}
+	if !deliver.Succeeded(status) {
+		return deliver.Reply{}, &deliver.Failure{Status: status, Quote: deliver.Message(body)}
 	}
 	var said struct {
 		Items []struct {
@@ -209,7 +167,7 @@ func readElastic(status int, body []byte, events int) (deliver.Reply, *deliver.F
 		switch {
 		case o == nil || o.Status == 0:
 			return r, &deliver.Failure{Status: status, Text: fmt.Sprintf("no status of event %d in the reply to _bulk", i)}
-		case succeeded(o.Status), o.Status == http.StatusConflict:
+		case deliver.Succeeded(o.Status), o.Status == http.StatusConflict:
 		case o.Status == http.StatusTooManyRequests, o.Status >= 500:
 			r.Unread = append(r.Unread, i)
 			r.Busy = o.why()
@@ -233,12 +191,12 @@ func readSplunk(status int, body []byte, events int) (deliver.Reply, *deliver.Fa
 	}
 	known := json.Unmarshal(body, &said) == nil
 	switch {
-	case succeeded(status) && known && said.Code != 0:
+	case deliver.Succeeded(status) && known && said.Code != 0:
 		return deliver.Reply{}, &deliver.Failure{Status: status, Quote: said.Text}
-	case succeeded(status):
-		return deliver.Reply{}, isPage(status, body)
+	case deliver.Succeeded(status):
+		return deliver.Reply{}, deliver.PageFailure(status, body)
 	case !known || said.Invalid == nil || *said.Invalid < 0 || *said.Invalid >= events || !ofEvent(said.Code):
-		return deliver.Reply{}, &deliver.Failure{Status: status, Quote: message(body)}
+		return deliver.Reply{}, &deliver.Failure{Status: status, Quote: deliver.Message(body)}
 	}
 	r := deliver.Reply{Refused: []deliver.Refused{{Index: *said.Invalid, Reason: said.Text}}}
 	for i := range events {

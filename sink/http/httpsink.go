@@ -168,7 +168,7 @@ func (c *Config) service() deliver.Service {
 		MaxEvents: maxEvents, MaxBytes: maxBytes, Gzip: !c.NoGzip, Timeout: cmp.Or(c.Timeout, defaultTimeout),
 		Client: c.HTTPClient, DeadLetter: c.DeadLetter, Log: c.Logger,
 		Encoding: deliver.Encoding{Append: c.format().Append, Size: func(line []byte) int { return len(line) }},
-		Body:     f.write, Read: f.read, Blames: blames, Hint: hint,
+		Body:     f.write, Read: f.read, Blames: deliver.BlamesEvents, Hint: hint,
 	}
 }
 
@@ -187,11 +187,6 @@ func secretParts(name, value string) (all []string) {
 		}
 	}
 	return all
-}
-
-// blames reports whether one event may be the cause of a status.
-func blames(status int) bool {
-	return status == http.StatusBadRequest || status == http.StatusUnprocessableEntity || status == http.StatusInternalServerError
 }
 
 // hint says what to do about a status.
