@@ -143,7 +143,7 @@ func (d *Dir) Save(ctx context.Context, key string, cursor ingest.Cursor) error 
 		return wrapSave(key, fmt.Errorf("the cursor has more than %d bytes", maxCursor))
 	}
 	path := d.path(key)
-	if err := replace(path, strings.TrimSuffix(path, cursorExt)+partialExt, cursor); err != nil {
+	if err := files.Replace(path, strings.TrimSuffix(path, cursorExt)+partialExt, cursor); err != nil {
 		return wrapSave(key, err)
 	}
 	return nil
@@ -190,20 +190,6 @@ func fileName(key string) string {
 		}
 	}
 	return b.String() + cursorExt
-}
-
-// replace puts data into the file path, by way of the file partial in the same
-// folder.
-func replace(path, partial string, data []byte) error {
-	if err := files.WriteSynced(partial, data); err != nil {
-		// On a full disk the remains would keep what little space there is.
-		return errors.Join(err, ignoreMissing(os.Remove(partial)))
-	}
-	if err := os.Rename(partial, path); err != nil {
-		return errors.Join(err, ignoreMissing(os.Remove(partial)))
-	}
-	// Without this the rename itself may not survive a power cut.
-	return files.SyncDir(filepath.Dir(path))
 }
 
 func ignoreMissing(err error) error {

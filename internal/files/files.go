@@ -5,7 +5,9 @@ package files
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime"
 )
 
@@ -20,6 +22,24 @@ func WriteSynced(path string, data []byte) error {
 		err = f.Sync()
 	}
 	return errors.Join(err, f.Close())
+}
+
+// Replace puts data into the file path, by way of the file partial in the same
+// folder: a crash or a full disk at any moment leaves the old content or the new.
+func Replace(path, partial string, data []byte) error {
+	err := WriteSynced(partial, data)
+	if err == nil {
+		err = os.Rename(partial, path)
+	}
+	if err != nil {
+		// On a full disk the remains would keep what little space there is.
+		if gone := os.Remove(partial); !errors.Is(gone, fs.ErrNotExist) {
+			err = errors.Join(err, gone)
+		}
+		return err
+	}
+	// Without this the rename itself may not survive a power cut.
+	return SyncDir(filepath.Dir(path))
 }
 
 // SyncDir makes the names in dir durable: that a file was made in it, renamed or

@@ -320,14 +320,14 @@ var mutants = []mutant{
 	{
 		fault: "the file of a cursor is written in place",
 		file:  "store/dir.go",
-		old:   "replace(path, strings.TrimSuffix(path, cursorExt)+partialExt, cursor)",
+		old:   "files.Replace(path, strings.TrimSuffix(path, cursorExt)+partialExt, cursor)",
 		new:   "files.WriteSynced(path, cursor)",
 		test:  "TestDir_AFullDiskKeepsTheOldCursor",
 	},
 	{
 		fault: "a kill while the cursor is written leaves a part of it",
 		file:  "store/dir.go",
-		old:   "replace(path, strings.TrimSuffix(path, cursorExt)+partialExt, cursor)",
+		old:   "files.Replace(path, strings.TrimSuffix(path, cursorExt)+partialExt, cursor)",
 		new:   "files.WriteSynced(path, cursor)",
 		test:  "TestDir_AKillLeavesAWholeCursorNoOlderThanTheLastSaved",
 	},
