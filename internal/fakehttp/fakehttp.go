@@ -1,7 +1,8 @@
 // Package fakehttp imitates services that take events over HTTP, for tests: one
 // that takes JSON lines or an array, _bulk of Elasticsearch, the HTTP Event
-// Collector of Splunk, and the push API of Loki. Each keeps the rules that its
-// documentation names.
+// Collector of Splunk, the push API of Loki, an incoming webhook of Slack, and a
+// webhook that takes notifications. Each keeps the rules that its documentation
+// names.
 //
 // A server is reached through a socket, as an [http.Handler], or without one,
 // as an [http.RoundTripper], which starts no goroutine and so works in a bubble
@@ -23,6 +24,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/aisoc/cloudflareaudit/internal/httpx"
 )
@@ -37,6 +39,8 @@ const (
 	Elastic Kind = "elastic"
 	Splunk  Kind = "splunk"
 	Loki    Kind = "loki"
+	Slack   Kind = "slack"
+	Webhook Kind = "webhook"
 )
 
 // Path is where a service takes events.
@@ -48,6 +52,10 @@ func (k Kind) Path() string {
 		return "/services/collector/event"
 	case Loki:
 		return "/loki/api/v1/push"
+	case Slack:
+		return "/services/T0EXAMPLE/B0EXAMPLE/exampleexampleexample24"
+	case Webhook:
+		return "/hooks/exampleexampleexample"
 	}
 	return "/events"
 }
@@ -247,8 +255,35 @@ func (s *Server) serve(r *http.Request, n int, body []byte, unpackErr error) ans
 			return answer{http.StatusBadRequest, "unsupported content type"}
 		}
 		return s.push(n, body)
+	case Slack:
+		return message(body)
+	case Webhook:
+		return s.notifications(n, body)
 	}
 	return s.whole(n, body)
+}
+
+// message is an incoming webhook of Slack, which takes no events but a text.
+func message(body []byte) answer {
+	var said struct{ Text *string }
+	switch {
+	case json.Unmarshal(body, &said) != nil:
+		return answer{http.StatusBadRequest, "invalid_payload"}
+	case said.Text == nil || *said.Text == "":
+		return answer{http.StatusBadRequest, "no_text"}
+	case utf8.RuneCountInString(*said.Text) > 40_000:
+		return answer{http.StatusBadRequest, "msg_too_long"}
+	}
+	return answer{http.StatusOK, "ok"}
+}
+
+// notifications is a webhook that takes the events of a message or none.
+func (s *Server) notifications(n int, body []byte) answer {
+	var said struct{ Events json.RawMessage }
+	if json.Unmarshal(body, &said) != nil || said.Events == nil {
+		return answer{http.StatusBadRequest, `{"error":"no events"}`}
+	}
+	return s.array(n, said.Events)
 }
 
 func (s *Server) unauthorized(r *http.Request) answer {
@@ -304,19 +339,30 @@ func (s *Server) note(n int, id string) {
 
 // whole is a service that takes all events of a request or none.
 func (s *Server) whole(n int, body []byte) answer {
-	var texts []json.RawMessage
 	if s.Kind == Array {
-		if json.Unmarshal(body, &texts) != nil {
-			return answer{http.StatusBadRequest, `{"error":"no JSON array"}`}
-		}
-	} else {
-		if !bytes.HasSuffix(body, []byte("\n")) {
-			return answer{http.StatusBadRequest, `{"error":"the last line is torn"}`}
-		}
-		for line := range bytes.Lines(body) {
-			texts = append(texts, bytes.TrimSuffix(line, []byte("\n")))
-		}
+		return s.array(n, body)
 	}
+	if !bytes.HasSuffix(body, []byte("\n")) {
+		return answer{http.StatusBadRequest, `{"error":"the last line is torn"}`}
+	}
+	var texts []json.RawMessage
+	for line := range bytes.Lines(body) {
+		texts = append(texts, bytes.TrimSuffix(line, []byte("\n")))
+	}
+	return s.takeAll(n, texts)
+}
+
+// array takes the events of a JSON array.
+func (s *Server) array(n int, body []byte) answer {
+	var texts []json.RawMessage
+	if json.Unmarshal(body, &texts) != nil {
+		return answer{http.StatusBadRequest, `{"error":"no JSON array"}`}
+	}
+	return s.takeAll(n, texts)
+}
+
+// takeAll takes all events or none.
+func (s *Server) takeAll(n int, texts []json.RawMessage) answer {
 	ids := make([]string, len(texts))
 	why := ""
 	for i, text := range texts {
