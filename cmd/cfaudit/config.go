@@ -18,7 +18,7 @@ would use: that of the --config file, the environment and the flags. Flags take
 precedence over the environment, and the environment over the file.
 
 A file is YAML or JSON, with the names of the fields that 'cfaudit schema --all'
-lists:
+lists, and those of the notifications of poll and run:
 
   account_id: 023e105f4ecef8ad9ca31a8372d0c353
   audit_log_api: both
@@ -26,7 +26,9 @@ lists:
   rules:
     - id: terraform-dns
       match: {action: "dns.record.*", actor: terraform@example.com}
-      severity: info`,
+      severity: info
+  notify_url_file: /etc/cfaudit/slack-url
+  notify_severity: high`,
 		Args: noSubcommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -41,9 +43,9 @@ func newConfigCheck(w world) *cobra.Command {
 		Example: "  cfaudit config check --config cfaudit.yaml",
 		Args:    noArgs,
 	}
-	s := addSettings(w, cmd.Flags())
+	s, told := addSettings(w, cmd.Flags()), addNotify(cmd.Flags())
 	cmd.RunE = func(*cobra.Command, []string) error {
-		cfg, err := s.config()
+		cfg, err := s.config(told.faults(s)...)
 		if err != nil {
 			return err
 		}
@@ -63,8 +65,9 @@ not shown.`,
 		Example: "  cfaudit config show --config cfaudit.yaml --interval 1m",
 		Args:    noArgs,
 	}
-	s := addSettings(w, cmd.Flags())
+	s, told := addSettings(w, cmd.Flags()), addNotify(cmd.Flags())
 	cmd.RunE = func(*cobra.Command, []string) error {
+		wrong := told.faults(s)
 		g := s.given()
 		if len(g.wrong) > 0 {
 			return g.wrong
@@ -80,11 +83,15 @@ not shown.`,
 			}
 			rows = append(rows, []string{f.Name, table.Clean(redact(fmt.Sprint(shownValue(f, value)))), from})
 		}
+		for _, o := range notifyOptions {
+			value, from := told.shown(o)
+			rows = append(rows, []string{o.field, table.Clean(redact(value)), from})
+		}
 		if err := writeTable(w.stdout, rows); err != nil {
 			return err
 		}
 		// Report invalid values after showing them.
-		_, err := s.config()
+		_, err := s.config(wrong...)
 		return err
 	}
 	return cmd

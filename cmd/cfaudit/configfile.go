@@ -92,6 +92,10 @@ func (c *configFile) place(field string) string {
 func (c *configFile) addTo(g *flagValues, s *settings) {
 	for field, value := range c.object {
 		i := slices.IndexFunc(options, func(o option) bool { return o.field == field })
+		if ownField(field) && s.only == "" {
+			g.own[field], g.names[field] = value, c.place(field)
+			continue
+		}
 		if s.only != "" && s.only != field || i >= 0 && (s.flags.Lookup(options[i].flag) == nil || field == "api_token" && !s.connects) {
 			continue
 		}

@@ -22,6 +22,7 @@ import (
 	"github.com/aisoc/cloudflareaudit/ingest"
 	"github.com/aisoc/cloudflareaudit/internal/deliver"
 	"github.com/aisoc/cloudflareaudit/internal/health"
+	"github.com/aisoc/cloudflareaudit/internal/notify"
 	"github.com/aisoc/cloudflareaudit/sink/aisoc"
 	httpsink "github.com/aisoc/cloudflareaudit/sink/http"
 )
@@ -43,7 +44,8 @@ func listenAddress(flag string) (string, error) {
 type monitor struct {
 	runner    *ingest.Runner
 	accountID string
-	rules     *ownRules // or nil
+	rules     *ownRules      // or nil
+	notify    *notifications // or nil
 	started   time.Time
 
 	mu     sync.Mutex
@@ -152,6 +154,8 @@ type feedHealth struct {
 	// AiSOC counts the deliveries with --aisoc, and HTTP those with --http.
 	AiSOC *aisoc.Stats    `json:"aisoc,omitempty"`
 	HTTP  *httpsink.Stats `json:"http,omitempty"`
+	// Notify counts what is told to the service of --notify-url-file.
+	Notify *notify.Status `json:"notify,omitempty"`
 }
 
 // delivered counts the deliveries to a service, if events go to the one so named.
@@ -179,6 +183,7 @@ func (m *monitor) health(now time.Time) feedHealth {
 		Rules:          m.rules.report(),
 		AiSOC:          m.delivered("AiSOC"),
 		HTTP:           m.delivered("HTTP"),
+		Notify:         m.notify.report(),
 	}
 	if s.Err != nil {
 		h.LastError = explain(s.Err)
@@ -249,6 +254,7 @@ var (
 	descRules       = newReloadMetrics(&feedLookups)
 	descAISOC       = newAISOCMetrics(&feedLookups)
 	descHTTP        = newHTTPMetrics(&feedLookups)
+	descNotify      = newNotifyMetrics(&feedLookups)
 )
 
 // Describe implements [prometheus.Collector].
@@ -303,4 +309,5 @@ func (m *monitor) Collect(ch chan<- prometheus.Metric) {
 	if d := m.delivered("HTTP"); d != nil {
 		descHTTP.collect(out, d)
 	}
+	descNotify.collect(out, m.notify.report())
 }

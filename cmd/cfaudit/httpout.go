@@ -120,7 +120,7 @@ func (h *httpOutput) config(deadLetter string, log *slog.Logger) httpsink.Config
 // deliveredBy is the sink of a service that counts its deliveries, or "" for
 // another one.
 func deliveredBy(events ingest.Sink) (service string, stats deliver.Stats) {
-	switch s := events.(type) {
+	switch s := mainSink(events).(type) {
 	case *aisoc.Sink:
 		return "AiSOC", s.Stats()
 	case *httpsink.Sink:

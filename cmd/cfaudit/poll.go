@@ -25,6 +25,7 @@ type host struct {
 	state, out string
 	service    *service
 	http       *httpOutput
+	notify     *notifications
 	listen     string // or "" for nowhere
 	verbose    bool
 
@@ -44,6 +45,7 @@ func newHost(w world, cmd *cobra.Command) *host {
 	h.addFormat(flags, "table on a terminal, else jsonl")
 	h.service = addService(flags)
 	h.http = addHTTP(flags)
+	h.notify = addNotify(flags)
 	h.settings = addSettings(w, flags)
 	flags.BoolVarP(&h.verbose, "verbose", "v", false, "log a line for every poll")
 	return h
@@ -63,7 +65,7 @@ external_id. A failure ends the command; events written before it remain, and th
 next poll resumes from there. When one of two logs cannot be read, the other is
 still read, and the exit code is 1.
 
-` + serviceHelp + "\n\n" + httpHelp,
+` + serviceHelp + "\n\n" + httpHelp + "\n\n" + notifyHelp,
 		Example: `  export CLOUDFLARE_API_TOKEN=… CLOUDFLARE_ACCOUNT_ID=…
   cfaudit poll --state state --out events.jsonl
   cfaudit poll --state state --initial-lookback 7d
@@ -83,8 +85,9 @@ still read, and the exit code is 1.
 			stopLine := h.watchRunner(r)
 			total, err := r.Drain(ctx)
 			stopLine()
+			h.notify.end(ctx)
 			if err == nil || total.Read > 0 {
-				fmt.Fprintln(h.stderr, summary(total, events)+traffic(total)+h.delivered(r.Sink))
+				fmt.Fprintln(h.stderr, summary(total, events)+traffic(total)+h.delivered(r.Sink)+h.notify.summary())
 				h.expected.report(h.stderr, manyEvents)
 			}
 			switch {
@@ -128,7 +131,7 @@ when the feed or one of its logs keeps failing or needs an operator, /readyz is
 200 once a log has been read, and /metrics is for Prometheus. An address without
 a host, such as :9090, listens on the loopback interface only.
 
-` + serviceHelp + "\n\n" + httpHelp,
+` + serviceHelp + "\n\n" + httpHelp + "\n\n" + notifyHelp,
 		Example: `  export CLOUDFLARE_ACCOUNT_ID=…
   cfaudit run --token-file /run/secrets/cloudflare --state state --out events.jsonl
   cfaudit run --state state --interval 1m --production-zone example.com
@@ -154,7 +157,7 @@ func (h *host) run(ctx context.Context, r *ingest.Runner) error {
 	if h.toPipe() {
 		r.Sink = &piped{r.Sink, end}
 	}
-	file, _ := r.Sink.(*sink.File)
+	file, _ := mainSink(r.Sink).(*sink.File)
 	defer onHangup(h.world, file, h.rules, r.Logger)()
 	if h.listen != "" {
 		stop, err := h.serveHealth(r)
@@ -167,6 +170,7 @@ func (h *host) run(ctx context.Context, r *ingest.Runner) error {
 	started, stopLine := time.Now(), h.watchRunner(r)
 	err := r.Run(ctx)
 	stopLine()
+	h.notify.end(ctx)
 	h.atEnd(h.stderr, r.Status(), events, started)
 	if cause := context.Cause(ctx); err == nil && errors.Is(cause, errReaderGone) {
 		return cause
@@ -203,7 +207,9 @@ func unreadLogs(logs []ingest.LogState) error {
 
 // serveHealth serves the health of r over HTTP until stop is called.
 func (h *host) serveHealth(r *ingest.Runner) (stop func(), err error) {
-	return answerAt(h.listen, watch(r, h.accountID, h.rules).handler(), r.Logger, h.stderr)
+	m := watch(r, h.accountID, h.rules)
+	m.notify = h.notify
+	return answerAt(h.listen, m.handler(), r.Logger, h.stderr)
 }
 
 // with calls do with a runner and closes its resources afterwards. Before that,
@@ -238,6 +244,7 @@ func (h *host) with(do func(*ingest.Runner) error) (err error) {
 	}
 	missing = append(missing, h.http.faults()...)
 	missing = append(missing, h.deadLetterFaults()...)
+	missing = append(missing, h.notify.faults(h.settings)...)
 	cfg, err := h.config(missing...)
 	if err != nil {
 		return err
@@ -265,7 +272,7 @@ func (h *host) with(do func(*ingest.Runner) error) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, closeSink()) }()
-	return do(&ingest.Runner{
+	r := &ingest.Runner{
 		Source:   source,
 		Sink:     events,
 		Store:    cursors,
@@ -273,7 +280,14 @@ func (h *host) with(do func(*ingest.Runner) error) (err error) {
 		Interval: cfg.PollInterval,
 		Logger:   log,
 		OnBatch:  h.report(log),
-	})
+	}
+	if err := h.notify.attach(r, cfg.AccountID, h.state); err != nil {
+		return err
+	}
+	hurried, hurry := context.WithCancel(context.Background())
+	hurry()
+	defer h.notify.end(hurried) // what has not ended it has failed
+	return do(r)
 }
 
 // deadLetterFaults are the faults of --dead-letter.

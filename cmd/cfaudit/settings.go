@@ -153,6 +153,8 @@ func (s *settings) nothing() bool {
 // flagValues are the values from flags, the environment and the --config file.
 type flagValues struct {
 	object map[string]any
+	// own are the fields of the command itself, from the --config file.
+	own map[string]any
 	// names are the sources of the values of fields, for display.
 	names map[string]string
 	// unread are the fields whose flags are wrong, and wrong says how.
@@ -170,7 +172,7 @@ func (s *settings) given() flagValues {
 }
 
 func (s *settings) readGiven() flagValues {
-	g := flagValues{object: make(map[string]any), unread: make(map[string]bool), names: map[string]string{
+	g := flagValues{object: make(map[string]any), own: make(map[string]any), unread: make(map[string]bool), names: map[string]string{
 		"account_id": "--account-id or " + envAccountID,
 		"api_token":  envToken + " or --token-file",
 	}}
@@ -225,7 +227,7 @@ func (s *settings) faultsOf(err error, g flagValues) (wrong faults) {
 		shown := cloudflareaudit.FieldError{
 			Field:   g.names[field],
 			Value:   redact(e.Value),
-			Allowed: e.Allowed,
+			Allowed: unknownField(field, e.Allowed),
 		}
 		switch {
 		case inside != "":

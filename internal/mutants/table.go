@@ -1691,4 +1691,77 @@ var mutants = []mutant{
 		new:   `case len(c.Headers) > 99:`,
 		test:  "TestNew_NamesEveryFault",
 	},
+
+	// Notifications beside the sink.
+	{
+		fault: "an event is told before it is in the file",
+		file:  "internal/notify/queue.go",
+		old:   "if len(batch) == most || !n.saved {",
+		new:   "if len(batch) == most {",
+		test:  "TestNotifier_ARetryTakesWhatTheFileHas",
+	},
+	{
+		fault: "a cursor is saved although the queue of notifications is not",
+		file:  "internal/notify/notify.go",
+		old: `	if err := s.n.save(); err != nil {
+		return err
+	}
+	return s.CursorStore`,
+		new: `	_ = s.n.save()
+	return s.CursorStore`,
+		test: "TestNotifier_ACursorIsNotSavedBeforeTheQueue",
+	},
+	{
+		fault: "the queue of notifications is saved after the cursor alone",
+		file:  "internal/notify/notify.go",
+		old: `	if err := s.n.save(); err != nil {
+		return err
+	}
+	return s.CursorStore`,
+		new:  `	return s.CursorStore`,
+		test: "TestNotifier_KilledAtAnyMomentTellsEverything",
+	},
+	{
+		fault: "a batch that comes again is told again",
+		file:  "internal/notify/queue.go",
+		old:   "if !q.seen.add(digest(e.ExternalID)) {",
+		new:   "if !q.seen.add(digest(e.ExternalID)) && false {",
+		in:    "cmd/cfaudit",
+		test:  "TestNotify_PollTellsOfWhatIsSevereOnce",
+	},
+	{
+		fault: "a full queue of notifications drops what is worst",
+		file:  "internal/notify/queue.go",
+		old:   "rank(n.severity) > rank(q.waiting[least].severity)",
+		new:   "rank(n.severity) < rank(q.waiting[least].severity)",
+		test:  "TestQueue_TheOldestOfTheLowestSeverityMakesRoom",
+	},
+	{
+		fault: "a title mentions a channel in Slack",
+		file:  "internal/notify/form.go",
+		old:   `"<", "&lt;", ">", "&gt;", "` + "`" + `", "'")`,
+		new:   `"` + "`" + `", "'")`,
+		test:  "TestSlack_NothingOfAnEventBecomesALinkAMentionOrAFormat",
+	},
+	{
+		fault: "a title leaves its code span in Slack",
+		file:  "internal/notify/form.go",
+		old:   `">", "&gt;", "` + "`" + `", "'")`,
+		new:   `">", "&gt;")`,
+		test:  "TestSlack_NothingOfAnEventBecomesALinkAMentionOrAFormat",
+	},
+	{
+		fault: "an error shows the address of a webhook",
+		file:  "internal/notify/post.go",
+		old:   "Secrets: secretParts(cfg.address()),",
+		new:   "Secrets: nil,",
+		test:  "TestNotifier_TheAddressIsShownNowhere",
+	},
+	{
+		fault: "the sink waits for notifications",
+		file:  "internal/notify/notify.go",
+		old:   "\ts.add(events)\n",
+		new:   "\ts.add(events)\n\t_ = s.save()\n\tif s.Status().Waiting > 0 {\n\t\ttime.Sleep(time.Second)\n\t}\n",
+		test:  "TestNotifier_ServicesThatAreSlowHoldUpNothing",
+	},
 }

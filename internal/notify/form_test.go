@@ -3,9 +3,11 @@ package notify
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
@@ -146,4 +148,31 @@ func TestWebhook_IsAnObjectWithTheEvents(t *testing.T) {
 		 "action":"dns.record.delete","outcome":null,"actor":null,"src_ip":null,"zone":null,
 		 "target":null,"created_at":"2026-05-13T09:00:00.123Z","account_id":null,"changes":[],"changes_omitted":0,`+link+`}]}`, string(got))
 	assert.NotContains(t, string(got), "\n")
+}
+
+// The messages of the documentation are those of its event.
+func TestDocs_TheMessagesAreThoseOfAnEvent(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/notifications.md")
+	require.NoError(t, err)
+	block := func(language string) string {
+		_, shown, found := strings.Cut(string(page), "```"+language+"\n")
+		require.True(t, found)
+		shown, _, _ = strings.Cut(shown, "```")
+		return shown
+	}
+	e := ingest.Event{
+		ExternalID: "8d3f8a9e-2f0c-4c0e-9f37-0d1f6f3b1c11", Severity: ingest.High, Title: "Firewall rule disabled: block scanners for example.com",
+		Action: "firewall.rule.update", Actor: "mallory@example.org", SrcIP: "203.0.113.7", CreatedAt: time.Date(2026, 11, 28, 6, 0, 12, 0, time.UTC),
+		Audit: ingest.Audit{
+			Outcome: "success", AccountID: account, ZoneName: "example.com", Target: "block scanners", Rule: "firewall-disabled-production",
+			Why: "What the rule kept out reaches a zone in production.", Changes: []ingest.FieldChange{{Field: "enabled", Old: "true", New: "false"}},
+		},
+	}
+	assert.JSONEq(t, block("json"), string(message(Webhook, 0, e)))
+	said, _, _ := strings.Cut(slackMessage(t, 0, e), "\n\n")
+	assert.Equal(t, block("text"), said+"\n")
+	for _, bound := range []int{maxWaiting, maxSeen} {
+		assert.Contains(t, string(page), fmt.Sprint(bound))
+	}
 }

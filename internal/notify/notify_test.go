@@ -204,6 +204,27 @@ func TestNotifier_OnlyWhatTheSinkHasAndTheFileHasIsSent(t *testing.T) {
 	})
 }
 
+// An attempt does not take along what has come since and is not in the file.
+func TestNotifier_ARetryTakesWhatTheFileHas(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t)
+		h.service.SetFault(func(int) fakehttp.Fault { return fakehttp.Fault{Status: 403} })
+		h.open(t)
+		h.deliver(t, high("a")...)
+		time.Sleep(time.Second)
+		require.NoError(t, h.sink.Write(t.Context(), high("b")))
+		h.service.SetFault(nil)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		for _, r := range h.service.Requests() {
+			assert.NotEqual(t, []string{"a", "b"}, r.IDs)
+		}
+		assert.Equal(t, map[string]int{"a": 1, "b": 1}, h.told(), "the note of the one has put the other into the file")
+		h.close(t, 0)
+	})
+}
+
 func TestNotifier_ACursorIsNotSavedBeforeTheQueue(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
