@@ -202,6 +202,7 @@ func TestEvent_TimesHaveOneWidth(t *testing.T) {
 		_, line, found := strings.Cut(string(e.AppendJSON(nil)), `"created_at":"`)
 		require.True(t, found)
 		text, _, _ := strings.Cut(line, `"`)
+		assert.Equal(t, at.Add(after).Format(ingest.TimeFormat), text)
 		assert.Len(t, text, len("2025-01-01T01:30:59.098133Z"))
 		assert.GreaterOrEqual(t, text, before)
 		got, err := time.Parse(time.RFC3339Nano, text)

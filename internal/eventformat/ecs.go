@@ -131,7 +131,7 @@ func isIdentity(action string) bool {
 func appendECS(b []byte, e *ingest.Event) []byte {
 	var x ecsEvent
 	a := &e.Audit
-	x.Timestamp = e.CreatedAt.UTC().Format("2006-01-02T15:04:05.000000Z")
+	x.Timestamp = e.CreatedAt.UTC().Format(ingest.TimeFormat)
 	x.ECS.Version = ECSVersion
 	x.Message = e.Title
 	x.Event.Kind = "event"

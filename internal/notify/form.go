@@ -144,7 +144,7 @@ type told struct {
 	SrcIP      orNull          `json:"src_ip"`
 	Zone       orNull          `json:"zone"`
 	Target     orNull          `json:"target"`
-	CreatedAt  time.Time       `json:"created_at"`
+	CreatedAt  string          `json:"created_at"`
 	AccountID  orNull          `json:"account_id"`
 	Changes    []change        `json:"changes"`
 	Omitted    int             `json:"changes_omitted"`
@@ -164,7 +164,7 @@ func webhookLine(b []byte, e *ingest.Event, page string) []byte {
 	one := told{
 		ExternalID: e.ExternalID, Severity: e.Severity, Title: e.Title, Why: orNull(a.Why), Rule: orNull(a.Rule),
 		Action: orNull(e.Action), Outcome: orNull(a.Outcome), Actor: orNull(e.Actor), SrcIP: orNull(e.SrcIP),
-		Zone: orNull(a.ZoneName), Target: orNull(a.Target), CreatedAt: e.CreatedAt.UTC(), AccountID: orNull(a.AccountID),
+		Zone: orNull(a.ZoneName), Target: orNull(a.Target), CreatedAt: e.CreatedAt.UTC().Format(ingest.TimeFormat), AccountID: orNull(a.AccountID),
 		Changes: make([]change, len(a.Changes)), Omitted: a.ChangesOmitted, Link: page,
 	}
 	for i, c := range a.Changes {
