@@ -141,12 +141,12 @@ func TestWebhook_IsAnObjectWithTheEvents(t *testing.T) {
 	assert.JSONEq(t, `{"dropped":2,"events":[
 		{"external_id":"a","severity":"high","title":"DNS record deleted: a","why":"Mail & web stop.","rule":"dns-record-deleted",
 		 "action":"dns.record.delete","outcome":"success","actor":"alice@example.com","src_ip":"192.0.2.10","zone":"example.com",
-		 "target":"www.example.com","created_at":"2026-05-12T09:00:00.123Z","account_id":"`+account+`",
+		 "target":"www.example.com","created_at":"2026-05-12T09:00:00.123000Z","account_id":"`+account+`",
 		 "changes":[{"field":"content","before":"192.0.2.1","after":null},{"field":"proxied","before":"true","after":"false"}],
 		 "changes_omitted":0,`+link+`},
 		{"external_id":"b <!channel> `+"\ufffd"+`","severity":"critical","title":"<b>","why":null,"rule":null,
 		 "action":"dns.record.delete","outcome":null,"actor":null,"src_ip":null,"zone":null,
-		 "target":null,"created_at":"2026-05-13T09:00:00.123Z","account_id":null,"changes":[],"changes_omitted":0,`+link+`}]}`, string(got))
+		 "target":null,"created_at":"2026-05-13T09:00:00.123000Z","account_id":null,"changes":[],"changes_omitted":0,`+link+`}]}`, string(got))
 	assert.NotContains(t, string(got), "\n")
 }
 
