@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/aisoc/cloudflareaudit/internal/text"
@@ -302,7 +303,7 @@ func (a *Audit) appendJSON(b []byte) []byte {
 		b = append(b, '}')
 	}
 	b = append(b, `],"changes_omitted":`...)
-	b = jsontext.AppendFloat(b, float64(a.ChangesOmitted), 64)
+	b = strconv.AppendInt(b, int64(a.ChangesOmitted), 10)
 	b = append(b, `,"rule":`...)
 	b = appendNullable(b, a.Rule)
 	b = append(b, `,"why":`...)
