@@ -61,9 +61,9 @@ type Config struct {
 	// recorded in both logs makes two events with one correlation id.
 	AuditLogAPI string
 	// Overlap is how late an entry may appear and still be caught, 10 s to 24
-	// h, 10 min by default. Every poll re-reads this span; when polls follow
-	// each other closely, only one in four and a half minutes does. An entry
-	// that Cloudflare shows later than this after its own time may be missed.
+	// h, 10 min by default. Every poll re-reads this span; of polls that follow
+	// each other closely, one every four and a half minutes does. An entry that
+	// Cloudflare shows later than this after its own time may be missed.
 	Overlap time.Duration
 	// OverlapV2 is Overlap for Audit Logs v2, 15 min by default, because its
 	// entries appear several minutes after their time.

@@ -10,7 +10,7 @@
 //
 // A [Connector] is an [ingest.Source]: a host polls it, delivers batch.Events, and
 // then saves batch.Cursor. [ingest.Runner] does that in a loop; [Register] adds the
-// connector to a host's catalog. [Normalizer] makes events of saved entries.
+// connector to a host's catalog. [Normalizer] turns saved entries into events.
 //
 // Every entry that Cloudflare shows within Config.Overlap of its own time, or in
 // Audit Logs v2 within Config.OverlapV2, is returned exactly once. Entries that do

@@ -29,7 +29,7 @@ const (
 const maxID = 256
 
 // Normalizer turns audit-log entries into events. It holds no state and is safe
-// for concurrent use. [NewNormalizer] makes one.
+// for concurrent use. [NewNormalizer] returns one.
 type Normalizer struct {
 	accountID string
 	// ownTokenID is the id of the token that the connector reads with, or "".

@@ -21,7 +21,7 @@ type Secret struct {
 	reveal func() string
 }
 
-// NewSecret makes a secret of plain text.
+// NewSecret returns a secret that holds plain.
 func NewSecret(plain string) Secret {
 	if plain == "" {
 		return Secret{}
@@ -29,7 +29,7 @@ func NewSecret(plain string) Secret {
 	return Secret{func() string { return plain }}
 }
 
-// Reveal returns the text. It is the only way to it.
+// Reveal returns the plain text. Nothing else does.
 func (s Secret) Reveal() string {
 	if s.reveal == nil {
 		return ""

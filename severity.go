@@ -50,13 +50,13 @@ func EditableRules(user []Rule) ([]Rule, error) { return product.Rules().All(use
 
 // ReviewRules finds what looks like a mistake in valid rules of a user: an
 // action, a setting or another name that fits nothing known, and a rule that is
-// never reached. It may be wrong, because Cloudflare adds names: show the result
-// to a person, and use the rules all the same. Each Field begins with the
+// never reached. It may be wrong, because Cloudflare adds names: show the
+// result to a person, and use the rules anyway. Each Field begins with the
 // position and the id of its rule.
 func ReviewRules(user []Rule) []*FieldError { return product.Rules().Review(user) }
 
 // Explanation is the grade of an entry and the reasons for it.
-// [Normalizer.Explain] makes one.
+// [Normalizer.Explain] returns one.
 type Explanation struct {
 	// Event and Verdict are the result of [Normalizer.Normalize].
 	Event   ingest.Event

@@ -30,8 +30,8 @@ func (n *Normalizer) NormalizeStream(r io.Reader, each func(*ingest.Event, Verdi
 }
 
 // Series turns streams of saved entries into events, and finds bursts in all of
-// them together. It is not safe for concurrent use. [Normalizer.NewSeries] makes
-// one.
+// them together. It is not safe for concurrent use. [Normalizer.NewSeries]
+// returns one.
 type Series struct {
 	normalizer *Normalizer
 	bursts     *burst.Tracker
@@ -40,8 +40,8 @@ type Series struct {
 // NewSeries begins a series of streams.
 func (n *Normalizer) NewSeries() *Series { return &Series{n, burst.NewTracker()} }
 
-// Add is [Normalizer.Normalize] for one more entry of the series. Its last result
-// are the events about the bursts that the entry completes.
+// Add is [Normalizer.Normalize] for one more entry of the series. The last
+// result holds the events about the bursts that the entry completes.
 func (s *Series) Add(raw []byte) (ingest.Event, Verdict, []ingest.Event) {
 	w := works.Get().(*work)
 	defer w.release()
@@ -55,8 +55,8 @@ func (s *Series) Add(raw []byte) (ingest.Event, Verdict, []ingest.Event) {
 	return event, v, bursts
 }
 
-// Uncounted is how many entries are missing from the counts of bursts, because
-// more was done at once than can be counted.
+// Uncounted returns how many entries are missing from the counts of bursts,
+// because more was done at once than can be counted.
 func (s *Series) Uncounted() int { return s.bursts.Forgotten() }
 
 // Normalize turns the saved entries read from r into events, as

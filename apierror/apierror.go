@@ -36,9 +36,9 @@ const (
 	KindRateLimited Kind = "rate_limited"
 	// KindServer: Cloudflare could not answer. Poll again later.
 	KindServer Kind = "server"
-	// KindMalformed: the reply is not one of this API. Poll again later; if
-	// the error persists, a proxy or a wrong base_url answers in Cloudflare's
-	// place.
+	// KindMalformed: the reply does not come from this API. Poll again later;
+	// if the error persists, a proxy or a wrong base_url answers in
+	// Cloudflare's place.
 	KindMalformed Kind = "malformed"
 	// KindRequest: Cloudflare refuses the request for any other reason.
 	KindRequest Kind = "request"
@@ -104,8 +104,9 @@ func (e *Error) Temporary() bool {
 	return false
 }
 
-// NeedsAction implements [ingest.ActionNeeder]: the token or the account id
-// must be corrected, here or at Cloudflare.
+// NeedsAction implements [ingest.ActionNeeder]: of KindCredentials and
+// KindAccount, the token or the account id must be corrected, here or at
+// Cloudflare.
 func (e *Error) NeedsAction() bool { return e.Kind == KindCredentials || e.Kind == KindAccount }
 
 // ReadError names the audit log that could not be read and wraps the cause.
@@ -118,7 +119,8 @@ type ReadError struct {
 // Error implements error.
 func (e *ReadError) Error() string { return "cloudflareaudit: read " + e.Log + ": " + e.Err.Error() }
 
-// Bare is the error for people, without the name of the package.
+// Bare returns the text of the error for people, without the name of the
+// package.
 func (e *ReadError) Bare() string { return "cannot read " + e.Log + ": " + e.Err.Error() }
 
 // Unwrap returns why the log could not be read.
@@ -150,7 +152,7 @@ const (
 	remedyMalformed = "something other than the Cloudflare API answered: check this URL and any proxy on the way"
 )
 
-// Message is one element of the errors of a reply.
+// Message is one element of the list "errors" of a reply.
 type Message struct {
 	Code    int
 	Message string
@@ -164,7 +166,8 @@ const maxMessage = 200
 // New classifies an unsuccessful reply by its HTTP status and then by the code
 // of its first message. The status comes first because causes share codes:
 // 10000 means a missing permission, an unknown token or occasionally a rate
-// limit. Wait is how long the reply asks to wait.
+// limit. Wait is how long the reply asks to wait, or zero. The text of the
+// message is cut to 200 characters.
 func New(status int, messages []Message, wait time.Duration) *Error {
 	e := &Error{Status: status, Wait: wait}
 	if len(messages) > 0 {
@@ -195,8 +198,8 @@ func hasCause(messages []Message, code int) bool {
 	return slices.ContainsFunc(messages, func(m Message) bool { return slices.Contains(m.Chain, code) })
 }
 
-// Malformed is the error of a reply that is not one of this API. Message
-// describes the fault.
+// Malformed returns the error for a reply that does not come from this API.
+// Message describes the fault.
 func Malformed(status int, message string) *Error {
 	return &Error{Kind: KindMalformed, Status: status, Message: message, Field: "base_url", Remedy: remedyMalformed}
 }

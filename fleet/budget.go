@@ -34,8 +34,8 @@ const (
 	forget = time.Hour
 )
 
-// BudgetError says that a request was not sent, because the budget of its token
-// is used up for now. It is an [ingest.RetryAfterer].
+// BudgetError says that a request was not sent because the budget of its token
+// is used up, and how long to wait. It is an [ingest.RetryAfterer].
 type BudgetError struct{ Wait time.Duration }
 
 // Error implements error.
@@ -51,7 +51,7 @@ func (e *BudgetError) RetryAfter() time.Duration { return e.Wait }
 // send no more than a number of requests with one token in five minutes. The
 // token is the Authorization header of a request; the database sees only a hash
 // of it, under a key of its own. After an HTTP 429, no worker sends a request
-// with that token until the pause is over which the reply asks for.
+// with that token until the pause that the reply asks for is over.
 type Budget struct {
 	pool  *pgxpool.Pool
 	next  http.RoundTripper
@@ -76,8 +76,8 @@ type lot struct {
 	paused time.Time // no request before then
 }
 
-// NewBudget returns a round tripper in front of behind that allows each token at
-// most limit requests in five minutes, which is at least 10.
+// NewBudget returns a round tripper in front of behind that allows each token
+// at most limit requests in five minutes. A limit below 10 is an error.
 func NewBudget(pool *pgxpool.Pool, limit int, behind http.RoundTripper) (*Budget, error) {
 	if limit < 10 {
 		return nil, prefixed.Errorf("fleet", "the budget of a token is %d requests in five minutes, but must be at least 10", limit)
@@ -93,8 +93,9 @@ func NewBudget(pool *pgxpool.Pool, limit int, behind http.RoundTripper) (*Budget
 	}, nil
 }
 
-// RoundTrip implements [http.RoundTripper]. A request that would have to wait for
-// longer than a few seconds fails with a [BudgetError].
+// RoundTrip implements [http.RoundTripper]. A request waits for the budget for
+// a few seconds at most; one that would have to wait longer fails with a
+// [BudgetError]. A request without the header Authorization is not counted.
 func (b *Budget) RoundTrip(r *http.Request) (*http.Response, error) {
 	token := r.Header.Get("Authorization")
 	if token == "" {

@@ -12,20 +12,20 @@
 //
 // One process with [ingest.Runner] and a folder serves hundreds of accounts. A
 // fleet is for more than that, or for when no single machine may be missed. It
-// needs a Postgres server, and the machines' clocks within a few seconds of each
-// other. The connections of the pool should have an
-// idle_in_transaction_session_timeout: else the server waits for a machine that
-// is gone, hours perhaps, and what it has locked keeps the others from taking over
-// the polls of machines that died.
+// needs a Postgres server, and machines whose clocks agree within a few
+// seconds. The connections of the pool should have an
+// idle_in_transaction_session_timeout: without it the server may wait for hours
+// for a machine that is gone, whose locks keep the others from taking over the
+// polls of machines that died.
 //
 // # How it works
 //
-// The engine is River, a job queue on Postgres: this package has no scheduler of
-// its own. Every instance has exactly one job, due at its next poll. A worker
-// takes the job, loads the instance and its cursor, polls, delivers the events,
-// and then, in one transaction, saves the cursor, notes how the instance fares,
-// completes the job and inserts the next one. Since a poll is a function of the
-// cursor, any worker can make it.
+// The engine is River, a job queue on Postgres: this package has no scheduler
+// of its own. Every instance has exactly one job, due at its next poll. A
+// worker takes the job, loads the instance and its cursor, polls, delivers the
+// events, and then, in one transaction, saves the cursor, records the state of
+// the instance, completes the job and inserts the next one. Since a poll
+// depends on nothing but the cursor, any worker can make it.
 //
 // # What it promises
 //
@@ -35,19 +35,18 @@
 // batch of each instance it was polling, is delivered again under the same ids.
 //
 // A job is unique, so an instance is never polled twice at once. A worker has
-// PollTimeout for a poll. When it has died, River's leader, which is one of the
-// workers, makes its jobs available again about a minute after that time at the
-// latest. A worker that stood still for that long and then goes on cannot save
-// its cursor.
+// PollTimeout for a poll. If it dies, River's leader, which is one of the
+// workers, makes its jobs available again, at the latest about a minute after
+// that time. A worker that was suspended for that long and then resumes cannot
+// save its cursor.
 //
 // # Fairness
 //
-// Jobs are taken in the order of the times they are due at. An instance with a
-// backlog is due again at once, which puts it behind everything that is due
-// already: between two of its polls, all others get theirs.
+// Jobs are taken in the order in which they are due. An instance with a backlog
+// is due again at once, which puts it behind everything that is due already:
+// between two of its polls, all others get theirs.
 //
-// The package is in the module of the connectors, but only those who import it
-// compile pgx, River and age.
+// Only programs that import this package compile pgx, River and age.
 package fleet
 
 import (
@@ -69,7 +68,9 @@ import (
 	"github.com/aisoc/cloudflareaudit/store/postgres"
 )
 
-// Fleet is the instances in a database. Its methods are safe for concurrent use.
+// Fleet is the set of instances in a database. Its methods are safe for
+// concurrent use. Those that take the id of an instance return an error that
+// wraps [ErrUnknown] when there is none.
 type Fleet struct {
 	pool    *pgxpool.Pool
 	catalog *ingest.Catalog
@@ -77,8 +78,8 @@ type Fleet struct {
 	jobs    *river.Client[pgx.Tx]
 }
 
-// New returns the fleet in the database of pool, whose sources catalog builds
-// and whose secrets vault opens. It does no I/O.
+// New returns the fleet in the database of pool. The catalog builds its sources
+// and the vault decrypts its secrets; all three are required. It does no I/O.
 func New(pool *pgxpool.Pool, catalog *ingest.Catalog, vault *Vault) (*Fleet, error) {
 	if pool == nil || catalog == nil || vault == nil {
 		return nil, prefixed.Errorf("fleet", "the pool, the catalog and the vault are required")
@@ -100,8 +101,10 @@ const migrationLine = "fleet"
 // which has no lock of its own. The number means nothing.
 const migrationLock = 0x63666c656574
 
-// Migrate makes the tables of the fleet, of its cursors and of River, or brings
-// them up to date, and returns what it has applied.
+// Migrate creates the tables of the fleet, of its cursors and of River, or
+// upgrades them, and returns the names of the migrations applied: none when all
+// is up to date. It may run while workers are at work; those of an older
+// release keep working until they are restarted.
 func Migrate(ctx context.Context, pool *pgxpool.Pool) (applied []string, err error) {
 	held, err := pool.Acquire(ctx)
 	if err != nil {
@@ -149,8 +152,8 @@ func migrate(ctx context.Context, pool *pgxpool.Pool) (applied []string, err err
 	return applied, nil
 }
 
-// ErrOutdated is in the tree of the error about tables that [Migrate] makes or
-// brings up to date.
+// ErrOutdated is wrapped by the errors about tables that are missing or old,
+// which [Migrate] creates or upgrades.
 var ErrOutdated = pgmigrate.ErrOutdated
 
 // maxSkew is how far the clock of a machine may be from that of the database:
@@ -178,8 +181,8 @@ func (f *Fleet) clock(ctx context.Context) error {
 	return nil
 }
 
-// Check reports whether the database has the tables that this release works
-// with.
+// Check returns nil when the database has the tables that this release works
+// with. The error wraps [ErrOutdated] when [Migrate] is what is missing.
 func (f *Fleet) Check(ctx context.Context) error {
 	if err := postgres.Check(ctx, f.pool); err != nil {
 		return prefixed.Errorf("fleet", "%w", err)

@@ -50,8 +50,8 @@ type Spec struct {
 	Connector string
 	// Tenant owns the events. It is required.
 	Tenant string
-	// Account is what is read, for people and to tell that two instances read
-	// the same. It is required.
+	// Account is what is read, for people and to detect that two instances of a
+	// tenant read the same account. It is required.
 	Account string
 	// Feed is the connector instance at the host that the events belong to. The
 	// events of instances of one tenant and feed may travel together. The
@@ -64,8 +64,7 @@ type Spec struct {
 	// files. The other secrets, which are the fields of type secret, are stored
 	// encrypted.
 	Config Object
-	// SecretRefs are the secrets that are kept in files of the folder of secrets,
-	// by field.
+	// SecretRefs maps fields to the names of files in the folder of secrets.
 	SecretRefs map[string]string
 	// Cursor is where a new instance resumes: the cursor of another host or fleet.
 	// An existing instance keeps its own.
@@ -83,7 +82,7 @@ type Instance struct {
 	Config     Object            `json:"config"`
 	SecretRefs map[string]string `json:"secret_refs,omitempty"`
 	Paused     bool              `json:"paused"`
-	// Version is raised by every change.
+	// Version is raised by every change to the instance.
 	Version   int64     `json:"version"`
 	CreatedAt time.Time `json:"created_at"`
 	ChangedAt time.Time `json:"changed_at"`
@@ -129,8 +128,9 @@ const (
 	Unchanged Change = "unchanged"
 )
 
-// Validate reports every fault of s, in words that name the field, and whether
-// its connector takes its configuration. It reads the secrets in files.
+// Validate reports every fault of s, by field, those of the connector's
+// configuration included. It reads the secrets that are kept in files, and not
+// the database.
 func (f *Fleet) Validate(s Spec) error {
 	_, err := f.prepare(s)
 	return err
@@ -246,11 +246,12 @@ func (f *Fleet) source(in *Instance) (ingest.Source, error) {
 	return f.catalog.Build(in.Connector, whole)
 }
 
-// Put adds the instances that are not there and changes those that are, all or
-// none, and returns what it did with each. The connector and the account of an
-// instance cannot be changed, because its cursor belongs to them. What is added
-// or changed is polled within a minute, and a single one at once. A few hundred at
-// a time are best.
+// Put adds the instances that do not exist and changes those that do, all or
+// none, and returns what it did with each, in order. The connector and the
+// account of an instance cannot be changed, because its cursor belongs to them.
+// What is added or changed is polled within a minute, and a single one at once.
+// The error is about the first spec that is wrong. A few hundred specs at a
+// time are best.
 func (f *Fleet) Put(ctx context.Context, specs ...Spec) ([]Change, error) {
 	ready := make([]prepared, len(specs))
 	for i, s := range specs {
@@ -379,7 +380,7 @@ func canonical(o Object) (m map[string]any, err error) {
 	return m, json.Unmarshal(text, &m)
 }
 
-// ErrUnknown is in the tree of the error about an instance that is not there.
+// ErrUnknown is wrapped by the errors about an id that no instance has.
 var ErrUnknown = errors.New("there is no such instance")
 
 func (f *Fleet) get(ctx context.Context, db postgres.DB, id, lock string) (*Instance, error) {
@@ -406,8 +407,8 @@ func (f *Fleet) List(ctx context.Context) ([]Instance, error) {
 	return list, nil
 }
 
-// Pause stops the polling of an instance, at the latest after the poll that is
-// under way. Its cursor stays.
+// Pause stops polling an instance, after the poll under way if there is one.
+// Its cursor stays.
 func (f *Fleet) Pause(ctx context.Context, id string) error {
 	return f.change(ctx, id, func(tx pgx.Tx, in *Instance) error {
 		if _, err := tx.Exec(ctx, `UPDATE fleet_instance SET paused = true, version = version + 1, changed_at = now() WHERE id = $1`, id); err != nil {
@@ -420,7 +421,7 @@ func (f *Fleet) Pause(ctx context.Context, id string) error {
 	})
 }
 
-// Resume has an instance polled at once that was paused, or that has halted
+// Resume polls an instance again, at once, that was paused or that has halted
 // because of its cursor.
 func (f *Fleet) Resume(ctx context.Context, id string) error {
 	if err := f.clock(ctx); err != nil {
@@ -445,8 +446,8 @@ func (f *Fleet) Resume(ctx context.Context, id string) error {
 	})
 }
 
-// Remove forgets an instance and its cursor. If it is added again it begins
-// anew.
+// Remove deletes an instance and its cursor. If it is added again, it starts
+// over.
 func (f *Fleet) Remove(ctx context.Context, id string) error {
 	return f.change(ctx, id, func(tx pgx.Tx, in *Instance) error {
 		if _, err := tx.Exec(ctx, `DELETE FROM fleet_instance WHERE id = $1`, id); err != nil {
@@ -509,7 +510,8 @@ func (f *Fleet) change(ctx context.Context, id string, do func(pgx.Tx, *Instance
 }
 
 // Reseal encrypts all stored secrets with the first key of the vault, and
-// returns how many instances have any. The old keys are not needed after it.
+// returns how many instances have any. After it has succeeded, the old keys are
+// no longer needed.
 func (f *Fleet) Reseal(ctx context.Context) (int, error) {
 	list, err := f.List(ctx)
 	if err != nil {

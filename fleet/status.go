@@ -12,15 +12,16 @@ import (
 	"github.com/aisoc/cloudflareaudit/internal/prefixed"
 )
 
-// Status is how an instance fares. Times are zero for what has not happened.
+// Status is the state of an instance. Times are in UTC and zero for what has
+// not happened.
 type Status struct {
 	ID        string `json:"id"`
 	Connector string `json:"connector"`
 	Tenant    string `json:"tenant"`
 	Account   string `json:"account"`
-	// State is how it fares, in one word: paused, starting, ok, retrying,
-	// failing or halted. Reason says why, where it is none of the first three.
-	// docs/health.md has the rules, which are those of one account.
+	// State is one word: paused, starting, ok, retrying, failing or halted.
+	// Reason says why, if it is none of the first three. docs/health.md has the
+	// rules, which are those of one account.
 	State  string `json:"state"`
 	Reason string `json:"reason,omitempty"`
 	Paused bool   `json:"paused"`
@@ -29,8 +30,8 @@ type Status struct {
 	Halted      bool      `json:"halted"`
 	LastAttempt time.Time `json:"last_attempt,omitzero"`
 	LastSuccess time.Time `json:"last_success,omitzero"`
-	// Failures counts those in a row since LastSuccess. The last of them were
-	// all of Step, since FailingSince. LastError is kept after a recovery.
+	// Failures counts the failures since LastSuccess. The most recent of them
+	// were all of Step, since FailingSince. LastError is kept after a recovery.
 	Failures     int       `json:"failures"`
 	Step         Step      `json:"step,omitempty"`
 	FailingSince time.Time `json:"failing_since,omitzero"`
@@ -47,11 +48,11 @@ type Status struct {
 	Lag      time.Duration `json:"-"`
 	// Backlog counts the windows of time that are open.
 	Backlog int `json:"backlog"`
-	// Events counts those delivered since it was added.
+	// Events counts the events delivered since it was added.
 	Events  int64    `json:"events"`
 	Notices []string `json:"notices,omitempty"`
-	// NextPoll is when the next poll is due. In the past it means that the poll
-	// waits for a worker or is under way.
+	// NextPoll is when the next poll is due. If it is in the past, the poll is
+	// under way or waits for a worker.
 	NextPoll time.Time `json:"next_poll,omitzero"`
 }
 
@@ -105,7 +106,7 @@ var steps = map[Step]health.Step{
 	StepBuild: health.Build, StepPoll: health.Poll, StepDeliver: health.Deliver, StepSave: health.Save,
 }
 
-// Status returns how all instances fare, ordered by tenant and id.
+// Status returns the state of all instances, ordered by tenant and id.
 func (f *Fleet) Status(ctx context.Context) ([]Status, error) {
 	rows, err := f.pool.Query(ctx, `SELECT i.id, i.connector, i.tenant, i.account,
 			s.last_attempt, s.last_error_at, s.complete, s.backlog, s.events, s.notices, s.next_poll, `+healthColumns+`
@@ -152,9 +153,9 @@ func utcOf(t *time.Time) time.Time {
 	return t.UTC()
 }
 
-// Summary is how the fleet fares.
+// Summary is the state of the fleet.
 type Summary struct {
-	// Instances counts all of them, and the others those in each state; see
+	// Instances counts all instances, and the next six those in each state; see
 	// [Status].
 	Instances int `json:"instances"`
 	Paused    int `json:"paused"`
@@ -163,12 +164,13 @@ type Summary struct {
 	Retrying  int `json:"retrying"`
 	Failing   int `json:"failing"`
 	Halted    int `json:"halted"`
-	// Overdue counts those whose poll has been due for more than a minute: the
-	// workers do not keep up, or there are none.
+	// Overdue counts the instances whose poll has been due for more than a
+	// minute: the workers do not keep up, or there are none.
 	Overdue int `json:"overdue"`
-	// Behind counts those with a backlog.
+	// Behind counts the instances with a backlog.
 	Behind int `json:"behind"`
-	// Lag is the longest of those that are neither paused nor halted.
+	// Lag is the longest lag of the instances that are neither paused nor
+	// halted. In JSON it is lag_seconds.
 	Lag time.Duration `json:"-"`
 }
 
@@ -181,7 +183,7 @@ func (s Summary) MarshalJSON() ([]byte, error) {
 	}{plain(s), int64(s.Lag.Seconds())})
 }
 
-// Summary returns how the fleet fares.
+// Summary returns the state of the fleet.
 func (f *Fleet) Summary(ctx context.Context) (s Summary, err error) {
 	var lag float64
 	err = f.pool.QueryRow(ctx, `SELECT count(*),

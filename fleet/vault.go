@@ -17,7 +17,7 @@ import (
 )
 
 // Vault encrypts and decrypts the secrets of instances, and reads those that
-// stand in files.
+// are kept in files.
 type Vault struct {
 	identities []age.Identity
 	recipient  age.Recipient // nil without a key
@@ -25,9 +25,10 @@ type Vault struct {
 }
 
 // NewVault returns a vault with keys, the text of an age identity file, and the
-// folder of secrets. Either may be empty: without a key no secret can be stored,
-// without a folder none can be referred to. The first key encrypts, and all of
-// them decrypt, so a new key is put before the old one.
+// folder of secrets. Either may be empty: without a key no secret can be
+// stored, and without a folder none can be referred to. The first key encrypts
+// and all of them decrypt, so put a new key before the old one. Text that is
+// not a key is an error that shows none of it.
 func NewVault(keys, folder string) (*Vault, error) {
 	v := &Vault{folder: folder}
 	if keys == "" {
@@ -49,7 +50,8 @@ func NewVault(keys, folder string) (*Vault, error) {
 	return v, nil
 }
 
-// NewKey makes a key for [NewVault].
+// NewKey returns a new key for [NewVault]: an age identity, one line that
+// begins with AGE-SECRET-KEY-1.
 func NewKey() (string, error) {
 	key, err := age.GenerateX25519Identity()
 	if err != nil {

@@ -53,37 +53,38 @@ func workerID() string {
 // WorkOptions are the settings of a worker. Sink is required.
 type WorkOptions struct {
 	// Sink returns where the events of an instance go. It is called for every
-	// poll that has any, so it should return the same sink for the same tenant
-	// and feed; a [github.com/aisoc/cloudflareaudit/sink.Group] lets instances
-	// share the calls of one.
+	// poll that has events, so it should return the same sink for the same
+	// tenant and feed; a [github.com/aisoc/cloudflareaudit/sink.Group] lets
+	// instances share the calls of one.
 	Sink func(Instance) (ingest.Sink, error)
 	// Concurrency is how many instances are polled at once; 64 by default.
 	Concurrency int
-	// PollTimeout is how long a poll and the delivery of its events may take;
-	// 2 minutes by default. All workers must have the same.
+	// PollTimeout is how long a poll and the delivery of its events may take; 2
+	// minutes by default. All workers must have the same value.
 	PollTimeout time.Duration
 	// StopGrace is how long polls may still take once the context of Work has
 	// ended; 15 s by default.
 	StopGrace time.Duration
 	// Logger gets the beginning and the end of each failure. Nil means no log.
 	Logger *slog.Logger
-	// OnPoll, when set, is called after each poll, by several goroutines.
+	// OnPoll, when set, is called after each poll, by several goroutines at
+	// once.
 	OnPoll func(Poll)
 }
 
-// Poll is how a poll went.
+// Poll is the outcome of a poll.
 type Poll struct {
 	Instance Instance
-	// Batch is what it brought. Of one that failed, Coverage may account for
-	// the requests.
+	// Batch is what it returned. If it failed, Coverage may account for the
+	// requests.
 	Batch ingest.Batch
-	// Step is where it failed and Err why; Err is nil when it did not.
+	// Step is where it failed, and Err why. Err is nil when it succeeded.
 	Step Step
 	Err  error
-	// Deferred says that it was only put off before it sent a request, because
-	// the budget of the token is used up. It counts as no failure.
+	// Deferred says that it was put off before it sent a request, because the
+	// budget of the token is used up. It does not count as a failure.
 	Deferred bool
-	// Late is how long after its time it began, and Took how long it took.
+	// Late is how long after its due time it began, and Took how long it took.
 	Late, Took time.Duration
 }
 
@@ -99,9 +100,11 @@ const (
 )
 
 // Work polls the instances that are due until ctx ends, and then lets the polls
-// under way come to their end, for at most StopGrace. Failures of the sources,
-// the sinks and the database are tried again later. It returns an error when it
-// cannot begin.
+// under way finish, for at most StopGrace. Failures of the sources, the sinks
+// and the database are retried. It returns an error when it cannot start: when
+// a field of opts is wrong, the tables are outdated ([ErrOutdated]), the clock
+// differs from that of the database by more than 30 s, or a key is missing
+// ([ErrNoKey]).
 func (f *Fleet) Work(ctx context.Context, opts WorkOptions) error {
 	switch {
 	case opts.Sink == nil:
@@ -163,8 +166,8 @@ func (f *Fleet) Work(ctx context.Context, opts WorkOptions) error {
 	return nil
 }
 
-// ErrNoKey is in the tree of the error about encrypted secrets that a worker
-// without a key would have to use.
+// ErrNoKey is wrapped by the error of [Fleet.Work] when the vault has no key
+// and instances have encrypted secrets.
 var ErrNoKey = errors.New("there is no key to decrypt secrets with")
 
 // checkKey reports whether the worker has a key when it needs one. Else it would

@@ -78,7 +78,7 @@ func (d Descriptor) Form() Descriptor {
 // secretWords mark the fields that a host must neither show nor store in clear.
 var secretWords = []string{"secret", "password", "token", "api_key"}
 
-// Validate reports all faults of d as a catalog entry.
+// Validate reports all faults of d as a catalog entry, joined.
 func (d Descriptor) Validate() error {
 	var faults []error
 	if d.ConnectorID == "" {
@@ -136,8 +136,8 @@ type entry struct {
 	factory    Factory
 }
 
-// Register adds a connector. A descriptor that is not valid, a nil factory or
-// an id that is already taken is an error and changes nothing.
+// Register adds a connector. An invalid descriptor, a nil factory or an id that
+// is already taken is an error and changes nothing.
 func (c *Catalog) Register(d Descriptor, f Factory) error {
 	if err := d.Validate(); err != nil {
 		return fmt.Errorf("ingest: connector %q: %w", d.ConnectorID, err)
@@ -171,8 +171,9 @@ func (c *Catalog) List() []Descriptor {
 	return list
 }
 
-// Build makes a source of the connector id from the host's configuration
-// object. An unknown id and a configuration the connector refuses are errors.
+// Build returns a source of the connector id, configured by the host's
+// configuration object. An unknown id and a configuration that the connector
+// refuses are errors.
 func (c *Catalog) Build(id string, config map[string]any) (Source, error) {
 	c.mu.RLock()
 	e, ok := c.connectors[id]

@@ -67,8 +67,8 @@ type Event struct {
 	// Hostname is the DNS name of what was acted upon. Nullable.
 	Hostname string `json:"hostname"`
 	// CreatedAt is when it happened, in UTC. It is encoded twice, as
-	// created_at and as timestamp, in RFC 3339 with six digits of a second, so
-	// that the order of the texts is that of the times.
+	// created_at and as timestamp, in RFC 3339 with microseconds (six decimals),
+	// so that the texts sort like the times.
 	CreatedAt time.Time `json:"created_at"`
 	// MITRETechniques are ATT&CK technique ids, T#### or T####.###. The list
 	// may be empty, but the key is always a list.
@@ -99,7 +99,7 @@ type Audit struct {
 	// Scope is what the entry belongs to: "user" for entries that appear in the
 	// log of every account that the user is a member of, "account" or "zone".
 	Scope string `json:"scope"`
-	// AccountID is the account whose log the entry stands in.
+	// AccountID is the account whose log has the entry.
 	AccountID string `json:"account_id"`
 	// ResourceType and ResourceID name the resource acted upon as the vendor
 	// does.
@@ -138,7 +138,7 @@ type Audit struct {
 // JSON it is 32 hexadecimal digits, and the zero value is null.
 type CorrelationID [16]byte
 
-// String is the digest in hexadecimal digits.
+// String returns the digest as 32 hexadecimal digits.
 func (id CorrelationID) String() string { return hex.EncodeToString(id[:]) }
 
 // MarshalText implements [encoding.TextMarshaler].
@@ -163,7 +163,7 @@ type Request struct {
 	Method      string `json:"method"`
 	// URI is the path and the query, in which secrets are masked.
 	URI string `json:"uri"`
-	// StatusCode is that of the reply, as text.
+	// StatusCode is the HTTP status of the reply, as text.
 	StatusCode string `json:"status_code"`
 	UserAgent  string `json:"user_agent"`
 	// RequestID is the vendor's id of the request.

@@ -12,7 +12,8 @@ const maxShown = 80
 
 // FieldError describes a fault of one field of a configuration. Functions that
 // check a configuration join one for every fault, so that a host can show each
-// beside its field. Hosts find them with errors.As, or walk the tree.
+// beside its field. Hosts find the first with errors.As, and all of them by
+// walking the tree.
 type FieldError struct {
 	// Field is the name of the field, as it is in the configuration.
 	Field string

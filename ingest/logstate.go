@@ -83,9 +83,9 @@ func (c Coverage) Unread() error {
 	return errors.Join(causes...)
 }
 
-// UntilNextPoll is how long a host waits, at the time now, after a batch that
-// left no backlog: normally interval. While a log cannot be read, the next poll
-// comes as early as a retry would.
+// UntilNextPoll returns how long a host waits, counted from now, after a batch
+// that left no backlog: normally interval. While a log cannot be read, the next
+// poll comes as early as a retry would.
 func (c Coverage) UntilNextPoll(interval time.Duration, now time.Time) time.Duration {
 	for _, s := range c.Logs {
 		if s.Failed() {
@@ -113,8 +113,8 @@ type ActionNeeder interface {
 	NeedsAction() bool
 }
 
-// NeedsAction reports whether err recurs until a person acts: when an error in
-// its tree says so, see [ActionNeeder], or is [ErrCursor].
+// NeedsAction reports whether err recurs until a person acts: whether an error
+// in its tree is [ErrCursor], or an [ActionNeeder] that says so.
 func NeedsAction(err error) bool {
 	if err == nil {
 		return false

@@ -59,7 +59,7 @@ type Runner struct {
 	Logger *slog.Logger
 
 	// OnBatch, when set, is called with each batch after its cursor has been
-	// saved, also when it has no events. The runner waits for it to return.
+	// saved, even if it has no events. The runner waits for it to return.
 	OnBatch func(Batch)
 
 	mu     sync.Mutex
@@ -83,11 +83,12 @@ type Status struct {
 	// Err is the error that LastError shows, for errors.Is and errors.As.
 	// Health checks ask it whether a person has to act.
 	Err error `json:"-"`
-	// Step is the step that the last error is of.
+	// Step is the step in which the last error occurred.
 	Step Step `json:"step,omitempty"`
 	// Failures counts the attempts of any kind that have failed since
-	// LastSuccess, and StepFailures the last of these in a row that were of
-	// Step, of which FailingSince is the first. All are zero after a recovery.
+	// LastSuccess. StepFailures counts the most recent of these that were all
+	// of Step, and FailingSince is the time of the first of them. All are zero
+	// after a recovery.
 	Failures     int       `json:"failures"`
 	StepFailures int       `json:"step_failures"`
 	FailingSince time.Time `json:"failing_since,omitzero"`
@@ -103,7 +104,7 @@ type Status struct {
 	StoreFailures int `json:"store_failures"`
 	// Totals adds up the batches that were delivered and saved, and the
 	// requests of the polls that failed. Its Backlog is that of the last batch,
-	// and its Logs are those of the last poll that told, failed or not.
+	// and its Logs are those of the last poll that reported any, failed or not.
 	Totals Coverage `json:"totals"`
 	// Lag is the age of Totals.Complete. It is zero until the first batch has
 	// set it. In JSON it is lag_seconds, and null until then.
@@ -346,7 +347,7 @@ const (
 
 // StepError is the failure of a step that a [Runner] does not retry.
 type StepError struct {
-	// Key is that of the runner.
+	// Key is the Key of the runner.
 	Key  string
 	Step Step
 	Err  error

@@ -198,7 +198,7 @@ func (c *Coverage) AddRequests(d Coverage) {
 	}
 }
 
-// DroppedTotal is the sum of Dropped.
+// DroppedTotal returns the sum of Dropped.
 func (c Coverage) DroppedTotal() int {
 	total := 0
 	for _, n := range c.Dropped {

@@ -21,7 +21,8 @@ type Config struct {
 	// Storage names the storage extension that keeps the cursors.
 	Storage *component.ID `mapstructure:"storage"`
 	// AllowNoStorage lets the receiver run without Storage: after each restart
-	// it then reads from initial_lookback on, which repeats and may leave out.
+	// it then reads from initial_lookback on, which repeats records and may
+	// skip some.
 	AllowNoStorage bool `mapstructure:"allow_no_storage"`
 }
 
@@ -30,19 +31,21 @@ type Config struct {
 type Account struct {
 	// AccountID is the account to read: 32 lower-case hexadecimal digits.
 	AccountID string `mapstructure:"account_id"`
-	// APIToken may read the audit log. It is shown nowhere.
+	// APIToken is an API token that may read the audit log. It is shown
+	// nowhere.
 	APIToken configopaque.String `mapstructure:"api_token"`
-	// OwnTokenID is the id of the token. Like the two above it is a field of
-	// its own because the collector reads a text of digits alone as a number.
+	// OwnTokenID is the id of the token. Like the two above it has a field of
+	// its own, because the collector reads a value that consists of digits as a
+	// number.
 	OwnTokenID string `mapstructure:"own_token_id"`
-	// Fields are the others, which [cloudflareaudit.ParseConfig] checks.
+	// Fields are all other fields, which [cloudflareaudit.ParseConfig] checks.
 	Fields map[string]any `mapstructure:",remain"`
 }
 
 var errNoStorage = errors.New("storage: must name a storage extension, such as file_storage, which keeps the position across restarts; " +
 	"allow_no_storage: true runs without one, and then each restart repeats or leaves out entries")
 
-// Validate reports all faults at once.
+// Validate reports all faults at once, each with the name of its field.
 func (c *Config) Validate() error {
 	var faults []error
 	if c.Storage == nil && !c.AllowNoStorage {

@@ -15,16 +15,16 @@ type Vocabulary struct {
 	// those too, only more slowly.
 	Actions []string
 	// Verb returns the kind of the verb of a canonical action, as in
-	// [Match.Verb], or "". With it, rules whose verb and action contradict each
-	// other are reported.
+	// [Match.Verb], or "". With it, [Book.Check] and [Book.Review] report rules
+	// whose verb and action contradict each other.
 	Verb func(action string) string
-	// Values are the texts that entries are known to state for other
-	// conditions, by the name of the condition; case is ignored. Names are some
-	// of those for conditions that have many more. [Book.Review] doubts a
-	// pattern that fits none of the values, or that is nearly one of the names.
+	// Values maps the name of a condition to all texts that entries are known
+	// to have for it, and Names maps it to some of them, for conditions that
+	// have many more. Case is ignored. [Book.Review] doubts a pattern that fits
+	// none of the Values, or that is nearly one of the Names.
 	Values, Names map[string][]string
 	// Words puts a canonical action into words, for {words} in titles: "queue
-	// consumer changed" for queue.consumer.update. Without it, the words are
+	// consumer changed" for queue.consumer.update. If nil, the words are
 	// "Cloudflare queue.consumer.update".
 	Words func(action string) string
 }
@@ -47,8 +47,8 @@ type Book struct {
 	cache    cache
 }
 
-// NewBook makes a Book of default rules, in their order. The last one must have no
-// condition, so that every entry is graded. The error joins an
+// NewBook returns a Book of the default rules, in the order given. The last one
+// must have no condition, so that every entry is graded. The error joins an
 // [ingest.FieldError] for every fault of the rules.
 func NewBook(defaults []Rule, v Vocabulary) (*Book, error) {
 	b := &Book{
@@ -142,8 +142,8 @@ func (b *Book) Effective(user []Rule) ([]Rule, error) {
 }
 
 // All is [Book.Effective] including disabled rules. Each rule is complete, its
-// match included. [Book.Parse] accepts the list and it grades as user does:
-// print it to get a file to edit.
+// match included. [Book.Parse] accepts the list as JSON, and the list grades as
+// user does: print it to get a file to edit. The error is that of [Book.Check].
 func (b *Book) All(user []Rule) ([]Rule, error) {
 	if err := b.Check(user); err != nil {
 		return nil, err

@@ -21,7 +21,7 @@ const (
 )
 
 // Burst makes a [Rule] count instead of grade: once one actor has Count entries
-// that match the rule within a span of time, one further event is raised. A
+// that match the rule within the span Within, one further event is raised. A
 // rule that counts grades no entry, and every one that matches an entry counts
 // it, in any order.
 //
@@ -63,8 +63,8 @@ func (b *Burst) UnmarshalJSON(src []byte) error {
 	return nil
 }
 
-// SpanText is a span as rules state it, such as "10m" or "1h30m", or "" for
-// none.
+// SpanText returns a span of time as rules write it, such as "10m" or "1h30m",
+// and "" for zero.
 func SpanText(d time.Duration) string {
 	if d == 0 {
 		return ""
@@ -104,8 +104,8 @@ type BurstRule struct {
 	title Template
 }
 
-// Title is the title of the events about the bursts of an actor, which may be
-// "" if it is not known.
+// Title returns the title of an event about a burst of actor, which is "" when
+// the actor is not known.
 func (b *BurstRule) Title(actor string) string {
 	return b.title.render(&Facts{Actor: actor}, nil, hasDetail(b.Severity), false)
 }
@@ -156,8 +156,8 @@ func newCounters(all []*compiled, actions []string) counters {
 	return c
 }
 
-// Bursts appends the rules that count an entry to list. It does not retain the
-// facts.
+// Bursts appends to list the rules that count the entry, and returns the
+// extended list. It does not retain the facts.
 func (c *Classifier) Bursts(f *Facts, list []*BurstRule) []*BurstRule {
 	t := c.table
 	at, listed := t.counters.index.byAction[f.Action]
@@ -172,7 +172,7 @@ func (c *Classifier) Bursts(f *Facts, list []*BurstRule) []*BurstRule {
 	return list
 }
 
-// BurstRule is the rule with an id that counts, or nil.
+// BurstRule returns the rule with that id if it counts, and nil otherwise.
 func (c *Classifier) BurstRule(id string) *BurstRule {
 	for _, r := range c.table.counters.rules {
 		if r.ID == id {

@@ -69,8 +69,8 @@ func (b *Book) NewClassifier(cfg Config) (*Classifier, error) {
 	return c, nil
 }
 
-// Grade grades an entry. It allocates nothing but the title, and for {words} in
-// it the words of an action that is not known. It does not retain the facts.
+// Grade grades an entry. It allocates only the title and, if that has {words},
+// the words of an action that is not known. It does not retain the facts.
 func (c *Classifier) Grade(f *Facts) Verdict {
 	v, r := c.grade(f)
 	if !v.Drop {

@@ -1,5 +1,5 @@
-// Package rules grades what happened in a Cloudflare account by an ordered list of
-// rules, of which the first one that matches decides:
+// Package rules grades what happened in a Cloudflare account by an ordered list
+// of rules. The first rule that matches decides:
 //
 //	book, err := rules.NewBook(defaults, rules.Vocabulary{})
 //	...
@@ -13,13 +13,12 @@
 //	verdict := classifier.Grade(&rules.Facts{Action: "dns.record.delete", Verb: "delete", Target: "www.example.com"})
 //	fmt.Println(verdict.Rule, verdict.Severity, verdict.Title)
 //
-// A [Book] holds the default rules of a product and puts the rules of users in
-// front of them. It compiles a list of a user's rules once and finds it again by
-// its content, so that a host with many connectors may build a [Classifier] for
-// each poll.
+// A [Book] holds default rules and puts the rules of users in front of them. It
+// compiles a list of a user's rules once and finds it again by its content, so
+// that a host with many connectors may build a [Classifier] for each poll.
 //
-// The package knows [Facts], the content of an entry in terms of rules, but
-// neither the log nor the products whose changes it records. Rules are written
-// in terms of canonical actions such as "dns.record.delete": a subject and,
-// after the last dot, a verb.
+// The package knows [Facts], the content of an entry in the terms of rules, but
+// neither the logs nor the products whose changes they record. Rules are
+// written in terms of canonical actions such as "dns.record.delete": a subject
+// and, after the last dot, a verb.
 package rules

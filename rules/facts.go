@@ -39,27 +39,28 @@ type Facts struct {
 	// AccountWide says that a ruleset belongs to the account, and with it to
 	// every zone.
 	AccountWide bool
-	// OwnToken says that it is about the connector's own API token.
+	// OwnToken says that the entry is about the connector's own API token.
 	OwnToken bool
 	// Target is the name of the resource acted upon.
 	Target string
 
-	// IsRecord says that it is about a DNS record, and RecordType is the record
-	// type, in upper case.
+	// IsRecord says that the entry is about a DNS record, and RecordType is the
+	// record type, in upper case.
 	IsRecord   bool
 	RecordType string
 	// Setting is the name of a zone setting, and SettingPath the same with the
-	// group that Cloudflare files it under: "firewall/waf".
+	// group that Cloudflare puts it in: "firewall/waf".
 	Setting, SettingPath string
 	// Direction is [Weaker], [Safer], or "" for a change that moved no
 	// protection or whose direction is unknown.
 	Direction string
-	// Role is super_administrator, other, unknown or unchanged, or "" when it is
-	// not about a member. RoleName is the roles given, as text.
+	// Role is super_administrator, other, unknown or unchanged, or "" when the
+	// entry is not about a member. RoleName names the roles given, as text.
 	Role, RoleName string
-	// Scope is broad, narrow or unknown, or "" when it is not about a token.
+	// Scope is broad, narrow or unknown, or "" when the entry is not about a
+	// token.
 	Scope string
-	// IsWorker says that it is about Workers, Script is the script, and
+	// IsWorker says that the entry is about Workers. Script is the script;
 	// NoScript says that a route has none and so disables Workers.
 	IsWorker bool
 	Script   string
@@ -71,13 +72,13 @@ type Facts struct {
 	Changes []ingest.FieldChange
 }
 
-// The directions of a change.
+// The directions of a change that moved a protection, in [Facts] and [Match].
 const (
 	Weaker = "weaker"
 	Safer  = "safer"
 )
 
-// The states of the role given to a member.
+// What is known of the role given to a member, in [Facts] and [Match].
 const (
 	RoleSuper     = "super_administrator"
 	RoleOther     = "other"
@@ -85,7 +86,7 @@ const (
 	RoleUnchanged = "unchanged"
 )
 
-// The scopes of an API token.
+// How much an API token may do, in [Facts] and [Match].
 const (
 	ScopeBroad   = "broad"
 	ScopeNarrow  = "narrow"

@@ -8,11 +8,11 @@ import (
 	"github.com/aisoc/cloudflareaudit/internal/text"
 )
 
-// Review finds what looks like a mistake in rules of a user that have no fault:
-// a pattern that nothing known fits, such as a mistyped action, and a rule that
-// earlier ones leave nothing to. It may be wrong, because Cloudflare adds
-// products and names: show the result to a person, and use the rules all the
-// same. Its fields are those of [Book.Check].
+// Review finds what looks like a mistake in a user's rules that have no fault:
+// a pattern that fits nothing known, such as a mistyped action, and a rule for
+// which several earlier ones leave no entry. It may be wrong, because
+// Cloudflare adds products and names: show the result to a person, and use the
+// rules anyway. The Field of each is written as by [Book.Check].
 func (b *Book) Review(user []Rule) []*ingest.FieldError {
 	c := checker{book: b}
 	var earlier []*compiled

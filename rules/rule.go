@@ -39,7 +39,7 @@ type Rule struct {
 	// changes a default rule, nil keeps the techniques of that rule and an empty
 	// list removes them.
 	Techniques []string `json:"techniques,omitzero"`
-	// Burst, given, makes the rule count the entries it matches instead of
+	// Burst, if not nil, makes the rule count the entries it matches instead of
 	// grading them. In a rule that changes a default rule, a zero field keeps
 	// that of the default rule.
 	Burst *Burst `json:"burst,omitempty"`
@@ -91,7 +91,7 @@ type Match struct {
 	// RecordType is the type of a DNS record, or unknown.
 	RecordType []string `json:"record_type,omitempty"`
 	// Setting is the name of a zone setting, or group/name with the group that
-	// Cloudflare files it under, as a pattern: "ssl", "firewall/*".
+	// Cloudflare puts it in, as a pattern: "ssl", "firewall/*".
 	Setting []string `json:"setting,omitempty"`
 	// Direction is weaker or safer for a change that moved a protection, and
 	// none for one that did not or whose direction is unknown.

@@ -8,16 +8,17 @@ import (
 	"github.com/aisoc/cloudflareaudit/ingest"
 )
 
-// Distinct delivers once what the logs of several accounts show: an event of
-// scope "user" is in the log of every account of that user, under one id.
-// Its sinks leave out such an event when one of them has delivered it.
+// Distinct delivers an event once that the logs of several accounts show: an
+// event of scope "user" is in the log of every account of that user, under one
+// id. The sinks of a Distinct leave out such an event once one of them has
+// delivered it.
 //
-// What it remembers is in memory, and bounded. After a restart, or when two
-// accounts deliver the same event at the same moment, one may come twice; none
-// is left out that has not been accepted. So it spares alerts, and the ids must
-// tell repeats apart as ever.
+// It remembers a bounded number of events, in memory. After a restart, or when
+// two accounts deliver the same event at the same moment, the event may be
+// delivered twice; none is left out that has not been accepted. So Distinct
+// saves alerts, but does not replace deduplication by id.
 //
-// Make one with [NewDistinct] for each tenant; its methods are safe for
+// Create one with [NewDistinct] for each tenant; its methods are safe for
 // concurrent use.
 type Distinct struct {
 	most    int
@@ -31,16 +32,17 @@ type Distinct struct {
 	oldest int
 }
 
-// NewDistinct returns a Distinct that remembers the last most events, at least
-// one. Each takes about 200 bytes.
+// NewDistinct returns a Distinct that remembers the latest most events of scope
+// "user"; below 1, most counts as 1. Each takes about 200 bytes.
 func NewDistinct(most int) *Distinct {
 	return &Distinct{most: max(most, 1), known: make(map[string]bool)}
 }
 
-// Omitted counts the events that were left out.
+// Omitted returns how many events were left out.
 func (d *Distinct) Omitted() int { return int(d.omitted.Load()) }
 
-// Before returns a sink in front of next, which is that of one or more accounts.
+// Before returns a sink that passes to next, the sink of one or more accounts,
+// what no sink of d has delivered before.
 func (d *Distinct) Before(next ingest.Sink) ingest.Sink { return &distinctSink{d, next} }
 
 type distinctSink struct {

@@ -21,8 +21,8 @@ import (
 // File is an [ingest.Sink] that appends to a file. A batch counts as delivered
 // once it has been synced to the disk. It is safe for concurrent use.
 //
-// When the file has been renamed or removed, the next batch goes to a new one
-// under its name, so that it can be rotated at any time. To copy and truncate it
+// When the file has been renamed or removed, the next batch goes to a new file
+// of that name, so it can be rotated at any time. Copying and truncating it
 // instead loses what is written in between.
 type File struct {
 	path   string
@@ -51,22 +51,22 @@ type handle interface {
 	Truncate(size int64) error
 }
 
-// OpenFile opens the file path for appending, and makes it, for this user
-// only, if it is not there. It fails if a process writes to the file already,
-// this one included.
+// OpenFile opens the file path for appending, and creates it, with mode 0600,
+// if it does not exist. It fails if a process, this one included, has it open
+// for writing already.
 //
-// When the last line is torn because a process or machine stopped while
-// writing it, OpenFile removes it, and [File.Removed] says how much that was.
-// No entry is lost by this, since the batch it belonged to was never accepted.
-// A last line that is whole but for its line break is given one. A file that
-// ends in something else than an event is not touched: it is an error.
+// When the last line is torn because a process or machine stopped while writing
+// it, OpenFile removes it, and [File.Removed] returns its size. No entry is
+// lost, since the batch it belonged to was never accepted. A last line that
+// lacks only its line break gets one. A last line that has no line break and is
+// not an event is an error: the file is left as it is.
 //
-// Pipes, terminals and devices such as /dev/stdout are neither locked nor
-// repaired nor synced; see [Writer] for what then holds. OpenFile waits until
-// a named pipe has a reader.
+// Pipes, terminals and devices such as /dev/stdout are not locked, repaired or
+// synced; what [Writer] says applies to them. OpenFile waits until a named pipe
+// has a reader.
 func OpenFile(path string) (*File, error) { return OpenFileAs(path, JSONL) }
 
-// OpenFileAs is [OpenFile] for lines in the given format.
+// OpenFileAs is [OpenFile] for lines in another format.
 func OpenFileAs(path string, format Format) (*File, error) {
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 		// Opening a pipe for reading too would make us its reader, and a write
@@ -130,11 +130,12 @@ func lockPath(path string) string {
 	return path
 }
 
-// Removed is the size in bytes of the torn last line that OpenFile removed.
+// Removed returns the size in bytes of the torn last line that OpenFile
+// removed, or 0.
 func (f *File) Removed() int64 { return f.torn }
 
-// Exposed returns an error that says how to mend it when users other than the
-// owner and the group of the file can read or change it, and else nil. The
+// Exposed returns an error, with the remedy, when users other than the owner
+// and the group of the file can read or change it, and nil otherwise. The
 // events tell who may do what, so few should read them.
 func (f *File) Exposed() error {
 	f.mu.Lock()
@@ -142,9 +143,10 @@ func (f *File) Exposed() error {
 	return f.exposed
 }
 
-// Reopen lets go of the file when it has been renamed or removed, and opens or
-// makes the one that now has its name, as the next batch would. A program that
-// has rotated the file asks for it, so that it can go on with the old one.
+// Reopen closes the file if it has been renamed or removed, and opens or
+// creates the one that now has its name, as the next batch would. A program
+// that rotates the file calls it, so that it can compress or move the old one
+// at once.
 func (f *File) Reopen() error {
 	if f.stream != nil {
 		return nil
@@ -158,7 +160,7 @@ func (f *File) Reopen() error {
 	return err
 }
 
-// undo takes back a failed write that could not be taken back at the time.
+// undo removes what a failed write has left and could not remove at the time.
 func (f *File) undo() error {
 	if f.rollback < 0 {
 		return nil
@@ -187,9 +189,9 @@ func (f *File) Close() error {
 	return nil
 }
 
-// Write implements [ingest.Sink]. When it fails, it takes back what it has
-// written of the batch, so that the next attempt leaves each line once and
-// none torn. Where even that fails, the next attempt begins with it.
+// Write implements [ingest.Sink]. When it fails, it removes what it has written
+// of the batch, so that the next attempt leaves each line once and none torn.
+// If even that fails, the next attempt begins with it.
 func (f *File) Write(ctx context.Context, events []ingest.Event) error {
 	if f.stream != nil {
 		return f.stream.Write(ctx, events)

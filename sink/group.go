@@ -12,22 +12,22 @@ import (
 // defaultGroupTimeout bounds one write of a [Group].
 const defaultGroupTimeout = 5 * time.Minute
 
-// Group is an [ingest.Sink] that combines what several sources deliver at
-// the same time, for a sink whose calls cost much whatever their size: a POST of
-// a second, a sync of a disk. While one call of the sink is under way, the next
-// one gathers, up to [ingest.MaxEvents] events; nothing waits when nothing is
-// under way. Each Write returns when its own events have been accepted.
+// Group is an [ingest.Sink] that combines what several sources deliver at the
+// same time, for a sink whose calls are expensive whatever their size: a POST
+// that takes a second, a sync of the disk. While one call of the sink is under
+// way, events gather for the next one, up to [ingest.MaxEvents] of them; when
+// none is, a Write does not wait. Each Write returns when its own events have
+// been accepted.
 //
 // When a call fails, so do all the Writes in it. Until a call succeeds again,
 // each Write then gets a call of its own, so that events which the sink cannot
 // take do not hold up those of others.
 //
-// Make one with [NewGroup]; its methods are safe for concurrent use.
+// Create one with [NewGroup]; its methods are safe for concurrent use.
 type Group struct {
 	next ingest.Sink
-	// Timeout bounds one call of the sink, because it does not end with the
-	// context of one of its Writes; 5 minutes by default. It is set before the
-	// first Write.
+	// Timeout bounds one call of the sink, which does not end with the context
+	// of a single Write; 5 minutes by default. Set it before the first Write.
 	Timeout time.Duration
 
 	mu      sync.Mutex
@@ -46,8 +46,8 @@ type delivery struct {
 // NewGroup returns a sink in front of next.
 func NewGroup(next ingest.Sink) *Group { return &Group{next: next, Timeout: defaultGroupTimeout} }
 
-// Write implements [ingest.Sink]. When ctx ends it returns at once; the events
-// may be delivered nevertheless, and must not change.
+// Write implements [ingest.Sink]. When ctx ends, it returns at once with an
+// error; the events may still be delivered, so the caller must not modify them.
 func (g *Group) Write(ctx context.Context, events []ingest.Event) error {
 	if err := ctx.Err(); err != nil {
 		return prefixed.Errorf("sink", "%w", err)

@@ -1,5 +1,5 @@
 // Package sink writes events as JSON lines: [File] to a file that survives
-// crashes, [Writer] to standard output or whatever else takes bytes.
+// crashes, [Writer] to standard output or any other [io.Writer].
 //
 //	out, err := sink.OpenFile("events.jsonl")
 //	...
@@ -30,7 +30,7 @@ import (
 const maxKept = 4 << 20
 
 // Writer is an [ingest.Sink] that writes to an [io.Writer]. It is safe for
-// concurrent use as long as nothing else writes to the same place.
+// concurrent use as long as nothing else writes to that io.Writer.
 type Writer struct {
 	mu     sync.Mutex
 	out    io.Writer
@@ -40,7 +40,7 @@ type Writer struct {
 	rest []byte
 }
 
-// Format is the form of the lines.
+// Format is the format of the lines: [JSONL], [ECS] or [OCSF].
 type Format = eventformat.Format
 
 // The formats of events: that of [ingest.Event.AppendJSON], that of the Elastic
@@ -54,15 +54,15 @@ const (
 // NewWriter returns a sink that writes to w.
 func NewWriter(w io.Writer) *Writer { return NewWriterAs(w, JSONL) }
 
-// NewWriterAs returns a sink that writes to w in the given format.
+// NewWriterAs is [NewWriter] for lines in another format.
 func NewWriterAs(w io.Writer, format Format) *Writer { return &Writer{out: w, format: format} }
 
-// Write implements [ingest.Sink]. It makes one call of the underlying Write
-// for all events, and takes its word for the bytes being durable. When that
-// call fails in mid-line, the next one completes the line before all else, so
-// that what has been written never holds a broken line for long.
+// Write implements [ingest.Sink]. It writes all events in one call of the
+// underlying Write; once that returns nil, the events count as durable. When
+// the call fails in mid-line, the next one completes that line first, so that
+// no line stays broken.
 //
-// The context is looked at before the call only: a write to a pipe that nobody
+// The context is checked only before the call: a write to a pipe that nobody
 // reads waits for its reader.
 func (w *Writer) Write(ctx context.Context, events []ingest.Event) error {
 	if err := ctx.Err(); err != nil {

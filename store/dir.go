@@ -29,8 +29,8 @@ const (
 // it over the first and syncs the folder, so a crash or a full disk at any
 // moment leaves the old cursor or the new one.
 //
-// One process at a time uses a folder; a lock on a file in it sees to that.
-// The methods are safe for concurrent use.
+// One process at a time can use a folder: [Open] locks a file in it. The
+// methods are safe for concurrent use.
 type Dir struct {
 	dir  string
 	lock *flock.Flock
@@ -39,11 +39,11 @@ type Dir struct {
 	closed bool
 }
 
-// Open opens the folder dir, which is made, for this user only, if it is not
-// there. It fails if a process has the folder open already, this one included,
-// and if the folder cannot be written, so that this shows before a batch has
-// been delivered whose cursor cannot be saved. What a save that was cut off has
-// left behind is removed.
+// Open opens the folder dir and creates it, with mode 0700, if it does not
+// exist. It fails if a process, this one included, has the folder open already,
+// or if the folder cannot be written: better now than after a batch has been
+// delivered whose cursor cannot be saved. The remains of an interrupted save
+// are removed.
 func Open(dir string) (*Dir, error) {
 	if err := makeDir(dir); err != nil {
 		return nil, prefixed.Errorf("store", "cannot make the folder: %w", err)
@@ -66,8 +66,8 @@ func Open(dir string) (*Dir, error) {
 	return d, nil
 }
 
-// Close gives the folder free for other processes. The store cannot be used
-// any more.
+// Close releases the folder for other processes. From then on Load and Save
+// fail with [os.ErrClosed].
 func (d *Dir) Close() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -78,8 +78,9 @@ func (d *Dir) Close() error {
 	return nil
 }
 
-// Load implements [ingest.CursorStore]. A file that is empty or cannot be read
-// is an error, which says what to do about it.
+// Load implements [ingest.CursorStore]. A file that cannot be read is an error,
+// and so is one that is empty or larger than 8 MiB, whose error wraps
+// [ingest.ErrCursor]. The text says what to do.
 func (d *Dir) Load(ctx context.Context, key string) (ingest.Cursor, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, wrapLoad(key, err)
@@ -111,8 +112,8 @@ func (d *Dir) Load(ctx context.Context, key string) (ingest.Cursor, error) {
 // for two logs whose remembered ids fill it, has 6 MB.
 const maxCursor = 8 << 20
 
-// read reads the file of a cursor. A larger one is another file, and could take
-// any amount of memory.
+// read reads the file of a cursor. A larger file is not a cursor, and could
+// take any amount of memory.
 func read(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -126,7 +127,9 @@ func read(path string) ([]byte, error) {
 	return cursor, err
 }
 
-// Save implements [ingest.CursorStore].
+// Save implements [ingest.CursorStore]. When it returns nil, the cursor is on
+// the disk. An empty key, an empty cursor and one of more than 8 MiB are
+// errors.
 func (d *Dir) Save(ctx context.Context, key string, cursor ingest.Cursor) error {
 	if err := ctx.Err(); err != nil {
 		return wrapSave(key, err)
@@ -149,7 +152,7 @@ func (d *Dir) Save(ctx context.Context, key string, cursor ingest.Cursor) error 
 	return nil
 }
 
-// clean removes the files of saves that a crash cut off.
+// clean removes the files of saves that a crash interrupted.
 func (d *Dir) clean() error {
 	entries, err := os.ReadDir(d.dir)
 	if err != nil {

@@ -34,15 +34,15 @@ func checkSave(key string, cursor ingest.Cursor) error {
 	return nil
 }
 
-// Memory is an [ingest.CursorStore] that forgets all cursors with the process:
-// a source polled with it starts anew after each restart. The zero value is
-// empty and ready to use; its methods are safe for concurrent use.
+// Memory is an [ingest.CursorStore] that loses all cursors when the process
+// ends: a source polled with it starts over after each restart. The zero value
+// is empty and ready to use; its methods are safe for concurrent use.
 type Memory struct {
 	mu      sync.Mutex
 	cursors map[string]ingest.Cursor
 }
 
-// Load implements [ingest.CursorStore].
+// Load implements [ingest.CursorStore]. An empty key is an error.
 func (m *Memory) Load(ctx context.Context, key string) (ingest.Cursor, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, wrapLoad(key, err)
@@ -55,7 +55,8 @@ func (m *Memory) Load(ctx context.Context, key string) (ingest.Cursor, error) {
 	return bytes.Clone(m.cursors[key]), nil
 }
 
-// Save implements [ingest.CursorStore], except that nothing is durable.
+// Save implements [ingest.CursorStore], except that nothing is durable. An
+// empty key and an empty cursor are errors.
 func (m *Memory) Save(ctx context.Context, key string, cursor ingest.Cursor) error {
 	if err := ctx.Err(); err != nil {
 		return wrapSave(key, err)

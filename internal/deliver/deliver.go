@@ -84,7 +84,7 @@ type Failure struct {
 	Text, Quote string
 }
 
-// Stats counts what an engine has done since it was made.
+// Stats counts what an engine has done since [New] returned it.
 type Stats struct {
 	// Posts counts the requests, and Retries those of them that repeat one
 	// which failed.

@@ -11,9 +11,9 @@
 //	...
 //	err = out.Write(ctx, batch.Events) // nil means that each is accepted or in the file
 //
-// A [Sink] trusts the service's reply about what it has accepted, and repeats what
-// was not confirmed, under the same ids. Events that the service can never take go
-// to a dead-letter file, so that one event does not stop the feed.
+// A [Sink] takes the service's word for what it has accepted, and repeats what
+// was not confirmed, under the same ids. Events that the service can never take
+// go to a dead-letter file, so that one event does not stop the feed.
 package aisoc
 
 import (
@@ -47,23 +47,24 @@ type Config struct {
 	URL string
 	// TenantID is the UUID of the tenant that owns the events.
 	TenantID string
-	// ConnectorID is the UUID of the connector instance in AiSOC. AiSOC derives the
-	// id of an event from it, the tenant and the external id, so it must not
-	// change. With an id that is no UUID the service takes the events, but
-	// alerts are not linked to their connector.
+	// ConnectorID is the UUID of the connector instance in AiSOC. AiSOC derives
+	// the id of an event from it, the tenant and the external id, so it must
+	// not change. The service also takes events under an id that is not a UUID,
+	// but does not link their alerts to the connector.
 	ConnectorID string
 	// ConnectorType is the type of the connector, which chooses how AiSOC reads
 	// its events.
 	ConnectorType string
-	// Token, if there is one, is sent as a bearer token, for a gateway in front
-	// of the service: the service itself asks for none. A
-	// cloudflareaudit.Secret is one that no format prints.
+	// Token, if not nil, is sent as a bearer token, for a gateway in front of
+	// the service: the service itself asks for none. Use a
+	// cloudflareaudit.Secret, which no format prints.
 	Token interface{ Reveal() string }
-	// PlainHTTP allows http to other addresses than loopback ones, as inside a
-	// cluster. It excludes a Token, which anybody on the way could read.
+	// PlainHTTP allows http to addresses other than loopback, as inside a
+	// cluster. It cannot be combined with a Token, which anybody on the way
+	// could read.
 	PlainHTTP bool
 	// DeadLetter is the file to which events are appended that the service
-	// refuses for good: one JSON object a line, with the members time, reason
+	// refuses for good: one JSON object per line, with the members time, reason
 	// and event. Without one, Write fails for as long as a batch holds such an
 	// event.
 	DeadLetter string
@@ -80,14 +81,15 @@ type Config struct {
 // FieldError says what is wrong with one field of a [Config].
 type FieldError = ingest.FieldError
 
-// ServiceError is a POST without success. It is an [ingest.RetryAfterer].
+// ServiceError describes a POST that failed: an HTTP status, or no reply. It is
+// an [ingest.RetryAfterer].
 type ServiceError = deliver.ServiceError
 
-// Stats counts what a [Sink] has done since it was made.
+// Stats counts what a [Sink] has done since [New] returned it.
 type Stats = deliver.Stats
 
 // Sink is an [ingest.Sink] that delivers to AiSOC. It is safe for concurrent
-// use. [New] makes one.
+// use. [New] returns one.
 type Sink struct{ engine *deliver.Engine }
 
 // New returns a sink. It joins a [FieldError] for every fault of cfg, and fails
@@ -110,14 +112,14 @@ func (s *Sink) Stats() Stats { return s.engine.Stats() }
 // every event or the dead-letter file holds it. A batch is one POST, unless it
 // is larger than 1000 events or about 8 MiB.
 //
-// Failures that pass, such as HTTP 5xx, 429 and lost replies, are tried again a
-// few times; what the service asks to wait beyond that is in the error, which
-// is an [ingest.RetryAfterer]. With a dead-letter file, a batch that keeps
-// failing with HTTP 500 is halved down to the event that is to blame. An event
-// is blamed only when the service accepts another one before and after it, so
-// that an outage fails the Write and dead-letters nothing. It goes to the
-// dead-letter file as it is, and to the service without its raw event, if it is
-// accepted like that: then it counts as truncated, too.
+// Temporary failures, such as HTTP 5xx, 429 and lost replies, are retried a few
+// times. If the service asks for a longer wait, the error says so: it is an
+// [ingest.RetryAfterer]. With a dead-letter file, a batch that keeps failing
+// with HTTP 500 is halved down to the event that is to blame. An event is
+// blamed only when the service accepts another one before and after it, so that
+// an outage fails the Write and dead-letters nothing. It goes to the
+// dead-letter file as it is, and once more to the service without its raw
+// event; if that is accepted, it counts as truncated, too.
 func (s *Sink) Write(ctx context.Context, events []ingest.Event) error {
 	return s.engine.Write(ctx, events)
 }

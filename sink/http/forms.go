@@ -15,12 +15,12 @@ import (
 	"github.com/aisoc/cloudflareaudit/internal/deliver"
 )
 
-// Body is how the events of a request stand in its body.
+// Body is the form of a request body.
 type Body string
 
 // The forms of a body.
 const (
-	// Lines is one event a line.
+	// Lines is one event per line.
 	Lines Body = "lines"
 	// Array is one JSON array.
 	Array Body = "array"
@@ -49,7 +49,7 @@ var forms = []form{
 	{Loki, "application/json", writeLoki, deliver.ReadStatus},
 }
 
-// Bodies lists the forms of a body.
+// Bodies returns the forms of a body: lines, array, elastic, splunk and loki.
 func Bodies() (all []Body) {
 	for _, f := range forms {
 		all = append(all, f.body)

@@ -59,13 +59,14 @@ type Config struct {
 	Headers []Header
 	// NoGzip sends the requests uncompressed.
 	NoGzip bool
-	// PlainHTTP allows http to other addresses than loopback ones, as inside a
-	// cluster. It excludes Headers, which anybody on the way could read.
+	// PlainHTTP allows http to addresses other than loopback, as inside a
+	// cluster. It cannot be combined with Headers, which anybody on the way
+	// could read.
 	PlainHTTP bool
 	// DeadLetter is the file to which events are appended that the service
-	// refuses for good: one JSON object a line, with the members time, reason
-	// and event, which has the form "jsonl". Without one, Write fails for as
-	// long as a batch holds such an event.
+	// refuses for good: one JSON object per line, with the members time, reason
+	// and event, which always has the format "jsonl". Without one, Write fails
+	// for as long as a batch holds such an event.
 	DeadLetter string
 	// Timeout bounds one POST with its reply; 30 s by default.
 	Timeout time.Duration
@@ -77,8 +78,8 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// Header is a header of a request. Its value is taken for a secret: a
-// cloudflareaudit.Secret is one that no format prints.
+// Header is a header of a request. Its value is treated as a secret: use a
+// cloudflareaudit.Secret, which no format prints.
 type Header struct {
 	Name  string
 	Value interface{ Reveal() string }
@@ -90,14 +91,15 @@ type Format = eventformat.Format
 // FieldError says what is wrong with one field of a [Config].
 type FieldError = ingest.FieldError
 
-// ServiceError is a POST without success. It is an [ingest.RetryAfterer].
+// ServiceError describes a POST that failed: an HTTP status, or no reply. It is
+// an [ingest.RetryAfterer].
 type ServiceError = deliver.ServiceError
 
-// Stats counts what a [Sink] has done since it was made.
+// Stats counts what a [Sink] has done since [New] returned it.
 type Stats = deliver.Stats
 
 // Sink is an [ingest.Sink] that delivers with POST requests. It is safe for
-// concurrent use. [New] makes one.
+// concurrent use. [New] returns one.
 type Sink struct{ engine *deliver.Engine }
 
 // New returns a sink. It joins a [FieldError] for every fault of cfg, and fails
@@ -120,12 +122,12 @@ func (s *Sink) Stats() Stats { return s.engine.Stats() }
 // every event or the dead-letter file holds it. A request has at most 1000
 // events and about 1 MB. An event that is larger has its raw event cut down.
 //
-// Failures that pass, such as HTTP 5xx, 429 and lost replies, are tried again a
-// few times; what the service asks to wait beyond that is in the error, which
-// is an [ingest.RetryAfterer]. With a dead-letter file, a batch that keeps
-// failing with HTTP 400, 422 or 500 is halved down to the event that is to
-// blame, unless the reply names it. An event is blamed only when the service
-// accepts another one before and after it, so that an outage fails the Write and
+// Temporary failures, such as HTTP 5xx, 429 and lost replies, are retried a few
+// times. If the service asks for a longer wait, the error says so: it is an
+// [ingest.RetryAfterer]. With a dead-letter file, a batch that keeps failing
+// with HTTP 400, 422 or 500 is halved down to the event that is to blame,
+// unless the reply names it. An event is blamed only when the service accepts
+// another one before and after it, so that an outage fails the Write and
 // dead-letters nothing.
 func (s *Sink) Write(ctx context.Context, events []ingest.Event) error {
 	return s.engine.Write(ctx, events)
@@ -231,8 +233,8 @@ func (c *Config) Validate() error {
 	return errors.Join(faults...)
 }
 
-// Fault is what a header must be that it is not, or "". It shows nothing of a
-// header that is wrong.
+// Fault says what is wrong with h and what is allowed, or returns "". It never
+// shows the value.
 func (h Header) Fault() string {
 	switch {
 	case !httpguts.ValidHeaderFieldName(h.Name):

@@ -1,18 +1,23 @@
 // Package postgres keeps the cursors of sources in a table of a Postgres
-// database.
+// database:
+//
+//	applied, err := postgres.Migrate(ctx, pool) // once for each release
+//	...
+//	cursors := postgres.New(pool)
+//	cursor, err := cursors.Load(ctx, key) // nil if there is none
+//	err = cursors.Save(ctx, key, batch.Cursor)
 //
 // Every cursor has a version, which each save raises by one. A save names the
-// version it replaces and fails with [ingest.ErrConflict] when that is no longer the
-// current one. So of two hosts that have polled from one cursor only the first
-// moves it, and a cursor never moves backwards.
+// version that it replaces and fails with [ingest.ErrConflict] when that is no
+// longer the current one. So when two hosts have polled from one cursor, only
+// the first to save moves it, and a cursor never moves backwards.
 //
 // [Store] is an [ingest.CursorStore] that remembers versions by itself, for a
 // host such as [ingest.Runner]. [Load], [Save] and [Delete] work on a pool, a
 // connection or a transaction, for hosts that save a cursor together with
 // something else.
 //
-// The package is in the module of the connectors, but only those who import it
-// compile pgx.
+// Only programs that import this package compile pgx.
 package postgres
 
 import (
@@ -36,7 +41,8 @@ var (
 	errEmptyCursor = errors.New("the cursor is empty")
 )
 
-// DB is a pool, a connection or a transaction of pgx.
+// DB is a pool, a connection or a transaction of pgx: [*pgxpool.Pool],
+// [*pgx.Conn] or [pgx.Tx].
 type DB interface {
 	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
@@ -48,19 +54,22 @@ var migrations embed.FS
 // line is the name of the migrations of this package.
 const line = "store/postgres"
 
-// Migrate makes the table, or brings it up to date, and returns the names of the
-// migrations it has applied. It may run while hosts are at work.
+// Migrate creates the table ingest_cursor, or upgrades it, and returns the
+// names of the migrations applied: none when the table is up to date. It may
+// run while hosts are polling. A table of a newer release is an error.
 func Migrate(ctx context.Context, pool *pgxpool.Pool) (applied []string, err error) {
 	return pgmigrate.Apply(ctx, pool, line, migrations)
 }
 
-// Check reports whether the table is the one this release works with.
+// Check returns nil when the table has the version that this release works
+// with. Otherwise the error says whether to migrate or that a newer release has
+// done so.
 func Check(ctx context.Context, pool *pgxpool.Pool) error {
 	return pgmigrate.Check(ctx, pool, line, migrations)
 }
 
 // Load returns the cursor last saved under key and its version, or nil and zero
-// when there is none.
+// when there is none. An empty key is an error.
 func Load(ctx context.Context, db DB, key string) (cursor ingest.Cursor, version int64, err error) {
 	if key == "" {
 		return nil, 0, prefixed.Errorf("postgres", "cannot load a cursor: %w", errEmptyKey)
@@ -76,8 +85,9 @@ func Load(ctx context.Context, db DB, key string) (cursor ingest.Cursor, version
 }
 
 // Save replaces the cursor under key, which must still be at version, and
-// returns its new version. Version zero stands for no cursor at all. When the
-// cursor has another version the error wraps [ingest.ErrConflict] and nothing changes.
+// returns the new version. Version zero means that there is no cursor yet. When
+// the stored cursor has another version, the error wraps [ingest.ErrConflict]
+// and nothing changes. An empty key and an empty cursor are errors.
 func Save(ctx context.Context, db DB, key string, cursor ingest.Cursor, version int64) (int64, error) {
 	err := check(key, cursor)
 	if err == nil {
@@ -121,11 +131,11 @@ func Delete(ctx context.Context, db DB, key string) error {
 	return nil
 }
 
-// Store is an [ingest.CursorStore]. It remembers which version of a cursor it
-// has seen last, and saves on top of that one only. After [ingest.ErrConflict] every
-// further save fails until the cursor has been loaded again. A save may be
-// repeated when it is not known whether it was made. It is safe for concurrent
-// use.
+// Store is an [ingest.CursorStore]. It remembers the version of each cursor
+// that it loaded or saved last, and replaces only that one. After
+// [ingest.ErrConflict] every further save of that key fails until the cursor
+// has been loaded again. A save whose outcome is unknown, because the reply was
+// lost, may be repeated. Store is safe for concurrent use.
 type Store struct {
 	pool *pgxpool.Pool
 
@@ -135,7 +145,7 @@ type Store struct {
 
 var _ ingest.CursorStore = (*Store)(nil)
 
-// New returns a store on pool, whose table [Migrate] has made.
+// New returns a store on pool. [Migrate] must have created the table.
 func New(pool *pgxpool.Pool) *Store {
 	return &Store{pool: pool, versions: make(map[string]int64)}
 }
@@ -151,8 +161,8 @@ func (s *Store) Load(ctx context.Context, key string) (ingest.Cursor, error) {
 	return cursor, err
 }
 
-// Save implements [ingest.CursorStore]. A key that was never loaded counts as
-// one without a cursor.
+// Save implements [ingest.CursorStore]. A key that this Store has never loaded
+// counts as one without a cursor.
 func (s *Store) Save(ctx context.Context, key string, cursor ingest.Cursor) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -1,4 +1,9 @@
-// Package storetest holds the conformance test of [ingest.CursorStore].
+// Package storetest holds the conformance test of [ingest.CursorStore], to be
+// called by the test of each store:
+//
+//	func TestStore(t *testing.T) {
+//		storetest.Exercise(t, func() ingest.CursorStore { return new(store.Memory) })
+//	}
 package storetest
 
 import (
@@ -12,10 +17,10 @@ import (
 	"github.com/aisoc/cloudflareaudit/ingest"
 )
 
-// Exercise tests that the stores that open returns keep the contract of
-// [ingest.CursorStore]. Each call of open must return an empty store, whose
-// resources open itself gives free with t.Cleanup. What survives the end of a
-// process is for each store to test on its own.
+// Exercise tests that the stores returned by open keep the contract of
+// [ingest.CursorStore]. Each call of open must return an empty store; open
+// registers the release of its resources with t.Cleanup. Exercise does not test
+// what survives the end of a process: each store has to do that itself.
 func Exercise(t *testing.T, open func() ingest.CursorStore) {
 	t.Helper()
 	tests := []struct {
