@@ -134,11 +134,11 @@ func TestPoll_AFirstPollThatReadsNothingSaysSo(t *testing.T) {
 func TestPoll_V2WhatCannotLeadToAPageIsAnError(t *testing.T) {
 	t.Parallel()
 	for info, want := range map[string]string{
-		`{"cursor":{"after":"x"}}`: "no text",
-		`{"cursor":true}`:          "no text",
-		`{"cursor":["x"]}`:         "no text",
-		`[]`:                       "no object",
-		`"next"`:                   "no object",
+		`{"cursor":{"after":"x"}}`: "not a string",
+		`{"cursor":true}`:          "not a string",
+		`{"cursor":["x"]}`:         "not a string",
+		`[]`:                       "not an object",
+		`"next"`:                   "not an object",
 		`{"cursor":"` + strings.Repeat("x", 1<<20) + `"}`: "too long",
 	} {
 		synctest.Test(t, func(t *testing.T) {

@@ -108,7 +108,7 @@ func burstSummary(a *burst.Alarm) ingest.RawJSON {
 func (in *intake) Begin(memory json.RawMessage) feed.Kept {
 	t, err := burst.Load(memory, in.normalizer.classifier)
 	if err != nil {
-		notice := "bursts are counted anew, because what the cursor says of them cannot be used: " + err.Error()
+		notice := "bursts are counted anew, because their counters in the cursor cannot be used: " + err.Error()
 		in.notices = append(in.notices, notice)
 		in.logger.Warn(notice)
 		t = burst.NewTracker()
@@ -120,7 +120,7 @@ func (in *intake) Begin(memory json.RawMessage) feed.Kept {
 // End implements [feed.Handler].
 func (in *intake) End(open func(log string, first, last time.Time) bool) json.RawMessage {
 	if n := in.bursts.Forgotten(); n > 0 {
-		notice := "more is done at once than can be counted: some bursts may go unnoticed"
+		notice := "too much is done at once to count all of it: some bursts may go unnoticed"
 		in.notices = append(in.notices, notice)
 		in.logger.Warn(notice, "entries", n)
 	}

@@ -325,7 +325,7 @@ func checkToken(token string) string {
 	}
 	for _, r := range token {
 		if r <= ' ' || r > '~' {
-			return "has a character in it that no token has: enter the token alone"
+			return "has a character that no token has: enter the token alone"
 		}
 	}
 	return ""
@@ -339,7 +339,7 @@ func checkBaseURL(raw string) string {
 	case err != nil || u.Host == "" || u.Opaque != "":
 		return form
 	case u.User != nil:
-		return "must not hold credentials: the token is given apart"
+		return "must not hold credentials: the token belongs in api_token"
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.HasSuffix(raw, "#"):
 		return "must not have a query or a fragment"
 	case u.Scheme == "https":
@@ -347,7 +347,7 @@ func checkBaseURL(raw string) string {
 	case u.Scheme == "http" && httpx.IsLoopback(u.Hostname()):
 		return ""
 	case u.Scheme == "http":
-		return "would send the token unencrypted; plain http is for loopback addresses alone"
+		return "would send the token unencrypted: use https; plain http is for loopback addresses only"
 	}
 	return form
 }

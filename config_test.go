@@ -198,7 +198,7 @@ func TestConfig_TokenSaysWhatIsWrongWithItAndIsNotRepeated(t *testing.T) {
 		"s3cretvalue\r\n":                 "line break",
 		"s3cret value":                    "space",
 		`"s3cretvalue"`:                   "quotes",
-		"s3cretvaluü":                     "a character in it that no token has",
+		"s3cretvaluü":                     "a character that no token has",
 		strings.Repeat("s3c2e1", 6):       "",
 		strings.Repeat("abc1d", 7) + "ef": "Global API key",
 		"cfk_s3cretvalue":                 "Global API key",

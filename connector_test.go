@@ -591,7 +591,7 @@ func TestPoll_ADepthLimitInsideACrowdedSecondIsAnError(t *testing.T) {
 			require.True(t, b.More, "the window stays open")
 			next, err := c.Poll(t.Context(), b.Cursor)
 			if err != nil {
-				require.ErrorContains(t, err, "does not show all")
+				require.ErrorContains(t, err, "does not return all")
 				return
 			}
 			b = next

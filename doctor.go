@@ -468,7 +468,7 @@ func (d *doctor) reportToken() {
 	}
 	if t.Status != "active" {
 		if d.Readable { // otherwise that is why
-			d.find(ingest.LevelWarning, "Cloudflare calls the token "+t.Status+", although it still works.", "See to it under "+d.tokenPage()+".")
+			d.find(ingest.LevelWarning, "Cloudflare calls the token "+t.Status+", although it still works.", "Check it under "+d.tokenPage()+".")
 		}
 		return
 	}
@@ -484,7 +484,7 @@ func (d *doctor) reportToken() {
 	}
 	switch left := t.Expires.Sub(now); {
 	case now.Before(t.NotBefore):
-		d.find(ingest.LevelWarning, "The token is valid only from "+t.NotBefore.UTC().Format(time.RFC3339)+" on.", "")
+		d.find(ingest.LevelWarning, "The token is not valid before "+t.NotBefore.UTC().Format(time.RFC3339)+".", "")
 	case t.Expires.IsZero() || left >= expirySoon:
 		d.find(ingest.LevelOK, "The token belongs to "+owner+", is active and "+expiry+".", "")
 	case left <= 0:
@@ -500,7 +500,7 @@ func (d *doctor) reportToken() {
 			names = append(slices.Clone(names[:5]), fmt.Sprintf("%d more", len(t.Excess)-5))
 		}
 		d.find(ingest.LevelWarning, "The token may do more than is needed: "+strings.Join(names, ", ")+".",
-			"Account > Account Settings > Read is enough: take the others away under "+d.tokenPage()+".")
+			"Account > Account Settings > Read is enough: remove the others under "+d.tokenPage()+".")
 	}
 	if len(t.Accounts) > 1 && slices.Contains(t.Accounts, d.cfg.AccountID) {
 		d.find(ingest.LevelWarning, "The token can see "+d.listed()+". One is needed.",
@@ -529,7 +529,7 @@ func (d *doctor) reportClock() {
 // reportRules reports what looks like a mistake in the rules.
 func (d *doctor) reportRules() {
 	for _, doubt := range ReviewRules(d.cfg.Rules) {
-		d.findIn("rules", ingest.LevelWarning, doubt.Error(), "Correct the rule, unless it is meant so. It is used in any case.")
+		d.findIn("rules", ingest.LevelWarning, doubt.Error(), "Correct the rule, unless this is intended. It is used in any case.")
 	}
 }
 
@@ -541,7 +541,7 @@ func (d *doctor) remedyOf(err error) (field, remedy string) {
 	}
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 		return "", "The certificate is not one that this machine trusts. A proxy on the way may have put its own in place: " +
-			"let the connector pass it by, or make this machine trust it."
+			"let the connector bypass the proxy, or make this machine trust the certificate."
 	}
 	if _, ok := errors.AsType[*net.DNSError](err); ok {
 		return "base_url", "Check the name in this URL and the DNS of this machine."

@@ -389,7 +389,7 @@ func TestPoll_AUselessReplyIsAnErrorAndCostsNothing(t *testing.T) {
 		requests int // with redirects and repetitions
 	}{
 		"endless body":               {fakecloudflare.Endless(), "more entries than were asked for", 1},
-		"endless redirects":          {again, "refused the fifth redirect in a row", 15},
+		"endless redirects":          {again, "refused to follow a fifth redirect in a row", 15},
 		"another host":               {fakecloudflare.Redirect("https://elsewhere.example.net/"), "refused a redirect to another host (elsewhere.example.net)", 3},
 		"another port":               {fakecloudflare.Redirect("https://api.example.com:8443/"), "refused a redirect to another host (api.example.com:8443)", 3},
 		"without encryption":         {fakecloudflare.Redirect("http://api.example.com/"), "refused a redirect to another host", 3},

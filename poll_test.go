@@ -181,7 +181,7 @@ func TestPoll_AnUnreadableEntryAtADepthLimitHidesNothingBehindIt(t *testing.T) {
 		for range 10 {
 			b, err := c.Poll(t.Context(), cursor)
 			if err != nil {
-				require.ErrorContains(t, err, "does not show all")
+				require.ErrorContains(t, err, "does not return all")
 				return
 			}
 			require.True(t, b.More, "the window stays open")

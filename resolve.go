@@ -158,7 +158,7 @@ func (g *gate) failed(err error, log *slog.Logger) {
 // warn logs the notice, unless there was one before.
 func (g *gate) warn(before string, log *slog.Logger) {
 	if before == "" && g.notice != "" {
-		log.Warn("an optional feature does not work; events go on without it", "notice", g.notice)
+		log.Warn("an optional feature does not work; events are delivered without it", "notice", g.notice)
 	}
 }
 

@@ -153,7 +153,7 @@ func (f *Fleet) prepare(s Spec) (prepared, error) {
 		case value == "":
 			faults = append(faults, fmt.Errorf("%s: is required", field))
 		case len(value) > 200:
-			faults = append(faults, fmt.Errorf("%s: has %d bytes, and 200 are allowed", field, len(value)))
+			faults = append(faults, fmt.Errorf("%s: has %d bytes, but at most 200 are allowed", field, len(value)))
 		case !utf8.ValidString(value) || strings.ContainsFunc(value, func(r rune) bool { return !unicode.IsPrint(r) }):
 			faults = append(faults, fmt.Errorf("%s: %q: must not have control characters in it", field, value))
 		}
@@ -168,7 +168,7 @@ func (f *Fleet) prepare(s Spec) (prepared, error) {
 	}
 	d, ok := f.descriptor(s.Connector)
 	if !ok {
-		return p, errors.Join(append(faults, fmt.Errorf("connector: %q: is not in the catalog", s.Connector))...)
+		return p, errors.Join(append(faults, fmt.Errorf("connector: %q: is not in the catalog, which has %q", s.Connector, f.connectors()))...)
 	}
 	secret := make(map[string]bool)
 	for _, field := range d.Fields {
@@ -212,6 +212,14 @@ func (f *Fleet) descriptor(connector string) (ingest.Descriptor, bool) {
 		}
 	}
 	return ingest.Descriptor{}, false
+}
+
+// connectors are the ids in the catalog.
+func (f *Fleet) connectors() (ids []string) {
+	for _, d := range f.catalog.List() {
+		ids = append(ids, d.ConnectorID)
+	}
+	return ids
 }
 
 // assemble puts a configuration and its secrets together, for a factory.

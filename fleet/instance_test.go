@@ -86,16 +86,16 @@ func TestPut_FaultsNameTheField(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	for want, change := range map[string]func(*Spec){
-		"tenant: is required":                              func(s *Spec) { s.Tenant = "" },
-		"account: is required":                             func(s *Spec) { s.Account = "" },
-		`connector: "other": is not in the catalog`:        func(s *Spec) { s.Connector = "other" },
-		"interval: 500ms: must be whole seconds from 1s":   func(s *Spec) { s.Interval = time.Second / 2 },
-		`id: "a\nb": must not have control characters`:     func(s *Spec) { s.ID = "a\nb" },
-		"feed: has 201 bytes, and 200 are allowed":         func(s *Spec) { s.Feed = strings.Repeat("f", 201) },
-		"api_token: must be a string":                      func(s *Spec) { s.Config["api_token"] = 3.0 },
-		"api_token: is required":                           func(s *Spec) { delete(s.Config, "api_token") },
-		"api_token_ref: cannot be given with api_token":    func(s *Spec) { s.SecretRefs = map[string]string{"api_token": "name"} },
-		"account_ref: example has no secret field of that": func(s *Spec) { s.SecretRefs = map[string]string{"account": "name"} },
+		"tenant: is required":  func(s *Spec) { s.Tenant = "" },
+		"account: is required": func(s *Spec) { s.Account = "" },
+		`connector: "other": is not in the catalog, which has ["example"]`: func(s *Spec) { s.Connector = "other" },
+		"interval: 500ms: must be whole seconds from 1s":                   func(s *Spec) { s.Interval = time.Second / 2 },
+		`id: "a\nb": must not have control characters`:                     func(s *Spec) { s.ID = "a\nb" },
+		"feed: has 201 bytes, but at most 200 are allowed":                 func(s *Spec) { s.Feed = strings.Repeat("f", 201) },
+		"api_token: must be a string":                                      func(s *Spec) { s.Config["api_token"] = 3.0 },
+		"api_token: is required":                                           func(s *Spec) { delete(s.Config, "api_token") },
+		"api_token_ref: cannot be given with api_token":                    func(s *Spec) { s.SecretRefs = map[string]string{"api_token": "name"} },
+		"account_ref: example has no secret field of that":                 func(s *Spec) { s.SecretRefs = map[string]string{"account": "name"} },
 	} {
 		s := spec("a")
 		change(&s)

@@ -189,7 +189,7 @@ func putOff(err error, c ingest.Coverage) bool {
 }
 
 // errLost says that the job is not this worker's any more.
-var errLost = errors.New("another worker has taken over the poll, because this one took too long; what it has delivered comes again")
+var errLost = errors.New("another worker has taken over the poll, because this one took too long; the events it has delivered will be delivered again")
 
 // errSettled says that the try before has settled a poll, although its reply got
 // lost.
@@ -363,7 +363,7 @@ func (p *poller) log(t *task, poll *Poll) {
 	switch {
 	case poll.Deferred:
 	case poll.Step == StepSave:
-		log.Warn("cannot save the cursor; the poll is made again", "error", poll.Err)
+		log.Warn("cannot save the cursor; the poll will be repeated", "error", poll.Err)
 	case poll.Err != nil && errors.Is(poll.Err, ingest.ErrCursor):
 		log.Error("halted: the cursor cannot be used, a person has to act", "error", poll.Err)
 	case poll.Err != nil && t.failures == 0:

@@ -50,7 +50,7 @@ func (u *upkeep) Work(ctx context.Context, _ *river.Job[upkeepArgs]) error {
 		return err
 	}
 	if n > 0 {
-		u.log.Warn("instances had lost their jobs, which are restored", "instances", n)
+		u.log.Warn("restored the jobs of instances that had none", "instances", n)
 	}
 	_, err = u.pool.Exec(ctx, `DELETE FROM fleet_budget
 		WHERE filled_at < clock_timestamp() - make_interval(secs => $1) AND paused_until < clock_timestamp()`, forget.Seconds())

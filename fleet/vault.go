@@ -45,7 +45,7 @@ func NewVault(keys, folder string) (*Vault, error) {
 	case *age.HybridIdentity:
 		v.recipient = first.Recipient()
 	default:
-		return nil, prefixed.Errorf("fleet", "the first key is of a kind that cannot encrypt")
+		return nil, prefixed.Errorf("fleet", "the first key cannot encrypt: it must be one made by cfaudit fleet key or age-keygen")
 	}
 	return v, nil
 }

@@ -208,7 +208,7 @@ func (r *Runner) run(ctx context.Context, once bool) (total Coverage, err error)
 		moved := !bytes.Equal(batch.Cursor, saved)
 		err = r.settle(ctx, once, batch, moved)
 		if errors.Is(err, ErrConflict) && !once && ctx.Err() == nil {
-			r.logger().Warn("another host polls from the same cursor and has moved it; what this one has delivered comes twice",
+			r.logger().Warn("another host polls from the same cursor and has moved it; the events of the last batch are delivered twice",
 				"key", r.Key, "error", err)
 			r.wait(ctx, r.jitter(r.interval()))
 			err = load()
@@ -226,7 +226,7 @@ func (r *Runner) run(ctx context.Context, once bool) (total Coverage, err error)
 		case !once:
 			r.wait(ctx, r.jitter(batch.Coverage.UntilNextPoll(r.interval(), time.Now())))
 		case batch.More:
-			return total, fmt.Errorf("ingest: %s: the source reports a backlog but its cursor does not move", r.Key)
+			return total, fmt.Errorf("ingest: %s: the source reports a backlog, but its cursor does not move", r.Key)
 		default:
 			return total, nil
 		}

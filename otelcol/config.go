@@ -43,7 +43,7 @@ type Account struct {
 }
 
 var errNoStorage = errors.New("storage: must name a storage extension, such as file_storage, which keeps the position across restarts; " +
-	"allow_no_storage: true runs without one, and then each restart repeats or leaves out entries")
+	"allow_no_storage: true runs without one, and then each restart repeats or skips entries")
 
 // Validate reports all faults at once, each with the name of its field.
 func (c *Config) Validate() error {
@@ -75,7 +75,7 @@ func (c *Config) connectors() ([]cloudflareaudit.Config, error) {
 		maps.Copy(object, c.Accounts[i].object())
 		cfg, err := cloudflareaudit.ParseConfig(object)
 		if first, twice := seen[cfg.AccountID]; err == nil && twice {
-			err = fmt.Errorf("account_id: %q: is that of accounts::%d, too", cfg.AccountID, first)
+			err = fmt.Errorf("account_id: %q: is also that of accounts::%d", cfg.AccountID, first)
 		}
 		if err != nil {
 			faults = append(faults, fmt.Errorf("accounts::%d: %w", i, err))

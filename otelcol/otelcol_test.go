@@ -559,7 +559,7 @@ func TestConfig_Faults(t *testing.T) {
 		{"bad account", with("account_id", "example.com"), "account_id"},
 		{"account beside accounts", with("accounts", []any{map[string]any{"account_id": secondAccount}}), "must not be set beside accounts"},
 		{"bad account in the list", with("account_id", "", "accounts", []any{map[string]any{"account_id": secondAccount}, map[string]any{"account_id": "x"}}), "accounts::1: "},
-		{"twice", with("account_id", "", "accounts", []any{map[string]any{"account_id": secondAccount}, map[string]any{"account_id": secondAccount}}), "is that of accounts::0"},
+		{"twice", with("account_id", "", "accounts", []any{map[string]any{"account_id": secondAccount}, map[string]any{"account_id": secondAccount}}), "is also that of accounts::0"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -71,7 +71,7 @@ func (r *logsReceiver) Start(ctx context.Context, host component.Host) error {
 		}
 		r.client, saved = client, cursors{client}
 	} else {
-		r.log.Warn("without a storage extension each restart repeats or leaves out entries")
+		r.log.Warn("without a storage extension, each restart repeats or skips entries")
 	}
 	// The context of Start may end with it.
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -124,7 +124,7 @@ func (r *logsReceiver) Shutdown(ctx context.Context) error {
 		// A component that does not heed its context has the batch: the cursor
 		// has not moved, so the next start reads it again. Its use of the
 		// storage would meet one that is closed, so that stays open.
-		return fmt.Errorf("a component of the pipeline does not return; its records come again: %w", context.Cause(ctx))
+		return fmt.Errorf("a component of the pipeline does not return; the records will be handed over again: %w", context.Cause(ctx))
 	}
 }
 
@@ -183,7 +183,7 @@ func (f *feed) run(ctx context.Context) {
 		return
 	}
 	f.halted.Store(true)
-	f.to.log.Error("the account is not read any more: a person has to act", "account_id", f.account, "error", err)
+	f.to.log.Error("the account is no longer read: a person has to act", "account_id", f.account, "error", err)
 	f.state.halt(f.account, err)
 }
 

@@ -196,7 +196,7 @@ func (c *checker) checkBurst(r, standard *Rule) {
 	b := r.Burst
 	switch {
 	case standard != nil && standard.Burst == nil && b != nil:
-		c.fault("burst", "", "the id is that of a default rule that grades entries and counts none: choose another id")
+		c.fault("burst", "", "the id is that of a default rule that grades entries and does not count them: choose another id")
 		return
 	case standard != nil && standard.Burst != nil:
 		b = standard.Burst.amended(b)
@@ -204,7 +204,7 @@ func (c *checker) checkBurst(r, standard *Rule) {
 		return
 	}
 	if r.Drop {
-		c.fault("drop", "", "cannot be combined with a burst, which drops nothing: disabled switches the rule off")
+		c.fault("drop", "", "cannot be combined with a burst, which drops nothing: use disabled to switch the rule off")
 	}
 	if (b.Count < minBurst || b.Count > maxBurst) && !c.wrong("burst.count") {
 		c.fault("burst.count", numberText(b.Count), fmt.Sprintf("must be from %d to %d", minBurst, maxBurst))

@@ -115,7 +115,7 @@ func TestBurst_FaultsNameTheFieldTheValueAndWhatIsAllowed(t *testing.T) {
 		mine(`"burst":7`):                                                         `burst: "7": must be an object such as {"count": 20, "within": "10m"}`,
 		mine(`"burst":{"count":3,"within":"10m"},"title":"{target} gone"`):        `title: "{target} gone": there is no placeholder {target} in the title of a burst`,
 		mine(`"title":"{count} gone"`):                                            `title: "{count} gone": there is no placeholder {count}`,
-		`{"id":"created","burst":{"count":3,"within":"10m"}}`:                     `burst: the id is that of a default rule that grades entries and counts none`,
+		`{"id":"created","burst":{"count":3,"within":"10m"}}`:                     `burst: the id is that of a default rule that grades entries and does not count them`,
 		`{"id":"bulk","drop":true}`:                                               `drop: cannot be combined with a burst`,
 		`{"id":"bulk","burst":{"count":0}}`:                                       ``,
 		`{"id":"bulk","burst":{"count":9999}}`:                                    `burst.count: "9999": must be from 2 to 1000`,

@@ -164,7 +164,7 @@ func (c *checker) checkIdentity(r, standard *Rule) {
 	stated := !r.Match.isZero()
 	switch {
 	case standard != nil && stated && !r.Match.equal(&standard.Match):
-		c.fault("match", "", "the id is that of a default rule, whose match is another one: "+
+		c.fault("match", "", "the id is that of a default rule with a different match: "+
 			"leave out match to change that rule, or choose another id")
 	case standard == nil && !stated && !c.wrong("match"):
 		c.fault("match", "", "is required, because no default rule has this id"+text.Suggest(r.ID, c.book.ids))
@@ -244,7 +244,7 @@ func checkZone(s string) string {
 		case label == "":
 			return form
 		case strings.Contains(label, "*") && !text.IsASCII(label):
-			return "a part with other letters than a to z must not have a * in it"
+			return "a label with letters other than a to z must not have a * in it"
 		}
 	}
 	return ""

@@ -288,7 +288,7 @@ func (f *File) repair() error {
 		return err
 	}
 	if !ours {
-		return errors.New("it does not end in a JSON line of an event; is it the right file?")
+		return errors.New("its last line is not an event and has no line break; is it the right file?")
 	}
 	if whole(tail) {
 		_, err = f.file.Write([]byte("\n"))

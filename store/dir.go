@@ -122,7 +122,7 @@ func read(path string) ([]byte, error) {
 	defer f.Close()
 	cursor, err := io.ReadAll(io.LimitReader(f, maxCursor+1))
 	if err == nil && len(cursor) > maxCursor {
-		err = fmt.Errorf("%w: %s has more than %d bytes, which no cursor has", ingest.ErrCursor, path, maxCursor)
+		err = fmt.Errorf("%w: %s has more than %d bytes, so it is not a cursor", ingest.ErrCursor, path, maxCursor)
 	}
 	return cursor, err
 }
@@ -143,7 +143,7 @@ func (d *Dir) Save(ctx context.Context, key string, cursor ingest.Cursor) error 
 		return wrapSave(key, os.ErrClosed)
 	}
 	if len(cursor) > maxCursor {
-		return wrapSave(key, fmt.Errorf("the cursor has more than %d bytes", maxCursor))
+		return wrapSave(key, fmt.Errorf("the cursor has more than %d bytes, which is the limit", maxCursor))
 	}
 	path := d.path(key)
 	if err := files.Replace(path, strings.TrimSuffix(path, cursorExt)+partialExt, cursor); err != nil {

@@ -144,7 +144,7 @@ func Load(saved json.RawMessage, c *rules.Classifier) (*Tracker, error) {
 	}
 	t.settle()
 	if t.ids > 2*t.most {
-		return nil, fmt.Errorf("it has %d ids, at most %d can be", t.ids, 2*t.most)
+		return nil, fmt.Errorf("it has %d ids, but at most %d are allowed", t.ids, 2*t.most)
 	}
 	return t, nil
 }
@@ -167,7 +167,7 @@ func (t *loader) load(in jsondoc.Value) error {
 	r := &row{who: Actor{actor.Get("id").Text(), actor.Get("type").Text(), actor.Get("email").Text(), actor.Get("shown").Text()}}
 	r.rowKey = rowKey{rule, in.Get("account").Text(), r.who.key()}
 	if t.rows[r.rowKey] != nil {
-		return errors.New("it is there twice")
+		return errors.New("it appears twice")
 	}
 	t.rows[r.rowKey] = r
 	for log := range in.Get("counted").All() {
@@ -177,7 +177,7 @@ func (t *loader) load(in jsondoc.Value) error {
 		}
 		into := r.tally(log.Name())
 		if *into != nil {
-			return fmt.Errorf("counted.%s: it is there twice", log.Name())
+			return fmt.Errorf("counted.%s: it appears twice", log.Name())
 		}
 		*into = counts
 	}
@@ -258,10 +258,10 @@ func ascending[T int64 | uint64](list []T) bool {
 func numberOf(written string, unit int64) (int64, error) {
 	at, err := time.Parse(time.RFC3339, written)
 	if err != nil {
-		return 0, fmt.Errorf("%.40q is no time", written)
+		return 0, fmt.Errorf("%.40q is not a time", written)
 	}
 	if at.Unix() < 0 || at.Year() > maxYear || at.Unix()%unit != 0 || at.Nanosecond() != 0 {
-		return 0, fmt.Errorf("%.40q is no multiple of %d seconds since 1970", written, unit)
+		return 0, fmt.Errorf("%.40q is not a multiple of %d seconds since 1970", written, unit)
 	}
 	return at.Unix() / unit, nil
 }

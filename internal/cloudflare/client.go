@@ -161,7 +161,7 @@ func sameHost(req *http.Request, via []*http.Request) error {
 		return fmt.Errorf("refused a redirect to another host (%s)", text.Clean(req.URL.Host, 200))
 	}
 	if len(via) >= 5 {
-		return errors.New("refused the fifth redirect in a row")
+		return errors.New("refused to follow a fifth redirect in a row")
 	}
 	return nil
 }

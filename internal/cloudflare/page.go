@@ -197,7 +197,7 @@ func nextIn(info jsondoc.Value) (string, error) {
 		return "", nil
 	case jsondoc.Object:
 	default:
-		return "", apierror.Malformed(http.StatusOK, "the result_info of the reply is no object")
+		return "", apierror.Malformed(http.StatusOK, "the result_info of the reply is not an object")
 	}
 	switch cursor := info.Get("cursor"); cursor.Kind() {
 	case jsondoc.Missing, jsondoc.Null:
@@ -209,7 +209,7 @@ func nextIn(info jsondoc.Value) (string, error) {
 		// It outlives the page.
 		return strings.Clone(cursor.Text()), nil
 	}
-	return "", apierror.Malformed(http.StatusOK, "the cursor of the next page is no text")
+	return "", apierror.Malformed(http.StatusOK, "the cursor of the next page is not a string")
 }
 
 // shared is a string that shares the memory of b, which must not change while

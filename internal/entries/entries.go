@@ -29,7 +29,7 @@ const (
 
 var (
 	errNoEntry = errors.New("neither an object nor a list")
-	errTooDeep = errors.New("the lists nest too deep")
+	errTooDeep = errors.New("the lists are nested too deeply")
 )
 
 // Reader reads entries and passes each one on as soon as it is complete. It

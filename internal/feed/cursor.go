@@ -403,7 +403,7 @@ func decodePosition(cursor ingest.Cursor, accountID string) (*position, error) {
 			"or remove it to start over with the initial lookback", ingest.ErrCursor, fmt.Errorf(format, args...))
 	}
 	if len(cursor) > maxCursor {
-		return nil, unusable("it has %d bytes, at most %d can be", len(cursor), maxCursor)
+		return nil, unusable("it has %d bytes, but at most %d are allowed", len(cursor), maxCursor)
 	}
 	// The version decides what the rest may look like, so it is read first.
 	var head struct {
@@ -456,10 +456,10 @@ func (f *feed) check() error {
 		return fmt.Errorf("settled is missing")
 	}
 	if len(f.Backlog) > MaxBacklog {
-		return fmt.Errorf("backlog has %d windows, at most %d can be", len(f.Backlog), MaxBacklog)
+		return fmt.Errorf("backlog has %d windows, but at most %d are allowed", len(f.Backlog), MaxBacklog)
 	}
 	if n := len(f.Seen); n > 2*maxSeen {
-		return fmt.Errorf("seen has %d ids, at most %d can be", n, 2*maxSeen)
+		return fmt.Errorf("seen has %d ids, but at most %d are allowed", n, 2*maxSeen)
 	}
 	if f.Newest != nil {
 		if err := f.Newest.check(); err != nil {

@@ -266,7 +266,7 @@ func TestPoll_ACursorAtTheLargestOffsetIsAccepted(t *testing.T) {
 		for {
 			out, err := r.Poll(t.Context(), cursor, &recorder{})
 			if err != nil {
-				require.ErrorContains(t, err, "does not come to an end")
+				require.ErrorContains(t, err, "do not come to an end")
 				return
 			}
 			cursor = out.Cursor

@@ -18,7 +18,7 @@ type numberedPages struct {
 
 // errOtherPages is the error of a server that ignores the number or the size of a
 // page, so that entries would be passed over unseen.
-var errOtherPages = apierror.Malformed(http.StatusOK, "the server does not show the pages asked for")
+var errOtherPages = apierror.Malformed(http.StatusOK, "the server does not return the pages asked for")
 
 // tornEntry is an entry at which a page became unreadable: its position in the
 // window from since to before. The zero value is none.
@@ -240,7 +240,7 @@ func (n *numberedPages) checkEnd(ctx context.Context, w *window) (end bool, err 
 			return false, err
 		}
 	}
-	return false, apierror.Malformed(http.StatusBadRequest, "the server does not show all entries of one minute")
+	return false, apierror.Malformed(http.StatusBadRequest, "the server does not return all entries of one minute")
 }
 
 // checkIsolated is called when a page of a single entry, with this id, cannot be

@@ -103,7 +103,7 @@ func (p *poll) read(ctx context.Context) error {
 			return err
 		}
 		if ctx.Err() == nil && p.intake.coverage.Read > already {
-			p.reader.opts.Logger.Warn("poll ended early; the next one goes on from there", "error", err)
+			p.reader.opts.Logger.Warn("poll ended early; the next one continues from there", "error", err)
 		}
 		if p.isNew {
 			// A failure has the server's time, too.
@@ -303,7 +303,7 @@ func (p *poll) readWindow(ctx context.Context, w *window) (windowState, error) {
 			return unfinished, nil
 		}
 		if w.Offset > maxOffset-cloudflare.MaxPageSize {
-			return unfinished, apierror.Malformed(http.StatusOK, "the window does not come to an end")
+			return unfinished, apierror.Malformed(http.StatusOK, "the pages of the window do not come to an end")
 		}
 		t, err := p.endpoint.next(ctx, w)
 		if err != nil {

@@ -663,7 +663,7 @@ func (d *Doc) parse() (int, error) {
 		switch c := s[i]; c {
 		case '{', '[':
 			if len(d.open) >= maxDepth {
-				return i, &SyntaxError{i, "values nest too deep"}
+				return i, &SyntaxError{i, "values are nested too deeply"}
 			}
 			n.kind = Kind(c)
 			d.open = append(d.open, uint32(len(d.nodes)))
@@ -811,7 +811,7 @@ func stringEnd(s string, i int) (int, Class, error) {
 		case c == '"':
 			return i + 1, Class(seen), nil
 		case c != '\\':
-			return i, 0, &SyntaxError{i, "a control character stands in a string"}
+			return i, 0, &SyntaxError{i, "a string has a control character in it"}
 		}
 		n, err := escapeLength(s, i)
 		if err != nil {
@@ -839,12 +839,12 @@ func escapeLength(s string, i int) (int, error) {
 				return 0, io.ErrUnexpectedEOF
 			}
 			if c := s[j] | 0x20; (c < '0' || c > '9') && (c < 'a' || c > 'f') || s[j] < '0' {
-				return 0, &SyntaxError{i, "an escape in a string is not one"}
+				return 0, &SyntaxError{i, "a string has an invalid escape in it"}
 			}
 		}
 		return 6, nil
 	}
-	return 0, &SyntaxError{i, "an escape in a string is not one"}
+	return 0, &SyntaxError{i, "a string has an invalid escape in it"}
 }
 
 // kindOf is the kind of a value that is not a string, object or array.
@@ -876,7 +876,7 @@ func wordEnd(s string, i int, word string) (int, error) {
 	if strings.HasPrefix(word, s[i:]) {
 		return len(s), io.ErrUnexpectedEOF
 	}
-	return i, &SyntaxError{i, "this is no value"}
+	return i, &SyntaxError{i, "a value is missing or invalid"}
 }
 
 // numberEnd is where the number at i ends.
@@ -919,9 +919,9 @@ func numberFault(s string, i, start int) (int, error) {
 		return i, io.ErrUnexpectedEOF
 	}
 	if i == start {
-		return i, &SyntaxError{i, "this is no value"}
+		return i, &SyntaxError{i, "a value is missing or invalid"}
 	}
-	return i, &SyntaxError{i, "a number has no digit where one must be"}
+	return i, &SyntaxError{i, "a digit is missing in a number"}
 }
 
 // closeAll ends every object and array that is open at end, where the text

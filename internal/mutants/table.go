@@ -663,7 +663,7 @@ var mutants = []mutant{
 	{
 		fault: "what leads to the next page of v2 and cannot be read counts as the end",
 		file:  "internal/cloudflare/page.go",
-		old:   "return \"\", apierror.Malformed(http.StatusOK, \"the cursor of the next page is no text\")",
+		old:   "return \"\", apierror.Malformed(http.StatusOK, \"the cursor of the next page is not a string\")",
 		new:   "return \"\", nil",
 		in:    ".",
 		test:  "TestPoll_V2WhatCannotLeadToAPageIsAnError",

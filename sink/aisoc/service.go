@@ -114,7 +114,7 @@ func read(status int, body []byte, events int) (deliver.Reply, *deliver.Failure)
 	}
 	if err := json.Unmarshal(body, &r); err != nil || r.Accepted == nil {
 		return deliver.Reply{}, &deliver.Failure{Status: status,
-			Text: "something else than a reply of the ingestion service, check the address: ", Quote: string(body)}
+			Text: "the reply is not that of the ingestion service; check the address: ", Quote: string(body)}
 	}
 	if *r.Accepted < 0 || r.Rejected < 0 || *r.Accepted+r.Rejected != events {
 		return deliver.Reply{}, &deliver.Failure{Status: status,

@@ -159,7 +159,7 @@ func readElastic(status int, body []byte, events int) (deliver.Reply, *deliver.F
 		} `json:"items"`
 	}
 	if json.Unmarshal(body, &said) != nil || len(said.Items) != events {
-		return deliver.Reply{}, &deliver.Failure{Status: status, Text: "something else than a reply to _bulk about each event, check the address: ", Quote: string(body)}
+		return deliver.Reply{}, &deliver.Failure{Status: status, Text: "the reply is not one to _bulk about each event; check the address: ", Quote: string(body)}
 	}
 	var r deliver.Reply
 	for i, item := range said.Items {

@@ -240,7 +240,7 @@ func (h Header) Fault() string {
 	case !httpguts.ValidHeaderFieldName(h.Name):
 		return "must have a name of letters, digits and dashes"
 	case slices.Contains(reserved, http.CanonicalHeaderKey(h.Name)):
-		return "must be another header than " + http.CanonicalHeaderKey(h.Name) + ", which is set by itself"
+		return "must be another header than " + http.CanonicalHeaderKey(h.Name) + ", which is set automatically"
 	case h.Value == nil || h.Value.Reveal() == "":
 		return "must have a value"
 	case !httpguts.ValidHeaderFieldValue(h.Value.Reveal()):
@@ -268,7 +268,7 @@ func (c *Config) checkURL() (shown, allowed string) {
 	case u.Host == "" || u.Opaque != "" || u.Scheme != "https" && u.Scheme != "http":
 		return shown, wanted
 	case u.User != nil:
-		return shown, "must not hold credentials, which belong into a header"
+		return shown, "must not hold credentials: put them into a header"
 	case u.Fragment != "" || strings.HasSuffix(c.URL, "#"):
 		return shown, "must not have a fragment"
 	case u.Scheme == "https" || httpx.IsLoopback(u.Hostname()):

@@ -386,11 +386,11 @@ func TestElastic_AMappingThatRefusesEverythingIsNotBelieved(t *testing.T) {
 func TestElastic_AReplyMustBeAboutEachEvent(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]string{
-		`{"errors":false}`:                     "something else than a reply to _bulk",
-		`{"items":[]}`:                         "something else than a reply to _bulk",
+		`{"errors":false}`:                     "the reply is not one to _bulk",
+		`{"items":[]}`:                         "the reply is not one to _bulk",
 		`{"items":[{"create":{}}]}`:            "no status of event 0",
 		`{"items":[{"index":{"status":201}}]}`: "no status of event 0",
-		`{"items":[{"create":{"stat`:           "something else than a reply to _bulk",
+		`{"items":[{"create":{"stat`:           "the reply is not one to _bulk",
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			server := &fakehttp.Server{Kind: fakehttp.Elastic, Fault: func(int) fakehttp.Fault { return fakehttp.Fault{Status: 200, Body: body} }}
