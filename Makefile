@@ -1,4 +1,4 @@
-# make alone lists the targets.
+# make without a target lists the targets.
 
 # The random worlds and the kills of soak, and how long fuzz spends on each
 # target.
@@ -15,15 +15,15 @@ BENCH    ?= .
 BENCHDIR ?= ./...
 BENCHSTAT = golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 
-# The Go of the path, or the one in its usual place.
+# The Go in the PATH, or the one in its usual place.
 export PATH := $(PATH):/usr/local/go/bin
 
-# What builds a release, and what a dry one leaves out: the signature, which takes
-# an identity, and the image, which takes Docker and its base.
+# What builds a release, and what a dry run leaves out: the signature, which needs
+# an identity, and the image, which needs Docker and a base image.
 GORELEASER = go run github.com/goreleaser/goreleaser/v2@v2.15.1
 DRYSKIP   ?= sign,docker,publish
 
-# The vulnerability database: a folder, or nothing for that of the Go project.
+# The vulnerability database: a folder, or empty for that of the Go project.
 VULNDB ?=
 
 # Where browser keeps pictures of the report.
@@ -32,7 +32,7 @@ SHOTS ?= $(CURDIR)/shots
 .PHONY: help test race fuzz soak fleet-soak mutants bench figures fleet-figures browser pictures otel lint vuln licenses operations demo release-dry release image ci
 
 help: ## list the targets
-	@sed -nE 's/^([a-z-]+): ## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+	@sed -nE 's/^([a-z-]+): ## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
 test: ## run the tests
 	go test ./...
@@ -41,7 +41,7 @@ test: ## run the tests
 race: ## run the tests with the race detector, in random order
 	.ci/run test
 
-# What is found is kept in testdata/fuzz, to be committed with its cure.
+# Inputs that fail are kept in testdata/fuzz, to be committed with the fix.
 fuzz: ## fuzz every target for FUZZTIME (5m)
 	FUZZTIME=$(FUZZTIME) .ci/run fuzz
 
@@ -64,9 +64,9 @@ fleet-soak: ## kill workers and the database of a fleet of ACCOUNTS (2000)
 mutants: ## put faults into the code, one at a time, and see the tests fail
 	go run ./internal/mutants
 
-# Six rounds through all of them rather than six of each in a row, so that what
-# else the machine does falls on all alike; on one core, because that is what is
-# compared. What docs/performance.md shows besides comes from figures.
+# Six rounds of all benchmarks rather than six runs of each in a row, so that other
+# load on the machine affects all alike; on one core, because CPU is what is compared.
+# The other figures of docs/performance.md come from figures.
 bench: ## run the benchmarks (BENCH=Page for some) and compare them
 	rm -f bench.out
 	for round in 1 2 3 4 5 6; do \
@@ -76,15 +76,15 @@ bench: ## run the benchmarks (BENCH=Page for some) and compare them
 	go run $(BENCHSTAT) -filter '.unit:cpu-ns/entry .name:Normalize' -row '.name /entries' -col '/work@(cfaudit python)' bench.out
 	go run $(BENCHSTAT) -filter '.unit:cpu-ns/entry .name:(Page OR HTTP)' -row '.name /entries' -col '/work@(connector fetch validate scan struct map sdk python)' bench.out
 
-figures: ## measure what is no benchmark: requests, delays, memory, weight
+figures: ## measure what is not a benchmark: requests, delays, memory, weight
 	go test -count=1 -v -run '^Test(Cost|Weight|Bounds)_' . -figures -update | grep -vE '^(=== |PASS$$)'
 
 fleet-figures: ## measure a worker and its database with FLEETS (1000,5000,20000) accounts
 	CFAUDIT_TEST_NO_SKIP=1 go test -timeout=0 -count=1 -v -run '^TestFleetFigures' ./cmd/cfaudit \
 		-fleet.figures=$(FLEETS) | grep -vE '^(=== |PASS$$)'
 
-# It needs chromium and says so if there is none. What needs no browser is tested
-# by test.
+# It needs chromium and says so if there is none. The target test covers what needs
+# no browser.
 browser: ## look at the report in a headless browser and keep pictures in SHOTS
 	go test -count=1 -v -run '^TestPage_' ./internal/report -browser -shots='$(SHOTS)'
 
@@ -102,8 +102,8 @@ otel: ## build a collector with the receiver, and kill it KILLS times
 lint: ## check format, module files, vet and staticcheck
 	.ci/run format tidy lint
 
-# A copy of the database is had from https://vuln.go.dev/vulndb.zip. With one, and
-# the tools in the module cache, this needs no network.
+# The database can be downloaded from https://vuln.go.dev/vulndb.zip. With a copy of
+# it, and the tools in the module cache, this needs no network.
 vuln: ## look for known vulnerabilities in what is called (VULNDB: a folder with the database)
 	GOFLAGS= go run -C tools golang.org/x/vuln/cmd/govulncheck -C .. \
 		$(if $(VULNDB),-db file://$(abspath $(VULNDB))) ./...
@@ -112,8 +112,8 @@ vuln: ## look for known vulnerabilities in what is called (VULNDB: a folder with
 licenses: ## list the licences in the command, and write THIRD_PARTY_NOTICES
 	go run -C tools ./licenses -C .. -notices ../THIRD_PARTY_NOTICES
 
-# The list of operations is in the documentation that the SDK comes with. A new
-# operation then fails a test until it has a rule or is known to need none.
+# The list of operations is in the documentation that comes with the SDK. A new
+# operation then fails a test until it has a rule or is listed as needing none.
 operations: ## list the operations that change something, of the SDK in go.mod
 	grep -rhoE 'title="(post|put|patch|delete) /[^"]*' --include=api.md \
 		"$$(go list -m -f '{{.Dir}}' github.com/cloudflare/cloudflare-go/v7)" | sed 's/^title="//' | \
@@ -124,7 +124,7 @@ operations: ## list the operations that change something, of the SDK in go.mod
 demo: ## show what it does, without an account
 	go run ./cmd/cfaudit demo
 
-# From a clone, so that nothing that is not committed is in it.
+# From a clone, so that it holds only what is committed.
 release-dry: ## build a release of the last commit into dist, without publishing
 	rm -rf dist
 	clone=$$(mktemp -d) && trap 'rm -rf "$$clone"' EXIT && \
@@ -132,8 +132,8 @@ release-dry: ## build a release of the last commit into dist, without publishing
 		mv "$$clone/dist" dist
 	packaging/scripts/check-release.sh dist
 
-# The workflow does this on a tag. The notes are the section of the version, or that
-# of what is not released yet.
+# The workflow does this on a tag. The notes are the section of the changelog for the
+# version, or the one for what is not released yet.
 release: ## release the tag of this commit, as a draft
 	packaging/scripts/notes.sh "$$(git describe --tags --exact-match)" > "$${TMPDIR:-/tmp}/cfaudit-notes.md"
 	$(GORELEASER) release --clean --release-notes "$${TMPDIR:-/tmp}/cfaudit-notes.md"

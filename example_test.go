@@ -41,7 +41,7 @@ func Example() {
 		log.Fatal(err)
 	}
 
-	var lines bytes.Buffer // in earnest, sink.OpenFile and store.Open
+	var lines bytes.Buffer // a real host uses sink.OpenFile and store.Open
 	runner := &ingest.Runner{
 		Source: source,
 		Sink:   sink.NewWriter(&lines),

@@ -133,7 +133,7 @@ func Example_service() {
 	defer os.RemoveAll(state)
 	mux := http.NewServeMux()
 
-	ctx, stop := context.WithCancel(context.Background()) // in earnest, signal.NotifyContext
+	ctx, stop := context.WithCancel(context.Background()) // a real host uses signal.NotifyContext
 	defer stop()
 	received := 0
 	events := topic{func(_ context.Context, key string, message []byte) error {

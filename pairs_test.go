@@ -243,44 +243,45 @@ const twoLogsIntro = `# Two logs of one account
 How do the two audit logs differ, and how are their events joined? The audit log
 (v1) says what a thing was before and what it is now. Audit Logs v2 says how the API
 was called: the method, the URI, the body and the API token, and with it the scopes of
-a new token. A change is in both, under unrelated ids and at times some seconds
+a new token. A change is in both, under unrelated ids and with times some seconds
 apart. When both logs are read, both entries become events, and neither waits for the
 other.
 
 **One change, one correlation id.** ` + "`audit.correlation_id`" + ` joins them: a digest
 of the account, the actor's id, the canonical action, whether it failed, the
 zone, the thing acted upon and the five minutes that contain the time. Only what
-both logs know is included. The thing is the name of what is created, the id of what
-is changed or deleted, the id of an API token, and nothing where the logs have
-no name for it in common, as for what users do to themselves or whole rule sets.
+both logs know is included. The thing acted upon is the name of what is created, the
+id of what is changed or deleted, the id of an API token, and nothing where the logs
+have no name for it in common, as for what users do to themselves or whole rule sets.
 A changed rule of a rule set counts as a change of the set, and an uploaded Worker as an
 update.
 
 **The exact join.** ` + "`audit.request_id`" + ` is the ray id of the request. Audit Logs v2
 always has it, and v1 in the metadata of some entries, such as those of rule sets.
-If both have it, it joins their events with certainty, whatever the time between
+If both entries have it, it joins their events with certainty, whatever the time between
 them and the action that each log names; one request may have several entries in
 v1. It cannot be part of the correlation id: an entry of v2 does not know whether
 that of v1 has it.
 
-The five minutes of the correlation id are a compromise. With shorter spans more pairs fall apart at a
-boundary, and with longer ones more changes that one person makes to one thing
-count as one. With the history below, whose pairs are 0 to 5 seconds apart, and
-with what people do in five days of a v1 log of 2,000 entries a day:
+The five minutes of the correlation id are a compromise. Shorter spans separate more
+pairs at a boundary, and with longer ones more changes that one person makes to one
+thing count as one. The first column of figures is measured on the history below, whose
+pairs are 0 to 5 seconds apart, and the second on what people do in five days of a v1
+log of 2,000 entries a day:
 
 $spans
 **Two titles, where one log knows more.** Each event tells all that its entry
 tells, so its title does not depend on whether the other log is read, and an event
-made of ` + "`raw_event`" + ` once more has the same one. Where one log has the name and the
+that is made from ` + "`raw_event`" + ` again has the same one. Where one log has the name and the
 other the id, as for most of what is deleted, the two titles differ, and a host that
-tells alerts apart by their titles makes two. Group them by
+tells alerts apart by their titles raises two. Group them by
 ` + "`audit.correlation_id`" + `.
 
 **What else differs.** The grade, where one log knows more: v1 does not know the
 scopes of a token or the role of a new member, and assumes the worst; v2 does
-not know the type of a deleted record, nor the value of a setting before.
-` + "`audit.action`" + ` differs where v1 compares a whole rule set with what it was, and
-says that a rule was disabled or deleted.
+not know the type of a deleted record, nor the previous value of a setting.
+` + "`audit.action`" + ` differs where v1 has a whole rule set before and after, which shows
+that a rule was disabled or deleted.
 
 An event of a user is in the log of every account of that user. Its
 ` + "`audit.scope`" + ` is ` + "`user`" + `, from either log. A host with several accounts can
@@ -292,7 +293,7 @@ receive it once: with ` + "`sink.Distinct`" + `, or with ` + "`--user-events-onc
 Entries of v2 say what was sent and not what was there before. With
 ` + "`resolve_history`" + ` the connector asks for the history of the resource, which is
 the earlier entries about it, up to 20 of them and as far back as the log goes.
-What the newest of them sent or got as an answer is the old value. With it an event
+What the newest of them sent or received is the old value. With it an event
 of v2 gets the changes, the direction, the action and the grade that v1 gives the
 same change.
 
@@ -301,18 +302,18 @@ same change.
   something. Creating and deleting need no old value.
 * **Which entries.** Those that succeeded, before the change, at the same address,
   back to where the resource was created or last deleted. The newest one that has a
-  member counts for that member, because a change may send some members only; a
-  member that none of them has stays without an old value. Members that a PUT
+  member decides for that member, because a change may send only some members; a
+  member that none of them has gets no old value. Members that a PUT
   leaves out count as changed where both answers show that they were.
 * **How sure.** ` + "`audit.notes`" + ` names the newest entry that was used. Cloudflare finds
   a resource by its address (` + "`exact`" + `); where it does so in another way
-  (` + "`approximate`" + `) the note says so. Nothing is taken from a history that is
+  (` + "`approximate`" + `), the note says so. Nothing is taken from a history that is
   ` + "`unavailable`" + ` or has no such status.
 * **What it does not see.** A change made at another address: a record in a batch,
   a setting among several, a rule by replacing its rule set. The old value is then
   the one before.
-* **A replay.** ` + "`raw_event`" + ` is the entry as received. Normalized again it gets
-  what the entry alone says.
+* **A replay.** ` + "`raw_event`" + ` is the entry as received. If it is normalized again, the
+  event has only what the entry itself says.
 
 The titles of v2 entries follow the direction as well, unless both logs are read:
 then they say only what both logs know.
@@ -326,7 +327,7 @@ func TestDocs_TwoLogsIsCurrent(t *testing.T) {
 	const name = "docs/two-logs.md"
 	of, total := compareLogs().of, compareLogs().total
 	var b strings.Builder
-	spans := "| Span | Both sides agree | Share the id of another change |\n|---|---|---|\n"
+	spans := "| Span | Pairs with one id | Changes that share the id of another |\n|---|---|---|\n"
 	for i, share := range spanShares(t) {
 		spans += fmt.Sprintf("| %.0f s | %.1f %% | %.1f %% |\n", correlationSpans[i].Seconds(), 100*share.agree, 100*share.shared)
 	}

@@ -220,7 +220,7 @@ func TestManifests_AreWhatKubernetesTakes(t *testing.T) {
 	}
 }
 
-// check sees to it that what a workload names is made by the kustomization.
+// check tests that what a workload names is made by the kustomization.
 func (k *kustomization) check(t *testing.T, w workload) {
 	t.Helper()
 	for _, v := range w.template.Spec.Volumes {
