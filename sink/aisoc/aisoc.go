@@ -82,7 +82,7 @@ type Config struct {
 type FieldError = ingest.FieldError
 
 // ServiceError describes a POST that failed: an HTTP status, or no reply. It is
-// an [ingest.RetryAfterer].
+// an [ingest.RetryAfterer] and an [ingest.ActionNeeder].
 type ServiceError = deliver.ServiceError
 
 // Stats counts what a [Sink] has done since [New] returned it.
