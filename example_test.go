@@ -48,7 +48,7 @@ func Example() {
 		Store:  new(store.Memory),
 		Key:    "cloudflare-" + accountID,
 	}
-	total, err := runner.Drain(ctx) // or Run, which goes on for ever
+	total, err := runner.Drain(ctx) // or Run, which goes on until ctx ends
 	if err != nil {
 		log.Fatal(err)
 	}

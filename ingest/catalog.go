@@ -21,7 +21,9 @@ const (
 	FieldNumber   FieldType = "number"
 )
 
-// Field describes one configuration field of a connector.
+// Field describes one configuration field of a connector. Name is its key in the
+// configuration object, Default is the value of a missing key, and Label,
+// Placeholder and HelpText are texts for the form.
 type Field struct {
 	Name        string    `json:"name"`
 	Type        FieldType `json:"type"`
@@ -43,7 +45,8 @@ type Field struct {
 	Advanced bool `json:"-"`
 }
 
-// Option is one choice of a [FieldSelect].
+// Option is one choice of a [FieldSelect]: its value in the configuration object
+// and its text in the form.
 type Option struct {
 	Value string `json:"value"`
 	Label string `json:"label"`
@@ -54,9 +57,10 @@ type OAuth struct {
 	SupportedInHosted bool `json:"supported_in_hosted"`
 }
 
-// Descriptor is a connector's catalog entry. Fields are all fields that the
-// configuration object may have; the "Add connector" form shows those of
-// [Descriptor.Form].
+// Descriptor is a connector's catalog entry. ConnectorID is unique in a
+// [Catalog]; ConnectorName, Description and DocsURL are for people. Fields are
+// all fields that the configuration object may have; the "Add connector" form
+// shows those of [Descriptor.Form].
 type Descriptor struct {
 	ConnectorID   string   `json:"connector_id"`
 	ConnectorName string   `json:"connector_name"`
