@@ -30,6 +30,7 @@ type reporting struct {
 	out, baseline, hours string
 	force                bool
 	listed               int
+	live                 liveReport
 
 	working report.Hours
 	before  time.Duration
@@ -51,10 +52,16 @@ It reads the events from the API, or with --from from files of saved events. To
 recognise new actors it also reads earlier events: those of --baseline from the
 API, or all earlier events in the files of --from.
 
+With --serve it serves the page to browsers of this machine until you stop it, and
+follows the files of --from, which may be patterns such as 'events.jsonl*', through
+rotation. A browser asks again every minute, and the page is made anew when a file
+has changed.
+
 ` + timesHelp,
 		Example: `  cfaudit report --since 7d --out report.html
   cfaudit report --since 2026-03 --until 2026-03 --from archive/*.jsonl.gz --out march.html
-  cfaudit report --since 7d --format text | mail -s "Cloudflare, this week" security@example.com`,
+  cfaudit report --since 7d --format text | mail -s "Cloudflare, this week" security@example.com
+  cfaudit report --since 7d --serve --from 'events.jsonl*'`,
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
@@ -64,6 +71,7 @@ API, or all earlier events in the files of --from.
 	flags.StringVar(&r.baseline, "baseline", "30d", "`TIME` before the span to compare with when reading the API; 0 for none")
 	flags.StringVar(&r.hours, "working-hours", "mon-fri 8-18", "`HOURS` in which people are expected to work, in --time-zone")
 	flags.IntVar(&r.listed, "list", report.DefaultListed, "show at most `N` changes one by one, the riskiest")
+	r.live.addFlags(flags)
 	r.spanned = newSpanned(w, flags, "7d")
 	cmd.Args = r.files
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -75,6 +83,9 @@ API, or all earlier events in the files of --from.
 		cfg.Logger = newLogger(r.world)
 		ctx, stop := untilStopped(cmd.Context())
 		defer stop()
+		if r.live.serve {
+			return r.keepServing(ctx)
+		}
 		return r.run(ctx, cfg)
 	}
 	return cmd
@@ -103,21 +114,26 @@ func (r *reporting) wrong() (wrong []string) {
 	if r.working, err = report.ParseHours(r.hours); err != nil {
 		wrong = append(wrong, "--working-hours: "+err.Error())
 	}
+	wrong = append(wrong, r.liveFaults()...)
 	if r.listed < 1 || r.listed > 100_000 {
 		wrong = append(wrong, fmt.Sprintf("--list: \"%d\": must be from 1 to 100000", r.listed))
 	}
 	return wrong
 }
 
-func (r *reporting) run(ctx context.Context, cfg cloudflareaudit.Config) (err error) {
-	options := report.Options{
+// options are those of a report on the span.
+func (r *reporting) options() report.Options {
+	return report.Options{
 		Span: r.span, Location: r.location, Hours: r.working, Generated: r.now, Listed: r.listed,
 	}
+}
+
+func (r *reporting) run(ctx context.Context, cfg cloudflareaudit.Config) (err error) {
 	collect := r.fromAPI
 	if len(r.from) > 0 {
 		collect = r.fromFiles
 	}
-	finished, incomplete, err := collect(ctx, cfg, options)
+	finished, incomplete, err := collect(ctx, cfg, r.options())
 	switch {
 	case ctx.Err() != nil:
 		return fmt.Errorf("%w before the report was complete", errStopped)

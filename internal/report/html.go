@@ -33,6 +33,9 @@ var policy = func() string {
 	return "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; base-uri 'none'; form-action 'none'"
 }()
 
+// Policy is the content security policy of the page, for the header of a server.
+func Policy() string { return policy }
+
 var pageTemplate = sync.OnceValue(func() *template.Template {
 	return template.Must(template.New("report").Funcs(functions).Parse(markup))
 })
