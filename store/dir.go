@@ -93,7 +93,11 @@ func (d *Dir) Load(ctx context.Context, key string) (ingest.Cursor, error) {
 	if d.closed {
 		return nil, wrapLoad(key, os.ErrClosed)
 	}
-	path := d.path(key)
+	return load(d.path(key), key)
+}
+
+// load reads the cursor of key from its file.
+func load(path, key string) (ingest.Cursor, error) {
 	cursor, err := read(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -106,6 +110,17 @@ func (d *Dir) Load(ctx context.Context, key string) (ingest.Cursor, error) {
 		return nil, wrapLoad(key, fmt.Errorf("%w: %s is empty; restore the file from a backup, or delete it to start anew", ingest.ErrCursor, path))
 	}
 	return cursor, nil
+}
+
+// Read returns the cursor of key in the folder dir, or nil if there is none. It
+// takes no lock and changes nothing, so that it can look at a folder that a process
+// has open: a save replaces a cursor as a whole. What it returns may be old by the
+// time it returns, so nobody must poll from it.
+func Read(dir, key string) (ingest.Cursor, error) {
+	if key == "" {
+		return nil, wrapLoad(key, errEmptyKey)
+	}
+	return load(filepath.Join(dir, fileName(key)), key)
 }
 
 // maxCursor bounds a cursor, in bytes: 8 MiB. The largest that a connector writes,

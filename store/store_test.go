@@ -54,6 +54,28 @@ func TestDir_KeepsCursorsAcrossReopening(t *testing.T) {
 	}
 }
 
+func TestRead_LooksAtAFolderThatIsInUse(t *testing.T) {
+	t.Parallel()
+	folder := filepath.Join(t.TempDir(), "state")
+	got, err := store.Read(folder, "key")
+	require.NoError(t, err)
+	assert.Nil(t, got)
+	assert.NoDirExists(t, folder, "it makes nothing")
+	_, err = store.Read(folder, "")
+	assert.Error(t, err)
+
+	d, err := store.Open(folder)
+	require.NoError(t, err)
+	defer func() { assert.NoError(t, d.Close()) }()
+	require.NoError(t, d.Save(t.Context(), "Key/1", ingest.Cursor("position")))
+	got, err = store.Read(folder, "Key/1")
+	require.NoError(t, err)
+	assert.Equal(t, ingest.Cursor("position"), got)
+	require.NoError(t, os.Truncate(filepath.Join(folder, "%4bey%2f1.cursor"), 0))
+	_, err = store.Read(folder, "Key/1")
+	assert.ErrorIs(t, err, ingest.ErrCursor)
+}
+
 func TestDir_HoldsOneReadableFilePerKey(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()

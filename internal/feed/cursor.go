@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/cloudflare"
 	"github.com/aisoc/cloudflareaudit/internal/jsondoc"
 	"github.com/aisoc/cloudflareaudit/internal/prefixed"
 	"github.com/aisoc/cloudflareaudit/internal/text"
@@ -376,6 +377,23 @@ func (s *seen) UnmarshalJSON(b []byte) error {
 		}
 	}
 	return nil
+}
+
+// Begins is where the feed of a cursor begins in each log, by the name of the log:
+// an entry from then on is of the feed, and an earlier one never is. A log whose
+// beginning may still move, because no reply has come yet, is not in it.
+func Begins(cursor ingest.Cursor, accountID string) (map[string]time.Time, error) {
+	pos, err := decodePosition(cursor, accountID)
+	if err != nil {
+		return nil, err
+	}
+	begins := make(map[string]time.Time)
+	for _, log := range []*cloudflare.Log{cloudflare.V1, cloudflare.V2} {
+		if f := *pos.place(log); f != nil && !f.Settled.IsZero() {
+			begins[log.Name] = f.Start
+		}
+	}
+	return begins, nil
 }
 
 // encode makes a cursor of p.

@@ -105,8 +105,9 @@ func (p *poll) read(ctx context.Context) error {
 		if ctx.Err() == nil && p.intake.coverage.Read > already {
 			p.reader.opts.Logger.Warn("poll ended early; the next one continues from there", "error", err)
 		}
-		if p.isNew {
-			// A failure has the server's time, too.
+		if p.isNew && p.feed.Settled.IsZero() {
+			// A failure has the server's time, too. Once a window has been read, the
+			// start is that of the window.
 			p.feed.Start = earlier(p.feed.Start, p.startBefore(p.reader.serverTime()))
 		}
 	}

@@ -48,6 +48,8 @@ type Reader struct {
 	cursor ingest.Cursor
 	done   bool
 	total  ingest.Coverage
+	// last is the part of total that the last Next added.
+	last ingest.Coverage
 	// reached is the time of the oldest event so far.
 	reached time.Time
 }
@@ -55,14 +57,14 @@ type Reader struct {
 // New returns a reader of the span of cfg's account. A cursor, when it is not
 // nil, is one of [Reader.Cursor] for the same span: reading resumes from there.
 // The settings of cfg that concern a lookback, a clock and pages are replaced.
+//
+// [CheckSpan] says whether a span can be read. New does not ask it, because a span
+// that it has accepted grows older while it is read and until reading resumes.
 func New(cfg cloudflareaudit.Config, span selection.Span, cursor ingest.Cursor) (*Reader, error) {
 	return newReader(cfg, span, cursor, fullPage)
 }
 
 func newReader(cfg cloudflareaudit.Config, span selection.Span, cursor ingest.Cursor, page int) (*Reader, error) {
-	if err := CheckSpan(span); err != nil {
-		return nil, err
-	}
 	cfg.PageSize = page
 	cfg.InitialLookback = min(max(span.Length(), shortest), Kept)
 	cfg.Clock = func() time.Time { return span.Until }
@@ -123,12 +125,15 @@ func (a *asOf) RoundTrip(r *http.Request) (*http.Response, error) {
 // Next waits for an exhausted request budget. After any other error, which the
 // connector has already retried, the position is unchanged.
 func (r *Reader) Next(ctx context.Context) ([]ingest.Event, error) {
+	r.last = ingest.Coverage{}
 	batch, err := r.poll(ctx)
 	if err != nil {
+		r.total.AddRequests(r.last)
 		return nil, err
 	}
 	r.cursor, r.done = batch.Cursor, !batch.More
-	r.total.Add(batch.Coverage)
+	r.last.Add(batch.Coverage)
+	r.total.Add(r.last)
 	within := batch.Events[:0]
 	for _, e := range batch.Events {
 		if cloudflareaudit.IsBurst(&e) {
@@ -154,13 +159,16 @@ func (r *Reader) poll(ctx context.Context) (ingest.Batch, error) {
 			// The first poll of a feed never fails: it returns where the feed
 			// begins. The second one returns why nothing could be read.
 			r.cursor = batch.Cursor
-			r.total.Requests += batch.Coverage.Requests
+			r.last.AddRequests(batch.Coverage)
 			continue
 		}
-		if err == nil || ctx.Err() != nil {
+		if err == nil {
+			return batch, nil
+		}
+		r.last.AddRequests(batch.Coverage)
+		if ctx.Err() != nil {
 			return batch, err
 		}
-		r.total.Requests += batch.Coverage.Requests
 		wait := time.Duration(0)
 		if later, ok := errors.AsType[ingest.RetryAfterer](err); ok {
 			wait = later.RetryAfter()
@@ -186,6 +194,9 @@ func (r *Reader) Cursor() ingest.Cursor { return r.cursor }
 // Coverage accounts for what has been read. Its Delivered counts events from
 // outside the span as well, of which a very short span can have some.
 func (r *Reader) Coverage() ingest.Coverage { return r.total }
+
+// Last is the part of Coverage that the last call of [Reader.Next] added.
+func (r *Reader) Last() ingest.Coverage { return r.last }
 
 // Reached is the time of the oldest event so far, and the share of the span that
 // has been read, from 0 to 1, by time.

@@ -159,12 +159,32 @@ func TestReader_KeepsWhatHasNoTime(t *testing.T) {
 	assert.Equal(t, []string{"odd"}, ids(t, r))
 }
 
-func TestReader_RefusesASpanOlderThanTheLog(t *testing.T) {
+func TestCheckSpan_RefusesASpanOlderThanTheLog(t *testing.T) {
 	t.Parallel()
-	_, cfg := account(fakecloudflare.Options{})
 	now := time.Now()
-	_, err := New(cfg, selection.Span{Since: now.Add(-550 * 24 * time.Hour), Until: now}, nil)
+	assert.NoError(t, CheckSpan(selection.Span{Since: now.Add(-Kept), Until: now}))
+	err := CheckSpan(selection.Span{Since: now.Add(-550 * 24 * time.Hour), Until: now})
 	assert.ErrorContains(t, err, "must be within the last 548 days")
+}
+
+// A span of 18 months that was begun yesterday reaches further back than the log.
+func TestReader_ResumesASpanThatHasGrownTooOldToBegin(t *testing.T) {
+	t.Parallel()
+	s, cfg := account(fakecloudflare.Options{})
+	until := time.Now().Add(-24 * time.Hour).UTC().Truncate(time.Second)
+	s.Add(time.Time{}, entries(2500, until.Add(-3000*time.Minute))...)
+	span := selection.Span{Since: until.Add(-Kept), Until: until}
+	r, err := New(cfg, span, nil)
+	require.NoError(t, err)
+	events, err := r.Next(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, len(events), r.Last().Delivered)
+	assert.Equal(t, r.Coverage().Requests, r.Last().Requests)
+	before := r.Coverage()
+	resumed, err := New(cfg, span, r.Cursor())
+	require.NoError(t, err)
+	assert.Len(t, append(ids(t, resumed), make([]string, len(events))...), 2500)
+	assert.Equal(t, 2500, before.Delivered+resumed.Coverage().Delivered)
 }
 
 func TestReader_WaitsForTheBudgetAndSaysSo(t *testing.T) {

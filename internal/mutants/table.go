@@ -141,10 +141,24 @@ var mutants = []mutant{
 	{
 		fault: "a failure between two pages moves the cursor to the newest entry",
 		file:  "internal/feed/poller.go",
-		old:   "\t\tif p.isNew {\n\t\t\t// A failure",
-		new:   "\t\tif p.feed.Newest != nil {\n\t\t\tp.feed.finishNewest(finished)\n\t\t}\n\t\tif p.isNew {\n\t\t\t// A failure",
+		old:   "\t\tif p.isNew && p.feed.Settled.IsZero() {\n\t\t\t// A failure",
+		new:   "\t\tif p.feed.Newest != nil {\n\t\t\tp.feed.finishNewest(finished)\n\t\t}\n\t\tif p.isNew && p.feed.Settled.IsZero() {\n\t\t\t// A failure",
 		in:    ".",
 		test:  "TestPoll_ReturnsWhatItHasAndTheNextPollMeetsTheError",
+	},
+	{
+		fault: "a failure after the first page makes the feed claim what it has not asked for",
+		file:  "internal/feed/poller.go",
+		old:   "if p.isNew && p.feed.Settled.IsZero() {",
+		new:   "if p.isNew {",
+		test:  "TestBegins_AFailureAfterTheFirstPageDoesNotMoveIt",
+	},
+	{
+		fault: "a feed is said to begin where it only may begin",
+		file:  "internal/feed/cursor.go",
+		old:   "f != nil && !f.Settled.IsZero()",
+		new:   "f != nil",
+		test:  "TestBegins_NowhereBeforeAReply",
 	},
 	{
 		fault: "a window is begun again by each poll, so one that is larger than a batch never ends",
