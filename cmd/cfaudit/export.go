@@ -201,7 +201,10 @@ func (x *export) fromAPI(ctx context.Context, cfg cloudflareaudit.Config) (err e
 	}
 	before, seen := p.Coverage, p.Events
 	rows := x.writer(out, p)
-	show := x.showProgress(reader, &p)
+	_, begun := reader.Reached()
+	show := x.showProgress(x.stderr, &reader.OnWait, func(spent, wait time.Duration) string {
+		return x.progressLine(p, begun, spent, wait)
+	})
 	defer show.stop()
 	for !reader.Done() {
 		events, err := reader.Next(ctx)

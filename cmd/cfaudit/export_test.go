@@ -284,7 +284,7 @@ func TestExport_AFailureOfTheAPISaysWhatToDo(t *testing.T) {
 func TestExport_ProgressHasTheCountTheDateReachedAndTheTimeLeft(t *testing.T) {
 	t.Parallel()
 	since := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
-	x := &export{spanned: &spanned{location: time.UTC}}
+	x := &export{spanned: &spanned{times: times{location: time.UTC}}}
 	p := progress{Span: selection.Span{Since: since, Until: since.AddDate(0, 0, 10)}, Exported: 1, Coverage: ingest.Coverage{Read: 1234567}}
 	assert.Equal(t, "Exporting: 1 event of 1,234,567 entries, 0 %", x.progressLine(p, 0, time.Minute, 0))
 	p.Reached = since.AddDate(0, 0, 5)

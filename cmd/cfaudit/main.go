@@ -121,6 +121,7 @@ graded security event, one JSON object a line.
   cfaudit poll        writes the new entries, then exits
   cfaudit run         keeps polling until you stop it
   cfaudit batch       reads one batch for a program that embeds the connector
+  cfaudit backfill    delivers what is older than a feed, beside it
   cfaudit export      writes the events of a span of time, as CSV or a table
   cfaudit report      writes a readable report on a span of time
   cfaudit fleet       polls thousands of accounts, from several machines
@@ -156,7 +157,7 @@ Environment:
 		return err
 	})
 	root.SetHelpCommand(newHelp(root))
-	root.AddCommand(newDemo(w), newCheck(w), newPoll(w), newRun(w), newBatch(w), newExport(w), newReport(w), newNormalize(w),
+	root.AddCommand(newDemo(w), newCheck(w), newPoll(w), newRun(w), newBatch(w), newBackfill(w), newExport(w), newReport(w), newNormalize(w),
 		newFleet(w), newRules(w), newConfig(w), newSchema(w), newMan(w), newVersion(w))
 	onlyOnce(root)
 	return root

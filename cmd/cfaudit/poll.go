@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
 	"github.com/aisoc/cloudflareaudit/sink"
@@ -41,14 +42,19 @@ func newHost(w world, cmd *cobra.Command) *host {
 	h := &host{}
 	flags := cmd.Flags()
 	flags.StringVar(&h.state, "state", "", "`FOLDER` that keeps the cursor, the same one each time; required")
-	flags.StringVar(&h.out, "out", "-", "`FILE` to append the events to, - for standard output")
-	h.addFormat(flags, "table on a terminal, else jsonl")
-	h.service = addService(flags)
-	h.http = addHTTP(flags)
+	h.addOutput(flags)
 	h.notify = addNotify(flags)
 	h.settings = addSettings(w, flags)
 	flags.BoolVarP(&h.verbose, "verbose", "v", false, "log a line for every poll")
 	return h
+}
+
+// addOutput adds the flags that say where the events go.
+func (h *host) addOutput(flags *pflag.FlagSet) {
+	flags.StringVar(&h.out, "out", "-", "`FILE` to append the events to, - for standard output")
+	h.addFormat(flags, "table on a terminal, else jsonl")
+	h.service = addService(flags)
+	h.http = addHTTP(flags)
 }
 
 func newPoll(w world) *cobra.Command {
@@ -220,9 +226,6 @@ func (h *host) with(do func(*ingest.Runner) error) (err error) {
 	if h.state == "" {
 		missing = append(missing, "--state: is required: a folder for the cursor, the same one each time")
 	}
-	if h.out == "" {
-		missing = append(missing, "--out: must be a file, or - for standard output")
-	}
 	if h.listen != "" {
 		address, err := listenAddress(h.listen)
 		if err != nil {
@@ -230,20 +233,7 @@ func (h *host) with(do func(*ingest.Runner) error) (err error) {
 		}
 		h.listen = address
 	}
-	if fault := h.fault(); fault != "" {
-		missing = append(missing, fault)
-	} else if (h.format == formatTable || h.format == formatCSV) && (h.out != "-" || h.toService()) {
-		missing = append(missing, fmt.Sprintf("--format: %q: is for standard output alone; cfaudit export writes such files", h.format))
-	}
-	missing = append(missing, h.service.faults(h.getenv)...)
-	if h.service.used() && lineFormat(h.format) != sink.JSONL {
-		missing = append(missing, fmt.Sprintf("--format: %q: AiSOC takes jsonl alone", h.format))
-	}
-	if h.format != formatTable && h.format != formatCSV {
-		h.http.format = h.format
-	}
-	missing = append(missing, h.http.faults()...)
-	missing = append(missing, h.deadLetterFaults()...)
+	missing = append(missing, h.outputFaults()...)
 	missing = append(missing, h.notify.faults(h.settings)...)
 	cfg, err := h.config(missing...)
 	if err != nil {
@@ -288,6 +278,27 @@ func (h *host) with(do func(*ingest.Runner) error) (err error) {
 	hurry()
 	defer h.notify.end(hurried) // what has not ended it has failed
 	return do(r)
+}
+
+// outputFaults are the faults of the flags that say where the events go.
+func (h *host) outputFaults() (wrong faults) {
+	if h.out == "" {
+		wrong = append(wrong, "--out: must be a file, or - for standard output")
+	}
+	if fault := h.fault(); fault != "" {
+		wrong = append(wrong, fault)
+	} else if (h.format == formatTable || h.format == formatCSV) && (h.out != "-" || h.toService()) {
+		wrong = append(wrong, fmt.Sprintf("--format: %q: is for standard output alone; cfaudit export writes such files", h.format))
+	}
+	wrong = append(wrong, h.service.faults(h.getenv)...)
+	if h.service.used() && lineFormat(h.format) != sink.JSONL {
+		wrong = append(wrong, fmt.Sprintf("--format: %q: AiSOC takes jsonl alone", h.format))
+	}
+	if h.format != formatTable && h.format != formatCSV {
+		h.http.format = h.format
+	}
+	wrong = append(wrong, h.http.faults()...)
+	return append(wrong, h.deadLetterFaults()...)
 }
 
 // deadLetterFaults are the faults of --dead-letter.

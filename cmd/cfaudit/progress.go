@@ -2,16 +2,15 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"sync"
 	"time"
-
-	"github.com/aisoc/cloudflareaudit/internal/history"
 )
 
-// silence is the time between progress lines of an export without a terminal.
+// silence is the time between progress lines without a terminal.
 const silence = 30 * time.Second
 
-// shown shows the progress of an export: on the status line, or without one as
+// shown shows the progress of a reader: on the status line, or without one as
 // a line from time to time.
 type shown struct {
 	mu  sync.Mutex
@@ -22,13 +21,14 @@ func (s *shown) lock()   { s.mu.Lock() }
 func (s *shown) unlock() { s.mu.Unlock() }
 func (s *shown) stop()   { s.end() }
 
-// showProgress shows the progress of the reader of p until it is stopped.
-func (x *export) showProgress(r *history.Reader, p *progress) *shown {
+// showProgress shows the progress of a reader until it is stopped, on the status
+// line or to another place. line is the progress after the time spent, with the wait
+// for the request budget that is left. onWait is what the reader calls.
+func (d *display) showProgress(to io.Writer, onWait *func(time.Duration), line func(spent, wait time.Duration) string) *shown {
 	s := &shown{}
 	started := time.Now()
-	_, begun := r.Reached()
 	var wait time.Time
-	r.OnWait = func(d time.Duration) {
+	*onWait = func(d time.Duration) {
 		s.lock()
 		wait = time.Now().Add(d)
 		s.unlock()
@@ -36,10 +36,10 @@ func (x *export) showProgress(r *history.Reader, p *progress) *shown {
 	text := func() string {
 		s.lock()
 		defer s.unlock()
-		return x.progressLine(*p, begun, time.Since(started), time.Until(wait).Round(time.Second))
+		return line(time.Since(started), time.Until(wait).Round(time.Second))
 	}
-	if x.line != nil {
-		s.end = x.every(text)
+	if d.line != nil {
+		s.end = d.every(text)
 		return s
 	}
 	done := make(chan struct{})
@@ -52,7 +52,7 @@ func (x *export) showProgress(r *history.Reader, p *progress) *shown {
 			case <-done:
 				return
 			case <-tick.C:
-				fmt.Fprintln(x.stderr, text())
+				fmt.Fprintln(to, text())
 			}
 		}
 	})
@@ -72,9 +72,17 @@ func (x *export) progressLine(p progress, begun float64, spent, wait time.Durati
 		share = 1 - float64(p.Reached.Sub(p.Span.Since))/float64(p.Span.Length())
 		line += "reached " + p.Reached.In(x.location).Format("2006-01-02 15:04") + ", "
 	}
-	line += fmt.Sprintf("%.0f %%", 100*share)
+	return line + shareText(share) + restText((share-begun)/max(1-begun, 0.001), spent, wait)
+}
+
+// shareText is a share for display.
+func shareText(share float64) string { return fmt.Sprintf("%.0f %%", 100*share) }
+
+// restText is what a progress line ends with: the wait for the request budget, or
+// else the time that is left.
+func restText(share float64, spent, wait time.Duration) string {
 	if wait > 0 {
-		return line + fmt.Sprintf(", waiting %s for the request budget", wait)
+		return fmt.Sprintf(", waiting %s for the request budget", wait)
 	}
-	return line + timeLeft((share-begun)/max(1-begun, 0.001), spent)
+	return timeLeft(share, spent)
 }

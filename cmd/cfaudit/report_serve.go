@@ -17,7 +17,6 @@ import (
 	"github.com/aisoc/cloudflareaudit/internal/httpx"
 	"github.com/aisoc/cloudflareaudit/internal/livepage"
 	"github.com/aisoc/cloudflareaudit/internal/report"
-	"github.com/aisoc/cloudflareaudit/internal/selection"
 )
 
 const (
@@ -101,11 +100,11 @@ func (r *reporting) keepServing(ctx context.Context) error {
 
 // page is the page of the files, of those that the patterns name, at this time.
 func (r *reporting) page(ctx context.Context, patterns, names []string) ([]byte, error) {
-	span, err := selection.ParseSpan(r.since, r.until, time.Now(), r.location)
-	if err != nil {
-		return nil, err
+	span, wrong := r.times.read(time.Now())
+	if len(wrong) > 0 {
+		return nil, faults(wrong)
 	}
-	r.span, r.now, r.from = span, time.Now(), names
+	r.span, r.from = span, names
 	finished, _, err := r.fromFiles(ctx, cloudflareaudit.Config{}, r.options())
 	if err != nil {
 		return nil, err

@@ -35,23 +35,53 @@ var spanOptions = []string{
 // API or from files.
 type spanned struct {
 	*settings
-	since, until, zone string
-	from               []string
+	times
+	from []string
 
-	span     selection.Span
+	span selection.Span
+}
+
+func newSpanned(w world, flags *pflag.FlagSet, since string) *spanned {
+	s := &spanned{}
+	flags.SortFlags = false
+	s.addTimes(flags, since, "now")
+	flags.StringArrayVar(&s.from, "from", nil, "read saved events from `FILE`, plain or gzip; more files may follow; - is standard input")
+	s.settings = addSettings(w, flags, spanOptions...)
+	return s
+}
+
+// times are the flags of a span of time.
+type times struct {
+	since, until, zone string
+
 	location *time.Location
 	now      time.Time
 }
 
-func newSpanned(w world, flags *pflag.FlagSet, since string) *spanned {
-	s := &spanned{since: since}
-	flags.SortFlags = false
+// addTimes adds the flags, with the default of --since, and that of --until in
+// words.
+func (s *times) addTimes(flags *pflag.FlagSet, since, until string) {
 	flags.StringVar(&s.since, "since", since, "`TIME` the span begins at, see above")
-	flags.StringVar(&s.until, "until", "", "`TIME` the span ends at, in the same forms; a day or month is included (default now)")
+	flags.StringVar(&s.until, "until", "", "`TIME` the span ends at, a day or month included (default "+until+")")
 	flags.StringVar(&s.zone, "time-zone", "", "`ZONE` for days and for times shown, such as Europe/Berlin (default this machine's)")
-	flags.StringArrayVar(&s.from, "from", nil, "read saved events from `FILE`, plain or gzip; more files may follow; - is standard input")
-	s.settings = addSettings(w, flags, spanOptions...)
-	return s
+}
+
+// read reads the flags of times, at the time now, and lists their faults.
+func (s *times) read(now time.Time) (span selection.Span, wrong []string) {
+	s.now, s.location = now, time.Local
+	if s.zone != "" {
+		location, err := time.LoadLocation(s.zone)
+		if err != nil {
+			wrong = append(wrong, fmt.Sprintf("--time-zone: %q: must be the name of a time zone, such as UTC or Europe/Berlin", s.zone))
+		} else {
+			s.location = location
+		}
+	}
+	span, err := selection.ParseSpan(s.since, s.until, now, s.location)
+	if err != nil {
+		wrong = append(wrong, err.Error())
+	}
+	return span, wrong
 }
 
 // timesHelp describes the forms of times.
@@ -70,31 +100,16 @@ func (s *spanned) files(_ *cobra.Command, args []string) error {
 
 // parse reads the flags. Its error lists found, the caller's own faults, first.
 func (s *spanned) parse(args []string, found ...string) (cloudflareaudit.Config, error) {
-	s.now = time.Now()
 	if len(s.from) > 0 {
 		s.from = append(s.from, args...)
 	}
-	s.location = time.Local
-	if s.zone != "" {
-		location, err := time.LoadLocation(s.zone)
-		if err != nil {
-			found = append(found, fmt.Sprintf("--time-zone: %q: must be the name of a time zone, such as UTC or Europe/Berlin", s.zone))
-		} else {
-			s.location = location
-		}
-	}
-	span, err := selection.ParseSpan(s.since, s.until, s.now, s.location)
-	if err != nil {
-		found = append(found, err.Error())
-	}
-	s.span = span
+	span, wrong := s.times.read(time.Now())
+	s.span, found = span, append(found, wrong...)
 	if len(s.from) > 0 {
 		return cloudflareaudit.Config{}, s.parseFiles(found)
 	}
-	if err == nil {
-		if err := history.CheckSpan(span); err != nil {
-			found = append(found, err.Error())
-		}
+	if err := history.CheckSpan(span); err != nil && len(wrong) == 0 {
+		found = append(found, err.Error())
 	}
 	s.connects = true
 	cfg, err := s.config(found...)
@@ -210,7 +225,7 @@ func timeLeft(share float64, spent time.Duration) string {
 }
 
 // spanText is a span for display.
-func (s *spanned) spanText(span selection.Span) string {
+func (s *times) spanText(span selection.Span) string {
 	const form = "2006-01-02 15:04"
 	return span.Since.In(s.location).Format(form) + " to " + span.Until.In(s.location).Format(form+" MST")
 }
