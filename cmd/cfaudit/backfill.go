@@ -222,6 +222,8 @@ func (b *backfilling) drain(ctx context.Context, parts []backfill.Part, source *
 	})
 	total, err := r.Drain(ctx)
 	show.stop()
+	// A reader that resumes meets some entries again, which says nothing of late ones.
+	total.Read, total.Repeated = total.Read-total.Repeated, 0
 	if err == nil || total.Read > 0 {
 		fmt.Fprintln(b.stderr, summary(total, events)+"; "+count(total.Requests, "request", "requests")+b.delivered(r.Sink))
 		b.expected.report(b.stderr, manyEvents)
@@ -260,12 +262,12 @@ func (b *backfilling) finish(parts []backfill.Part, finished []backfill.Finished
 	}
 }
 
-// progressLine is the progress of a backfill.
+// progressLine is the progress of a backfill. What matters most comes first, because
+// a terminal may be narrow.
 func (b *backfilling) progressLine(p backfill.Progress, spent, wait time.Duration) string {
-	line := "Backfilling: "
-	if p.Log != "" {
-		line = fmt.Sprintf("Backfilling %s: %s of %s entries, reached %s, ", logName(p.Log), count(p.Events, "event", "events"),
-			grouped(p.Read), p.Reached.In(b.location).Format("2006-01-02 15:04"))
+	line := "Backfilling: " + shareText(p.Share) + restText(p.Share, spent, wait)
+	if p.Log == "" {
+		return line
 	}
-	return line + shareText(p.Share) + restText(p.Share, spent, wait)
+	return line + fmt.Sprintf(", %s reached %s, %s", logName(p.Log), p.Reached.In(b.location).Format("2006-01-02 15:04"), count(p.Events, "event", "events"))
 }

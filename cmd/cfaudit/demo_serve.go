@@ -156,6 +156,9 @@ In another terminal:
   cfaudit export --base-url $API --since 30d --min-severity medium --out changes.csv
   cfaudit report --base-url $API --since 7d --out report.html
 
+  cfaudit backfill --base-url $API --since 50d --state demo-state --out older.jsonl
+  cfaudit report --since 50d --serve --from older.jsonl
+
   cfaudit export --base-url $API --since 2d --actor 'mallory@*' --format table
   cfaudit export --base-url $API --since 30d --audit-log-api both --format jsonl | jq -r .title
 

@@ -187,6 +187,7 @@ func TestDemoServe_PrintsCommandsThatWork(t *testing.T) {
 		{"check"}, {"poll", "--state", state, "--initial-lookback", "3d"}, {"export", "--since", "30d", "--dry-run"},
 		{"export", "--since", "2d", "--actor", "mallory@*", "--format", "table"},
 		{"export", "--since", "7d", "--audit-log-api", "both", "--format", "jsonl"},
+		{"backfill", "--since", "50d", "--state", state, "--rate-limit", "900"},
 	} {
 		got := c(args...)
 		assert.Equal(t, exitOK, got.code, "%v: %s%s", args, got.out, got.err)
