@@ -257,7 +257,7 @@ func TestBackfill_WaitsUntilNoEntryCanAppearInTheSpan(t *testing.T) {
 
 func TestBackfill_LeavesTheFeedMostOfTheBudget(t *testing.T) {
 	t.Parallel()
-	config := write(t, `{"rate_limit": 900, "account_id": "`+fakecloudflare.DefaultAccountID+`"}`)
+	config := write(t, `{"rate_limit": 900, "notify_url_file": "slack", "notify_severity": "high", "account_id": "`+fakecloudflare.DefaultAccountID+`"}`)
 	for args, want := range map[string]int{
 		"":                                       backfill.RateLimit,
 		"--config " + config:                     backfill.RateLimit,

@@ -138,6 +138,3 @@ func TestCrash_KilledAtAnyMomentLosesNothing(t *testing.T) {
 	assert.Len(t, ids(t, read(t, out)), len(lines), "a further poll writes something")
 	assert.Equal(t, []string{".lock", cursorName}, names(t, state))
 }
-
-// cursorName is the file of the cursor in a folder of state.
-const cursorName = "cloudflare-" + fakecloudflare.DefaultAccountID + ".cursor"

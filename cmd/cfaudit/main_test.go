@@ -92,6 +92,9 @@ type account struct {
 	url, token string
 }
 
+// cursorName is the file of the cursor in a folder of state.
+const cursorName = "cloudflare-" + fakecloudflare.DefaultAccountID + ".cursor"
+
 var accounts atomic.Int64
 
 // newAccount serves an account with the entries. Each has a token of its own,
