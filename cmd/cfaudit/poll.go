@@ -12,7 +12,9 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/aisoc/cloudflareaudit"
 	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/feed"
 	"github.com/aisoc/cloudflareaudit/sink"
 	httpsink "github.com/aisoc/cloudflareaudit/sink/http"
 	"github.com/aisoc/cloudflareaudit/store"
@@ -257,6 +259,9 @@ func (h *host) with(do func(*ingest.Runner) error) (err error) {
 	}
 	defer func() { err = errors.Join(err, cursors.Close()) }()
 	key := "cloudflare-" + cfg.AccountID
+	if err := h.noteLookback(cursors, key, cfg, log); err != nil {
+		return err
+	}
 	events, closeSink, err := h.sink(key, log)
 	if err != nil {
 		return err
@@ -299,6 +304,32 @@ func (h *host) outputFaults() (wrong faults) {
 	}
 	wrong = append(wrong, h.http.faults()...)
 	return append(wrong, h.deadLetterFaults()...)
+}
+
+// noteLookback warns when --initial-lookback asks for entries from before the feed
+// began: it is for the first poll alone.
+func (h *host) noteLookback(cursors *store.Dir, key string, cfg cloudflareaudit.Config, log *slog.Logger) error {
+	given := h.given()
+	if _, found := given.object["initial_lookback"]; !found {
+		return nil
+	}
+	cursor, err := cursors.Load(context.Background(), key)
+	if cursor == nil || err != nil {
+		return err
+	}
+	begins, err := feed.Begins(cursor, cfg.AccountID)
+	if err != nil {
+		return nil // the first poll says so, with a remedy
+	}
+	asked := time.Now().Add(-cfg.InitialLookback)
+	for _, name := range logsOf(cfg) {
+		if begin, found := begins[name]; found && asked.Add(time.Minute).Before(begin) {
+			log.Warn("the initial lookback is for the first poll and has no effect any more; cfaudit backfill reads what is older",
+				"feed_began", begin, "initial_lookback", cfg.InitialLookback)
+			break
+		}
+	}
+	return nil
 }
 
 // deadLetterFaults are the faults of --dead-letter.

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -44,6 +45,25 @@ func TestPoll_SecondPollDeliversNothingTwice(t *testing.T) {
 	a.Add(time.Time{}, fresh)
 	third := poll.run(t.Context())
 	assert.Equal(t, []string{"fresh"}, ids(t, third.out))
+}
+
+func TestPoll_SaysThatALongerLookbackComesTooLate(t *testing.T) {
+	t.Parallel()
+	a := newAccount(t, recent(5)...)
+	const said = "cfaudit backfill reads what is older"
+	args := []string{"poll", "--state", filepath.Join(t.TempDir(), "state")}
+	for _, step := range []struct {
+		lookback string
+		says     bool
+	}{{"2h", false}, {"2h", false}, {"1h", false}, {"3d", true}, {"", false}} {
+		with := args
+		if step.lookback != "" {
+			with = append(slices.Clone(args), "--initial-lookback", step.lookback)
+		}
+		got := a.call(with...).run(t.Context())
+		require.Equal(t, exitOK, got.code, got.err)
+		assert.Equal(t, step.says, strings.Contains(got.err, said), "%q: %s", step.lookback, got.err)
+	}
 }
 
 func TestPoll_ReadsTheWholeBacklog(t *testing.T) {
