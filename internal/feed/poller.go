@@ -580,7 +580,7 @@ func (p *poll) claim(w *window, index int, id fingerprint, when time.Time, timed
 	case settled && timed && p.log.Numbered:
 		// From here on the position shows that it has been handled.
 	case p.hasRoom(settled):
-		if settled && !timed {
+		if !timed && (settled || when.Before(w.Since)) {
 			// Its time is uncertain, and it may appear in another window too:
 			// it is remembered for as long as w is open.
 			when = w.Since

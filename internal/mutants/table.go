@@ -113,6 +113,14 @@ var mutants = []mutant{
 		test:  "TestPoll_ATornReplyIsReadAgain",
 	},
 	{
+		fault: "an entry without a time that stands before its window is forgotten at once",
+		file:  "internal/feed/poller.go",
+		old:   "if !timed && (settled || when.Before(w.Since)) {",
+		new:   "if !timed && settled {",
+		in:    "internal/feed",
+		test:  "TestClaim_AnEntryWithoutATimeThatStandsBeforeItsWindow",
+	},
+	{
 		fault: "a failure between two pages counts as the end of the window",
 		file:  "internal/feed/poller.go",
 		old:   "t, err := p.endpoint.next(ctx, w)\n\t\tif err != nil {\n\t\t\treturn unfinished, err",
