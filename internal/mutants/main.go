@@ -28,13 +28,13 @@ import (
 type mutant struct {
 	// fault says what goes wrong, in one line.
 	fault string
-	// file is where, below the module's folder, and new what stands there in
+	// file is where, below the repository's folder, and new what stands there in
 	// place of old, which is there exactly once.
 	file, old, new string
 	// test is the test that guards against it; by default the model test.
 	test string
 	// in is the folder of the test; by default that of file, or of the model
-	// test.
+	// test. It may be in a module of its own, such as otelcol.
 	in string
 }
 
@@ -213,10 +213,31 @@ func (m mutant) folder() string {
 
 // build makes the test binary of a folder.
 func build(root, binary, folder, overlay string) (output string, err error) {
-	cmd := exec.Command("go", "test", "-c", "-ldflags=-s -w", "-overlay="+overlay, "-o", binary, "./"+folder)
-	cmd.Dir = root
+	module, err := moduleOf(root, folder)
+	if err != nil {
+		return "", err
+	}
+	name, err := filepath.Rel(module, filepath.Join(root, folder))
+	if err != nil {
+		return "", err
+	}
+	cmd := exec.Command("go", "test", "-c", "-ldflags=-s -w", "-overlay="+overlay, "-o", binary, "./"+filepath.ToSlash(name))
+	cmd.Dir = module
 	out, err := cmd.CombinedOutput()
 	return string(out), err
+}
+
+// moduleOf is the folder of the module that a folder below root belongs to: the
+// nearest one with a go.mod.
+func moduleOf(root, folder string) (string, error) {
+	for dir := filepath.Join(root, folder); ; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir, nil
+		}
+		if dir == filepath.Clean(root) || dir == filepath.Dir(dir) {
+			return "", fmt.Errorf("%s: there is no go.mod there or above it", folder)
+		}
+	}
 }
 
 // test runs tests of a binary.

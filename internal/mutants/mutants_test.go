@@ -57,3 +57,22 @@ func TestApply_TheTextMustBeThereOnce(t *testing.T) {
 		assert.ErrorContains(t, err, times)
 	}
 }
+
+func TestModuleOf_IsTheNearestOne(t *testing.T) {
+	t.Parallel()
+	top := t.TempDir()
+	require.NoError(t, os.MkdirAll(filepath.Join(top, "root", "nested", "deep"), 0o755))
+	require.NoError(t, os.MkdirAll(filepath.Join(top, "root", "plain"), 0o755))
+	_, err := moduleOf(filepath.Join(top, "root"), "plain")
+	assert.ErrorContains(t, err, "plain: there is no go.mod")
+	for _, dir := range []string{"root", "root/nested"} {
+		require.NoError(t, os.WriteFile(filepath.Join(top, dir, "go.mod"), nil, 0o600))
+	}
+	for folder, want := range map[string]string{
+		".": "root", "plain": "root", "./plain": "root", "nested": "root/nested", "./nested/deep": "root/nested",
+	} {
+		got, err := moduleOf(filepath.Join(top, "root"), folder)
+		require.NoError(t, err, folder)
+		assert.Equal(t, filepath.Join(top, want), got, folder)
+	}
+}

@@ -1863,4 +1863,80 @@ var mutants = []mutant{
 		new:   "\ts.add(events)\n\t_ = s.save()\n\tif s.Status().Waiting > 0 {\n\t\ttime.Sleep(time.Second)\n\t}\n",
 		test:  "TestNotifier_ServicesThatAreSlowHoldUpNothing",
 	},
+
+	// The receiver for the OpenTelemetry Collector.
+	{
+		fault: "a batch counts as delivered before the pipeline has taken it",
+		file:  "otelcol/receiver.go",
+		old: `	err := f.to.next.ConsumeLogs(operation, records(f.account, f.to.set.BuildInfo.Version, events, time.Now()))
+`,
+		new: `	var err error
+	go func() {
+		_ = f.to.next.ConsumeLogs(operation, records(f.account, f.to.set.BuildInfo.Version, events, time.Now()))
+	}()
+`,
+		test: "TestReceiver_StopsWithABatchInHand",
+	},
+	{
+		fault: "a batch that the pipeline refuses for good is given up",
+		file:  "otelcol/receiver.go",
+		old:   "err = &rejection{err}",
+		new:   "err = nil",
+		test:  "TestReceiver_KeepsABatchUntilThePipelineTakesIt",
+	},
+	{
+		fault: "an error of the pipeline is swallowed",
+		file:  "otelcol/receiver.go",
+		old: `	f.note(ctx, err)
+	return err
+}
+
+// Load`,
+		new: `	f.note(ctx, err)
+	return nil
+}
+
+// Load`,
+		test: "TestReceiver_KeepsABatchUntilThePipelineTakesIt",
+	},
+	{
+		fault: "a stop leaves the batch in hand no time",
+		file:  "otelcol/receiver.go",
+		old: `	r.stop()
+	select {
+	case <-r.done:`,
+		new: `	r.stop()
+	r.abort()
+	select {
+	case <-r.done:`,
+		test: "TestReceiver_StopsWithABatchInHand",
+	},
+	{
+		fault: "a stop waits for a pipeline without end",
+		file:  "otelcol/receiver.go",
+		old:   "context.AfterFunc(f.working, cancel)",
+		new:   "context.AfterFunc(context.Background(), cancel)",
+		test:  "TestReceiver_StopsWithABatchInHand",
+	},
+	{
+		fault: "the position is kept nowhere, and nobody is told",
+		file:  "otelcol/config.go",
+		old:   "if c.Storage == nil && !c.AllowNoStorage {",
+		new:   "if false && !c.AllowNoStorage {",
+		test:  "TestConfig_Faults",
+	},
+	{
+		fault: "an empty cursor is no cursor",
+		file:  "otelcol/cursors.go",
+		old:   "case value == nil:",
+		new:   "case len(value) == 0 || value == nil:",
+		test:  "TestReceiver_ADamagedCursorIsAPermanentError",
+	},
+	{
+		fault: "an account that cannot be read any more looks as if it were tried again",
+		file:  "otelcol/receiver.go",
+		old:   "f.state.halt(f.account, err)",
+		new:   "f.state.retrying(f.account, err)",
+		test:  "TestReceiver_ADamagedCursorIsAPermanentError",
+	},
 }
