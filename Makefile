@@ -29,7 +29,7 @@ VULNDB ?=
 # Where browser keeps pictures of the report.
 SHOTS ?= $(CURDIR)/shots
 
-.PHONY: help test race fuzz soak fleet-soak mutants bench figures fleet-figures browser pictures otel lint vuln licenses operations demo release-dry release image ci
+.PHONY: help test race fuzz soak fleet-soak mutants bench figures fleet-figures browser pictures otel lint vuln licenses operations demo release-dry reproduce release image ci
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+): ## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -131,6 +131,19 @@ release-dry: ## build a release of the last commit into dist, without publishing
 		git clone -q . "$$clone" && (cd "$$clone" && $(GORELEASER) release --snapshot --clean --skip=$(DRYSKIP)) && \
 		mv "$$clone/dist" dist
 	packaging/scripts/check-release.sh dist
+
+# Its own cache, so that it compiles all of it again, and nothing of the first build
+# is in the second.
+reproduce: release-dry ## build a release twice, in two places, and compare the checksums
+	place=$$(mktemp -d) && trap 'rm -rf "$$place"' EXIT && \
+		git clone -q . "$$place/elsewhere" && mkdir "$$place/tmp" "$$place/home" && \
+		TMPDIR="$$place/tmp" GOMODCACHE="$$(go env GOMODCACHE)" GOCACHE="$$place/cache" HOME="$$place/home" \
+			$(MAKE) -C "$$place/elsewhere" release-dry && \
+		for list in dist/*_checksums.txt; do \
+			LC_ALL=C sort "$$list" >"$$place/first"; \
+			LC_ALL=C sort "$$place/elsewhere/$$list" | diff "$$place/first" - || { echo "FAIL: the second build differs" >&2; exit 1; }; \
+			echo "the same twice: $$(wc -l <"$$list") files"; \
+		done
 
 # The workflow does this on a tag. The notes are the section of the changelog for the
 # version, or the one for what is not released yet.

@@ -128,7 +128,7 @@ func parsed(t *testing.T, args []string) *cobra.Command {
 
 func TestPackaging_TheUnitsStartCommandsThereAre(t *testing.T) {
 	t.Parallel()
-	for name, want := range map[string]string{"run": "cfaudit run", "poll": "cfaudit poll"} {
+	for name, want := range map[string]string{"run": "cfaudit run", "poll": "cfaudit poll", "fleet": "cfaudit fleet work"} {
 		unit := read(t, packaging+"systemd/cfaudit-"+name+"@.service")
 		start := regexp.MustCompile(`(?m)^ExecStart=/usr/bin/cfaudit (.+)$`).FindStringSubmatch(unit)
 		more := regexp.MustCompile(`(?m)^Environment="CFAUDIT_ARGS=(.+)"$`).FindStringSubmatch(unit)
@@ -139,6 +139,9 @@ func TestPackaging_TheUnitsStartCommandsThereAre(t *testing.T) {
 		assert.Equal(t, want, cmd.CommandPath())
 		assert.NotContains(t, line, "$")
 	}
+	before := regexp.MustCompile(`(?m)^ExecStartPre=/usr/bin/cfaudit (.+)$`).FindStringSubmatch(read(t, packaging+"systemd/cfaudit-fleet@.service"))
+	require.NotNil(t, before)
+	assert.Equal(t, "cfaudit fleet migrate", parsed(t, strings.Fields(before[1])).CommandPath())
 }
 
 func TestPackaging_TheContainersStartCommandsThereAre(t *testing.T) {
@@ -211,8 +214,8 @@ func TestPackaging_TheUnitsAreValidAndLockedDown(t *testing.T) {
 		require.NoError(t, err, string(out))
 		return string(out)
 	}
-	assert.Empty(t, run("verify", "--man=no", "cfaudit-run@example.service", "cfaudit-poll@example.service", "cfaudit-poll@example.timer"))
-	for _, unit := range []string{"cfaudit-run@example.service", "cfaudit-poll@example.service"} {
+	assert.Empty(t, run("verify", "--man=no", "cfaudit-run@example.service", "cfaudit-poll@example.service", "cfaudit-poll@example.timer", "cfaudit-fleet@example.service"))
+	for _, unit := range []string{"cfaudit-run@example.service", "cfaudit-poll@example.service", "cfaudit-fleet@example.service"} {
 		run("security", "--offline=true", "--threshold=15", unit)
 	}
 }

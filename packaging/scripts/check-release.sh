@@ -25,7 +25,7 @@ for os in linux darwin windows; do
 		*) tar -tzf "$archive" >"$list" ;;
 		esac
 		holds "$list" '/cfaudit\(\.exe\)\?$' /LICENSE /THIRD_PARTY_NOTICES /README.md /CHANGELOG.md man/cfaudit-run.1.gz \
-			completions/cfaudit.zsh docs/operations.md systemd/cfaudit-run@.service kubernetes/run/statefulset.yaml \
+			completions/cfaudit.zsh docs/operations.md systemd/cfaudit-run@.service systemd/cfaudit-fleet@.service kubernetes/run/statefulset.yaml \
 			prometheus/cfaudit.rules.yaml grafana/cfaudit.json
 	done
 done
@@ -37,7 +37,7 @@ for arch in amd64 arm64; do
 		rpm) command -v rpm >/dev/null || continue; rpm -qlp "$archive" >"$list" 2>/dev/null ;;
 		esac
 		holds "$list" /usr/bin/cfaudit /usr/share/man/man1/cfaudit-run.1.gz bash-completion/completions/cfaudit \
-			systemd/system/cfaudit-run@.service systemd/system/cfaudit-poll@.timer /etc/cfaudit \
+			systemd/system/cfaudit-run@.service systemd/system/cfaudit-poll@.timer systemd/system/cfaudit-fleet@.service /etc/cfaudit \
 			doc/cfaudit/THIRD_PARTY_NOTICES doc/cfaudit/README.md doc/cfaudit/docs/README.md doc/cfaudit/docs/operations.md
 	done
 done
