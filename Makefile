@@ -29,7 +29,7 @@ VULNDB ?=
 # Where browser keeps pictures of the report.
 SHOTS ?= $(CURDIR)/shots
 
-.PHONY: help test race fuzz soak fleet-soak mutants bench figures fleet-figures browser pictures otel lint vuln licenses operations demo release-dry reproduce release image ci
+.PHONY: help test race fuzz soak fleet-soak mutants bench figures fleet-figures browser pictures otel recipes lint vuln licenses operations demo release-dry reproduce release image ci
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+): ## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -98,6 +98,12 @@ pictures: ## draw docs/demo.svg and docs/report.png again
 otel: ## build a collector with the receiver, and kill it KILLS times
 	otelcol/build.sh bin/otelcol-cloudflare
 	go test -C otelcol -count=1 -v -run '^TestCollector_' . -collector='$(CURDIR)/bin/otelcol-cloudflare' -kills=$(KILLS)
+
+# rsyslog and rsyslog-gnutls, and what else is run, are installed or in bin.
+recipes: ## run the recipes with Loki, VictoriaLogs, a collector and what is installed
+	recipes/programs.sh bin
+	otelcol/build.sh bin/otelcol-cloudflare
+	go test -C recipes -count=1 -v . -programs='$(CURDIR)/bin'
 
 lint: ## check format, module files, vet and staticcheck
 	.ci/run format tidy lint

@@ -1768,6 +1768,13 @@ var mutants = []mutant{
 		test: "TestSplunk_TheReplyNamesTheEventAndTheOthersAreSentAgain",
 	},
 	{
+		fault: "Loki gets the newest of a backlog first",
+		file:  "sink/http/forms.go",
+		old:   "return a.Event.CreatedAt.Compare(b.Event.CreatedAt)",
+		new:   "return b.Event.CreatedAt.Compare(a.Event.CreatedAt)",
+		test:  "TestWrite_LokiGetsTheOldestOfAStreamFirst",
+	},
+	{
 		fault: "a page to sign in counts as accepted",
 		file:  "internal/deliver/reply.go",
 		old:   `if bytes.HasPrefix(head, []byte("<!doctype html")) ||`,

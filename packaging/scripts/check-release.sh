@@ -26,7 +26,7 @@ for os in linux darwin windows; do
 		esac
 		holds "$list" '/cfaudit\(\.exe\)\?$' /LICENSE /THIRD_PARTY_NOTICES /README.md /CHANGELOG.md man/cfaudit-run.1.gz \
 			completions/cfaudit.zsh docs/operations.md systemd/cfaudit-run@.service systemd/cfaudit-fleet@.service kubernetes/run/statefulset.yaml \
-			prometheus/cfaudit.rules.yaml grafana/cfaudit.json
+			prometheus/cfaudit.rules.yaml grafana/cfaudit.json recipes/rsyslog.conf
 	done
 done
 for arch in amd64 arm64; do
@@ -38,7 +38,7 @@ for arch in amd64 arm64; do
 		esac
 		holds "$list" /usr/bin/cfaudit /usr/share/man/man1/cfaudit-run.1.gz bash-completion/completions/cfaudit \
 			systemd/system/cfaudit-run@.service systemd/system/cfaudit-poll@.timer systemd/system/cfaudit-fleet@.service /etc/cfaudit \
-			doc/cfaudit/THIRD_PARTY_NOTICES doc/cfaudit/README.md doc/cfaudit/docs/README.md doc/cfaudit/docs/operations.md
+			doc/cfaudit/THIRD_PARTY_NOTICES doc/cfaudit/README.md doc/cfaudit/docs/README.md doc/cfaudit/docs/operations.md doc/cfaudit/recipes/rsyslog.conf
 	done
 done
 mkdir "$list.d"

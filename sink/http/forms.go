@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -109,8 +110,12 @@ func writeSplunk(items []deliver.Item) (b []byte) {
 	return b
 }
 
-// writeLoki makes one stream of each severity, the only label that differs.
+// writeLoki makes one stream of each severity, the only label that differs. Loki
+// refuses what is an hour older than the newest of its stream, so that the newest of
+// a request comes last.
 func writeLoki(items []deliver.Item) []byte {
+	items = slices.Clone(items)
+	slices.SortStableFunc(items, func(a, b deliver.Item) int { return a.Event.CreatedAt.Compare(b.Event.CreatedAt) })
 	b := []byte(`{"streams":[`)
 	for _, severity := range ingest.Severities() {
 		open := false

@@ -182,6 +182,24 @@ func TestWrite_LokiHasAStreamForEachSeverity(t *testing.T) {
 	assert.Equal(t, 2, strings.Count(string(server.Requests()[0].Body), `{"stream":`))
 }
 
+// The newest of a backlog are read first, and Loki refuses what is an hour older than
+// the newest of its stream.
+func TestWrite_LokiGetsTheOldestOfAStreamFirst(t *testing.T) {
+	t.Parallel()
+	server := &fakehttp.Server{Kind: fakehttp.Loki}
+	sink, _ := open(t, server)
+	sent := events(4)
+	for i := range sent {
+		sent[i].CreatedAt = sent[i].CreatedAt.Add(-time.Duration(i) * time.Hour)
+	}
+	sent[1].CreatedAt = sent[2].CreatedAt
+	require.NoError(t, sink.Write(t.Context(), sent))
+	assert.Equal(t, []string{"e3", "e1", "e2", "e0"}, server.Requests()[0].IDs)
+	for i, want := range []string{"e0", "e1", "e2", "e3"} {
+		assert.Equal(t, want, sent[i].ExternalID, "what the caller has passed is sorted")
+	}
+}
+
 func TestWrite_AnEventWithoutATimeHasNoneInSplunk(t *testing.T) {
 	t.Parallel()
 	server := &fakehttp.Server{Kind: fakehttp.Splunk}
