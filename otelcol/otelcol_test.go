@@ -378,19 +378,26 @@ func TestReceiver_StopsAmidARetry(t *testing.T) {
 func TestReceiver_RepeatsAtMostABatchWhenTheStorageFails(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, history(300))
+	h.to.err = func(_ context.Context, call int) error {
+		if call == 2 { // amid the backlog
+			h.keep.mu.Lock()
+			defer h.keep.mu.Unlock()
+			h.keep.fail = errors.New("no space left on device")
+		}
+		return nil
+	}
 	stop := h.start(t, h.object("max_events", 50))
-	wait(t, "a batch", h.delivered(50))
-	h.keep.mu.Lock()
-	h.keep.fail = errors.New("no space left on device")
-	h.keep.mu.Unlock()
 	wait(t, "the failure", func() bool { _, last := h.host.statuses(); return last != nil && last.Err() != nil })
 	require.NoError(t, stop(t.Context()))
-	h.keep.fail = nil
+	ids, _ := h.to.got()
+	assert.Less(t, ids, 300, "it has gone on without a cursor")
+	h.keep.fail, h.to.err = nil, nil
 	stop = h.start(t, h.object("max_events", 50))
 	wait(t, "the rest", h.delivered(300))
 	require.NoError(t, stop(t.Context()))
 	ids, repeats := h.to.got()
 	assert.Equal(t, 300, ids)
+	assert.NotZero(t, repeats, "there was no batch without a cursor")
 	assert.LessOrEqual(t, repeats, 50)
 }
 
