@@ -1,17 +1,22 @@
 package redact
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/aisoc/cloudflareaudit/internal/text"
+)
 
 // assigned masks what a text assigns to the name of a secret, such as "token: x",
 // "api_key = 'x'" or "Password=x;", and the password in a call of curl.
 func (m *masker) assigned(s string) string {
+	s = m.authorizations(s)
 	if !stemsInText.in(s) {
 		return m.userOption(s)
 	}
 	var b strings.Builder
 	done := 0
 	for i := 0; i < len(s); {
-		next := strings.IndexAny(s[i:], ":=")
+		next := strings.IndexAny(s[i:], ":=,")
 		if next < 0 {
 			break
 		}
@@ -60,6 +65,9 @@ func valueAfter(s string, at int, name string) (from, to int) {
 	}
 	tight := s[at] == '='
 	from = at + 1
+	if s[at] == ',' && !isCall(s, at) {
+		return 0, 0
+	}
 	if strings.HasPrefix(s[from:], "//") {
 		return 0, 0 // the scheme of an address
 	}
@@ -89,7 +97,7 @@ func valueAfter(s string, at int, name string) (from, to int) {
 		if n := strings.IndexAny(s[from:], s[quote:from]+"\\\n"); n >= 0 {
 			to = from + n
 		}
-		if !isAssigned(s[from:to], true, name) {
+		if !isAssigned(s[from:to], s[at] != ',', name) {
 			return 0, 0
 		}
 		return from, to
@@ -106,6 +114,43 @@ func valueAfter(s string, at int, name string) (from, to int) {
 	}
 	return from, to
 }
+
+// isCall reports whether a comma in s stands between two texts, as in a call that sets
+// a header.
+func isCall(s string, at int) bool {
+	next := strings.TrimLeft(s[at+1:], " \\")
+	return strings.IndexByte(quotes, s[at-1]) >= 0 && next != "" && strings.IndexByte(quotes, next[0]) >= 0
+}
+
+// authorizations masks what stands in a text behind one of schemes and looks random.
+func (m *masker) authorizations(s string) string {
+	const shortest = 16
+	if !schemesInText.in(s) {
+		return s
+	}
+	var b strings.Builder
+	done := 0
+	for i := 0; i < len(s); i++ {
+		for k := range schemes {
+			from := i + len(schemes[k].text)
+			if !text.FoldPrefix(s[i:], schemes[k].text) || i > 0 && isAlnum(s[i-1]) {
+				continue
+			}
+			if n := tokenRun(s[from:]); n >= shortest && looksMixed(s[from:from+n]) {
+				m.n++
+				b.WriteString(s[done:from])
+				b.WriteString(Masked)
+				done = from + n
+				i = done - 1
+			}
+			break
+		}
+	}
+	return b.String() + s[done:]
+}
+
+// schemesInText finds schemes.
+var schemesInText = newWords(texts(schemes))
 
 // isAssigned reports whether a text is the value of a secret, rather than a place
 // for one or the next word of a sentence. sure says that it can be no word.

@@ -19,6 +19,7 @@ type beside struct {
 	message bool // it describes an error
 	// compares says that it is a condition, and its value what is compared with.
 	compares bool
+	plain    bool // it declares that its value is no secret
 	token    bool // one of its names is a token
 }
 
@@ -32,7 +33,8 @@ func besides(of jsondoc.Value) beside {
 			b.token = b.token || isTokenName(member)
 		}
 		isText := item.Kind() == jsondoc.String
-		b.compares = b.compares || isText && member == "operator"
+		b.compares = b.compares || isText && has(comparisonNames, member)
+		b.plain = b.plain || member == "is_secret" && item.Kind() == jsondoc.False
 		switch {
 		case has(namesBeside, member), has(publicBeside, member):
 			b.keyName = true
@@ -53,6 +55,7 @@ func besides(of jsondoc.Value) beside {
 	}
 	b.binding = strings.Contains(kind, "secret")
 	b.json = kind == "json"
+	b.plain = b.plain || kind == "plain_text"
 	switch strings.ToLower(kind) {
 	case "txt", "cname", "http", "caa", "mx", "ns", "srv":
 		b.record = strings.IndexByte(name, '.') >= 0

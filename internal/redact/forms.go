@@ -92,6 +92,10 @@ func (f *form) in(s string) bool {
 // the text is not telling, it must not look like words.
 func (f *form) fits(rest string) bool {
 	n := tokenRun(rest)
+	// An equals sign ends base64, or a name.
+	if end := strings.IndexByte(rest[:n], '='); end >= 0 && strings.Trim(rest[end:n], "=") != "" {
+		n = end
+	}
 	return n >= f.least && (f.least < some || looksMixed(rest[:n]))
 }
 
@@ -235,6 +239,17 @@ func isPublic(s string) bool {
 	return slices.ContainsFunc(publicKeys, func(r row) bool { return strings.HasPrefix(s, r.text) })
 }
 
+// isAlgorithm reports whether a text is the name of an algorithm.
+func isAlgorithm(s string) bool {
+	return slices.ContainsFunc(algorithms, func(r row) bool { return strings.EqualFold(r.text, s) })
+}
+
+// isPadded reports whether a text is nothing but base64 with padding.
+func isPadded(s string) bool {
+	bare := strings.TrimRight(s, "=")
+	return len(bare) < len(s) && len(s)%4 == 0 && tokenRun(bare) == len(bare) && !strings.ContainsAny(bare, ".~=")
+}
+
 // publicKeys begin public keys of SSH.
 var publicKeys = []row{
 	{"ssh-rsa AAAA", "ssh-rsa AAAAB3NzaC1yc2E"}, {"ssh-ed25519 AAAA", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5"},
@@ -268,8 +283,12 @@ func isSetting(s string) bool {
 	return isHost(strings.TrimPrefix(host, "*."))
 }
 
-// maxDigits bounds the digits of a number that is a setting.
-const maxDigits = 5
+const (
+	// maxDigits bounds the digits of a number that is a setting.
+	maxDigits = 5
+	// maxVersion bounds the length of a version, which is numbers with dots between.
+	maxVersion = 15
+)
 
 // isQuantity reports whether a text that begins with a digit is a small number, a
 // time, how long, or an address of the network.
@@ -283,11 +302,14 @@ func isQuantity(s string) bool {
 	if _, err := time.Parse(time.RFC3339, s); err == nil {
 		return true
 	}
+	if _, err := time.Parse(time.DateOnly, s); err == nil {
+		return true
+	}
 	if _, err := netip.ParsePrefix(s); err == nil {
 		return true
 	}
 	_, err := netip.ParseAddr(s)
-	return err == nil || strings.Trim(s, "0123456789.") == "" && len(s) <= maxDigits || isHost(s)
+	return err == nil || strings.Trim(s, "0123456789.") == "" && (len(s) <= maxDigits || len(s) <= maxVersion && strings.Count(s, ".") > 1) || isHost(s)
 }
 
 // isHost reports whether a text is the name of a host, none of whose labels looks

@@ -100,7 +100,9 @@ func (m *masker) parameter(part string) (shown string, secret bool) {
 // isSecretParameter reports whether a parameter is a secret.
 func (m *masker) isSecretParameter(name, value string) bool {
 	switch {
-	case isSecretMember(name), isSignature(name):
+	case isOption(name):
+		return HoldsSecret(value) || hasPassword(value)
+	case isSecretMember(name), isSignature(name), m.Values && IsValue(name) && value != "" && !isSetting(value):
 		return true
 	case isOpen(name):
 		return hasPassword(value) // an id may look like a token
@@ -142,6 +144,9 @@ func isAddress(text string) bool {
 func (m *masker) addresses(text string) string {
 	return mapParts(text, space, m.link)
 }
+
+// isPairs reports whether a text is a form of several fields.
+func isPairs(text string) bool { return strings.IndexByte(text, '&') > 0 && isForm(text) }
 
 // isForm reports whether a text is a list of names and values, as forms and the
 // queries of addresses have it.
@@ -201,13 +206,38 @@ func (m *masker) address(text string) string {
 			}
 			return path + "?" + query
 		}
-		shown = path + "?" + Masked
+		shown = path + "?" + hookQuery(query)
 	}
 	if shown != text {
 		m.n++
 	}
 	return shown
 }
+
+// hookQuery masks the query of a webhook, or of where logs go, but for what is known
+// to be an option.
+func hookQuery(query string) string {
+	of := masker{Policy: Policy{Addresses: true}}
+	options := 0
+	shown := mapParts(query, "&", func(part string) string {
+		name, value, found := strings.Cut(part, "=")
+		if kept, secret := of.parameter(part); found && !secret && isOption(name) && !isRandom(value) {
+			options++
+			return kept
+		}
+		if !found || name == "" || HoldsSecret(name) || !isVariable(name) {
+			return Masked
+		}
+		return name + "=" + Masked
+	})
+	if options == 0 {
+		return Masked
+	}
+	return shown
+}
+
+// isOption reports whether a parameter is one of optionParameters.
+func isOption(name string) bool { return has(optionParameters, strings.ToLower(name)) }
 
 // nextAddress is where another address begins after i in a text without white
 // space, or 0. An address in a query is part of the query.

@@ -160,6 +160,12 @@ var (
 	}
 )
 
+// comparisonNames are the members that say how the "value" beside them is compared.
+var comparisonNames = []row{
+	{"operator", `{"operator":"eq","value":"open"}`}, {"op", `{"match":"{{ x }}","op":"EQUALS","value":"open"}`},
+	{"comparator", `{"comparator":"eq","value":"open"}`}, {"comparison", `{"comparison":"eq","value":"open"}`},
+}
+
 // pairNames are the members that name what the "value" beside them is.
 var pairNames = []row{
 	{"name", `{"name":"DB_PASSWORD","value":"open"}`}, {"key", `{"key":"api_token","value":"open"}`},
@@ -188,12 +194,34 @@ var settingWords = []row{
 	{"get", "GET"}, {"post", "POST"}, {"put", "PUT"}, {"s256", "S256"}, {"development", "development"}, {"staging", "staging"}, {"production", "production"},
 }
 
+// algorithms are names, in any case, of algorithms. They are shown under names of
+// secrets, too.
+var algorithms = []row{
+	{"sha-1", "SHA-1"}, {"sha-256", "SHA-256"}, {"sha-384", "SHA-384"}, {"sha-512", "SHA-512"}, {"sha1", "sha1"}, {"sha256", "sha256"}, {"sha384", "sha384"}, {"sha512", "sha512"},
+	{"md5", "md5"}, {"hmac", "HMAC"}, {"hmac-sha256", "hmac-sha256"}, {"hmac-sha512", "hmac-sha512"}, {"totp", "totp"}, {"argon2id", "argon2id"}, {"bcrypt", "bcrypt"},
+	{"rsa", "RSA"}, {"ecdsa", "ECDSA"}, {"ed25519", "Ed25519"}, {"hs256", "HS256"}, {"rs256", "RS256"}, {"es256", "ES256"}, {"es384", "ES384"}, {"ps256", "PS256"}, {"eddsa", "EdDSA"},
+}
+
 // A parameter is the signature of its address when its name, in any case, is one
 // of signatureNames or ends in one of signatureEnds.
 var (
 	signatureNames = []row{{"sig", "sig"}}
 	signatureEnds  = []row{{"signature", "X-Amz-Signature"}}
 )
+
+// optionParameters are parameters, in any case, of where logs go, that say how and
+// not with what right.
+var optionParameters = []row{
+	{"region", "s3://logs/x?region=eu-west-1"}, {"sse", "s3://logs/x?sse=AES256"}, {"insecure-skip-verify", "splunk://hec.example.com/x?insecure-skip-verify=false"},
+	{"sourcetype", "splunk://hec.example.com/x?sourcetype=cloudflare"}, {"source", "splunk://hec.example.com/x?source=cloudflare"},
+	{"index", "splunk://hec.example.com/x?index=main"}, {"format", "https://log-api.newrelic.com/log/v1?format=cloudflare"},
+	{"service", "datadog://http-intake.logs.datadoghq.com/x?service=edge"}, {"ddsource", "datadog://http-intake.logs.datadoghq.com/x?ddsource=cloudflare"},
+	{"ddtags", "datadog://http-intake.logs.datadoghq.com/x?ddtags=env:prod"}, {"tags", "https://logs.example.com/x?tags=env:prod"},
+	{"account-id", "r2://logs/x?account-id=023e105f4ecef8ad9ca31a8372d0c353"}, {"endpoint", "s3://logs/x?endpoint=storage.example.com"},
+	{"sv", "azure://logs.blob.core.windows.net/x?sv=2022-11-02"}, {"sp", "azure://logs.blob.core.windows.net/x?sp=w"},
+	{"se", "azure://logs.blob.core.windows.net/x?se=2027-01-01T00:00:00Z"}, {"st", "azure://logs.blob.core.windows.net/x?st=2026-01-01T00:00:00Z"},
+	{"ss", "azure://logs.blob.core.windows.net/x?ss=b"}, {"srt", "azure://logs.blob.core.windows.net/x?srt=o"}, {"spr", "azure://logs.blob.core.windows.net/x?spr=https"},
+}
 
 // schemes begin the value of an Authorization header, in any case: a word and a
 // space.
@@ -253,6 +281,15 @@ var hooks = []row{
 	{"qyapi.weixin.qq.com", "https://qyapi.weixin.qq.com/cgi-bin/webhook/x"},
 	{"api.opsgenie.com", "https://api.opsgenie.com/v1/json/cloudflare/x"},
 	{"webhook.site", "https://webhook.site/x"},
+	{"api.eu.opsgenie.com", "https://api.eu.opsgenie.com/v1/json/cloudflare/x"},
+	{"events.eu.pagerduty.com/integration", "https://events.eu.pagerduty.com/integration/x/enqueue"},
+	{"hooks.airtable.com", "https://hooks.airtable.com/workflows/v1/genericWebhook/x"},
+	{"logs-01.loggly.com/inputs", "https://logs-01.loggly.com/inputs/x"},
+	{"ntfy.sh", "https://ntfy.sh/x"},
+	{"hc-ping.com", "https://hc-ping.com/x"},
+	{"smee.io", "https://smee.io/x"},
+	{"hkdk.events", "https://hkdk.events/x"},
+	{"tail.developers.workers.dev", "wss://tail.developers.workers.dev/x"},
 	{".pipedream.net", "https://eo1.m.pipedream.net/x"},
 	{".cloudflarestream.com", "https://customer-x.cloudflarestream.com/x/webRTC/publish"},
 	{"upload.videodelivery.net", "https://upload.videodelivery.net/x"},

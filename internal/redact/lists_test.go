@@ -35,12 +35,22 @@ var lists = []struct {
 	{"counted", counted, func(s string) bool { return !matchesSecretName(s, aNumber) && matchesSecretName(s, aText) }, nil},
 	{"namesBeside", namesBeside, isShown, nil},
 	{"publicBeside", publicBeside, isShown, nil},
+	{"comparisonNames", comparisonNames, func(s string) bool {
+		var doc jsondoc.Doc
+		_ = doc.Parse(`{"resource":{"request":` + s + `}}`)
+		return Entry(&doc, Policy{Values: true}) == 0
+	}, nil},
+	{"algorithms", algorithms, isAlgorithm, nil},
 	{"pairNames", pairNames, isMasked, nil},
 	{"privateParts", privateParts, isMasked, nil},
 	{"settingWords", settingWords, isSetting, nil},
 	{"publicKeys", publicKeys, isPublic, nil},
 	{"signatureNames", signatureNames, isSignature, nil},
 	{"signatureEnds", signatureEnds, isSignature, nil},
+	{"optionParameters", optionParameters, func(s string) bool {
+		m := masker{Policy: Policy{Hooks: true}}
+		return m.links(s) == s && m.n == 0
+	}, nil},
 	{"cloudflareTokens", cloudflareTokens, func(s string) bool { return HasTokenPrefix(s) && HoldsSecret(s) }, isWithin},
 	{"schemes", schemes, HoldsSecret, nil},
 	{"secretPaths", secretPaths, func(s string) bool {

@@ -93,6 +93,12 @@ func isOpen(name string) bool {
 	return n.endsIn(openNames) || n.has(openWords)
 }
 
+// isPublicName reports whether a name says that a key is public.
+func isPublicName(name string) bool {
+	var memory nameMemory
+	return name != "" && memory.wordsOf(name).has(openWords)
+}
+
 // nameWords are the words of a name in lower case, with an underscore before and
 // behind each.
 type nameWords string

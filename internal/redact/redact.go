@@ -349,6 +349,7 @@ func (m *masker) suspect(around beside, item jsondoc.Value, name string, secret 
 		switch {
 		case around.binding, around.pair:
 			return certain
+		case around.plain && !isRandom(item.Text()):
 		case m.Values && (name == "value" || name == "text") && !around.record && !around.compares:
 			return possible
 		}
@@ -470,14 +471,6 @@ func (m *masker) ofName(name string) suspicion {
 	return no
 }
 
-// expression masks an expression of the rules language if it has a secret in it by
-// its form. What it compares a field with cannot be told from what is no secret.
-func (m *masker) expression(v jsondoc.Value) {
-	if (m.thorough || mayHoldSecret(v)) && HoldsSecret(v.Text()) {
-		m.mask(v)
-	}
-}
-
 // statement masks the texts in a statement of SQL that is about secrets.
 func (m *masker) statement(v jsondoc.Value) {
 	whole := v.Text()
@@ -508,6 +501,9 @@ func (m *masker) text(v jsondoc.Value, secret suspicion) {
 		return
 	}
 	whole := v.Text()
+	if secret == no && isPublicName(v.Name()) && isPadded(whole) && !m.holdsEncoded(whole) {
+		return
+	}
 	if shown := m.content(whole, secret); shown != whole {
 		m.doc.Replace(v, shown)
 	}
@@ -528,7 +524,7 @@ func (m *masker) below(doc *jsondoc.Doc, mask func(inside *masker)) (shown strin
 // or be encoded.
 func (m *masker) content(s string, secret suspicion) string {
 	switch {
-	case s == "", s == Masked, secret == certain && isPublic(s):
+	case s == "", s == Masked, secret == certain && (isPublic(s) || isAlgorithm(s)):
 		return s
 	case secret == certain:
 		m.n++
@@ -541,11 +537,22 @@ func (m *masker) content(s string, secret suspicion) string {
 		return s
 	case isMultipart(s):
 		return m.multipart(s)
-	case HoldsSecret(s), m.holdsEncoded(s), secret == possible && !isSetting(s) && !isPublic(s) && !isAddress(s):
+	case secret == possible && !isSetting(s) && !isPublic(s) && !isAddress(s) && !isPairs(s), m.holdsEncoded(s):
 		m.n++
 		return Masked
 	}
-	return m.links(s)
+	if !HoldsSecret(s) {
+		return m.links(s)
+	}
+	// What is left of an address without its secrets says where something goes.
+	if n := m.n; strings.Contains(s, "://") || isPairs(s) {
+		if shown := m.links(s); !HoldsSecret(shown) {
+			return shown
+		}
+		m.n = n
+	}
+	m.n++
+	return Masked
 }
 
 // holdsEncoded reports whether a text is one in base64 with a secret in it.

@@ -80,6 +80,10 @@ func seeds() []string {
 		values = append(values, `{"a":`+jsondoc.Quote(tokenForms[i].example)+`}`, `{`+jsondoc.Quote(tokenForms[i].example)+`:1}`)
 	}
 	values = append(values,
+		`{"expression":"http.request.headers[\"x-api-key\"][0] ne \"open-sesame\" and http.request.headers[\"x-origin-verify\"][0] in {\"a1b2\" \"c3\"}"}`,
+		`{"expression":"is_timed_hmac_valid_v0(\"open\", http.request.uri, 1, 2, 8)"}`, `{"expression":"http.cookie contains \"session=1\""}`,
+		`{"a":"h.set('Authorization', 'Bearer 0pen5esame0pen5esame')"}`, `{"a":"use bearer 0pen5esame0pen5esame"}`, `{"public_key":"0pen5esame0pen5esame0pen5esa="}`,
+		`{"type":"plain_text","text":"open"}`, `{"is_secret":false,"value":"0pen5esame0pen5esame"}`, `{"request":"a=1&value=open&text=x&b=0pen5esame0pen5esame"}`,
 		// In other encodings, and beside what says that they are secrets or not.
 		`{"a":"`+base64.StdEncoding.EncodeToString([]byte(`{"token":"open-sesame"}`))+`"}`, `{"a":"data:text/plain;base64,`+base64.StdEncoding.EncodeToString([]byte("password: open-sesame-1"))+`"}`,
 		`{"a":"`+strings.ReplaceAll(base64.StdEncoding.EncodeToString([]byte("???? token: open-sesame-1 ????")), "/", `\/`)+`"}`,
