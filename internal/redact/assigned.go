@@ -16,13 +16,12 @@ func (m *masker) assigned(s string) string {
 	var b strings.Builder
 	done := 0
 	for i := 0; i < len(s); {
-		next := strings.IndexAny(s[i:], ":=,")
+		next := strings.IndexAny(s[i:], ":=,> ")
 		if next < 0 {
 			break
 		}
 		at := i + next
-		name := nameBefore(s[:at])
-		from, to := valueAfter(s, at, name)
+		from, to := m.assignedAt(s, at)
 		i = max(at+1, to)
 		if to == from {
 			continue
@@ -35,13 +34,81 @@ func (m *masker) assigned(s string) string {
 	return m.userOption(b.String() + s[done:])
 }
 
+// assignedAt is where in s the value is that a sign at at assigns to a secret: by the
+// sign itself, as the content of an element, or behind an option or a password. There
+// may be none.
+func (m *masker) assignedAt(s string, at int) (from, to int) {
+	before, behind := s[:at], s[at+1:]
+	switch s[at] {
+	default:
+		return valueAfter(s, at, nameBefore(before))
+	case ',':
+		if !isCall(s, at) {
+			return 0, 0
+		}
+		return valueAfter(s, at, nameBefore(before))
+	case '>':
+		name := lastName(before)
+		to = strings.IndexByte(behind, '<')
+		if to <= 0 || !strings.HasSuffix(before, "<"+name) || !isAssignable(name) || !isAssigned(behind[:to], true, name) {
+			return 0, 0
+		}
+		return at + 1, at + 1 + to
+	case ' ':
+		name := lastName(before)
+		to = len(behind)
+		if n := strings.IndexAny(behind, space+quotes+",;"); n >= 0 {
+			to = n
+		}
+		value := behind[:to]
+		switch option := strings.TrimLeft(name, "-"); {
+		case len(name)-len(option) == len("--") && isAssignable(option) && isAssigned(value, false, option):
+		case isPasswordWord(name) && len(value) >= shortPassword && isAssigned(value, false, name) && strings.Trim(value, "0123456789-.:") != "":
+		default:
+			return 0, 0
+		}
+		return at + 1, at + 1 + to
+	}
+}
+
+// shortPassword is the least length of a password that follows its name without a
+// sign.
+const shortPassword = 6
+
+// isPasswordWord reports whether a word says that a password follows.
+func isPasswordWord(s string) bool {
+	return strings.EqualFold(s, "password") || strings.EqualFold(s, "passwd")
+}
+
+// lastName is the name that a text ends in.
+func lastName(s string) string {
+	start := len(s)
+	for start > 0 && isIDByte[s[start-1]] {
+		start--
+	}
+	return s[start:]
+}
+
+// isAssignable reports whether a text may assign a secret to a name.
+func isAssignable(name string) bool {
+	if name == "" || len(name) < minWord {
+		return false
+	}
+	if matchesSecretName(name, anObject) {
+		return true
+	}
+	var memory nameMemory
+	return memory.wordsOf(name).endsIn(passwords)
+}
+
+// passwords are the ends of names of passwords that are too common in words to be
+// among the stems.
+var passwords = newEnds([]row{{passWord, "DB_PASS"}})
+
 // nameBefore is the name at the end of a text, without the quotes around it.
 func nameBefore(s string) string {
 	end := strings.TrimRight(s, " \t\\\"'`")
-	start := len(end)
-	for start > 0 && isIDByte[end[start-1]] {
-		start--
-	}
+	start := len(end) - len(lastName(end))
 	// "API key" is one name.
 	if name := end[start:]; !strings.EqualFold(name, "key") || start == 0 || end[start-1] != ' ' {
 		return name
@@ -60,14 +127,11 @@ const quotes = "\"'`"
 // valueAfter is where in s the value is that a sign at at assigns to a secret. There
 // may be none.
 func valueAfter(s string, at int, name string) (from, to int) {
-	if name == "" || !matchesSecretName(name, anObject) {
+	if !isAssignable(name) {
 		return 0, 0
 	}
 	tight := s[at] == '='
 	from = at + 1
-	if s[at] == ',' && !isCall(s, at) {
-		return 0, 0
-	}
 	if strings.HasPrefix(s[from:], "//") {
 		return 0, 0 // the scheme of an address
 	}

@@ -20,6 +20,7 @@ type beside struct {
 	// compares says that it is a condition, and its value what is compared with.
 	compares bool
 	plain    bool // it declares that its value is no secret
+	file     bool // it describes a file
 	token    bool // one of its names is a token
 }
 
@@ -35,6 +36,7 @@ func besides(of jsondoc.Value) beside {
 		isText := item.Kind() == jsondoc.String
 		b.compares = b.compares || isText && has(comparisonNames, member)
 		b.plain = b.plain || member == "is_secret" && item.Kind() == jsondoc.False
+		b.file = b.file || has(fileNames, member)
 		switch {
 		case has(namesBeside, member), has(publicBeside, member):
 			b.keyName = true
@@ -61,6 +63,12 @@ func besides(of jsondoc.Value) beside {
 		b.record = strings.IndexByte(name, '.') >= 0
 	}
 	return b
+}
+
+// explains reports whether a member with the name of a secret is something else,
+// because of those beside it.
+func (b beside) explains(name string, v jsondoc.Value) bool {
+	return v.Kind() == jsondoc.String && (b.keyName && name == "key" || b.file && name == "hash")
 }
 
 // minTokenName is the least length of a name that is a token of another service.

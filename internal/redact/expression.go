@@ -56,8 +56,13 @@ func (m *masker) comparisons(s string) string {
 			if call := strings.TrimRight(between, "("); !strings.Contains(call[max(0, len(call)-maxName):], signedCall) {
 				continue
 			}
-		case field == "" || !isAssigned(content, comparesWhole(between), field):
-			continue
+		case field != "" && isAssigned(content, comparesWhole(between), field):
+		default:
+			value := valueInPair(content)
+			if value == 0 || !isAssigned(content[value:], true, "") {
+				continue
+			}
+			from += value
 		}
 		m.n++
 		b.WriteString(s[done:from])
@@ -72,6 +77,16 @@ const signedCall = "hmac_valid"
 
 // namesInExpressions are the signs of secrets in expressions.
 var namesInExpressions = newWords(append(texts(secretStems, headerParts, headerEnds), signedCall))
+
+// valueInPair is where in a text the value of a parameter begins that has the name of
+// a secret, or 0.
+func valueInPair(s string) int {
+	at := strings.IndexByte(s, '=')
+	if at <= 0 || !isAssignable(lastName(s[:at])) {
+		return 0
+	}
+	return at + 1
+}
 
 // endsCondition reports whether another comparison begins in a part of an expression.
 func endsCondition(between string) bool {

@@ -244,6 +244,20 @@ func isAlgorithm(s string) bool {
 	return slices.ContainsFunc(algorithms, func(r row) bool { return strings.EqualFold(r.text, s) })
 }
 
+// isField reports whether a text says, in the rules language, where in a request a
+// value is to be found.
+func isField(s string) bool {
+	at := strings.Index(s, requestField)
+	if at < 0 || HoldsSecret(s) {
+		return false
+	}
+	call := strings.TrimRight(s[:at], "(")
+	return call == "" || len(call) < at && isVariable(call)
+}
+
+// requestField begins the names of the fields of a request.
+const requestField = "http.request."
+
 // isPadded reports whether a text is nothing but base64 with padding.
 func isPadded(s string) bool {
 	bare := strings.TrimRight(s, "=")

@@ -107,7 +107,13 @@ func (m *masker) isSecretParameter(name, value string) bool {
 	case isOpen(name):
 		return hasPassword(value) // an id may look like a token
 	}
-	return HoldsSecret(value) || hasPassword(value) || m.Addresses && (isRandom(value) || value == "" && isRandom(name))
+	return HoldsSecret(value) || hasPassword(value) || mayBeJSON(value) && m.hidesIn(value) || m.Addresses && (isRandom(value) || value == "" && isRandom(name))
+}
+
+// hidesIn reports whether there is something to mask in a text that is JSON.
+func (m *masker) hidesIn(value string) bool {
+	inside := masker{Policy: m.Policy, layers: m.layers}
+	return inside.json(value, no) != value
 }
 
 const space = " \t\r\n"

@@ -39,6 +39,9 @@ var (
 		{"scratch_codes", "scratch_codes"}, {"qr_code", "qr_code"},
 		{"for_time", "disable_for_time"}, // override codes by hours
 		{"card_number", "cardNumber"}, {"card_cvv", "card_cvv"}, {"card_cvc", "card_cvc"}, {"payment_nonce", "payment_nonce"},
+		{"basic_auth", "basicAuth"}, {"saml_response", "SAMLResponse"}, {"saml_assertion", "saml_assertion"},
+		{"invite_url", "invite_url"}, {"invite_link", "inviteLink"}, {"invitation_url", "invitation_url"}, {"invitation_link", "invitation_link"},
+		{"magic_link", "magic_link"}, {"login_link", "login_link"}, {"reset_link", "reset_link"}, {"reset_url", "password_reset_url"}, {"join_url", "join_url"},
 		{"private_pem", "private_pem"}, {"connection_string", "connectionString"}, {"seed_phrase", "seed_phrase"}, {"sas_url", "sas_url"},
 	}
 	secretNames = []row{{"hash", "hash"}, {"private", "private"}, {"dsn", "dsn"}, {"mnemonic", "mnemonic"}}
@@ -56,10 +59,10 @@ var (
 	}
 	secretEnds = []row{
 		{"pem", "origin_pem"}, {"pin", "unlockPin"}, {"otp", "otp"}, {"totp", "totp"}, {"cvv", "cvv"}, {"cvc", "cvc"}, {"mrk", "mrk"},
-		{"creds", "db_creds"}, {"cred", "cred"}, {"hmac", "hmac"},
+		{"pfx", "client_pfx"}, {"p12", "client_p12"}, {"pkcs12", "pkcs12"}, {"creds", "db_creds"}, {"cred", "cred"}, {"hmac", "hmac"},
 	}
 	weakEnds = []row{
-		{"pass", "imap_pass"}, {"seed", "seed"}, {"salt", "password_salt"}, {"bearer", "bearer"}, {"jwt", "jwt"},
+		{"pass", "imap_pass"}, {"pat", "github_pat"}, {"tok", "api_tok"}, {"preshared", "preshared"}, {"sessionid", "sessionid"}, {"seed", "seed"}, {"salt", "password_salt"}, {"bearer", "bearer"}, {"jwt", "jwt"},
 		{"license", "license"}, {"licence", "licence"}, {"session", "session"}, {"challenge", "challenge"}, {"nonce", "nonce"},
 		{"cookie", "Cookie"}, {"cookies", "cookies"}, {"sessid", "sessid"}, {"phpsessid", "PHPSESSID"},
 	}
@@ -86,7 +89,7 @@ var plainHeaders = []row{
 var openEnds = []row{
 	// What it is called.
 	{"id", "accessKeyId"}, {"ids", "service_token_ids"}, {"uuid", "key_uuid"}, {"name", "token_name"}, {"names", "secret_names"},
-	{"tag", "key_tag"}, {"tags", "key_tags"}, {"keytag", "keytag"}, {"keyid", "keyid"}, {"tokenid", "tokenid"}, {"label", "key_label"},
+	{"arn", "kms_key_arn"}, {"prefix", "token_prefix"}, {"tag", "key_tag"}, {"tags", "key_tags"}, {"keytag", "keytag"}, {"keyid", "keyid"}, {"tokenid", "tokenid"}, {"label", "key_label"},
 	{"title", "key_title"}, {"description", "token_description"}, {"comment", "key_comment"}, {"preview", "secret_preview"},
 	{"hint", "password_hint"}, {"fingerprint", "key_fingerprint"}, {"thumbprint", "key_thumbprint"}, {"token_hash", "token_hash"},
 	// Since when and how long.
@@ -135,7 +138,8 @@ var (
 	openWords     = []row{{"public", "public_key"}, {"pub", "ssh_pub_key"}, {"pubkey", "pubkey"}, {"publickey", "publickey"}, {"pubkeys", "pubkeys"}}
 	harmlessWords = []row{
 		{"keyword", "keyword"}, {"keywords", "keywords"}, {"keyboard", "keyboard"}, {"keyless", "keyless"}, {"keyframe", "keyframe"}, {"keyframes", "keyframes"},
-		{"keybase", "keybase"}, {"monkey", "monkey"}, {"turnkey", "turnkey"}, {"hotkey", "hotkey"}, {"hotkeys", "hotkeys"}, {"keyshortcuts", "keyshortcuts"}, {"hockey", "hockey"}, {"turkey", "turkey"},
+		{"keybase", "keybase"}, {"monkey", "monkey"}, {"turnkey", "turnkey"}, {"hotkey", "hotkey"}, {"hotkeys", "hotkeys"}, {"keyshortcuts", "keyshortcuts"}, {"hockey", "hockey"}, {"keynote", "keynote"}, {"keynotes", "keynotes"}, {"keypad", "keypad"}, {"keystone", "keystone"}, {"whiskey", "whiskey"}, {"donkey", "donkey"},
+		{"passwordless", "passwordless"}, {"turkey", "turkey"},
 		{"tokenizer", "tokenizer"}, {"tokenized", "tokenized"}, {"tokenization", "tokenization"}, {"secretary", "secretary"}, {"needle", "needle"},
 	}
 )
@@ -159,6 +163,20 @@ var (
 		{"device_type", `{"key":"ZGV2aWNl","device_type":"linux"}`},
 	}
 )
+
+// fileNames are the members of a file. The hash beside them is that of the file.
+var fileNames = []row{
+	{"size", `{"hash":"open","size":12}`}, {"filename", `{"hash":"open","filename":"a.html"}`}, {"mime_type", `{"hash":"open","mime_type":"text/html"}`},
+	{"content_type", `{"hash":"open","content_type":"text/html"}`},
+}
+
+// plainCodes are the words before "code" in names of codes that are no secrets.
+var plainCodes = []row{
+	{"status", "status_code"}, {"error", "error_code"}, {"exit", "exit_code"}, {"response", "response_code"}, {"country", "country_code"}, {"region", "region_code"},
+	{"postal", "postal_code"}, {"post", "post_code"}, {"zip", "zip_code"}, {"area", "area_code"}, {"language", "language_code"}, {"currency", "currency_code"},
+	{"product", "product_code"}, {"category", "category_code"}, {"type", "type_code"}, {"reason", "reason_code"}, {"airport", "airport_code"}, {"colo", "colo_code"},
+	{"source", "source_code"}, {"promo", "promo_code"}, {"coupon", "coupon_code"}, {"sku", "sku_code"}, {"http", "http_code"}, {"state", "state_code"}, {"vat", "vat_code"}, {"tax", "tax_code"},
+}
 
 // comparisonNames are the members that say how the "value" beside them is compared.
 var comparisonNames = []row{
@@ -189,6 +207,7 @@ var settingWords = []row{
 	{"essentially_off", "essentially_off"}, {"under_attack", "under_attack"}, {"full", "full"}, {"strict", "strict"}, {"flexible", "flexible"},
 	{"allow", "allow"}, {"deny", "deny"}, {"block", "block"}, {"challenge", "challenge"}, {"managed_challenge", "managed_challenge"}, {"log", "log"},
 	{"basic", "basic"}, {"aggressive", "aggressive"}, {"simplified", "simplified"}, {"dark", "dark"}, {"light", "light"}, {"system", "system"},
+	{"info", "info"}, {"debug", "debug"}, {"warn", "warn"}, {"warning", "warning"}, {"error", "error"}, {"trace", "trace"}, {"verbose", "verbose"},
 	{"daily", "daily"}, {"weekly", "weekly"}, {"monthly", "monthly"}, {"free", "free"}, {"pro", "pro"}, {"business", "business"}, {"enterprise", "enterprise"},
 	{"success", "success"}, {"failure", "failure"}, {"ok", "ok"}, {"read", "read"}, {"write", "write"}, {"public", "public"}, {"utc", "UTC"},
 	{"get", "GET"}, {"post", "POST"}, {"put", "PUT"}, {"s256", "S256"}, {"development", "development"}, {"staging", "staging"}, {"production", "production"},

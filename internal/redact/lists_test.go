@@ -40,6 +40,8 @@ var lists = []struct {
 		_ = doc.Parse(`{"resource":{"request":` + s + `}}`)
 		return Entry(&doc, Policy{Values: true}) == 0
 	}, nil},
+	{"fileNames", fileNames, isShown, nil},
+	{"plainCodes", plainCodes, func(s string) bool { return !isCodeName(s) }, nil},
 	{"algorithms", algorithms, isAlgorithm, nil},
 	{"pairNames", pairNames, isMasked, nil},
 	{"privateParts", privateParts, isMasked, nil},

@@ -14,7 +14,10 @@ import (
 var signsInNames = newWords(slices.Concat(texts(secretStems, headerParts, headerEnds, secretNames, secretEnds, weakEnds), signsOf(secretPhrases, "")))
 
 // stemsInText finds the stems of the names to which a text may assign a secret.
-var stemsInText = newWords(texts(secretStems))
+var stemsInText = newWords(append(texts(secretStems), passWord))
+
+// passWord is the last word of names to which a text may assign a password.
+const passWord = "pass"
 
 // signsOf are for each phrase its last word, and the letters before it, since words
 // may be separated in several ways. end is what follows a phrase.
@@ -210,6 +213,19 @@ func isSecretHeader(name string) bool {
 	}
 	lower := strings.ToLower(name)
 	return contains(lower, headerParts) || hasSuffix(lower, headerEnds)
+}
+
+// isCodeName reports whether a name is that of a code that may let in.
+func isCodeName(name string) bool {
+	const code = "code"
+	at := len(name) - len(code)
+	if at <= 0 || !strings.EqualFold(name[at:], code) {
+		return false
+	}
+	var memory nameMemory
+	words := memory.wordsOf(name)
+	before, ok := strings.CutSuffix(string(words), "_"+code+"_")
+	return ok && !has(plainCodes, before[strings.LastIndexByte(before, '_')+1:])
 }
 
 // isHeaders reports whether the members of an object with this name are headers.

@@ -250,10 +250,25 @@ func (m *masker) value(v jsondoc.Value, secret suspicion, depth int) {
 	case kind == jsondoc.Object:
 		m.members(v, secret, depth)
 	default:
+		option := false // the element before is an option for a secret
 		for item := range v.All() {
+			if isText := item.Kind() == jsondoc.String; option && isText {
+				m.value(item, certain, depth+1)
+				option = false
+				continue
+			} else if isText {
+				option = isSecretOption(item.Source())
+			}
 			m.value(item, secret, depth+1)
 		}
 	}
+}
+
+// isSecretOption reports whether a text in JSON is an option of a command, such as
+// "--token", whose value follows.
+func isSecretOption(source string) bool {
+	const quotedDashes = `"--`
+	return strings.HasPrefix(source, quotedDashes) && len(source) > len(quotedDashes) && isVariable(source[1:len(source)-1]) && isSecretMember(source[len(quotedDashes):len(source)-1])
 }
 
 // mask masks v as a whole.
@@ -341,7 +356,7 @@ func (m *masker) suspect(around beside, item jsondoc.Value, name string, secret 
 	if secret != no && isOpen(name) {
 		secret = no
 	}
-	if secret == certain || m.isSecretName(name, item) && !(around.keyName && name == "key" && item.Kind() == jsondoc.String) {
+	if secret == certain || m.isSecretName(name, item) && !around.explains(name, item) {
 		return certain
 	}
 	switch name {
@@ -374,6 +389,9 @@ func (m *masker) suspect(around beside, item jsondoc.Value, name string, secret 
 		if item.Kind() == jsondoc.String {
 			m.statement(item)
 		}
+	}
+	if len(name) > len("code") && isCodeName(name) && isOneTimeCode(item) {
+		return certain
 	}
 	if m.Values && item.Kind() == jsondoc.String && strings.HasSuffix(name, "base64") {
 		return certain // the source of a Worker, or a value
@@ -524,7 +542,7 @@ func (m *masker) below(doc *jsondoc.Doc, mask func(inside *masker)) (shown strin
 // or be encoded.
 func (m *masker) content(s string, secret suspicion) string {
 	switch {
-	case s == "", s == Masked, secret == certain && (isPublic(s) || isAlgorithm(s)):
+	case s == "", s == Masked, secret == certain && (isPublic(s) || isAlgorithm(s) || isField(s)):
 		return s
 	case secret == certain:
 		m.n++

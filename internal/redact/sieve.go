@@ -88,7 +88,7 @@ func mayHoldSecret(v jsondoc.Value) bool {
 // inTexts finds the signs of a secret in a string that holds no JSON: of a form, of an
 // address, and of the name that a secret is assigned to.
 var inTexts = newWords(slices.Concat(prefixTexts(), texts(secretStems, headerParts, headerEnds, schemes),
-	[]string{signedCall, lowerASCII(privateKey), lowerASCII(puttyKey), lowerASCII(pemBlock), lowerASCII(webToken), "://", "curl "}))
+	[]string{signedCall, passWord, lowerASCII(privateKey), lowerASCII(puttyKey), lowerASCII(pemBlock), lowerASCII(webToken), "://", "curl "}))
 
 // mayBeEncoded reports whether a text may be another one in base64, or contain a
 // token without a prefix.
@@ -184,7 +184,7 @@ func hasCapital(s string) bool {
 var signsInJSON = slices.Concat(
 	texts(secretStems, headerParts, headerEnds, schemes), prefixTexts(),
 	[]string{
-		lowerASCII(privateKey), lowerASCII(puttyKey), lowerASCII(pemBlock), lowerASCII(webToken), "curl ", signedCall,
+		lowerASCII(privateKey), lowerASCII(puttyKey), lowerASCII(pemBlock), lowerASCII(webToken), "curl ", signedCall, passWord,
 		`\u0`, `\u212`, // ASCII, and the Kelvin sign, in escapes
 		"://", `:\/`, `/\/`, `\\/`, // an address, its slashes in escapes
 		`value\`, `text\`, `json\`, `base64\`, // members that may be secrets
