@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/fakecloudflare"
 	"github.com/aisoc/cloudflareaudit/internal/jsondoc"
 )
 
@@ -52,6 +53,68 @@ func TestNormalizeStream_ItsOwnEventsStayAsTheyAre(t *testing.T) {
 			wrapped.WriteString(`{"time":1,"event":` + strings.TrimSpace(line) + `}`)
 		}
 		assert.Equal(t, lines, streamed(t, first, wrapped.String()))
+	}
+}
+
+// What is masked in one place of an event is masked in all, so nothing is read
+// differently the second time.
+func TestNormalizeStream_EveryEventIsReadAgainAsItIs(t *testing.T) {
+	t.Parallel()
+	n := normalizer(t, Config{}).Normalizer
+	var saved strings.Builder
+	add := func(entry string) { saved.WriteString(strings.TrimSpace(entry) + "\n") }
+	for _, p := range append(plantedBodies(t), plantedMembers(t)...) {
+		add(p.raw)
+	}
+	for i, line := range linesOf(t, "testdata/secrets/routes.txt") {
+		add(plantedEntry(t, i, line).raw)
+	}
+	for _, operation := range linesOf(t, "internal/product/testdata/operations.txt") {
+		method, path := cutAfter(operation, strings.IndexByte(operation, ' '))
+		path = strings.NewReplacer("{account_id}", account, "{zone_id}", zone).Replace(path)
+		for _, id := range []string{"372e67954025e0ba6aaa6d586b9e0b59", "0d5f3c1a-7e55-4c1f-9d1e-0000000000aa"} {
+			add(requested(method, pathMark.ReplaceAllString(path, id), `"response":{"result":{"id":"`+id+`","name":"x"}}`))
+		}
+	}
+	to := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	for _, entry := range fakecloudflare.Generate(1, 1000, to.Add(-time.Hour), to) {
+		add(string(entry))
+	}
+	for _, entry := range fakecloudflare.GenerateV2(1, 1000, to.Add(-time.Hour), to) {
+		add(string(entry))
+	}
+	first := streamed(t, n, saved.String())
+	lines, again := strings.Split(first, "\n"), strings.Split(streamed(t, n, first), "\n")
+	require.Greater(t, len(lines), 5000)
+	require.Len(t, again, len(lines))
+	for i := range lines {
+		require.Equal(t, lines[i], again[i])
+	}
+}
+
+// An id that lets in is a secret wherever an entry has it, one that only names is not.
+func TestNormalize_IDsInPathsThatLetIn(t *testing.T) {
+	t.Parallel()
+	n := normalizer(t, Config{})
+	const id = "b115d5ec15c641ee8b7692c449b5227b"
+	for _, path := range []string{"/user/invites/" + id, "/accounts/" + account + "/pages/projects/shop/deploy_hooks/" + id} {
+		for _, raw := range []string{
+			requested("PATCH", path, `"id":"`+id+`","request":{"status":"accepted"},"response":{"id":"`+id+`","link":"see `+id+`"}`),
+			`{"AuditLogID":"x","ActionTimestamp":"2026-05-12T08:02:32Z","ActionType":"update","Raw":"{\"method\":\"PATCH\",\"uri\":\"` + path + `\"}","ResourceID":"` + id + `","ResourceResponse":"{\"id\":\"` + id + `\"}"}`,
+		} {
+			event, _ := n.Normalize([]byte(raw))
+			assert.NotContains(t, string(event.AppendJSON(nil)), id)
+			assert.NotEqual(t, "unknown", event.Action)
+		}
+	}
+	for _, path := range []string{
+		"/accounts/" + account + "/alerting/v3/destinations/webhooks/" + id, "/accounts/" + account + "/data-security/posture/webhooks/" + id,
+		"/accounts/" + account + "/realtime/kit/app/webhooks/" + id,
+	} {
+		event, _ := n.Normalize([]byte(requested("DELETE", path, `"response":{"id":"`+id+`"}`)))
+		assert.Equal(t, id, event.Audit.ResourceID)
+		assert.Equal(t, path, event.Audit.Request.URI)
+		assert.NotContains(t, string(event.AppendJSON(nil)), "[masked]")
 	}
 }
 

@@ -93,7 +93,8 @@ type Call struct {
 	// Request and Response are the bodies.
 	Request, Response jsondoc.Value
 
-	uri, status, agent, ray         jsondoc.Value
+	uri, resourceID                 jsondoc.Value
+	status, agent, ray              jsondoc.Value
 	context                         jsondoc.Value
 	description, tokenID, tokenName string
 }
@@ -112,6 +113,13 @@ func (c *Call) Event() ingest.Request {
 		TokenID:     bounded(c.tokenID),
 		TokenName:   bounded(c.tokenName),
 	}
+}
+
+// RereadIDs reads the path of a request and the id of its resource again, so that they
+// have no values that were masked meanwhile.
+func (e *Entry) RereadIDs() {
+	e.Call.Path, _, _ = strings.Cut(e.Call.uri.Text(), "?")
+	e.ResourceID = e.Call.resourceID.Text()
 }
 
 // RayID is Cloudflare's id of a request without the data center behind it, which
@@ -215,6 +223,7 @@ func (e *Entry) decodeV2(f *fields) {
 		Request:     f.request,
 		Response:    f.response,
 		uri:         f.uri,
+		resourceID:  f.resourceID,
 		status:      f.status,
 		agent:       f.agent,
 		ray:         f.ray,

@@ -203,7 +203,9 @@ func (r *review) past(earlier []*audit.Entry) (list []statement) {
 		if !same && !created {
 			continue
 		}
-		redact.Entry(e.Doc, policyOf(findRoute(e.Call.Method, e.Call.Path).name))
+		if redact.Entry(e.Doc, policyOf(findRoute(e.Call.Method, e.Call.Path).name)) > 0 {
+			e.RereadIDs()
+		}
 		switch {
 		case e.Call.Method == "DELETE", e.Call.Method == "" && e.ActionType == VerbDelete:
 			return list

@@ -182,7 +182,12 @@ func (r *review) begin(e *audit.Entry, earlier []*audit.Entry) {
 func (r *review) beginCall(earlier []*audit.Entry) {
 	e := r.e
 	r.route = findRoute(e.Call.Method, e.Call.Path)
-	e.NoteMasked(redact.Entry(e.Doc, policyOf(r.route.name)))
+	if masked := redact.Entry(e.Doc, policyOf(r.route.name)); masked > 0 {
+		e.NoteMasked(masked)
+		// An id that lets in is masked in the path, and is no id to show.
+		e.RereadIDs()
+		r.route = findRoute(e.Call.Method, e.Call.Path)
+	}
 	r.route.complete(e)
 	r.bodies()
 	if e.Undecodable {

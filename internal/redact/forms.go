@@ -92,6 +92,10 @@ func (f *form) in(s string) bool {
 // the text is not telling, it must not look like words.
 func (f *form) fits(rest string) bool {
 	n := tokenRun(rest)
+	// Tokens with an underscore behind their prefix are no base64, which has slashes.
+	if end := strings.IndexByte(rest[:n], '/'); end >= 0 && strings.HasSuffix(f.text, "_") {
+		n = end
+	}
 	// An equals sign ends base64, or a name.
 	if end := strings.IndexByte(rest[:n], '='); end >= 0 && strings.Trim(rest[end:n], "=") != "" {
 		n = end

@@ -14,7 +14,7 @@ func (m *masker) uri(v jsondoc.Value) {
 		return
 	}
 	path, query, found := strings.Cut(v.Text(), "?")
-	shown := m.path(path, false)
+	shown := m.requestPath(path)
 	if found {
 		shown += "?" + m.query(query)
 	}
@@ -23,13 +23,20 @@ func (m *masker) uri(v jsondoc.Value) {
 	}
 }
 
+// isPath reports whether a text is a path, or may be one behind escapes.
+func isPath(v jsondoc.Value) bool {
+	const slash, escape = `"/`, `"\\`
+	source := v.Source()
+	return strings.HasPrefix(source, slash) || strings.HasPrefix(source, escape)
+}
+
 // path masks the segments of a path that are secrets: by their form, and where they
-// look random behind one of hookPaths, or, if mayBe, anywhere.
+// look random behind one of hookPaths or admissionPaths, or, if mayBe, anywhere.
 func (m *masker) path(path string, mayBe bool) string {
 	hook := false
 	return mapParts(path, "/", func(part string) string {
 		secret := HoldsSecret(part) || (hook || mayBe) && isOpaque(part)
-		hook = hook || isHookPath(part)
+		hook = hook || isSegment(part, hookPaths) || isSegment(part, admissionPaths)
 		if !secret {
 			return part
 		}
@@ -38,9 +45,46 @@ func (m *masker) path(path string, mayBe bool) string {
 	})
 }
 
-func isHookPath(part string) bool {
-	for i := range hookPaths {
-		if strings.EqualFold(hookPaths[i].text, part) {
+// requestPath masks the segments of the path of a request that let in, and remembers
+// them, because the id of what a request is about stands in its bodies as well.
+func (m *masker) requestPath(path string) string {
+	admission := false
+	return mapParts(path, "/", func(part string) string {
+		letsIn := admission && isOpaque(part)
+		admission = admission || isSegment(part, admissionPaths)
+		if !letsIn && !HoldsSecret(part) {
+			return part
+		}
+		if letsIn {
+			m.admission = part
+		}
+		m.n++
+		return Masked
+	})
+}
+
+// repeated masks what lets in wherever else it stands in a value.
+func (m *masker) repeated(v jsondoc.Value, depth int) {
+	switch v.Kind() {
+	case jsondoc.String:
+		if s := v.Text(); strings.Contains(s, m.admission) {
+			m.n++
+			m.doc.Replace(v, strings.ReplaceAll(s, m.admission, Masked))
+		}
+	case jsondoc.Object, jsondoc.Array:
+		if depth > maxDepth {
+			return // masked already
+		}
+		for item := range v.All() {
+			m.repeated(item, depth+1)
+		}
+	}
+}
+
+// isSegment reports whether a segment of a path is in a list, in any case.
+func isSegment(part string, list []row) bool {
+	for i := range list {
+		if strings.EqualFold(list[i].text, part) {
 			return true
 		}
 	}

@@ -246,19 +246,25 @@ var optionParameters = []row{
 // space.
 var schemes = []row{{"bearer ", "Bearer open-sesame-1"}, {"basic ", "Basic b3Blbi1zZXNhbWUtMQ=="}}
 
-// hookPaths are segments of paths, in any case. What follows one of them is a
-// secret, where it looks random.
-var hookPaths = []row{
-	{"webhook", "https://siem.example.com/webhook/3f9a8b7c6d5e4f"}, {"webhooks", "https://siem.example.com/webhooks/3f9a8b7c6d5e4f"},
-	{"hook", "https://siem.example.com/hook/3f9a8b7c6d5e4f"}, {"hooks", "https://siem.example.com/hooks/3f9a8b7c6d5e4f"},
-	{"deploy_hooks", "https://api.cloudflare.com/client/v4/pages/webhooks/deploy_hooks/3f9a8b7c6d5e4f"},
-	{"webhookb2", "https://siem.example.com/webhookb2/3f9a8b7c6d5e4f"},
-	{"invite", "https://dash.example.com/invite/3f9a8b7c6d5e4f"}, {"invites", "https://dash.example.com/invites/3f9a8b7c6d5e4f"},
-	{"invitation", "https://dash.example.com/invitation/3f9a8b7c6d5e4f"}, {"invitations", "https://dash.example.com/invitations/3f9a8b7c6d5e4f"},
-	{"accept-invite", "https://dash.example.com/accept-invite/3f9a8b7c6d5e4f"},
-	{"reset-password", "https://dash.example.com/reset-password/3f9a8b7c6d5e4f"}, {"password-reset", "https://dash.example.com/password-reset/3f9a8b7c6d5e4f"},
-	{"magic-link", "https://dash.example.com/magic-link/3f9a8b7c6d5e4f"},
-}
+// hookPaths and admissionPaths are segments of paths, in any case. What follows one of
+// them is a secret, where it looks random: in any address, and behind one of
+// admissionPaths in the path of a request as well, since such an id lets in. The id of a
+// webhook in the path of a request only names it.
+var (
+	hookPaths = []row{
+		{"webhook", "https://siem.example.com/webhook/3f9a8b7c6d5e4f"}, {"webhooks", "https://siem.example.com/webhooks/3f9a8b7c6d5e4f"},
+		{"hook", "https://siem.example.com/hook/3f9a8b7c6d5e4f"}, {"hooks", "https://siem.example.com/hooks/3f9a8b7c6d5e4f"},
+		{"webhookb2", "https://siem.example.com/webhookb2/3f9a8b7c6d5e4f"},
+	}
+	admissionPaths = []row{
+		{"deploy_hooks", "https://api.cloudflare.com/client/v4/pages/webhooks/deploy_hooks/3f9a8b7c6d5e4f"},
+		{"invite", "https://dash.example.com/invite/3f9a8b7c6d5e4f"}, {"invites", "https://dash.example.com/invites/3f9a8b7c6d5e4f"},
+		{"invitation", "https://dash.example.com/invitation/3f9a8b7c6d5e4f"}, {"invitations", "https://dash.example.com/invitations/3f9a8b7c6d5e4f"},
+		{"accept-invite", "https://dash.example.com/accept-invite/3f9a8b7c6d5e4f"},
+		{"reset-password", "https://dash.example.com/reset-password/3f9a8b7c6d5e4f"}, {"password-reset", "https://dash.example.com/password-reset/3f9a8b7c6d5e4f"},
+		{"magic-link", "https://dash.example.com/magic-link/3f9a8b7c6d5e4f"},
+	}
+)
 
 // streamSchemes are schemes of addresses whose last segment is the key of the
 // stream.

@@ -61,6 +61,7 @@ var lists = []struct {
 		return Entry(&doc, Policy{}) == 1
 	}, nil},
 	{"hookPaths", hookPaths, isMaskedLink, nil},
+	{"admissionPaths", admissionPaths, isMaskedLink, nil},
 	{"streamSchemes", streamSchemes, isMaskedLink, nil},
 	{"hooks", hooks, isMaskedLink, nil},
 }

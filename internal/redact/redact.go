@@ -88,6 +88,9 @@ type masker struct {
 	// namesOnly says that the members around are lists of names, such as those of
 	// the headers in a cache key, none of which is a secret.
 	namesOnly bool
+	// admission is the segment of the path of the request that lets in, if there is
+	// one.
+	admission string
 	// layers counts the encodings around the document.
 	layers int
 	// thorough turns the sieve off, so that tests can compare.
@@ -97,8 +100,15 @@ type masker struct {
 // maxLayers bounds how many encodings are removed from a text.
 const maxLayers = 3
 
+// entry masks the secrets of the document, and what they say of each other.
 func (m *masker) entry() {
-	root := m.doc.Root()
+	m.sections(m.doc.Root())
+	if m.admission != "" {
+		m.repeated(m.doc.Root(), 0)
+	}
+}
+
+func (m *masker) sections(root jsondoc.Value) {
 	if root.Kind() != jsondoc.Object {
 		m.value(root, no, 0)
 		return
@@ -139,7 +149,7 @@ func (m *masker) known(v jsondoc.Value) {
 				continue
 			}
 		case "uri":
-			if kind == jsondoc.String {
+			if kind == jsondoc.String && isPath(item) {
 				m.uri(item)
 				continue
 			}
@@ -294,7 +304,7 @@ func (m *masker) member(around beside, item jsondoc.Value, secret suspicion, dep
 	name, kind := item.Name(), item.Kind()
 	switch name {
 	case "uri", "URI", "Uri":
-		if kind == jsondoc.String {
+		if kind == jsondoc.String && isPath(item) {
 			m.uri(item)
 			return
 		}
@@ -532,6 +542,9 @@ func (m *masker) below(doc *jsondoc.Doc, mask func(inside *masker)) (shown strin
 	inside := masker{Policy: m.Policy, doc: doc, top: m.top, namesOnly: m.namesOnly, layers: m.layers, thorough: m.thorough}
 	mask(&inside)
 	m.n += inside.n
+	if m.admission == "" {
+		m.admission = inside.admission
+	}
 	if doc.Replaced() == 0 {
 		return "", false
 	}

@@ -315,8 +315,8 @@ func backslashes(s string) int {
 // in the string that is a URI.
 func mayBeSecretURI(v jsondoc.Value) bool {
 	raw := v.Source()
-	return v.Class()&(jsondoc.Escape|jsondoc.Wide) != 0 || strings.IndexByte(raw, '?') >= 0 || hooksInPaths.in(raw) || mayHoldSecret(v)
+	return v.Class()&(jsondoc.Escape|jsondoc.Wide) != 0 || strings.IndexByte(raw, '?') >= 0 || admissionInPaths.in(raw) || mayHoldSecret(v)
 }
 
-// hooksInPaths finds the segments of hookPaths.
-var hooksInPaths = newWords(texts(hookPaths))
+// admissionInPaths finds the segments of admissionPaths.
+var admissionInPaths = newWords(texts(admissionPaths))
