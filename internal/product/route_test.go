@@ -119,6 +119,7 @@ var derivedRoutes = []string{
 	// Of these the reference has one path for each setting.
 	"DELETE /zones/{zone}/settings/{setting}", "PUT PATCH /zones/{zone}/cache/{setting}", "DELETE /zones/{zone}/cache/{setting}",
 	"GET /zones/{zone}/cache/{setting}", "PATCH /zones/{zone}/argo/{setting}", "GET /zones/{zone}/argo/{setting}",
+	"POST /accounts/{account}/pages/projects/{id}/deploy_hooks", "DELETE /accounts/{account}/pages/projects/{id}/deploy_hooks/{hook}",
 	"DELETE /accounts/{account}/r2/buckets/{id}/lifecycle",
 	"PUT /accounts/{account}/r2/buckets/{id}/encryption", "DELETE /accounts/{account}/r2/buckets/{id}/encryption",
 }

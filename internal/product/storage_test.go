@@ -187,7 +187,9 @@ func storageCalls() callList {
 	list.add("POST {a}/secrets_store/stores", "secrets_store.create", low)
 	list.add("POST {a}/secrets_store/stores/n/secrets", "secrets_store.secret.create", low)
 	list.add("DELETE {a}/secrets_store/stores/1", "secrets_store.delete", high)
-	list.add("DELETE {a}/secrets_store/stores/n/secrets", "secrets_store.secret.delete", medium)
+	list.add("DELETE {a}/secrets_store/stores/n/secrets", "secrets_store.secret.bulk_delete", high)
+	list.add("GET {a}/secrets_store/stores/n/secrets; GET {a}/secrets_store/stores/n/secrets/1", "secrets_store.secret.view", drop)
+	list.add("PUT {a}/secrets_store/stores/n/secrets/1", "secrets_store.secret.update", medium)
 	list.add("DELETE {a}/secrets_store/stores/n/secrets/1", "secrets_store.secret.delete", medium)
 	list.add("PATCH {a}/secrets_store/stores/n/secrets/1", "secrets_store.secret.update", medium)
 	return list

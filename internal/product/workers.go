@@ -187,6 +187,8 @@ var sites = family{
 		{"POST", "/accounts/{account}/pages/projects/{id}/domains", "pages.domain.add"},
 		{"DELETE", "/accounts/{account}/pages/projects/{id}/domains/{domain}", "pages.domain.remove"},
 		{"PATCH", "/accounts/{account}/pages/projects/{id}/domains/{domain}", "pages.domain.update"},
+		{"POST", "/accounts/{account}/pages/projects/{id}/deploy_hooks", "pages.deploy_hook.create"},          // derived, not published
+		{"DELETE", "/accounts/{account}/pages/projects/{id}/deploy_hooks/{hook}", "pages.deploy_hook.delete"}, // derived, not published
 		{"POST", "/accounts/{account}/pages/projects/{id}/purge_build_cache", "pages.build_cache.purge"},
 		{"POST", "/pages/assets/check-missing", "pages.asset.check"},
 		{"POST", "/pages/assets/upload", "pages.asset.upload"},
@@ -211,6 +213,10 @@ var sites = family{
 			Match: rules.Match{Action: oneOf{"pages.deployment.tail.create"}},
 			Title: "Live log of Pages opened[: {target}]",
 			Why:   "A live log shows every request and what the functions of the site write about it, while it is open."},
+		{ID: "site-deploy-hook-created", Severity: medium, Techniques: oneOf{"T1098.001"},
+			Match: rules.Match{Action: oneOf{"pages.deploy_hook.create"}},
+			Title: "Pages deploy hook created[: {target}]",
+			Why:   "Whoever knows its address builds and deploys the site, without signing in."},
 		{ID: "site-code-removed", Severity: low, Techniques: oneOf{"T1489"},
 			Match: rules.Match{Action: oneOf{"snippet.delete", "snippet.rule.delete", "zaraz.delete", "pages.domain.remove", "pages.deployment.delete"}},
 			Title: "{words}",

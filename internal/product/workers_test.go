@@ -53,6 +53,7 @@ var workersSuite = suite{
 		"site-deployed":               {logged("pages.deployment", "create"), logged("pages.project", "update")},
 		"site-deleted":                {logged("pages.project", "delete"), ofAccount("DELETE", "/pages/projects/site/deployments/1")},
 		"site-built-otherwise":        {logged("pages.project", "update"), logged("pages.project", "create")},
+		"site-deploy-hook-created":    {ofAccount("POST", "/pages/projects/site/deploy_hooks"), ofAccount("DELETE", "/pages/projects/site/deploy_hooks/1")},
 		"site-log-opened":             {ofAccount("POST", "/pages/projects/site/deployments/1/tails"), ofAccount("DELETE", "/pages/projects/site/deployments/1/tails/1")},
 		"site-code-removed":           {logged("snippet", "delete"), logged("snippet", "create")},
 		"site-part-changed":           {logged("pages.project", "create"), logged("pages.project", "disable")},
@@ -160,6 +161,8 @@ func workersCalls() callList {
 	list.add("POST {a}/pages/projects/1/deployments/n/tails", "pages.deployment.tail.create", medium)
 	list.add("DELETE {a}/pages/projects/1/deployments/n/tails/n", "pages.deployment.tail.delete", low)
 	list.add("PATCH {a}/pages/projects/1/domains/n", "pages.domain.update", low)
+	list.add("POST {a}/pages/projects/1/deploy_hooks", "pages.deploy_hook.create", medium, requestBody(`{"name":"cms","branch":"main"}`))
+	list.add("DELETE {a}/pages/projects/1/deploy_hooks/n", "pages.deploy_hook.delete", low)
 	list.add("POST {a}/pages/projects/1/purge_build_cache", "pages.build_cache.purge", low)
 	list.add("POST /pages/assets/check-missing", "pages.asset.check", info)
 	list.add("POST /pages/assets/upload", "pages.asset.upload", info)

@@ -62,7 +62,7 @@ var (
 		{"pfx", "client_pfx"}, {"p12", "client_p12"}, {"pkcs12", "pkcs12"}, {"creds", "db_creds"}, {"cred", "cred"}, {"hmac", "hmac"},
 	}
 	weakEnds = []row{
-		{"pass", "imap_pass"}, {"pat", "github_pat"}, {"tok", "api_tok"}, {"preshared", "preshared"}, {"sessionid", "sessionid"}, {"seed", "seed"}, {"salt", "password_salt"}, {"bearer", "bearer"}, {"jwt", "jwt"},
+		{"pass", "imap_pass"}, {"preshared", "preshared"}, {"sessionid", "sessionid"}, {"seed", "seed"}, {"salt", "password_salt"}, {"bearer", "bearer"}, {"jwt", "jwt"},
 		{"license", "license"}, {"licence", "licence"}, {"session", "session"}, {"challenge", "challenge"}, {"nonce", "nonce"},
 		{"cookie", "Cookie"}, {"cookies", "cookies"}, {"sessid", "sessid"}, {"phpsessid", "PHPSESSID"},
 	}

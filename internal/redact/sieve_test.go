@@ -85,7 +85,7 @@ func seeds() []string {
 		`{"a":"h.set('Authorization', 'Bearer 0pen5esame0pen5esame')"}`, `{"a":"use bearer 0pen5esame0pen5esame"}`, `{"public_key":"0pen5esame0pen5esame0pen5esa="}`,
 		`{"args":["--password","open","--token","--x","open"]}`, `{"a":"run --token 0pen5esame --x"}`, `{"a":"machine x login y password 0pen5esame"}`, `{"a":"<Password>open</Password>"}`,
 		`{"a":"PASS = 'open'"}`, `{"expression":"http.request.uri.query contains \"api_key=open\""}`, `{"password":"url_decode(http.request.body.form[\"password\"][0])"}`, `{"a":"/x?filter=%7B%22token%22%3A%22open%22%7D"}`, `{"hash":"open","size":3}`, `{"manifest":{"/a":{"hash":"open","size":3}}}`,
-		`{"enroll_code":"0pen5esame","country_code":"123456","enrollCode":123456}`, `{"pat":"open"}`,
+		`{"enroll_code":"0pen5esame","country_code":"123456","enrollCode":123456}`,
 		`{"type":"plain_text","text":"open"}`, `{"is_secret":false,"value":"0pen5esame0pen5esame"}`, `{"request":"a=1&value=open&text=x&b=0pen5esame0pen5esame"}`,
 		// In other encodings, and beside what says that they are secrets or not.
 		`{"a":"`+base64.StdEncoding.EncodeToString([]byte(`{"token":"open-sesame"}`))+`"}`, `{"a":"data:text/plain;base64,`+base64.StdEncoding.EncodeToString([]byte("password: open-sesame-1"))+`"}`,
