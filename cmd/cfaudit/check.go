@@ -61,6 +61,9 @@ The exit code is 0 if every log can be read, even with warnings, and 1 otherwise
 		if failed != nil && ctx.Err() != nil {
 			return errors.New("stopped before there was an answer")
 		}
+		if failed == nil {
+			report.Findings = append(report.Findings, checkZones(ctx, &cfg)...)
+		}
 		for i := range report.Findings {
 			report.Findings[i].Field = inFlags(report.Findings[i].Field)
 		}
@@ -110,6 +113,9 @@ func checkRequest(ctx context.Context, w world, out *bufio.Writer) error {
 	report, err := source.Check(ctx)
 	if err != nil && len(report.Findings) == 0 {
 		return err
+	}
+	if err == nil {
+		report.Findings = append(report.Findings, checkZones(ctx, &cfg)...)
 	}
 	line, encodeErr := json.Marshal(report)
 	if encodeErr != nil {

@@ -223,8 +223,7 @@ func isCodeName(name string) bool {
 		return false
 	}
 	var memory nameMemory
-	words := memory.wordsOf(name)
-	before, ok := strings.CutSuffix(string(words), "_"+code+"_")
+	before, ok := strings.CutSuffix(string(memory.wordsOf(name)), "_"+code+"_")
 	return ok && !has(plainCodes, before[strings.LastIndexByte(before, '_')+1:])
 }
 
