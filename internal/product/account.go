@@ -95,6 +95,7 @@ var account = family{
 			Match: rules.Match{Action: oneOf{"account.password.*"}},
 			Title: "Password changed[: {target}]",
 			Why:   "A change that the user did not make locks the user out."},
+		used("email-confirmed", "The user followed the link in a mail of Cloudflare's.", "account.email.view"),
 		{ID: "email-changed", Severity: high, Techniques: oneOf{"T1098"},
 			Match: rules.Match{Action: oneOf{"account.email.*"}},
 			Title: "Login e-mail address changed[: {target}]",

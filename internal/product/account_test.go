@@ -13,6 +13,7 @@ import (
 
 var accountSuite = suite{
 	pairs: slices.Concat(
+		rows("?user/email_verified; ?user/verify_email", "account.email.view", info, same, same),
 		rows("/account.2fa.disable", "account.2fa.disable", high, same, same),
 		rows("account/login; /LOGIN; /SSO_LOGIN", "account.login", info, same, same),
 		rows("/logout", "account.logout", info, same, same),
@@ -51,6 +52,7 @@ var accountSuite = suite{
 		"2fa-enabled":               {logged("user", "MFA_enabled"), logged("user", "MFA_disabled")},
 		"2fa-changed":               {logged("user", "totp_update"), logged("user", "totp_enabled")},
 		"password-changed":          {logged("user", "change_password"), logged("user", "change_email")},
+		"email-confirmed":           {logged("user", "email_verified"), logged("user", "change_email")},
 		"email-changed":             {logged("user", "change_email"), logged("email_routing.rule", "update")},
 		"user-changed":              {logged("user", "update"), logged("user", "update", values(`{"email":"alice@example.com"}`, `{"email":"bob@example.com"}`))},
 		"account-deleted":           {logged("account", "delete"), logged("account", "billing_delete")},

@@ -26,7 +26,7 @@ func arrange() {
 		&account, &organizations, &signOn, &billing, &shares, &resourceTags, &tokens, &oauth, &members,
 		&access, &agentServers, &infrastructure,
 		&zones, &settings, &pageRules, &registrar, &certificates, &records, &delegation, &dnsFirewall,
-		&firewall, &rulesets, &lists, &protections, &apiShield, &widgets, &customPages,
+		&firewall, &rulesets, &lists, &protections, &apiShield, &widgets, &customPages, &builds,
 		&workers, &sites,
 		&buckets, &objects, &stores, &queues,
 		&pipelines, &media, &models, &measurements,

@@ -16,6 +16,7 @@ var members = family{
 	read:        (*review).readAccount,
 	pairs: []pair{
 		// Users answer invitations and leave accounts themselves.
+		{"*", "decline_member", "member.invitation.decline"},  // derived, not published
 		{"invites", "update", "member.invitation.accept"},     // derived, not published
 		{"memberships", "update", "member.invitation.accept"}, // derived, not published
 		{"memberships", "delete", "member.leave"},             // derived, not published

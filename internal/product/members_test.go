@@ -41,6 +41,7 @@ var membersSuite = suite{
 		rows(memberRemoved, "member.remove", medium, same, same),
 		rows("account/accept_member; ?account/member_accept; ?member/accepted", "member.invitation.accept", medium, same, same),
 		rows("?invitation/accepted; ?invites/update; ?memberships/update", "member.invitation.accept", medium, same, same),
+		rows("?account/decline_member; ?members/decline_member", "member.invitation.decline", low, same, same),
 		rows("?invites/update; ?memberships/update", "member.invitation.decline", low, same, same, newValue(`{"status":"rejected"}`)),
 		rows("?memberships/delete", "member.leave", low, same, same),
 		rows("?iam.user_groups/create; ?iam.resource_groups/create; ?account/user_group_create; ?account/usergroup_add; /Create SCIM Group; ?scim_group/create",

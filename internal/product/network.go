@@ -62,7 +62,7 @@ var tunnels = family{
 			Title: "{words}[: {target}]",
 			Why:   "It can draw traffic into another tunnel or cut it off. Only devices and Workers of the account follow it, so that it opens nothing to the Internet."},
 		{ID: "tunnel-changed", Severity: medium, Techniques: oneOf{"T1572"},
-			Match: rules.Match{Action: oneOf{"tunnel.update", "tunnel.roll", "tunnel.config.update", "tunnel.secret.roll", "tunnel.secret.update"}},
+			Match: rules.Match{Action: oneOf{"tunnel.update", "tunnel.roll", "tunnel.config.update", "tunnel.secret.roll", "tunnel.secret.update", "tunnel.token.roll"}},
 			Title: "{words}[: {target}]",
 			Why:   "It may lead to something else in the network, or somebody else may run it."},
 		{ID: "tunnel-deleted", Severity: medium, Techniques: oneOf{"T1489"},

@@ -9,6 +9,7 @@ import (
 
 var networkSuite = suite{
 	pairs: slices.Concat(
+		rows("?cfd_tunnel/tunnel_token_rotated; ?warp_connector/token_rolled", "tunnel.token.roll", medium, same, same),
 		rows("?cfd_tunnel/token_view", "tunnel.token.view", medium, same, same),
 		rows("?tunnel/update_configuration; ?tunnel/delete; ?teamnet.route/create; ?virtual_network/delete; ?zerotrust.routes.hostname_route/delete", "", medium, same, same),
 	),

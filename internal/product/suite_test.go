@@ -42,6 +42,7 @@ var suites = map[string]*suite{
 	"bursts.go":         &burstsSuite,
 	"casb.go":           &casbSuite,
 	"certificates.go":   &certificatesSuite,
+	"builds.go":         &buildsSuite,
 	"custompages.go":    &customPagesSuite,
 	"devices.go":        &devicesSuite,
 	"dlp.go":            &dlpSuite,
