@@ -39,9 +39,6 @@ var (
 		{"scratch_codes", "scratch_codes"}, {"qr_code", "qr_code"},
 		{"for_time", "disable_for_time"}, // override codes by hours
 		{"card_number", "cardNumber"}, {"card_cvv", "card_cvv"}, {"card_cvc", "card_cvc"}, {"payment_nonce", "payment_nonce"},
-		{"basic_auth", "basicAuth"}, {"saml_response", "SAMLResponse"}, {"saml_assertion", "saml_assertion"},
-		{"invite_url", "invite_url"}, {"invite_link", "inviteLink"}, {"invitation_url", "invitation_url"}, {"invitation_link", "invitation_link"},
-		{"magic_link", "magic_link"}, {"login_link", "login_link"}, {"reset_link", "reset_link"}, {"reset_url", "password_reset_url"}, {"join_url", "join_url"},
 		{"private_pem", "private_pem"}, {"connection_string", "connectionString"}, {"seed_phrase", "seed_phrase"}, {"sas_url", "sas_url"},
 	}
 	secretNames = []row{{"hash", "hash"}, {"private", "private"}, {"dsn", "dsn"}, {"mnemonic", "mnemonic"}}
@@ -59,10 +56,10 @@ var (
 	}
 	secretEnds = []row{
 		{"pem", "origin_pem"}, {"pin", "unlockPin"}, {"otp", "otp"}, {"totp", "totp"}, {"cvv", "cvv"}, {"cvc", "cvc"}, {"mrk", "mrk"},
-		{"pfx", "client_pfx"}, {"p12", "client_p12"}, {"pkcs12", "pkcs12"}, {"creds", "db_creds"}, {"cred", "cred"}, {"hmac", "hmac"},
+		{"pfx", "client_pfx"}, {"creds", "db_creds"}, {"cred", "cred"}, {"hmac", "hmac"},
 	}
 	weakEnds = []row{
-		{"pass", "imap_pass"}, {"preshared", "preshared"}, {"sessionid", "sessionid"}, {"seed", "seed"}, {"salt", "password_salt"}, {"bearer", "bearer"}, {"jwt", "jwt"},
+		{"pass", "imap_pass"}, {"seed", "seed"}, {"salt", "password_salt"}, {"bearer", "bearer"}, {"jwt", "jwt"},
 		{"license", "license"}, {"licence", "licence"}, {"session", "session"}, {"challenge", "challenge"}, {"nonce", "nonce"},
 		{"cookie", "Cookie"}, {"cookies", "cookies"}, {"sessid", "sessid"}, {"phpsessid", "PHPSESSID"},
 	}
