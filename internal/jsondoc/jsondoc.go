@@ -533,6 +533,16 @@ func (v Value) First() Value {
 	return Value{v.d, v.i + 1}
 }
 
+// Sole is the member or element of v that has no other beside it, or the missing
+// value.
+func (v Value) Sole() Value {
+	first := v.First()
+	if !first.Exists() || first.i+int32(first.node().size) < v.i+int32(v.node().size) {
+		return Value{}
+	}
+	return first
+}
+
 // Get is the member of an object that path leads to, or the missing value. Of a
 // repeated name the last one counts.
 func (v Value) Get(path ...string) Value {

@@ -162,3 +162,15 @@ func FuzzAll_FindsWhatAReaderReads(f *testing.F) {
 		assert.Equal(t, want, got)
 	})
 }
+
+func TestValue_SoleIsTheOnlyOneThereIs(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		`{"a":{"b":[1,2]}}`: `{"b":[1,2]}`, `[[1]]`: "[1]", `{"a":1,"b":2}`: "", `{"a":{},"b":2}`: "", `[]`: "", `{}`: "", `"a"`: "", "1": "",
+	} {
+		var doc Doc
+		require.NoError(t, doc.Parse(text))
+		assert.Equal(t, want, doc.Root().Sole().Source(), text)
+	}
+	assert.False(t, Value{}.Sole().Exists())
+}

@@ -1,7 +1,6 @@
 package redact
 
 import (
-	"cmp"
 	"strings"
 
 	"github.com/aisoc/cloudflareaudit/internal/jsondoc"
@@ -77,13 +76,15 @@ func (m *masker) outline(v jsondoc.Value) string {
 		name, kind := item.Name(), item.Kind()
 		switch {
 		case kind == jsondoc.Object && name == "":
-			b.WriteString(m.content(cmp.Or(label(item), "{…}"), no))
+			if named := label(item); named != "" {
+				b.WriteString(m.content(named, no))
+			} else {
+				b.WriteString(m.brief(item))
+			}
 		case kind == jsondoc.Object || kind == jsondoc.Array:
 			b.WriteString(name)
-		case name != "" && m.Values && IsValue(name) && kind == jsondoc.String && !isSetting(item.Text()):
-			b.WriteString(name + "=" + Masked)
 		case name != "":
-			b.WriteString(name + "=" + m.shown(name, item))
+			b.WriteString(name + "=" + m.scalar(name, item))
 		default:
 			b.WriteString(m.shown("", item))
 		}
@@ -92,6 +93,44 @@ func (m *masker) outline(v jsondoc.Value) string {
 		}
 	}
 	return b.String()
+}
+
+// scalar is the value of a member that is no object or array, whose path is field.
+func (m *masker) scalar(field string, v jsondoc.Value) string {
+	if m.Values && IsValue(v.Name()) && v.Kind() == jsondoc.String && !isSetting(v.Text()) {
+		return Masked
+	}
+	return m.shown(field, v)
+}
+
+// brief names the first members of an object that has no name for itself. Whom an
+// Access policy lets in is such an object, {"email_domain":{"domain":"example.com"}}:
+// a member that wraps a single value is shown with it.
+func (m *masker) brief(v jsondoc.Value) string {
+	const most = 3
+	var parts []string
+	for item := range v.All() {
+		if len(parts) == most {
+			parts = append(parts, "…")
+			break
+		}
+		name, kind := item.Name(), item.Kind()
+		path, only := name, item
+		if kind == jsondoc.Object {
+			only = item.Sole()
+			path += "." + only.Name()
+		}
+		switch {
+		case kind == jsondoc.Array, !only.Exists(), only.Kind() == jsondoc.Object, only.Kind() == jsondoc.Array:
+			parts = append(parts, name)
+		default:
+			parts = append(parts, name+"="+m.scalar(path, only))
+		}
+	}
+	if len(parts) == 0 {
+		return "{…}"
+	}
+	return strings.Join(parts, " ")
 }
 
 // label is the name that an object has for itself.
