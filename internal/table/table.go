@@ -91,7 +91,7 @@ func arrange(width int) layout {
 func (t *Table) Write(_ context.Context, events []ingest.Event) error {
 	var b strings.Builder
 	if !t.headed && len(events) > 0 {
-		t.row(&b, "", []string{"TIME"}, []string{"SEVERITY"}, []string{"ACTOR"}, []string{"ADDRESS"}, []string{"TITLE"})
+		t.row(&b, "", []string{"TIME (" + t.zone(events) + ")"}, []string{"SEVERITY"}, []string{"ACTOR"}, []string{"ADDRESS"}, []string{"TITLE"})
 	}
 	ordered := make([]*ingest.Event, len(events))
 	for i := range events {
@@ -106,6 +106,15 @@ func (t *Table) Write(_ context.Context, events []ingest.Event) error {
 	_, err := io.WriteString(t.out, b.String())
 	t.headed = t.headed || err == nil && len(events) > 0
 	return err
+}
+
+// zone is the name of the time zone of the first event with a time.
+func (t *Table) zone(events []ingest.Event) string {
+	at := time.Now()
+	if i := slices.IndexFunc(events, func(e ingest.Event) bool { return e.CreatedAt.Year() > 1 }); i >= 0 {
+		at = events[i].CreatedAt
+	}
+	return at.In(t.options.Location).Format("MST")
 }
 
 func (t *Table) event(b *strings.Builder, e *ingest.Event) {

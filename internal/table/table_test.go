@@ -94,6 +94,8 @@ func TestTable_ShowsTimesInTheZoneOfThePerson(t *testing.T) {
 	t.Parallel()
 	text := shown(t, Options{Location: time.FixedZone("CEST", 7200)}, events()[0])
 	assert.Contains(t, text, "2026-05-12 12:58:56")
+	assert.True(t, strings.HasPrefix(text, "TIME (CEST)"), text)
+	assert.True(t, strings.HasPrefix(shown(t, Options{}, events()...), "TIME (UTC)"))
 }
 
 func TestTable_ColoursTheSeverityAloneAndOnlyWhenAsked(t *testing.T) {
