@@ -575,3 +575,16 @@ func benchmarkEvents[T ~[]byte](b *testing.B, entries []T) {
 		_, _ = n.Normalize(entries[i%len(entries)])
 	}
 }
+
+// Cloudflare states a result of true for some of these: that it was logged.
+func TestEvent_AnActionTypeThatSaysItFailedIsAFailure(t *testing.T) {
+	t.Parallel()
+	for _, result := range []string{"true", "false", "null"} {
+		event, verdict := normalizer(t, Config{}).Normalize([]byte(`{"id":"a","when":"2026-05-12T09:00:00Z","action":{"type":"login_failed","result":` + result +
+			`},"actor":{"email":"alice@example.com","type":"user"},"resource":{"type":"user"}}`))
+		assert.Equal(t, "failure", event.Audit.Outcome, result)
+		assert.Equal(t, "account.login.failed", event.Action, result)
+		assert.Equal(t, "login-failed", verdict.Rule, result)
+		assert.Equal(t, "login_failed", event.Audit.ActionType, "as Cloudflare names it")
+	}
+}

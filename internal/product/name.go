@@ -311,6 +311,24 @@ func words(b []byte, s string) []byte {
 	return append(b, '_', '_')
 }
 
+// attempted is what was tried in vain, for an action type that says so, such as
+// "login_failed" or "FailedLogin".
+func attempted(actionType string) (tried string, failed bool) {
+	if !strings.Contains(actionType, "ail") && !strings.Contains(actionType, "AIL") {
+		return "", false
+	}
+	all := strings.Trim(string(words(nil, actionType)), "_")
+	for _, end := range []string{"_failed", "_failure"} {
+		if tried, failed = strings.CutSuffix(all, end); failed {
+			return tried, true
+		}
+	}
+	if tried, failed = strings.CutPrefix(all, "failed_"); failed {
+		return tried, true
+	}
+	return "", false
+}
+
 // nameOf finds the canonical action of an entry of the audit log: by its pair,
 // by its action type alone, by the words in either, or else by joining the two.
 func nameOf(resourceType, actionType, actionInfo string) naming {
@@ -333,7 +351,7 @@ func nameOf(resourceType, actionType, actionInfo string) naming {
 
 var (
 	roleWords     = patterns("member_role")
-	transferWords = patterns("transfer_out_ transferred_out transfer_away transferred_away move_out_ moved_out moved_away ^transfer$ ^transferred$")
+	transferWords = patterns("transfer_out_ transferred_out transfer_away transferred_away move_out_ moved_out moved_away ^transfer$ ^transferred$ ^zone_transferred$ ^domain_transferred$")
 	unlockWords   = patterns("unlock")
 	domainWords   = patterns("zone domain registrar")
 )

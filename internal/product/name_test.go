@@ -242,3 +242,15 @@ func TestNameOfPath_APartIsNotTheWhole(t *testing.T) {
 		assert.Equal(t, want, got, request)
 	}
 }
+
+func TestAttempted_AnActionTypeThatSaysItFailed(t *testing.T) {
+	t.Parallel()
+	for actionType, want := range map[string]string{
+		"login_failed": "login", "LoginFailed": "login", "FAILED_LOGIN": "login", "failed login": "login", "certificate.issue.failure": "certificate_issue",
+		"failover": "", "failed": "", "email_failed_over": "", "failure_domain_create": "", "mail_failover_enable": "", "fail_open": "", "": "",
+	} {
+		tried, failed := attempted(actionType)
+		assert.Equal(t, want, tried, actionType)
+		assert.Equal(t, want != "", failed, actionType)
+	}
+}

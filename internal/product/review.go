@@ -165,7 +165,12 @@ func (r *review) begin(e *audit.Entry, earlier []*audit.Entry) {
 	} else {
 		r.naming = *known.namings[ActionUnknown]
 		if !e.Undecodable {
-			r.naming = nameOf(e.ResourceType, e.ActionType, e.ActionInfo)
+			deed := e.ActionType
+			if tried, failed := attempted(deed); failed {
+				// Its result only says that the attempt was logged.
+				deed, e.Outcome = tried, audit.Failure
+			}
+			r.naming = nameOf(e.ResourceType, deed, e.ActionInfo)
 		}
 		r.meta, r.after = r.meta.read(e.Metadata), r.after.read(e.New)
 		r.before = r.before.read(e.Old)
