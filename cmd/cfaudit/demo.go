@@ -140,7 +140,8 @@ func demoServer(clock func() time.Time) *fakecloudflare.Server {
 	now := clock()
 	server := fakecloudflare.NewServer(fakecloudflare.Options{Clock: clock})
 	server.Add(time.Time{}, fakecloudflare.Story(demoSeed, now.Add(-demoSpan), now)...)
-	server.Add(time.Time{}, fakecloudflare.Happening(demoSeed, now.Add(-10*time.Second)))
+	newest, _ := fakecloudflare.Happening(demoSeed, now.Add(-10*time.Second))
+	server.Add(time.Time{}, newest)
 	return server
 }
 

@@ -92,23 +92,20 @@ func (m *imitation) run(ctx context.Context, w world) error {
 			return nil
 		case at := <-tick.C:
 			for id, s := range servers {
-				s.Add(time.Time{}, inAccount(id, fakecloudflare.Happening(n, at))...)
+				v1, v2 := fakecloudflare.Happening(n, at)
+				s.Add(time.Time{}, inAccount(id, v1)...)
+				s.AddV2(time.Time{}, inAccount(id, v2)...)
 			}
 		}
 	}
 }
 
-// imitated is the API of one account.
+// imitated is the API of one account, whose two logs tell of the same changes.
 func imitated(id string, seed uint64, now time.Time) *fakecloudflare.Server {
 	s := fakecloudflare.NewServer(fakecloudflare.Options{AccountID: id})
-	s.Add(time.Time{}, inAccount(id, fakecloudflare.Story(seed, now.Add(-historySpan), now)...)...)
-	var v2 []json.RawMessage
-	for i, pair := range fakecloudflare.GeneratePairs(seed, 40, now.Add(-historySpan), now.Add(-time.Hour)) {
-		if i%2 == 0 { // the other half stands in v1 alone
-			v2 = append(v2, pair.V2)
-		}
-	}
-	s.AddV2(time.Time{}, inAccount(id, v2...)...)
+	from := now.Add(-historySpan)
+	s.Add(time.Time{}, inAccount(id, fakecloudflare.Story(seed, from, now)...)...)
+	s.AddV2(time.Time{}, inAccount(id, fakecloudflare.StoryV2(seed, from, now)...)...)
 	return s
 }
 
@@ -140,8 +137,9 @@ func serveHelp(address string) string {
 	url := "http://" + address + fakecloudflare.Prefix
 	return strings.NewReplacer("$URL", url, "$TOKEN", fakecloudflare.DefaultToken, "$ONE", demoAccounts[0],
 		"$TWO", demoAccounts[1], "$THREE", demoAccounts[2]).Replace(`An imitation of the Cloudflare API answers on $URL
-until you press Ctrl-C. It has 60 days of history and a new entry every few
-seconds. The token and the accounts are made up.
+until you press Ctrl-C. It has 60 days of history, with a break-in in the night
+before the last, and a new change every few seconds. Each is in both audit logs, as
+with Cloudflare. The token and the accounts are made up.
 
 In another terminal:
 
@@ -149,28 +147,41 @@ In another terminal:
   export CLOUDFLARE_ACCOUNT_ID=$ONE
   API=$URL
 
-  cfaudit check  --base-url $API
-  cfaudit poll   --base-url $API --state demo-state --initial-lookback 3d
-  cfaudit run    --base-url $API --state demo-state --interval 30s
+Look around:
+
+  cfaudit check  --base-url $API --audit-log-api both
+  cfaudit report --base-url $API --since 7d --format text
+  cfaudit report --base-url $API --since 7d --out report.html
   cfaudit export --base-url $API --since 30d --dry-run
   cfaudit export --base-url $API --since 30d --min-severity medium --out changes.csv
-  cfaudit report --base-url $API --since 7d --out report.html
-
-  cfaudit backfill --base-url $API --since 50d --state demo-state --out older.jsonl
-  cfaudit report --since 50d --serve --from older.jsonl
-
   cfaudit export --base-url $API --since 2d --actor 'mallory@*' --format table
   cfaudit export --base-url $API --since 30d --audit-log-api both --format jsonl | jq -r .title
 
-Your own rules: write one, and see what it would have done in the last week.
+Poll once, get what is older, and see which rule fires and why:
+
+  cfaudit poll     --base-url $API --state demo-state --out events.jsonl
+  cfaudit backfill --base-url $API --since 50d --state demo-state --out older.jsonl
+  cfaudit rules    --stats events.jsonl older.jsonl
+  cfaudit rules    --explain events.jsonl | head -40
+
+Your own rules: write one, and see what it would have done.
 
   cat > mine.yaml <<'END'
   - id: terraform-dns
     match: {action: "dns.record.*", actor: terraform@example.com}
     severity: info
   END
-  cfaudit rules  --rules mine.yaml | head
+  cfaudit rules  --try mine.yaml events.jsonl older.jsonl
   cfaudit export --base-url $API --since 7d --rules mine.yaml --rule terraform-dns --format table
+
+Keep polling, and in one more terminal look at a page that follows it:
+
+  cfaudit run    --base-url $API --state demo-state --interval 30s --out events.jsonl
+  cfaudit report --since 50d --serve --from 'events.jsonl*' older.jsonl
+
+Severe events to Slack or a webhook, whose address is in the file hook-url:
+
+  cfaudit poll --base-url $API --state notify-state --initial-lookback 3d --out notified.jsonl --notify-url-file hook-url
 
 A fleet of three accounts, if there is a Postgres database to try it with:
 

@@ -30,7 +30,46 @@ func TestStory_IsInOrderWithinItsTimesAndTheSameEachTime(t *testing.T) {
 		assert.False(t, ids[entry.ID], "duplicate id")
 		ids[entry.ID] = true
 	}
-	assert.True(t, json.Valid(Happening(1, to)))
+}
+
+func TestStoryV2_IsInOrderAndHasWhatPeopleDo(t *testing.T) {
+	t.Parallel()
+	to := time.Date(2026, 5, 12, 10, 0, 0, 0, time.UTC)
+	from := to.AddDate(0, 0, -30)
+	people, attempts := 0, 0
+	for _, e := range Story(1, from, to) {
+		if strings.Contains(string(e), `"type":"user"`) {
+			people++
+		}
+	}
+	entries := StoryV2(1, from, to)
+	assert.Equal(t, entries, StoryV2(1, from, to))
+	assert.Len(t, entries, people)
+	last := from.Add(-time.Second)
+	for _, e := range entries {
+		require.True(t, json.Valid(e), "%s", e)
+		assert.NotContains(t, string(e), "$", "a term is left")
+		at, ok := When(e)
+		require.True(t, ok)
+		assert.False(t, at.Before(last) || !at.Before(to), "%s", at)
+		last = at
+		if strings.Contains(string(e), `"result":"failure"`) {
+			attempts++
+		}
+	}
+	assert.Equal(t, 4, attempts)
+}
+
+func TestHappening_IsOneChangeInBothLogs(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 5, 12, 10, 0, 0, 0, time.UTC)
+	for seed := range uint64(50) {
+		v1, v2 := Happening(seed, now)
+		one, _ := When(v1)
+		two, _ := When(v2)
+		assert.True(t, json.Valid(v1) && json.Valid(v2))
+		assert.InDelta(t, 0.5, one.Sub(two).Seconds(), 0.5)
+	}
 }
 
 func TestStory_MalloryComesInTheNightBeforeTheLastAlone(t *testing.T) {
