@@ -41,8 +41,8 @@ type Status struct {
 	NeedsAction bool `json:"needs_action"`
 	// Logs are the states of its logs.
 	Logs []ingest.LogState `json:"logs,omitempty"`
-	// Complete is the time up to which everything has been delivered, and Lag
-	// how long ago that is, or zero when nothing has been read yet. In JSON it is
+	// Complete is the time up to which everything shown so far has been delivered,
+	// and Lag how long ago that is, or zero when nothing has been read yet. In JSON it is
 	// lag_seconds, and null until then.
 	Complete time.Time     `json:"complete,omitzero"`
 	Lag      time.Duration `json:"-"`

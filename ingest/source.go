@@ -134,9 +134,11 @@ type Coverage struct {
 	// Undecodable counts the delivered entries that could not be understood.
 	// Their events say so and carry the entry as received.
 	Undecodable int `json:"undecodable"`
-	// Complete is the time up to which everything the vendor has shown is
-	// delivered once this batch is. It does not move on while a backlog
-	// remains, and is zero before anything has been read.
+	// Complete is the time up to which everything the vendor has shown so far is
+	// delivered once this batch is. Without a backlog that is the time of the
+	// poll; an entry of before it that the vendor shows later is found by the
+	// overlap. It does not move on while a backlog remains, and is zero before
+	// anything has been read.
 	Complete time.Time `json:"complete"`
 	// Backlog counts the windows that remain open.
 	Backlog int `json:"backlog"`

@@ -79,6 +79,11 @@ func TestDemoServe_PrintsCommandsThatWork(t *testing.T) {
 	}
 	assert.Equal(t, 16, ran)
 	assert.NotEmpty(t, notified)
+	got := call{args: []string{"export", "--base-url", value("API"), "--since", "5m", "--audit-log-api", "both", "--drop-routine=false", "--format", "jsonl"},
+		env: env}.run(t.Context())
+	for _, log := range []string{"v1", "v2"} {
+		assert.True(t, slices.ContainsFunc(written(t, got.out), func(e ingest.Event) bool { return e.Audit.API == log }), "%s goes on", log)
+	}
 	cancel()
 	assert.Equal(t, exitOK, <-ended)
 }

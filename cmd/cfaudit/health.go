@@ -249,7 +249,7 @@ var (
 	descLate        = feedLookups.desc("entries_late_total", "Entries that only the overlap found.")
 	descUndecodable = feedLookups.desc("entries_undecodable_total", "Entries that could not be understood and were delivered as they are.")
 	descReadable    = feedLookups.desc("log_readable", "1, or 0 when the log cannot be read.", "log")
-	descLag         = feedLookups.desc("lag_seconds", "How long ago the time is up to which everything has been delivered.")
+	descLag         = feedLookups.desc("lag_seconds", "The age of the time up to which everything shown so far has been delivered; at most the interval when caught up.")
 	descBacklog     = feedLookups.desc("backlog_windows", "Windows of time that have been read in part.")
 	descRules       = newReloadMetrics(&feedLookups)
 	descAISOC       = newAISOCMetrics(&feedLookups)

@@ -20,8 +20,8 @@ import (
 )
 
 // notifyHelp is what the help of poll and run says about --notify-url-file.
-const notifyHelp = `With --notify-url-file, events from --notify-severity on are told by a webhook
-or in Slack as well, with what was before and after. They wait in a file in
+const notifyHelp = `With --notify-url-file, events from --notify-severity on are sent to a webhook
+or to Slack as well, with what was before and after. They wait in a file in
 --state, so none is lost over a restart, and no service that is slow or down holds
 up the output: poll waits for it at most 10 seconds, and its exit code does not
 depend on it. The file holds the address, which is a secret; other users must not
@@ -62,9 +62,9 @@ type notifications struct {
 
 // addNotify adds the flags of the notifications to flags.
 func addNotify(flags *pflag.FlagSet) *notifications {
-	flags.String(notifyURLFile.flag, "", "`FILE` with the address of a webhook to tell of severe events")
+	flags.String(notifyURLFile.flag, "", "`FILE` with the address of a webhook to send severe events to")
 	flags.String(notifyForm.flag, "", "`FORM` of these messages: slack or webhook (default by the host)")
-	flags.String(notifySeverity.flag, "", "lowest severity `LEVEL` told: critical, high, medium, low or info (default high)")
+	flags.String(notifySeverity.flag, "", "lowest severity `LEVEL` sent: critical, high, medium, low or info (default high)")
 	return &notifications{flags: flags, values: make(map[notifyOption]string), names: make(map[notifyOption]string)}
 }
 

@@ -163,10 +163,10 @@ func TestDocs_TheMessagesAreThoseOfAnEvent(t *testing.T) {
 	}
 	e := ingest.Event{
 		ExternalID: "8d3f8a9e-2f0c-4c0e-9f37-0d1f6f3b1c11", Severity: ingest.High, Title: "Firewall rule disabled: block scanners for example.com",
-		Action: "firewall.rule.update", Actor: "mallory@example.org", SrcIP: "203.0.113.7", CreatedAt: time.Date(2026, 11, 28, 6, 0, 12, 0, time.UTC),
+		Action: "firewall_rule.disable", Actor: "mallory@example.org", SrcIP: "203.0.113.7", CreatedAt: time.Date(2026, 11, 28, 6, 0, 12, 0, time.UTC),
 		Audit: ingest.Audit{
 			Outcome: "success", AccountID: account, ZoneName: "example.com", Target: "block scanners", Rule: "firewall-disabled-production",
-			Why: "What the rule kept out reaches a zone in production.", Changes: []ingest.FieldChange{{Field: "enabled", Old: "true", New: "false"}},
+			Why: "What the rule kept out reaches a zone in production.", Changes: []ingest.FieldChange{{Field: "paused", Old: "false", New: "true"}},
 		},
 	}
 	assert.JSONEq(t, block("json"), string(message(Webhook, 0, e)))

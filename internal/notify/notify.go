@@ -45,7 +45,7 @@ type Config struct {
 	// Form is the form of a message: by default [Slack] for a host of Slack, and
 	// [Webhook] for another one.
 	Form Form
-	// MinSeverity is the lowest severity that is told; [ingest.High] by default.
+	// MinSeverity is the lowest severity that is sent; [ingest.High] by default.
 	MinSeverity ingest.Severity
 	// AccountID is the account whose audit log the messages link to.
 	AccountID string
