@@ -92,9 +92,7 @@ func (m *imitation) run(ctx context.Context, w world) error {
 			return nil
 		case at := <-tick.C:
 			for id, s := range servers {
-				v1, v2 := fakecloudflare.Happening(n, at)
-				s.Add(time.Time{}, inAccount(id, v1)...)
-				s.AddV2(time.Time{}, inAccount(id, v2)...)
+				happen(s, id, n, at)
 			}
 		}
 	}
@@ -106,7 +104,15 @@ func imitated(id string, seed uint64, now time.Time) *fakecloudflare.Server {
 	from := now.Add(-historySpan)
 	s.Add(time.Time{}, inAccount(id, fakecloudflare.Story(seed, from, now)...)...)
 	s.AddV2(time.Time{}, inAccount(id, fakecloudflare.StoryV2(seed, from, now)...)...)
+	happen(s, id, 0, now.Add(-10*time.Second)) // also on a quiet Sunday there is something new
 	return s
+}
+
+// happen adds the nth new change to both logs of an account.
+func happen(s *fakecloudflare.Server, id string, n uint64, at time.Time) {
+	v1, v2 := fakecloudflare.Happening(n, at)
+	s.Add(time.Time{}, inAccount(id, v1)...)
+	s.AddV2(time.Time{}, inAccount(id, v2)...)
 }
 
 // inAccount moves entries to another account.
