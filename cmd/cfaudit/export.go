@@ -37,7 +37,8 @@ func newExport(w world) *cobra.Command {
 		Short: "Write the events of a span of time, as CSV, JSON lines or a table",
 		Long: `Export writes the events of a span of time, such as a week or a month, and leaves
 the cursors of poll and run untouched. It reads them from the API, newest first,
-or with --from from files of saved events, in file order, each event once. An
+or with --from from files of saved events, in file order, each event once. A
+pattern such as 'archive/*.gz' stands for the files that match it. An
 event must match all filters given.
 
 With --out, running the same command again resumes an interrupted export from the
@@ -288,6 +289,9 @@ func (x *export) nameUnmatched() {
 const lateness = 15 * time.Minute
 
 func (x *export) fromFiles(ctx context.Context) (err error) {
+	if err := x.expand(); err != nil {
+		return err
+	}
 	out, finish, err := x.replacing()
 	if err != nil {
 		return err

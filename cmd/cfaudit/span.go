@@ -45,7 +45,7 @@ func newSpanned(w world, flags *pflag.FlagSet, since string) *spanned {
 	s := &spanned{}
 	flags.SortFlags = false
 	s.addTimes(flags, since, "now")
-	flags.StringArrayVar(&s.from, "from", nil, "read saved events from `FILE`, plain or gzip; more files may follow; - is standard input")
+	flags.StringArrayVar(&s.from, "from", nil, "read saved events from `FILE` or pattern, also gzip; more may follow; - is standard input")
 	s.settings = addSettings(w, flags, spanOptions...)
 	return s
 }
@@ -129,6 +129,16 @@ func (s *spanned) parseFiles(found []string) error {
 	if len(found) > 0 {
 		return faults(found)
 	}
+	return nil
+}
+
+// expand replaces the patterns among the files by the files that match them.
+func (s *spanned) expand() error {
+	files, err := eventfile.Expand(s.from)
+	if err != nil {
+		return fmt.Errorf("--from: %w", err)
+	}
+	s.from = files
 	return nil
 }
 

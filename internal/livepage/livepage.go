@@ -5,18 +5,17 @@ package livepage
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io/fs"
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/aisoc/cloudflareaudit/internal/eventfile"
 	"github.com/aisoc/cloudflareaudit/internal/httpx"
 )
 
@@ -31,7 +30,7 @@ const (
 // Page is a page made of files. It is an [http.Handler] that is safe for
 // concurrent use; its fields must not be changed after the first request.
 type Page struct {
-	// Patterns are those of the files, as in [filepath.Match]. They are expanded
+	// Patterns are those of the files, as in [eventfile.Match]. They are expanded
 	// for each request, so that files may come and go.
 	Patterns []string
 	// Build makes the page of the files, which may be none. It is called once at a
@@ -68,8 +67,8 @@ func (f file) unchanged(g file) bool {
 // CheckPatterns reports the first pattern that is malformed.
 func CheckPatterns(patterns []string) error {
 	for _, pattern := range patterns {
-		if _, err := filepath.Match(pattern, ""); err != nil {
-			return fmt.Errorf("%q: must be the name of a file, or a pattern with *, ? and [a-z]", pattern)
+		if _, err := eventfile.Match(pattern); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -79,7 +78,7 @@ func CheckPatterns(patterns []string) error {
 func look(patterns []string) ([]file, error) {
 	var found []file
 	for _, pattern := range patterns {
-		names, err := filepath.Glob(pattern)
+		names, err := eventfile.Match(pattern)
 		if err != nil {
 			return nil, err
 		}
