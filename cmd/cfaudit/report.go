@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 
 	"github.com/aisoc/cloudflareaudit"
 	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/eventfile"
 	"github.com/aisoc/cloudflareaudit/internal/history"
 	"github.com/aisoc/cloudflareaudit/internal/report"
 	"github.com/aisoc/cloudflareaudit/internal/table"
@@ -50,12 +52,12 @@ is a single file that needs no network and runs no script.
 
 It reads the events from the API, or with --from from files of saved events. To
 recognise new actors it also reads earlier events: those of --baseline from the
-API, or all earlier events in the files of --from.
+API, or all earlier events in the files of --from. A pattern such as 'older*.jsonl'
+stands for the files that match it.
 
 With --serve it serves the page to browsers of this machine until you stop it, and
-follows the files of --from, which may be patterns such as 'events.jsonl*', through
-rotation. A browser asks again every minute, and the page is made anew when a file
-has changed.
+follows the files of --from, such as 'events.jsonl*', through rotation. A browser
+asks again every minute, and the page is made anew when a file has changed.
 
 ` + timesHelp,
 		Example: `  cfaudit report --since 7d --out report.html
@@ -65,7 +67,7 @@ has changed.
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.StringVar(&r.out, "out", "-", "`FILE` to write, - for standard output")
+	flags.StringVar(&r.out, "out", "-", "`FILE` to write, .html or .txt, - for standard output")
 	flags.StringVar(&r.format, "format", "", "`FORM` of the report: html or text (default by --out, text on a terminal)")
 	flags.BoolVar(&r.force, "force", false, "replace what is in --out")
 	flags.StringVar(&r.baseline, "baseline", "30d", "`TIME` before the span to compare with when reading the API; 0 for none")
@@ -94,9 +96,13 @@ has changed.
 // wrong are the faults of the flags that only report has.
 func (r *reporting) wrong() (wrong []string) {
 	if r.format == "" && r.out != "-" {
-		switch strings.ToLower(filepath.Ext(r.out)) {
+		switch ending := strings.ToLower(filepath.Ext(r.out)); ending {
+		case "", ".html", ".htm":
+			r.format = formatHTML
 		case ".txt", ".text", ".md":
 			r.format = formatText
+		default:
+			wrong = append(wrong, fmt.Sprintf("--out: %q: must end in .html, or in .txt for a report as text; with --format, any name will do", r.out))
 		}
 	}
 	switch r.format {
@@ -131,6 +137,9 @@ func (r *reporting) options() report.Options {
 func (r *reporting) run(ctx context.Context, cfg cloudflareaudit.Config) (err error) {
 	collect := r.fromAPI
 	if len(r.from) > 0 {
+		if err := r.expand(); err != nil {
+			return err
+		}
 		collect = r.fromFiles
 	}
 	finished, incomplete, err := collect(ctx, cfg, r.options())
@@ -157,7 +166,7 @@ func (r *reporting) write(finished *report.Report) (err error) {
 	}
 	if r.out == "-" {
 		if err := write(r.stdout); err != nil {
-			return fmt.Errorf("%w: %w", errOutput, err)
+			return fmt.Errorf("%w: %w", errReport, err)
 		}
 		return nil
 	}
@@ -166,12 +175,21 @@ func (r *reporting) write(finished *report.Report) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, finish(err == nil)) }()
-	return write(out)
+	if err := write(out); err != nil {
+		return fmt.Errorf("%w: %w", errReport, err)
+	}
+	return nil
 }
+
+// errReport is in the tree of the errors of the output.
+var errReport = errors.New("cannot write the report")
 
 // fromFiles makes a report of saved events.
 func (r *reporting) fromFiles(ctx context.Context, _ cloudflareaudit.Config, o report.Options) (*report.Report, error, error) {
 	o.Source = "Saved events in " + shortList(r.from)
+	if len(r.from) == 0 {
+		o.Source = "Saved events in " + shortList(r.live.patterns)
+	}
 	b := report.NewBuilder(o)
 	files, err := r.readFiles(ctx, r.line, func(e *ingest.Event, _ []byte, earlier bool) error {
 		if earlier {
@@ -188,10 +206,28 @@ func (r *reporting) fromFiles(ctx context.Context, _ cloudflareaudit.Config, o r
 	if incomplete != nil {
 		b.Problem(incomplete.Error())
 	}
+	if why := r.nothingIn(files, incomplete); why != "" {
+		b.Nothing(why)
+	}
 	if n := len(files.Torn); n > 0 {
 		b.Problem(fmt.Sprintf("%s in the middle of an event: %s", count(n, "file ends", "files end"), shortList(files.Torn)))
 	}
 	return b.Report(), incomplete, nil
+}
+
+// nothingIn is why there is no event at all in the files, or "".
+func (r *reporting) nothingIn(files *eventfile.Reader, incomplete error) string {
+	switch {
+	case files.Events > 0:
+		return ""
+	case len(r.from) == 0:
+		return "no such file is there yet: " + shortList(r.live.patterns)
+	case incomplete != nil:
+		return incomplete.Error()
+	case len(files.Torn) > 0:
+		return "there is no whole event in " + shortList(r.from)
+	}
+	return "there is no event in " + shortList(r.from)
 }
 
 // shortList names files for display.
@@ -213,11 +249,16 @@ func (r *reporting) fromAPI(ctx context.Context, cfg cloudflareaudit.Config, o r
 	if whole.Since = whole.Since.Add(-r.before); r.now.Sub(whole.Since) > history.Kept {
 		whole.Since = r.now.Add(-history.Kept).UTC().Truncate(time.Second)
 	}
+	routine, err := newDrops(&cfg)
+	if err != nil {
+		return nil, nil, err
+	}
 	reader, err := history.New(cfg, whole, nil)
 	if err != nil {
 		return nil, nil, err
 	}
 	b := report.NewBuilder(o)
+	undecodable := 0
 	defer r.line.Set("")
 	started := time.Now()
 	for !reader.Done() {
@@ -226,18 +267,75 @@ func (r *reporting) fromAPI(ctx context.Context, cfg cloudflareaudit.Config, o r
 			return nil, nil, err
 		}
 		for i := range events {
-			if e := &events[i]; e.CreatedAt.Year() > 1 && e.CreatedAt.Before(r.span.Since) {
+			e, leftOut := routine.of(&events[i])
+			earlier := e.CreatedAt.Year() > 1 && e.CreatedAt.Before(r.span.Since)
+			switch {
+			case leftOut && earlier:
+			case leftOut:
+				b.LeftOut(e.CreatedAt)
+			case earlier:
 				b.Earlier(e)
-			} else {
+			default:
 				b.Add(e)
+				if e.Action == actionUnknown {
+					undecodable++
+				}
 			}
 		}
 		at, share := reader.Reached()
 		r.line.Set(fmt.Sprintf("Reading: %s entries, reached %s, %.0f %%%s", grouped(reader.Coverage().Read),
 			at.In(r.location).Format("2006-01-02 15:04"), 100*share, timeLeft(share, time.Since(started))))
 	}
-	b.Covered(reader.Coverage())
+	covered := reader.Coverage()
+	covered.Undecodable = undecodable // without those before the span
+	b.Covered(covered)
 	return b.Report(), nil, nil
+}
+
+// drops tells the entries that a rule drops. A report has them read like the others,
+// to know when they were made and so which of them belong to its span.
+type drops struct {
+	rules []string
+	// entryAlone grades without look-ups, which decide nothing about dropping. It is
+	// nil where there are none.
+	entryAlone *cloudflareaudit.Normalizer
+}
+
+// newDrops makes cfg keep what its rules drop, if they do, and tells it by its rules.
+func newDrops(cfg *cloudflareaudit.Config) (*drops, error) {
+	d := &drops{}
+	if dropped(*cfg) != "drop" {
+		return d, nil
+	}
+	effective, err := cloudflareaudit.EffectiveRules(cfg.Rules)
+	if err != nil {
+		return nil, err
+	}
+	for _, rule := range effective {
+		if rule.Drop {
+			d.rules = append(d.rules, rule.ID)
+		}
+	}
+	if cfg.ResolveMembers || cfg.ResolveScopes {
+		if d.entryAlone, err = cloudflareaudit.NewNormalizer(*cfg); err != nil {
+			return nil, err
+		}
+	}
+	cfg.DropRoutine = new(bool)
+	return d, nil
+}
+
+// of reports whether a rule drops the entry of an event. If it does so only because
+// of what was looked up, the entry is kept, as the entry alone grades it.
+func (d *drops) of(e *ingest.Event) (*ingest.Event, bool) {
+	if !slices.Contains(d.rules, e.Audit.Rule) {
+		return e, false
+	}
+	if d.entryAlone == nil || e.RawTruncated {
+		return e, true
+	}
+	event, verdict := d.entryAlone.Normalize([]byte(e.RawEvent))
+	return &event, verdict.Drop
 }
 
 // logName is the display name of an audit log.

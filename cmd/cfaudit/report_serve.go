@@ -32,6 +32,11 @@ type liveReport struct {
 	flags  *pflag.FlagSet
 	serve  bool
 	listen string
+
+	// patterns are those of the files, and said what was said last of what cannot be
+	// read.
+	patterns []string
+	said     string
 }
 
 func (l *liveReport) addFlags(flags *pflag.FlagSet) {
@@ -68,14 +73,18 @@ func (r *reporting) keepServing(ctx context.Context) error {
 	if err := livepage.CheckPatterns(r.from); err != nil {
 		return faults{"--from: " + err.Error()}
 	}
-	patterns, log := r.from, newLogger(r.world)
+	log := newLogger(r.world)
+	r.live.patterns = r.from
 	announce := r.stderr
-	// What there is to say about the files is on the page.
+	// What else there is to say about the files is on the page.
 	r.stderr = io.Discard
 	page := &livepage.Page{
-		Patterns: patterns, MaxAge: liveAge, Refresh: liveRefresh, Policy: report.Policy(),
+		Patterns: r.live.patterns, MaxAge: liveAge, Refresh: liveRefresh, Policy: report.Policy(),
 		Build: func(names []string) ([]byte, error) {
-			text, err := r.page(ctx, patterns, names)
+			text, missing, err := r.page(ctx, names)
+			if err == nil {
+				r.live.say(announce, missing)
+			}
 			if err != nil && ctx.Err() == nil {
 				log.Warn("cannot make the page; the next request tries again", "error", err)
 			}
@@ -98,22 +107,36 @@ func (r *reporting) keepServing(ctx context.Context) error {
 	return nil
 }
 
-// page is the page of the files, of those that the patterns name, at this time.
-func (r *reporting) page(ctx context.Context, patterns, names []string) ([]byte, error) {
+// say says on one line what cannot be read, if that is something else than before.
+func (l *liveReport) say(to io.Writer, missing string) {
+	switch {
+	case missing == l.said:
+	case missing == "":
+		fmt.Fprintln(to, "cfaudit: all of it can be read now")
+	default:
+		fmt.Fprintf(to, "cfaudit: %s\n", missing)
+	}
+	l.said = missing
+}
+
+// page is the page of the files at this time, and what cannot be read of them, or "".
+func (r *reporting) page(ctx context.Context, names []string) (_ []byte, missing string, err error) {
 	span, wrong := r.times.read(time.Now())
 	if len(wrong) > 0 {
-		return nil, faults(wrong)
+		return nil, "", faults(wrong)
 	}
 	r.span, r.from = span, names
-	finished, _, err := r.fromFiles(ctx, cloudflareaudit.Config{}, r.options())
+	finished, incomplete, err := r.fromFiles(ctx, cloudflareaudit.Config{}, r.options())
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	if len(names) == 0 {
-		finished.Options.Source += shortList(patterns)
-		finished.Options.Problems = append(finished.Options.Problems, "no such file is there yet")
+	switch {
+	case finished.Nothing != "":
+		missing = "nothing could be read: " + finished.Nothing
+	case incomplete != nil:
+		missing = incomplete.Error()
 	}
 	var text bytes.Buffer
 	err = finished.HTML(&text)
-	return text.Bytes(), err
+	return text.Bytes(), missing, err
 }

@@ -115,6 +115,32 @@ func TestReport_ServedFollowsTheLiveOutputThroughRotation(t *testing.T) {
 	assert.NotContains(t, s.said.String(), "level=")
 }
 
+func TestReport_ServedSaysThatNothingCouldBeReadUntilSomethingCan(t *testing.T) {
+	t.Parallel()
+	live := filepath.Join(t.TempDir(), "events.jsonl")
+	s := serveReport(t, "--since", "3d", "--from", live+"*")
+	const nothing = "cfaudit: nothing could be read: no such file is there yet: events.jsonl*\n"
+	require.Eventually(t, func() bool { return strings.Contains(s.said.String(), nothing) }, 10*time.Second, 5*time.Millisecond)
+	for range 2 {
+		_, _, page := s.fetchPage(t, "")
+		assert.Contains(t, page, "<strong>Nothing could be read: no such file is there yet: events.jsonl*.</strong>")
+		assert.NotContains(t, page, "No change was recorded")
+	}
+	assert.Equal(t, 1, strings.Count(s.said.String(), "could be read"), "once is enough")
+
+	require.NoError(t, os.WriteFile(live, []byte("no event\nno event\n"), 0o600))
+	_, _, page := s.fetchPage(t, "")
+	assert.Contains(t, page, "Nothing could be read: 2 lines could not be read as an event")
+	assert.Contains(t, s.said.String(), "nothing could be read: 2 lines could not be read as an event; the first is "+live)
+
+	a := busy(t, 30)
+	require.NoError(t, os.WriteFile(live, []byte(a.call("export", "--since", "3d").run(t.Context()).out), 0o600))
+	_, _, page = s.fetchPage(t, "")
+	assert.NotContains(t, page, "Nothing could be read")
+	assert.True(t, strings.HasSuffix(s.said.String(), "cfaudit: all of it can be read now\n"), s.said.String())
+	assert.Equal(t, exitOK, s.stop())
+}
+
 func TestReport_ServedSaysWhatIsWrongFromTheStart(t *testing.T) {
 	t.Parallel()
 	bad := write(t, "\x1f\x8b\x08\x00broken")

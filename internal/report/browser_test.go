@@ -126,6 +126,46 @@ const contrast = `(() => {
 	return JSON.stringify({checked, bad: [...new Set(bad)]});
 })()`
 
+// torn is run in the page. It finds the words of the tables that are broken within one
+// of their parts.
+const torn = `(() => {
+	const bad = [], range = document.createRange();
+	const walk = document.createTreeWalker(document.querySelector('main'), NodeFilter.SHOW_TEXT);
+	let checked = 0;
+	while (walk.nextNode()) {
+		const node = walk.currentNode;
+		if (!node.parentElement.closest('th, td') || !node.parentElement.checkVisibility()) continue;
+		for (const word of node.textContent.matchAll(/[^\s\/:-]+/g)) {
+			range.setStart(node, word.index);
+			range.setEnd(node, word.index + word[0].length);
+			checked++;
+			if (word[0].length < 25 && new Set([...range.getClientRects()].map(r => Math.round(r.top))).size > 1) bad.push(word[0]);
+		}
+	}
+	return JSON.stringify({checked, bad: [...new Set(bad)]});
+})()`
+
+func TestPage_BreaksNoWordAndCutsNoPicture(t *testing.T) {
+	ctx := browser(t)
+	url := saved(t, sample(t))
+	for _, width := range []int64{360, 400, 800, 961, 1100, 1400} {
+		require.NoError(t, chromedp.Do(ctx, chromedp.EmulateViewport(width, 900), chromedp.Navigate(url)))
+		shoot(t, ctx, fmt.Sprintf("report-width-%d.png", width))
+		var found struct {
+			Checked int
+			Bad     []string
+		}
+		require.NoError(t, json.Unmarshal([]byte(must(t, ctx, chromedp.Evaluate[string](torn))), &found))
+		assert.Empty(t, found.Bad, "at a width of %d", width)
+		assert.Greater(t, found.Checked, 100)
+		assert.Equal(t, 1, must(t, ctx, chromedp.Evaluate[int](`[...document.querySelectorAll('svg')].filter(s => s.checkVisibility()).length`)))
+		assert.Zero(t, must(t, ctx, chromedp.Evaluate[int](`[...document.querySelectorAll('svg')].filter(s => s.checkVisibility() &&
+			(s.getBoundingClientRect().right > innerWidth || s.parentElement.scrollWidth > s.parentElement.clientWidth ||
+			parseFloat(getComputedStyle(s.querySelector('text')).fontSize) * s.getBoundingClientRect().width / s.viewBox.baseVal.width < 9)).length`)),
+			"at a width of %d the timeline is cut, or too small to read", width)
+	}
+}
+
 func TestPage_FitsEveryWidthInBothThemesAndCanBeRead(t *testing.T) {
 	ctx := browser(t)
 	url := saved(t, sample(t))

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
 )
@@ -60,6 +62,7 @@ var functions = template.FuncMap{
 	"riskiest":    func(list []*Change) []*Change { return slices.SortedStableFunc(slices.Values(list), byRisk) },
 	"severities":  ingest.Severities,
 	"shift":       shift,
+	"soft":        soft,
 	"stamp":       stamp,
 	"sub":         func(a, b int) int { return a - b },
 	"title":       titled,
@@ -79,6 +82,34 @@ type part[T any] struct {
 func firstOf(n int, list any) any {
 	v := reflect.ValueOf(list)
 	return v.Slice(0, min(n, v.Len())).Interface()
+}
+
+// soft is a text whose lines are broken, where they must be, between the parts of an
+// address, a host or the name of a field, and not within them. Numbers stay whole.
+func soft(text string) template.HTML {
+	var b strings.Builder
+	last := 0
+	for i, c := range text {
+		if i == 0 || !strings.ContainsRune("@._:/", c) {
+			continue
+		}
+		at := i // before the sign
+		if c == '_' || c == ':' || c == '/' {
+			at = i + 1
+		}
+		if at >= len(text) || c == '.' && !isLetter(text[i+1:]) {
+			continue
+		}
+		b.WriteString(template.HTMLEscapeString(text[last:at]) + "<wbr>")
+		last = at
+	}
+	return template.HTML(b.String() + template.HTMLEscapeString(text[last:]))
+}
+
+// isLetter reports whether a text begins with a letter.
+func isLetter(text string) bool {
+	first, _ := utf8.DecodeRuneInString(text)
+	return unicode.IsLetter(first)
 }
 
 // titled is s with a capital letter.
@@ -240,6 +271,10 @@ func (r *Report) facts() (list []Fact) {
 	in := r.Options.Location
 	end := r.Options.Span.Until.In(in)
 	add("Source", cmp.Or(r.Options.Source, "unknown"))
+	if r.Nothing != "" {
+		add("Nothing could be read", r.Nothing+".")
+		return list
+	}
 	switch c := r.Options.Coverage; {
 	case c != nil:
 		lines := []string{fmt.Sprintf("The audit log was read without a gap, back from %s, in %s.", stamp(end), plural(c.Requests, "request", "requests"))}
@@ -247,8 +282,8 @@ func (r *Report) facts() (list []Fact) {
 			lines = append(lines, "Entries can appear some minutes late: the last quarter of an hour may not be complete yet.")
 		}
 		add("Read up to", lines...)
-		if n := c.DroppedTotal(); n > 0 {
-			add("Left out by rules", fmt.Sprintf("%s of routine, such as what Cloudflare’s machinery does by itself.", plural(n, "entry", "entries")))
+		if n := len(r.LeftOut); n > 0 {
+			add("Left out by rules", fmt.Sprintf("%s of routine in this period, such as what Cloudflare’s machinery does by itself.", plural(n, "entry", "entries")))
 		}
 		if c.Undecodable > 0 {
 			add("Not understood", fmt.Sprintf("%s; the change holds what can be told.", plural(c.Undecodable, "entry", "entries")))
@@ -260,7 +295,7 @@ func (r *Report) facts() (list []Fact) {
 		last := r.Changes[len(r.Changes)-1].At
 		lines := []string{fmt.Sprintf("The newest saved event of this period is from %s.", stamp(last))}
 		if end.Sub(last) > 24*time.Hour {
-			lines = append(lines, "There is none from more than a day before the end: nothing happened, or what saves the events has stopped.")
+			lines = append(lines, fmt.Sprintf("That is %s before the end of the period: either nothing happened since, or what saves the events has stopped.", hours(end.Sub(last))))
 		}
 		add("Read up to", lines...)
 	}
@@ -277,7 +312,11 @@ func (r *Report) facts() (list []Fact) {
 		silent = append(silent, fmt.Sprintf("%s, from %s to %s", hours(s.Length()), stamp(s.From), stamp(s.To)))
 	}
 	if len(silent) > 0 {
-		add("Longest silences", append(silent, "A silence can be a quiet time, or a gap in what was saved.")...)
+		meaning := "Saved events do not have the entries that rules left out. So a silence can be a quiet time, a time with such entries alone, or a gap in what was saved."
+		if r.Options.Coverage != nil {
+			meaning = "In these times the audit log has no entry at all, not even one that a rule left out."
+		}
+		add("Longest silences", append(silent, meaning)...)
 	}
 	if r.Baseline {
 		add("Compared with", fmt.Sprintf("%s from before, back to %s", plural(r.Earlier, "event", "events"), stamp(r.FirstEarlier)))

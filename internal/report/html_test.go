@@ -61,7 +61,7 @@ func textOf(n *html.Node) string {
 // template and no others, and nothing in it can run or be loaded.
 func TestHTML_HostileValuesAreTextAndNothingElse(t *testing.T) {
 	t.Parallel()
-	allowed := strings.Fields("html head meta title style body a div header p h1 h2 h3 h4 nav ul ol li main section article span strong " +
+	allowed := strings.Fields("html head meta title style body a div header p h1 h2 h3 h4 nav ul ol li main section article span strong wbr " +
 		"table caption thead tbody tr th td details summary figure figcaption svg g line text rect dl dt dd code footer")
 	attributes := strings.Fields("lang charset http-equiv content name class href id aria-label aria-labelledby role tabindex scope colspan " +
 		"data-label viewBox x y x1 x2 y1 y2 width height text-anchor")
@@ -222,6 +222,71 @@ func TestHTML_AnEmptyReportIsAPageToo(t *testing.T) {
 	var b strings.Builder
 	require.NoError(t, r.Text(&b))
 	assert.Contains(t, b.String(), "No change was recorded")
+}
+
+func TestHTML_WhereNothingCouldBeReadThePageSaysNothingElse(t *testing.T) {
+	t.Parallel()
+	b := NewBuilder(week())
+	b.Nothing("there is no event in a.jsonl")
+	r := b.Report()
+	root := document(t, r)
+	shown := textOf(root)
+	var text strings.Builder
+	require.NoError(t, r.Text(&text))
+	for _, form := range []string{shown, text.String()} {
+		assert.Contains(t, form, "Nothing could be read: there is no event in a.jsonl.")
+		for _, clear := range []string{"No change was recorded", "Nothing of medium severity", "None is known", "critical\n", "There are none.", "silence", "0 events"} {
+			assert.NotContains(t, form, clear)
+		}
+		assert.Contains(t, form, "Coverage")
+	}
+	ids, headline := map[string]bool{}, ""
+	for _, n := range elements(root) {
+		ids[attribute(n, "id")] = true
+		if strings.HasPrefix(attribute(n, "class"), "headline") {
+			headline = attribute(n, "class")
+		}
+	}
+	assert.Equal(t, "headline warn", headline)
+	for _, n := range elements(root) {
+		if href := attribute(n, "href"); href != "" {
+			assert.True(t, ids[href[1:]], "%s leads nowhere", href)
+		}
+	}
+}
+
+func TestHTML_ReadsWell(t *testing.T) {
+	t.Parallel()
+	r := sample(t)
+	require.NotEmpty(t, r.Undone)
+	shown := textOf(document(t, r))
+	r.NewActors = 1
+	assert.Contains(t, textOf(document(t, r)), "1New actor")
+	assert.NotContains(t, textOf(document(t, r)), "1New actors")
+	r.NewActors = 2
+	assert.Contains(t, textOf(document(t, r)), "2New actors")
+	assert.NotRegexp(t, `: weakened (Mon|Tue|Wed|Thu|Fri|Sat|Sun) `, shown)
+	for _, n := range elements(document(t, r)) {
+		if attribute(n, "class") == "l" {
+			assert.Regexp(t, `^[A-Z]`, textOf(n))
+		}
+	}
+}
+
+func TestSoft_BreaksBetweenThePartsOfAWord(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"min_tls_version: 1.2":  "min_<wbr>tls_<wbr>version:<wbr> 1.2",
+		"terraform@example.com": "terraform<wbr>@example<wbr>.com",
+		"192.0.2.1":             "192.0.2.1",
+		"<b>":                   "&lt;b&gt;",
+		"<b>@x":                 "&lt;b&gt;<wbr>@x",
+		"a_":                    "a_",
+		"":                      "",
+		"ä.ö":                   "ä<wbr>.ö",
+	} {
+		assert.Equal(t, want, string(soft(text)), text)
+	}
 }
 
 func TestHTML_ALongReportListsTheRiskiestAndSaysSo(t *testing.T) {

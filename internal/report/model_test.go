@@ -247,6 +247,15 @@ func TestTimeline_HasABarForEveryDayOfTheZoneAndAddsUp(t *testing.T) {
 		}
 	}
 	assert.Equal(t, len(r.Changes), total)
+	narrow := r.Timeline.Narrow
+	require.Len(t, narrow.Buckets, len(r.Timeline.Buckets))
+	for i, bucket := range narrow.Buckets {
+		assert.Equal(t, r.Timeline.Buckets[i].Counts, bucket.Counts)
+		assert.LessOrEqual(t, bucket.X+bucket.Width, float64(narrowWidth))
+	}
+	for _, label := range narrow.Labels {
+		assert.LessOrEqual(t, label.X+20, narrowWidth, "the label is cut")
+	}
 	assert.Equal(t, "Tue 12 May 2026", r.Timeline.Buckets[1].Label)
 	assert.Equal(t, 1, r.Timeline.Buckets[1].N, "16:00 UTC on Monday is Tuesday there")
 
@@ -268,7 +277,9 @@ func TestCoverage_NamesSilencesAndWhatIsMissing(t *testing.T) {
 	assert.Contains(t, facts["Read up to"], "The newest saved event of this period is from Mon 11 May 2026")
 
 	b := NewBuilder(weekly)
-	b.Covered(ingest.Coverage{Requests: 3, Undecodable: 1, Notices: []string{"Audit Logs v2 cannot be read"}, Dropped: map[string]int{"routine": 2}})
+	b.Covered(ingest.Coverage{Requests: 3, Undecodable: 1, Notices: []string{"Audit Logs v2 cannot be read"}, Dropped: map[string]int{"routine": 7}})
+	b.LeftOut(monday.Add(time.Hour))
+	b.LeftOut(time.Time{})
 	b.Problem("one line of a.jsonl is no event")
 	facts = map[string]string{}
 	for _, f := range b.Report().facts() {
@@ -277,8 +288,52 @@ func TestCoverage_NamesSilencesAndWhatIsMissing(t *testing.T) {
 	assert.Equal(t, "The audit log was read without a gap, back from Mon 18 May 2026, 00:00, in 3 requests.", facts["Read up to"])
 	assert.Equal(t, "Audit Logs v2 cannot be read", facts["Notices"])
 	assert.Equal(t, "one line of a.jsonl is no event", facts["Problems"])
-	assert.Contains(t, facts["Left out by rules"], "2 entries")
+	assert.Contains(t, facts["Left out by rules"], "2 entries", "those of the span alone")
 	assert.Contains(t, facts["Not understood"], "1 entry")
+}
+
+func TestSilences_AreWithoutEntriesThatRulesLeftOut(t *testing.T) {
+	meaning := func(r *Report) string {
+		for _, f := range r.facts() {
+			if f.Name == "Longest silences" {
+				return f.Lines[len(f.Lines)-1]
+			}
+		}
+		return ""
+	}
+	read := NewBuilder(weekly)
+	read.Covered(ingest.Coverage{})
+	for hour := range 7 * 24 / 6 {
+		if hour != 4 && hour != 5 && hour != 6 {
+			read.LeftOut(monday.Add(time.Duration(hour) * 6 * time.Hour))
+		}
+	}
+	read.LeftOut(time.Time{})
+	r := read.Report()
+	assert.Equal(t, []Silence{{monday.Add(18 * time.Hour), monday.Add(42 * time.Hour)}}, r.Silences)
+	assert.Equal(t, "In these times the audit log has no entry at all, not even one that a rule left out.", meaning(r))
+
+	files := reported(t, did("x", nil))
+	require.NotEmpty(t, files.Silences)
+	assert.Contains(t, meaning(files), "Saved events do not have the entries that rules left out.")
+	assert.Contains(t, meaning(files), "or a gap in what was saved")
+}
+
+func TestHeadline_IsNoAllClearWhereNothingIsKnown(t *testing.T) {
+	b := NewBuilder(weekly)
+	b.Nothing("there is no event in a.jsonl")
+	r := b.Report()
+	assert.Equal(t, "Nothing could be read: there is no event in a.jsonl.", r.Headline[0])
+
+	b = NewBuilder(weekly)
+	b.Earlier(did("x", func(e *ingest.Event) { e.CreatedAt = monday.AddDate(0, 0, -3) }))
+	b.Earlier(did("x", func(e *ingest.Event) { e.CreatedAt = monday.AddDate(0, 0, -4) }))
+	assert.Equal(t, []string{"No change was recorded in this period.", "The newest saved event is from Fri 8 May 2026, 00:00."}, b.Report().Headline)
+
+	b = NewBuilder(weekly)
+	b.Add(did("x", nil))
+	b.Problem("1 line could not be read")
+	assert.Contains(t, b.Report().Headline, "Not everything could be read: see Coverage.")
 }
 
 func TestParseHours(t *testing.T) {

@@ -92,7 +92,12 @@ type Builder struct {
 	tokens   map[string]bool
 	accounts map[string]bool
 	first    time.Time
+	last     time.Time
 	untimed  int
+	// leftOut are the times of the entries that a rule left out, zero where the time is
+	// not known.
+	leftOut []time.Time
+	nothing string
 }
 
 // NewBuilder returns a Builder without events.
@@ -122,6 +127,9 @@ func (b *Builder) Earlier(e *ingest.Event) {
 	}
 	if b.first.IsZero() || e.CreatedAt.Before(b.first) {
 		b.first = e.CreatedAt
+	}
+	if e.CreatedAt.After(b.last) {
+		b.last = e.CreatedAt
 	}
 }
 
@@ -161,6 +169,14 @@ func (b *Builder) Add(e *ingest.Event) {
 // Covered accounts for the reading of the events from the API.
 func (b *Builder) Covered(c ingest.Coverage) { b.options.Coverage = &c }
 
+// LeftOut records an entry of the span that a rule left out, so that it is no change
+// of the report. It shows all the same that the log was not silent.
+func (b *Builder) LeftOut(at time.Time) { b.leftOut = append(b.leftOut, at.In(b.options.Location)) }
+
+// Nothing says that nothing could be read, and why. The report then says so instead
+// of that nothing happened.
+func (b *Builder) Nothing(why string) { b.nothing = table.Clean(why) }
+
 // Problem adds a gap in completeness that a reader should know about.
 func (b *Builder) Problem(text string) {
 	b.options.Problems = append(b.options.Problems, table.Clean(text))
@@ -175,7 +191,8 @@ func (b *Builder) Report() *Report {
 	changes := fold(b.changes)
 	r := &Report{
 		Options: b.options, Earlier: b.earlier, Baseline: b.known(), FirstEarlier: b.first.In(b.options.Location),
-		Changes: changes, Untimed: b.untimed, Events: len(b.changes),
+		LastEarlier: b.last.In(b.options.Location), Changes: changes, Untimed: b.untimed, Events: len(b.changes),
+		LeftOut: b.leftOut, Nothing: b.nothing,
 	}
 	for id := range b.accounts {
 		r.Accounts = append(r.Accounts, id)
@@ -337,9 +354,14 @@ type Report struct {
 	Days                   []*Day
 	Silences               []Silence
 
-	Earlier      int
-	Baseline     bool
-	FirstEarlier time.Time
+	// LeftOut are the times of the entries of the span that rules left out.
+	LeftOut []time.Time
+	// Nothing is why nothing could be read, or "".
+	Nothing string
+
+	Earlier                   int
+	Baseline                  bool
+	FirstEarlier, LastEarlier time.Time
 }
 
 // Count is how many changes have a severity.
@@ -523,19 +545,25 @@ func (r *Report) days() (list []*Day) {
 
 func dayAnchor(t time.Time) string { return t.Format("d20060102") }
 
-// Silence is a time without a change.
+// Silence is a time without a change, and without an entry that a rule left out.
 type Silence struct{ From, To time.Time }
 
 // Length is how long it was silent.
 func (s Silence) Length() time.Duration { return s.To.Sub(s.From) }
 
-// silences are the longest times without a change, of 12 hours at least.
+// silences are the longest times in which nothing is known to have happened, of 12
+// hours at least.
 func (r *Report) silences() (list []Silence) {
 	last := r.Options.Span.Since.In(r.Options.Location)
 	until := r.Options.Span.Until.In(r.Options.Location)
+	active := slices.DeleteFunc(slices.Clone(r.LeftOut), func(at time.Time) bool { return at.Year() <= 1 })
 	for _, c := range r.Changes {
-		list = append(list, Silence{last, c.At})
-		last = c.At
+		active = append(active, c.At)
+	}
+	slices.SortFunc(active, time.Time.Compare)
+	for _, at := range active {
+		list = append(list, Silence{last, at})
+		last = at
 	}
 	list = append(list, Silence{last, until})
 	list = slices.DeleteFunc(list, func(s Silence) bool { return s.Length() < 12*time.Hour })
@@ -545,9 +573,24 @@ func (r *Report) silences() (list []Silence) {
 
 // headline is the summary in a few sentences.
 func (r *Report) headline() (lines []string) {
-	if len(r.Changes) == 0 {
-		return []string{"No change was recorded in this period."}
+	switch {
+	case r.Nothing != "":
+		return []string{"Nothing could be read: " + r.Nothing + ".", "This report does not tell whether anything happened in this period."}
+	case len(r.Changes) == 0 && r.Options.Coverage == nil && r.Earlier > 0:
+		lines = []string{"No change was recorded in this period.", fmt.Sprintf("The newest saved event is from %s.", stamp(r.LastEarlier))}
+	case len(r.Changes) == 0:
+		lines = []string{"No change was recorded in this period."}
+	default:
+		lines = r.summary()
 	}
+	if len(r.Options.Problems) > 0 {
+		lines = append(lines, "Not everything could be read: see Coverage.")
+	}
+	return lines
+}
+
+// summary is what the changes come to, in a few sentences.
+func (r *Report) summary() (lines []string) {
 	critical, high, medium := r.of(ingest.Critical), r.of(ingest.High), r.of(ingest.Medium)
 	actors := map[string]bool{}
 	for _, c := range r.Changes {

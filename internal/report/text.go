@@ -23,15 +23,17 @@ func (r *Report) Text(w io.Writer) error {
 	t.paragraph("", v.Span)
 	t.blank()
 	t.paragraph("", strings.Join(r.Headline, " "))
-	t.blank()
-	for _, c := range r.Counts {
-		t.line(fmt.Sprintf("%6d  %s", c.N, c.Severity))
+	if r.Nothing == "" {
+		t.blank()
+		for _, c := range r.Counts {
+			t.line(fmt.Sprintf("%6d  %s", c.N, c.Severity))
+		}
+		t.risky(r)
+		t.open(r)
+		t.who(r)
+		t.groups("By zone", r.Zones)
+		t.groups("By product", r.Products)
 	}
-	t.risky(r)
-	t.open(r)
-	t.who(r)
-	t.groups("By zone", r.Zones)
-	t.groups("By product", r.Products)
 	t.heading("Coverage", "-")
 	for _, f := range v.Facts {
 		if len(f.Lines) == 1 {

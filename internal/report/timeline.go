@@ -12,13 +12,15 @@ import (
 // The measures of the timeline, in units of its own.
 const (
 	chartWidth = 960
-	plotLeft   = 44
-	plotRight  = 8
-	upperTop   = 26
-	panel      = 104
-	between    = 40
-	axis       = 34
-	lowerTop   = upperTop + panel + between
+	// narrowWidth is the width on the screen of a telephone.
+	narrowWidth = 340
+	plotLeft    = 44
+	plotRight   = 8
+	upperTop    = 26
+	panel       = 104
+	between     = 40
+	axis        = 34
+	lowerTop    = upperTop + panel + between
 	// ChartHeight is the height of the whole.
 	chartHeight = lowerTop + panel + axis
 )
@@ -27,6 +29,9 @@ const (
 // Its upper panel has the risky changes and its lower one the routine ones,
 // each on its own scale, so that the few remain visible beside the many.
 type Timeline struct {
+	// Name is "chart", or "narrow" for the one that a narrow screen shows instead.
+	Name          string
+	Narrow        *Timeline
 	Width, Height int
 	// Unit is what a bar stands for: "hour", "day" or "week".
 	Unit    string
@@ -76,9 +81,16 @@ var (
 	lower = []ingest.Severity{ingest.Info, ingest.Low}
 )
 
-// newTimeline draws the changes of a report.
+// newTimeline draws the changes of a report for wide and for narrow screens.
 func newTimeline(r *Report) *Timeline {
-	t := &Timeline{Width: chartWidth, Height: chartHeight}
+	t := drawn(r, "chart", chartWidth)
+	t.Narrow = drawn(r, "narrow", narrowWidth)
+	return t
+}
+
+// drawn draws the changes of a report in a width.
+func drawn(r *Report, name string, width int) *Timeline {
+	t := &Timeline{Name: name, Width: width, Height: chartHeight}
 	starts := t.divide(r.Options)
 	per := make([]map[ingest.Severity]int, len(starts))
 	listed := make([]string, len(starts))
@@ -97,15 +109,15 @@ func newTimeline(r *Report) *Timeline {
 	}
 	mostUpper, mostLower := niceTop(most(per, upper)), niceTop(most(per, lower))
 	t.Panels = []Panel{
-		panelOf("Critical, high and medium", upperTop, mostUpper),
-		panelOf("Low and info", lowerTop, mostLower),
+		t.panelOf("Critical, high and medium", upperTop, mostUpper),
+		t.panelOf("Low and info", lowerTop, mostLower),
 	}
-	step := float64(chartWidth-plotLeft-plotRight) / float64(len(starts))
-	width := min(step*0.72, 40)
+	step := float64(t.Width-plotLeft-plotRight) / float64(len(starts))
+	bar := min(step*0.72, 40)
 	for i, from := range starts {
-		x := plotLeft + step*float64(i) + (step-width)/2
+		x := plotLeft + step*float64(i) + (step-bar)/2
 		b := Bucket{From: from, Link: listed[i], X: plotLeft + step*float64(i), Y: upperTop, Width: step, Height: lowerTop + panel - upperTop}
-		b.Parts = append(stack(per[i], upper, x, width, upperTop, mostUpper), stack(per[i], lower, x, width, lowerTop, mostLower)...)
+		b.Parts = append(stack(per[i], upper, x, bar, upperTop, mostUpper), stack(per[i], lower, x, bar, lowerTop, mostLower)...)
 		for _, s := range ingest.Severities() {
 			if n := per[i][s]; n > 0 {
 				b.N += n
@@ -183,8 +195,8 @@ func niceTop(n int) int {
 	return 10 * unit
 }
 
-func panelOf(title string, top, scale int) Panel {
-	p := Panel{Title: title, Y: top, Left: plotLeft, Right: chartWidth - plotRight, Bottom: top + panel}
+func (t *Timeline) panelOf(title string, top, scale int) Panel {
+	p := Panel{Title: title, Y: top, Left: plotLeft, Right: t.Width - plotRight, Bottom: top + panel}
 	for i := range 3 {
 		p.Lines = append(p.Lines, Label{X: plotLeft - 8, Y: top + panel - i*panel/2, Text: fmt.Sprint(scale * i / 2)})
 	}
