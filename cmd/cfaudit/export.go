@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -263,8 +264,7 @@ func (x *export) summarise(p progress) {
 	}
 	line += " from " + x.spanText(p.Span)
 	if p.Coverage.Read > 0 || len(x.from) == 0 {
-		line += fmt.Sprintf("; read %s, %d dropped%s, %s", count(p.Coverage.Read, "entry", "entries"),
-			p.Coverage.DroppedTotal(), bracketed(byRule(p.Coverage.Dropped)), count(p.Coverage.Requests, "request", "requests"))
+		line += "; " + p.reading()
 	}
 	fmt.Fprintln(x.stderr, line)
 	for _, notice := range p.Coverage.Notices {
@@ -276,6 +276,26 @@ func (x *export) summarise(p progress) {
 	if len(x.from) == 0 && x.now.Sub(p.Span.Until) < lateness {
 		fmt.Fprintln(x.stderr, "cfaudit: entries can appear some minutes late: the last quarter of an hour may not be complete yet")
 	}
+}
+
+// reading accounts for the entries read from the API: what is neither dropped nor
+// outside the span is an event, as is each burst.
+func (p *progress) reading() string {
+	c := p.Coverage
+	parts := []string{
+		"read " + count(c.Read-c.Repeated, "entry", "entries"),
+		fmt.Sprintf("%d dropped", c.DroppedTotal()) + bracketed(byRule(c.Dropped)),
+	}
+	if c.Raised > 0 {
+		parts = append(parts, count(c.Raised, "burst", "bursts")+" raised")
+	}
+	if outside := c.Delivered + c.Raised - p.Events; outside > 0 {
+		parts = append(parts, fmt.Sprintf("%d outside the span", outside))
+	}
+	if c.Repeated > 0 {
+		parts = append(parts, fmt.Sprintf("%d read again", c.Repeated))
+	}
+	return strings.Join(append(parts, count(c.Requests, "request", "requests")), ", ")
 }
 
 // nameUnmatched lists the patterns that matched nothing, which may be mistyped.

@@ -8,7 +8,9 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -26,6 +28,39 @@ import (
 func busy(t *testing.T, n int) account {
 	now := time.Now()
 	return newAccount(t, fakecloudflare.Generate(7, n, now.Add(-48*time.Hour), now.Add(-2*time.Hour))...)
+}
+
+// What is read, dropped, raised and left out has to add up to what is exported.
+func TestExport_AccountsForEveryEntryRead(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	a := newAccount(t, fakecloudflare.Story(1, now.Add(-60*24*time.Hour), now.Add(-20*time.Minute))...)
+	a.Add(time.Time{}, fakecloudflare.Generate(3, 120, now.Add(-9*time.Minute), now.Add(-time.Second))...)
+	r := a.call("export", "--since", "61d", "--format", "jsonl").run(t.Context())
+	require.Equal(t, exitOK, r.code, r.err)
+	number := func(pattern string) int {
+		found := regexp.MustCompile(pattern).FindStringSubmatch(r.err)
+		if found == nil {
+			return 0
+		}
+		n, err := strconv.Atoi(found[1])
+		require.NoError(t, err)
+		return n
+	}
+	read, dropped, bursts := number(`read (\d+) entr`), number(`, (\d+) dropped`), number(`, (\d+) bursts? raised`)
+	assert.Greater(t, read, 1000, r.err)
+	assert.Positive(t, dropped, r.err)
+	assert.Positive(t, bursts, r.err)
+	assert.Equal(t, strings.Count(r.out, "\n"), read-dropped+bursts, r.err)
+	assert.NotContains(t, r.err, "read again")
+}
+
+func TestProgress_NamesWhatMakesNoEvent(t *testing.T) {
+	t.Parallel()
+	p := progress{Events: 90, Coverage: ingest.Coverage{
+		Read: 120, Delivered: 91, Raised: 2, Dropped: map[string]int{"routine": 9}, Repeated: 20, Requests: 3,
+	}}
+	assert.Equal(t, "read 100 entries, 9 dropped (9 routine), 2 bursts raised, 3 outside the span, 20 read again, 3 requests", p.reading())
 }
 
 // exported are the ids of an export in CSV.

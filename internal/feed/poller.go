@@ -365,7 +365,23 @@ func (p *poll) pageSize(w *window) int {
 		// The page may begin with entries that have been read before.
 		size = max(size, cloudflare.DefaultPageSize)
 	}
-	return min(size, p.biggest)
+	size = min(size, p.biggest)
+	if p.log.Numbered && w.closed {
+		size = aligned(size, w.Offset)
+	}
+	return size
+}
+
+// aligned is a size of at most size, and more than half of it, with which a page
+// begins at the offset, so that nothing before it is read again. Where there is
+// none, it is size: smaller pages would cost more requests than they save.
+func aligned(size, offset int) int {
+	for s := size; 2*s > size; s-- {
+		if offset%s == 0 {
+			return s
+		}
+	}
+	return size
 }
 
 // checkAdvance compares the current page with the one before it. Late entries

@@ -94,6 +94,30 @@ func TestReader_ReadsTheSpanAndNothingElse(t *testing.T) {
 	}
 }
 
+// The entries of the last minutes share the first batch with the first page of the
+// older ones, which is therefore smaller than the others.
+func TestReader_ReadsNoEntryTwice(t *testing.T) {
+	t.Parallel()
+	for _, fresh := range []int{0, 1, 70, 400} {
+		s, cfg := account(fakecloudflare.Options{})
+		until := time.Now().UTC().Truncate(time.Second)
+		span := selection.Span{Since: until.Add(-4000 * time.Minute), Until: until}
+		s.Add(time.Time{}, entries(2200, until.Add(-3000*time.Minute))...)
+		s.Add(time.Time{}, fakecloudflare.Generate(1, fresh, until.Add(-8*time.Minute), until)...)
+		r, err := New(cfg, span, nil)
+		require.NoError(t, err)
+		for !r.Done() {
+			_, err := r.Next(t.Context())
+			require.NoError(t, err)
+		}
+		c := r.Coverage()
+		assert.Equal(t, 2200+fresh, c.Delivered, fresh)
+		assert.Equal(t, 2200+fresh, c.Read, fresh)
+		assert.Zero(t, c.Repeated, fresh)
+		assert.LessOrEqual(t, c.Requests, 7, fresh)
+	}
+}
+
 func TestReader_ReadsBothLogs(t *testing.T) {
 	t.Parallel()
 	s, cfg := account(fakecloudflare.Options{})

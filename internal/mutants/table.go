@@ -465,6 +465,14 @@ var mutants = []mutant{
 		in:    ".",
 		test:  "TestPoll_AnOversizedPageIsReadInSmallerOnes",
 	},
+	{
+		fault: "the pages after a smaller first one begin before its end",
+		file:  "internal/feed/poller.go",
+		old:   "size = aligned(size, w.Offset)",
+		new:   "_ = aligned(size, w.Offset)",
+		in:    "./internal/history",
+		test:  "TestReader_ReadsNoEntryTwice",
+	},
 
 	// Audit Logs v2.
 	{
