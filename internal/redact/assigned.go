@@ -183,7 +183,7 @@ func valueAfter(s string, at int, name string) (from, to int) {
 // a header.
 func isCall(s string, at int) bool {
 	next := strings.TrimLeft(s[at+1:], " \\")
-	return strings.IndexByte(quotes, s[at-1]) >= 0 && next != "" && strings.IndexByte(quotes, next[0]) >= 0
+	return at > 0 && strings.IndexByte(quotes, s[at-1]) >= 0 && next != "" && strings.IndexByte(quotes, next[0]) >= 0
 }
 
 // authorizations masks what stands in a text behind one of schemes and looks random.

@@ -312,6 +312,14 @@ func TestEntry_WhatIsTooDeepIsMasked(t *testing.T) {
 
 // What cannot be read is shown as far as it is no secret, whatever is missing of
 // it.
+// What a text is torn into may begin with a comma, which then stands behind nothing.
+func TestText_MayBeginWithAComma(t *testing.T) {
+	t.Parallel()
+	for _, s := range []string{`{"a":",\"x\" secret`, `{"a":",'x' password`, `{"a":",secret","b`, `,"x" secret`} {
+		require.NotPanics(t, func() { Text(s) }, s)
+	}
+}
+
 func TestText_ThatIsTorn(t *testing.T) {
 	t.Parallel()
 	whole := called("/user/tokens", body(`{"name":"ci","nested":{"client_secret":{"a":["`+sesame+`",{"b":"`+sesame+`"}]},"c":"kept"}}`),
