@@ -60,7 +60,7 @@ func TestFormat_ServicesTakeWhatTheyCanRead(t *testing.T) {
 		"poll --state " + state + " --format ecs --aisoc https://ingest.example.com": `--format: "ecs": AiSOC takes jsonl alone`,
 		"fleet work --format ocsf --aisoc https://ingest.example.com":                `--format: "ocsf": AiSOC takes jsonl alone`,
 		"fleet work --format table": `--format: "table": must be jsonl, ecs or ocsf`,
-		"fleet work --format table --dead-letters d --http https://siem.example.com/ingest": `--format: "table": must be one of [jsonl ecs ocsf]`,
+		"fleet work --format table --dead-letters d --http https://siem.example.com/ingest": `--format: "table": must be jsonl, ecs or ocsf`,
 	} {
 		got := command(t, strings.Fields(line)...)
 		assert.Equal(t, exitUsage, got.code, line)

@@ -195,7 +195,7 @@ func TestHTTP_WrongFlagsAreExitCode2(t *testing.T) {
 		"--http-plain":                           `--http-plain: "true": requires --http`,
 		good + " --out x":                        `--out: "x": cannot be given with --http`,
 		good + " --aisoc https://a.example.com":  `--aisoc: "https://a.example.com": cannot be given with --http`,
-		good + " --http-body xml":                `--http-body: "xml": must be one of [lines array elastic splunk loki]`,
+		good + " --http-body xml":                `--http-body: "xml": must be lines, array, elastic, splunk or loki`,
 		good + " --dead-letter=":                 "--dead-letter: must be the name of a file",
 		good + " --format table":                 `--format: "table": is for standard output alone`,
 		"--http=":                                "--http: is required",

@@ -21,7 +21,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -34,6 +33,7 @@ import (
 	"github.com/aisoc/cloudflareaudit/internal/deliver"
 	"github.com/aisoc/cloudflareaudit/internal/httpx"
 	"github.com/aisoc/cloudflareaudit/internal/prefixed"
+	"github.com/aisoc/cloudflareaudit/internal/text"
 )
 
 // Config configures a [Notifier]. URL, AccountID and File are required.
@@ -75,7 +75,7 @@ func (c *Config) Validate() error {
 		fault("URL", shown, allowed)
 	}
 	if c.Form != "" && !slices.Contains(Forms(), c.Form) {
-		fault("Form", string(c.Form), fmt.Sprintf("must be one of %v", Forms()))
+		fault("Form", string(c.Form), "must be "+text.Alternatives(Forms()))
 	}
 	if c.MinSeverity != "" && !c.MinSeverity.Valid() {
 		fault("MinSeverity", string(c.MinSeverity), "must be critical, high, medium, low or info")

@@ -625,7 +625,7 @@ func TestConfig_NamesEveryFaultAndShowsNoSecret(t *testing.T) {
 	}
 	cfg := Config{Form: "teams", MinSeverity: "urgent"}
 	err := cfg.Validate()
-	for _, want := range []string{`URL: is required`, `Form: "teams": must be one of [slack webhook]`, `MinSeverity: "urgent": must be critical, high, medium, low or info`} {
+	for _, want := range []string{`URL: is required`, `Form: "teams": must be slack or webhook`, `MinSeverity: "urgent": must be critical, high, medium, low or info`} {
 		assert.ErrorContains(t, err, want)
 	}
 	_, err = Open(cfg)

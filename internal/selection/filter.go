@@ -32,11 +32,7 @@ func (f *Filter) Validate() error {
 	if f.MinSeverity == "" || f.MinSeverity.Valid() {
 		return nil
 	}
-	all := make([]string, 0, 5)
-	for _, s := range ingest.Severities() {
-		all = append(all, string(s))
-	}
-	return fmt.Errorf("--min-severity: %q: must be %s", f.MinSeverity, strings.Join(all, ", "))
+	return fmt.Errorf("--min-severity: %q: must be %s", f.MinSeverity, text.Alternatives(ingest.Severities()))
 }
 
 // Empty reports whether f selects every event.

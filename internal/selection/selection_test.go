@@ -114,7 +114,7 @@ func TestFilter_AZoneMayBeSpelledInAnyWay(t *testing.T) {
 
 func TestFilter_AnUnknownSeverityIsRefused(t *testing.T) {
 	t.Parallel()
-	assert.EqualError(t, (&Filter{MinSeverity: "urgent"}).Validate(), `--min-severity: "urgent": must be critical, high, medium, low, info`)
+	assert.EqualError(t, (&Filter{MinSeverity: "urgent"}).Validate(), `--min-severity: "urgent": must be critical, high, medium, low or info`)
 	assert.NoError(t, (&Filter{MinSeverity: "low"}).Validate())
 	assert.NoError(t, (&Filter{}).Validate())
 	assert.True(t, (&Filter{}).Empty())

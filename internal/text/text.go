@@ -84,6 +84,21 @@ func Suggest(name string, known []string) string {
 	return "; there are " + strings.Join(known, ", ")
 }
 
+// Alternatives lists the texts one of which is allowed, such as "a, b or c".
+func Alternatives[T ~string](list []T) string {
+	var b strings.Builder
+	for i, one := range list {
+		switch {
+		case i > 0 && i == len(list)-1:
+			b.WriteString(" or ")
+		case i > 0:
+			b.WriteString(", ")
+		}
+		b.WriteString(string(one))
+	}
+	return b.String()
+}
+
 // DidYouMean is the end of an error that suggests a name.
 func DidYouMean(name string) string { return fmt.Sprintf("; did you mean %q?", name) }
 

@@ -34,6 +34,7 @@ import (
 	"github.com/aisoc/cloudflareaudit/internal/deliver"
 	"github.com/aisoc/cloudflareaudit/internal/eventformat"
 	"github.com/aisoc/cloudflareaudit/internal/httpx"
+	"github.com/aisoc/cloudflareaudit/internal/text"
 )
 
 const (
@@ -217,10 +218,10 @@ func (c *Config) Validate() error {
 		fault("URL", shown, allowed)
 	}
 	if _, ok := c.form(); !ok {
-		fault("Body", string(c.Body), fmt.Sprintf("must be one of %v", Bodies()))
+		fault("Body", string(c.Body), "must be "+text.Alternatives(Bodies()))
 	}
 	if !slices.Contains(eventformat.Formats(), c.format()) {
-		fault("Format", string(c.Format), fmt.Sprintf("must be one of %v", eventformat.Formats()))
+		fault("Format", string(c.Format), "must be "+text.Alternatives(eventformat.Formats()))
 	}
 	for i, h := range c.Headers {
 		if allowed := h.Fault(); allowed != "" {

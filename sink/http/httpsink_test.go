@@ -650,9 +650,9 @@ func TestNew_NamesEveryFault(t *testing.T) {
 		assert.NotContains(t, err.Error(), "hunter2")
 	}
 	for want, change := range map[string]func(*httpsink.Config){
-		`Body: "xml": must be one of [lines array elastic splunk loki]`: func(c *httpsink.Config) { c.Body = "xml" },
-		`Format: "xml": must be one of [jsonl`:                          func(c *httpsink.Config) { c.Format = "xml" },
-		"Timeout: \"-1ns\": must not be negative":                       func(c *httpsink.Config) { c.Timeout = -1 },
+		`Body: "xml": must be lines, array, elastic, splunk or loki`: func(c *httpsink.Config) { c.Body = "xml" },
+		`Format: "xml": must be jsonl, ecs or ocsf`:                  func(c *httpsink.Config) { c.Format = "xml" },
+		"Timeout: \"-1ns\": must not be negative":                    func(c *httpsink.Config) { c.Timeout = -1 },
 		"Headers[0]: must have a name": func(c *httpsink.Config) {
 			c.Headers = []httpsink.Header{{Name: "hunter2 x", Value: secret("hunter2")}}
 		},
