@@ -93,6 +93,7 @@ func (b *backfilling) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, positions.Close()) }()
+	warnOpen(log, b.state, folder)
 	if b.toService() && b.service.deadLetter == "" {
 		// That of the feed is in use.
 		b.service.deadLetter = filepath.Join(folder, key+".dead-letter.jsonl")

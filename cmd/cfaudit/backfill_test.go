@@ -225,7 +225,7 @@ func TestBackfill_RefusesWhatWouldComeTwiceOrBeMissed(t *testing.T) {
 	got := f.with("backfill").run(t.Context())
 	assert.Equal(t, exitUsage, got.code)
 	assert.Contains(t, got.err, "--state: is required: the folder of the feed")
-	assert.Contains(t, got.err, "--since: is required: 7d or 36h")
+	assert.Contains(t, got.err, "--since: is required: 7d, 2w or 36h")
 
 	empty := filepath.Join(t.TempDir(), "none")
 	got = f.with("backfill", "--since", "30d", "--state", empty).run(t.Context())

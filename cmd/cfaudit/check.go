@@ -14,6 +14,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/aisoc/cloudflareaudit"
+	"github.com/aisoc/cloudflareaudit/ingest"
 )
 
 func newCheck(w world) *cobra.Command {
@@ -64,6 +65,9 @@ The exit code is 0 if every log can be read, even with warnings, and 1 otherwise
 		if failed == nil {
 			report.Findings = append(report.Findings, checkZones(ctx, &cfg)...)
 		}
+		if failed != nil && !endsInAPIPath(cfg.BaseURL) {
+			doubtBaseURL(report.Findings)
+		}
 		for i := range report.Findings {
 			report.Findings[i].Field = inFlags(report.Findings[i].Field)
 		}
@@ -80,6 +84,16 @@ The exit code is 0 if every log can be read, even with warnings, and 1 otherwise
 		return nil
 	}
 	return cmd
+}
+
+// doubtBaseURL adds to the findings that blame the account that the path of the API
+// may be wrong: without /client/v4 every account is unknown.
+func doubtBaseURL(findings []ingest.Finding) {
+	for i := range findings {
+		if f := &findings[i]; f.Field == "account_id" && f.Remedy != "" {
+			f.Remedy = strings.TrimSuffix(f.Remedy, ".") + ", or --base-url lacks " + apiPath + " at its end"
+		}
+	}
 }
 
 // waiting reports whether r has input, and returns a reader of all of it. It

@@ -64,6 +64,13 @@ func TestCheck_SaysWhatIsWrongInTermsOfFlags(t *testing.T) {
 	assert.Equal(t, exitFailed, got.code)
 	assert.Contains(t, got.out, "-> --base-url: Check this URL, the network")
 
+	got = call{args: []string{"check", "--base-url", strings.TrimSuffix(a.url, fakecloudflare.Prefix)}, env: a.call().env}.run(t.Context())
+	assert.Equal(t, exitFailed, got.code)
+	assert.Contains(t, strings.Join(strings.Fields(got.out), " "), "is not one, or --base-url lacks /client/v4 at its end")
+	other := call{args: []string{"check", "--base-url", a.url}, env: map[string]string{envToken: a.token, envAccountID: strings.Repeat("ab", 16)}}.run(t.Context())
+	assert.Equal(t, exitFailed, other.code)
+	assert.NotContains(t, other.out, "--base-url", "it ends as it has to")
+
 	a.Fault(func(int, *http.Request) *fakecloudflare.Fault {
 		return fakecloudflare.Status(400, 6003, "Invalid request headers", nil)
 	})

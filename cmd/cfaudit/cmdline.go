@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/aisoc/cloudflareaudit/internal/text"
 )
 
 // noArgs refuses arguments. It does not repeat one that may be a token.
@@ -43,13 +45,32 @@ func unknownCommand(parent *cobra.Command, name string) error {
 	if looksSecret(name) {
 		return errors.New("there is no such command")
 	}
-	text := fmt.Sprintf("there is no command %q", name)
+	fault := fmt.Sprintf("there is no command %q", name)
 	parent.SuggestionsMinimumDistance = 2
 	if meant := parent.SuggestionsFor(name); len(meant) > 0 {
 		slices.Sort(meant)
-		text += "; did you mean " + strings.Join(meant, " or ") + "?"
+		fault += "; did you mean " + strings.Join(meant, " or ") + "?"
 	}
-	return errors.New(text)
+	return errors.New(fault)
+}
+
+// unknownFlag words err, of a flag that cmd does not have: a mistyped command before
+// it is the cause, and otherwise a flag of nearly the same name was meant.
+func unknownFlag(cmd *cobra.Command, err error) error {
+	unknown, ok := errors.AsType[*pflag.NotExistError](err)
+	if !ok {
+		return err
+	}
+	if args := cmd.Flags().Args(); len(args) > 0 && cmd.HasAvailableSubCommands() {
+		return unknownCommand(cmd, args[0])
+	}
+	var known []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, f.Name) })
+	near := text.Nearest(unknown.GetSpecifiedName(), known)
+	if near == "" || unknown.GetSpecifiedShortnames() != "" {
+		return err
+	}
+	return fmt.Errorf("%w; did you mean --%s?", err, near)
 }
 
 // looksSecret reports whether an argument may be a token.
@@ -88,10 +109,10 @@ type onceValue struct {
 }
 
 // Set implements [pflag.Value].
-func (v *onceValue) Set(text string) error {
+func (v *onceValue) Set(given string) error {
 	if v.set {
 		return errTwice
 	}
 	v.set = true
-	return v.Value.Set(text)
+	return v.Value.Set(given)
 }

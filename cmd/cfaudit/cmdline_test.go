@@ -25,15 +25,21 @@ import (
 func TestExecute_SlipsOfTheCommandLineAreToldWithTheirRemedy(t *testing.T) {
 	t.Parallel()
 	for line, want := range map[string]string{
-		"poll --drop-routine false":   `unexpected argument "false": a switch takes its value after =, such as --drop-routine=false`,
-		"poll --resolve-members true": `unexpected argument "true": a switch takes its value after =, such as --resolve-members=true`,
-		"poll --state a --state b":    "--state: is given twice",
-		"run --out a --out=b":         "--out: is given twice",
-		"check --config a --config b": "--config: is given twice",
-		"config shwo":                 `there is no command "shwo"; did you mean show?`,
-		"chekc":                       `there is no command "chekc"; did you mean check?`,
-		"fleet wrok":                  `there is no command "wrok"; did you mean work?`,
-		"help rnu":                    `there is no command "rnu"; did you mean run?`,
+		"poll --drop-routine false":                       `unexpected argument "false": a switch takes its value after =, such as --drop-routine=false`,
+		"poll --resolve-members true":                     `unexpected argument "true": a switch takes its value after =, such as --resolve-members=true`,
+		"poll --state a --state b":                        "--state: is given twice",
+		"run --out a --out=b":                             "--out: is given twice",
+		"check --config a --config b":                     "--config: is given twice",
+		"config shwo":                                     `there is no command "shwo"; did you mean show?`,
+		"chekc":                                           `there is no command "chekc"; did you mean check?`,
+		"fleet wrok":                                      `there is no command "wrok"; did you mean work?`,
+		"reprot --since 7d":                               `there is no command "reprot"; did you mean report?`,
+		"fleet wrok --out x":                              `there is no command "wrok"; did you mean work?`,
+		"poll --stat x":                                   "unknown flag: --stat; did you mean --state?",
+		"export --min-severty high":                       "did you mean --min-severity?",
+		"poll --frobnicate":                               "unknown flag: --frobnicate\n",
+		"export --min-severity loud":                      `--min-severity: "loud": must be critical, high, medium, low or info`,
+		"help rnu":                                        `there is no command "rnu"; did you mean run?`,
 		"check --base-url https://api.cloudflare.com":     `--base-url: "https://api.cloudflare.com": must end in /client/v4: https://api.cloudflare.com/client/v4`,
 		"check --base-url https://api.cloudflare.com/v4/": `must end in /client/v4`,
 	} {
@@ -98,6 +104,50 @@ func TestFiles_AnOutputThatOthersCanReadIsToldOf(t *testing.T) {
 	require.NoError(t, os.Chmod(out, 0o640))
 	got = a.call("poll", "--state", t.TempDir(), "--out", out, "--drop-routine=false").run(t.Context())
 	assert.NotContains(t, got.err, "chmod", "the group may forward it")
+}
+
+// Who can replace the cursor decides what is read.
+func TestFiles_AStateThatEveryUserCanWriteToIsToldOf(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("the mode does not tell there")
+	}
+	a := newAccount(t, recent(3)...)
+	state := t.TempDir()
+	for mode, told := range map[os.FileMode]bool{0o700: false, 0o770: false, 0o777: true, 0o777 | os.ModeSticky: true} {
+		require.NoError(t, os.Chmod(state, mode))
+		got := a.call("poll", "--state", state).run(t.Context())
+		assert.Equal(t, exitOK, got.code, got.err)
+		assert.Equal(t, told, strings.Contains(got.err, "run 'chmod o-w "+state+"'"), "%v: %s", mode, got.err)
+	}
+	backfill := a.call("backfill", "--state", state, "--since", "30d", "--until", "2d")
+	got := backfill.run(t.Context())
+	assert.Contains(t, got.err, "run 'chmod o-w "+state+"'")
+	require.NoError(t, os.Chmod(state, 0o700))
+	positions := filepath.Join(state, backfillFolder)
+	require.NoError(t, os.Chmod(positions, 0o777))
+	got = backfill.run(t.Context())
+	assert.Contains(t, got.err, "run 'chmod o-w "+positions+"'")
+}
+
+func TestExport_NamesTheFolderOfAnOutputThatCannotBeMade(t *testing.T) {
+	t.Parallel()
+	a := newAccount(t, recent(3)...)
+	dir := filepath.Join(t.TempDir(), "none")
+	for _, c := range []call{
+		a.call("export", "--out", filepath.Join(dir, "x.csv")),
+		{args: []string{"export", "--from", write(t, ""), "--out", filepath.Join(dir, "x.csv")}},
+	} {
+		got := c.run(t.Context())
+		assert.Equal(t, exitFailed, got.code)
+		assert.Equal(t, "cfaudit: --out: the folder "+dir+" does not exist\n", got.err)
+	}
+	if runtime.GOOS == "windows" || os.Getuid() == 0 {
+		return // to whom no folder is read-only
+	}
+	require.NoError(t, os.Mkdir(dir, 0o500))
+	got := a.call("export", "--out", filepath.Join(dir, "x.csv")).run(t.Context())
+	assert.Equal(t, "cfaudit: --out: cannot make a file in the folder "+dir+": permission denied\n", got.err)
 }
 
 // A worker without a key would take polls from those that have one, and fail.

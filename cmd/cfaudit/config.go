@@ -13,9 +13,9 @@ func newConfig(w world) *cobra.Command {
 		Use:                   "config",
 		DisableFlagsInUseLine: true,
 		Short:                 "Check or show the configuration, without a connection",
-		Long: `Config checks or shows the configuration that check, poll, run, export and report
-would use: that of the --config file, the environment and the flags. Flags take
-precedence over the environment, and the environment over the file.
+		Long: `Config checks or shows the configuration that check, poll, run, backfill, export and
+report would use: that of the --config file, the environment and the flags. Flags
+take precedence over the environment, and the environment over the file.
 
 A file is YAML or JSON, with the names of the fields that 'cfaudit schema --all'
 lists, and those of the notifications of poll and run:

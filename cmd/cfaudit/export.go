@@ -13,6 +13,7 @@ import (
 
 	"github.com/aisoc/cloudflareaudit"
 	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/files"
 	"github.com/aisoc/cloudflareaudit/internal/history"
 	"github.com/aisoc/cloudflareaudit/internal/resumable"
 	"github.com/aisoc/cloudflareaudit/internal/selection"
@@ -387,7 +388,7 @@ func replaceFile(name string, force bool) (out io.Writer, finish func(complete b
 	partial := name + ".partial"
 	f, err := os.OpenFile(partial, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
-		return nil, nil, fmt.Errorf("--out: %w", err)
+		return nil, nil, fmt.Errorf("--out: %w", files.InFolder(partial, err))
 	}
 	return f, func(complete bool) error {
 		var err error

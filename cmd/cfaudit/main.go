@@ -127,8 +127,8 @@ graded security event, one JSON object a line.
   cfaudit fleet       polls thousands of accounts, from several machines
 
 Results go to standard output, everything else to standard error. The exit code
-is 0 on success, 1 on failure, and 2 for an invalid command line or
-configuration.
+is 0 on success, 1 on failure, 2 for an invalid command line or configuration, and
+130 when an interrupt ended a command early.
 
 Environment:
   CLOUDFLARE_API_TOKEN    an API token with Account > Account Settings > Read
@@ -146,7 +146,7 @@ Environment:
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetVersionTemplate("cfaudit {{.Version}}\n")
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		if twice, ok := errors.AsType[*pflag.InvalidValueError](err); ok && errors.Is(err, errTwice) {
 			return fmt.Errorf("--%s: %w", twice.GetFlag().Name, errTwice)
 		}
@@ -154,7 +154,7 @@ Environment:
 			strings.Contains(unknown.GetSpecifiedName(), "token") {
 			return fmt.Errorf("%w: give the token in %s or --token-file, where other users of this machine cannot see it", err, envToken)
 		}
-		return err
+		return unknownFlag(cmd, err)
 	})
 	root.SetHelpCommand(newHelp(root))
 	root.AddCommand(newDemo(w), newCheck(w), newPoll(w), newRun(w), newBatch(w), newBackfill(w), newExport(w), newReport(w), newNormalize(w),

@@ -74,16 +74,11 @@ func (n *notifications) used() bool { return n.values[notifyURLFile] != "" }
 // faults are the faults of the settings. It reads the address.
 func (n *notifications) faults(s *settings) (wrong faults) {
 	wrong = n.take(s)
-	if !n.used() {
-		for _, o := range notifyOptions {
-			if n.values[o] != "" {
-				wrong = append(wrong, redact(fmt.Sprintf("%s: %q: requires --notify-url-file", n.names[o], n.values[o])))
-			}
-		}
-		return wrong
+	var unread faults
+	if n.used() {
+		unread = n.readURL()
+		wrong = append(wrong, unread...)
 	}
-	unread := n.readURL()
-	wrong = append(wrong, unread...)
 	cfg := n.config()
 	options := map[string]notifyOption{"URL": notifyURLFile, "Form": notifyForm, "MinSeverity": notifySeverity}
 	for _, fault := range leaves(cfg.Validate()) {
@@ -91,10 +86,26 @@ func (n *notifications) faults(s *settings) (wrong faults) {
 		switch {
 		case !ok:
 			wrong = append(wrong, fault.Error())
-		case e.Field != "URL" || len(unread) == 0:
+		case e.Field != "URL" || n.used() && len(unread) == 0:
 			shown := notify.FieldError{Field: n.names[options[e.Field]], Value: redact(e.Value), Allowed: e.Allowed}
 			wrong = append(wrong, shown.Error())
 		}
+	}
+	return append(wrong, n.alone()...)
+}
+
+// alone are the faults of settings without an address, to which they make no
+// difference.
+func (n *notifications) alone() (wrong faults) {
+	for _, o := range notifyOptions {
+		if n.used() || n.values[o] == "" {
+			continue
+		}
+		address := "--" + notifyURLFile.flag
+		if n.names[o] != "--"+o.flag {
+			address = notifyURLFile.field
+		}
+		wrong = append(wrong, redact(fmt.Sprintf("%s: %q: requires %s", n.names[o], n.values[o], address)))
 	}
 	return wrong
 }

@@ -314,13 +314,15 @@ func TestNotify_WrongSettingsAreExitCode2AndShowNoAddress(t *testing.T) {
 		url("hunter2"):                                       "--notify-url-file: must be an https URL",
 		url("http://hooks.example.com/hunter2"):              `--notify-url-file: "http://hooks.example.com/…": would send the messages and the address unencrypted`,
 		url("https://hunter2@hooks.example.com/"):            "must not hold credentials in front of the host",
-		good + " --notify-form teams":                        `--notify-form: "teams": must be one of [slack webhook]`,
+		good + " --notify-form teams":                        `--notify-form: "teams": must be slack or webhook`,
 		good + " --notify-severity urgent":                   `--notify-severity: "urgent": must be critical, high, medium, low or info`,
 		config("notify_url_file: [a]"):                       "line 1: notify_url_file: must be a text",
-		config("overlap: 5m\nnotify_form: slack"):            `line 2: notify_form: "slack": requires --notify-url-file`,
+		config("overlap: 5m\nnotify_form: slack"):            `line 2: notify_form: "slack": requires notify_url_file`,
+		config("notify_severity: loud"):                      `line 1: notify_severity: "loud": must be critical, high, medium, low or info`,
+		"--notify-form teams":                                `--notify-form: "teams": must be slack or webhook`,
 		config("notify_url_file: https://x.example/hunter2"): "line 1: notify_url_file: must be the name of a file",
 		config("notify_ulr_file: x"):                         `line 1: notify_ulr_file: there is no such field; did you mean "notify_url_file"?`,
-		config("notify_form: teams") + " " + good:            `line 1: notify_form: "teams": must be one of`,
+		config("notify_form: teams") + " " + good:            `line 1: notify_form: "teams": must be slack or webhook`,
 	} {
 		if runtime.GOOS == "windows" && strings.Contains(want, "0644") {
 			continue

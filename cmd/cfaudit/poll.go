@@ -258,6 +258,7 @@ func (h *host) with(do func(*ingest.Runner) error) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, cursors.Close()) }()
+	warnOpen(log, h.state)
 	key := "cloudflare-" + cfg.AccountID
 	if err := h.noteLookback(cursors, key, cfg, log); err != nil {
 		return err

@@ -182,7 +182,7 @@ func (c *rulesCommand) countFiles(cfg cloudflareaudit.Config, files []string) er
 	series := normalizer.NewSeries()
 	stats := newRuleStats(effective, cfg.Rules, dropped(cfg))
 	unread := eachFile(c.stdin, files, func(r io.Reader) (cloudflareaudit.Stream, error) {
-		return series.Normalize(r, stats.add)
+		return stats.read(series, r)
 	})
 	if stats.Entries == 0 {
 		return cmp.Or(unread, errNoEntries)

@@ -109,6 +109,23 @@ func (s *ruleStats) add(e *ingest.Event, v cloudflareaudit.Verdict) error {
 	return nil
 }
 
+// read counts the entries of r. Like normalize it fails when most of them cannot be
+// read.
+func (s *ruleStats) read(series *cloudflareaudit.Series, r io.Reader) (cloudflareaudit.Stream, error) {
+	input := &sampled{Reader: r}
+	before, unread := s.Entries, 0
+	stream, err := series.Normalize(input, func(e *ingest.Event, v cloudflareaudit.Verdict) error {
+		if !v.Burst && !v.Drop && e.Action == actionUnknown {
+			unread++
+		}
+		return s.add(e, v)
+	})
+	if entries := s.Entries - before; err == nil && 2*unread > entries && stream == (cloudflareaudit.Stream{}) {
+		err = mostUnread(unread, entries, input.head)
+	}
+	return stream, err
+}
+
 // finish sorts the rules by how often they decided. Those that never did keep
 // their order.
 func (s *ruleStats) finish() {

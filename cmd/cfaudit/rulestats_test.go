@@ -185,6 +185,17 @@ func TestRules_ReadsFilesAndSaysWhatIsWrong(t *testing.T) {
 
 // What looks mistaken in a rule is a warning wherever rules are used, with the
 // line, and no more than that.
+func TestRules_StatsFailWhenMostCannotBeRead(t *testing.T) {
+	t.Parallel()
+	junk := write(t, "not an entry\nneither\n")
+	got := command(t, "rules", "--stats", junk)
+	assert.Equal(t, exitFailed, got.code)
+	assert.Contains(t, got.err, "could not be read: it looks like plain text")
+	assert.Contains(t, got.out, "unreadable", "what there is, is counted")
+	half := write(t, "not an entry\n"+string(recent(1)[0])+"\n")
+	assert.Equal(t, exitOK, command(t, "rules", "--stats", half).code)
+}
+
 func TestRules_WarnsOfWhatLooksMistaken(t *testing.T) {
 	t.Parallel()
 	const want = `line 2: rules[1] "typo": match.action: "dns.recrod.*": matches no known action; did you mean "dns.record.*"?`

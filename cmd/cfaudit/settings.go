@@ -359,11 +359,17 @@ func readOnce(name string) (b []byte, exposed, err error) {
 // Cloudflare's has a path, without which every request fails.
 func baseURLFault(name, given string) string {
 	u, err := url.Parse(given)
-	if given == "" || err != nil || u.Hostname() != "api.cloudflare.com" || strings.TrimRight(u.Path, "/") == apiPath {
+	if err != nil || u.Hostname() != "api.cloudflare.com" || strings.TrimRight(u.Path, "/") == apiPath {
 		return ""
 	}
 	return (&cloudflareaudit.FieldError{Field: name, Value: u.Redacted(),
 		Allowed: "must end in " + apiPath + ": " + cloudflareaudit.DefaultBaseURL}).Error()
+}
+
+// endsInAPIPath reports whether the path of an address may be that of the API. None
+// means Cloudflare's own.
+func endsInAPIPath(address string) bool {
+	return address == "" || strings.HasSuffix(strings.TrimRight(address, "/"), apiPath)
 }
 
 // apiPath is the path of the API at Cloudflare.

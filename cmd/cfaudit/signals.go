@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/files"
 	"github.com/aisoc/cloudflareaudit/internal/table"
 	"github.com/aisoc/cloudflareaudit/sink"
 )
@@ -110,6 +111,16 @@ func reopen(file *sink.File, log *slog.Logger) {
 func warnExposed(file *sink.File, log *slog.Logger) {
 	if err := file.Exposed(); err != nil {
 		log.Warn("the output shows who may do what in the account", "error", err)
+	}
+}
+
+// warnOpen warns about folders of the state in which every user could replace the
+// cursor, and with it decide what is read.
+func warnOpen(log *slog.Logger, folders ...string) {
+	for _, folder := range folders {
+		if err := files.CheckFolder(folder); err != nil {
+			log.Warn("the folder of --state decides what is read and what is left out", "error", err)
+		}
 	}
 }
 

@@ -85,7 +85,7 @@ func (s *times) read(now time.Time) (span selection.Span, wrong []string) {
 }
 
 // timesHelp describes the forms of times.
-const timesHelp = `Times are given as an age (7d, 36h), as today, yesterday or now, as a month
+const timesHelp = `Times are given as an age (2w, 7d, 36h), as today, yesterday or now, as a month
 (2026-03), as a day (2026-03-31), or in full (2026-03-31T14:00:00Z). As the end of
 the span, a day or month is included.
 `

@@ -69,6 +69,56 @@ func (e *ExposedError) Error() string {
 	return fmt.Sprintf("other users of this machine can read or change the file, whose mode is %04o: run 'chmod 600 %s'", e.Mode.Perm(), e.Path)
 }
 
+// An OpenFolderError says that every user of this machine can make files in a
+// folder, or replace those in it.
+type OpenFolderError struct {
+	// Path is the name of the folder, and Mode its permissions.
+	Path string
+	Mode os.FileMode
+}
+
+// Error implements error. It says what to do.
+func (e *OpenFolderError) Error() string {
+	return fmt.Sprintf("every user of this machine can put files into the folder, whose mode is %04o: run 'chmod o-w %s'", e.Mode.Perm(), e.Path)
+}
+
+// CheckFolder returns an [OpenFolderError] when users other than the owner and the
+// group of a folder can write to it. The sticky bit keeps them from replacing a file
+// that exists, not from being the first to make it. It is nil on Windows, where the
+// mode does not tell.
+func CheckFolder(path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if runtime.GOOS == "windows" || info.Mode().Perm()&0o002 == 0 {
+		return nil
+	}
+	return &OpenFolderError{path, info.Mode()}
+}
+
+// InFolder words err, of making the file path, by its folder where that is the
+// reason: it does not exist, or nothing can be made in it.
+func InFolder(path string, err error) error {
+	dir := filepath.Dir(path)
+	info, found := os.Stat(dir)
+	switch {
+	case errors.Is(found, fs.ErrNotExist):
+		return fmt.Errorf("the folder %s does not exist", dir)
+	case found != nil:
+		return err
+	case !info.IsDir():
+		return fmt.Errorf("%s is not a folder", dir)
+	}
+	if _, there := os.Lstat(path); !errors.Is(there, fs.ErrNotExist) {
+		return err
+	}
+	if failed, ok := errors.AsType[*fs.PathError](err); ok {
+		return fmt.Errorf("cannot make a file in the folder %s: %w", dir, failed.Err)
+	}
+	return err
+}
+
 // exposed are the permissions of users who are neither the owner of a file nor in
 // its group.
 const exposed = 0o006

@@ -39,6 +39,46 @@ func TestCheckPrivate_RefusesWhatOthersCanReadOrChange(t *testing.T) {
 	}
 }
 
+func TestCheckFolder_RefusesWhatEveryUserCanWriteTo(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("the mode does not tell there")
+	}
+	for mode, private := range map[os.FileMode]bool{
+		0o700: true, 0o755: true, 0o770: true, 0o777: false, 0o703: false, 0o777 | os.ModeSticky: false,
+	} {
+		dir := t.TempDir()
+		require.NoError(t, os.Chmod(dir, mode))
+		err := CheckFolder(dir)
+		if private {
+			assert.NoError(t, err, "%04o", mode)
+			continue
+		}
+		var e *OpenFolderError
+		require.ErrorAs(t, err, &e, "%04o", mode)
+		assert.Contains(t, err.Error(), "run 'chmod o-w "+dir+"'")
+	}
+	assert.ErrorIs(t, CheckFolder(filepath.Join(t.TempDir(), "none")), os.ErrNotExist)
+}
+
+func TestInFolder_NamesTheFolderWhereItIsTheReason(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	making := func(path string) error {
+		_, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		require.Error(t, err)
+		return InFolder(path, err)
+	}
+	none := filepath.Join(dir, "none")
+	assert.EqualError(t, making(filepath.Join(none, "x")), "the folder "+none+" does not exist")
+	file := filepath.Join(dir, "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	assert.EqualError(t, making(filepath.Join(file, "x")), file+" is not a folder")
+	assert.ErrorIs(t, making(file), os.ErrExist)
+	refused := &os.PathError{Op: "open", Path: filepath.Join(dir, "x.lock"), Err: os.ErrPermission}
+	assert.EqualError(t, InFolder(refused.Path, refused), "cannot make a file in the folder "+dir+": permission denied")
+}
+
 func TestCheckPrivate_AcceptsWhatIsNoFile(t *testing.T) {
 	t.Parallel()
 	r, w, err := os.Pipe()

@@ -53,7 +53,7 @@ func Open(path, request string, replace bool, state any) (f *File, resumed bool,
 	f = &File{path: path, request: request, lock: flock.New(path + Suffix + ".lock")}
 	locked, err := f.lock.TryLock()
 	if err != nil {
-		return nil, false, err
+		return nil, false, files.InFolder(f.lock.Path(), err)
 	}
 	if !locked {
 		return nil, false, fmt.Errorf("%s: another process is writing it", path)

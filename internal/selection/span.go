@@ -24,7 +24,7 @@ func (s Span) Contains(t time.Time) bool { return !t.Before(s.Since) && t.Before
 func (s Span) Length() time.Duration { return s.Until.Sub(s.Since) }
 
 // Forms are the forms that [ParseSpan] takes, for a message or a help text.
-const Forms = "7d or 36h (ago), today, yesterday, now, 2026-03 (a month), 2026-03-31 (a day), or 2026-03-31T14:00:00Z"
+const Forms = "7d, 2w or 36h (ago), today, yesterday, now, 2026-03 (a month), 2026-03-31 (a day), or 2026-03-31T14:00:00Z"
 
 var errForm = errors.New("must be " + Forms)
 
