@@ -159,6 +159,8 @@ Environment:
 	root.SetHelpCommand(newHelp(root))
 	root.AddCommand(newDemo(w), newCheck(w), newPoll(w), newRun(w), newBatch(w), newBackfill(w), newExport(w), newReport(w), newNormalize(w),
 		newFleet(w), newRules(w), newConfig(w), newSchema(w), newMan(w), newVersion(w))
+	completeFlags(root)
+	addCompletion(root, w)
 	onlyOnce(root)
 	return root
 }
