@@ -120,6 +120,7 @@ func TestFiles_AStateThatEveryUserCanWriteToIsToldOf(t *testing.T) {
 		assert.Equal(t, exitOK, got.code, got.err)
 		assert.Equal(t, told, strings.Contains(got.err, "run 'chmod o-w "+state+"'"), "%v: %s", mode, got.err)
 	}
+	require.NoError(t, os.Chmod(state, 0o777))
 	backfill := a.call("backfill", "--state", state, "--since", "30d", "--until", "2d")
 	got := backfill.run(t.Context())
 	assert.Contains(t, got.err, "run 'chmod o-w "+state+"'")

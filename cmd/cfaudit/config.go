@@ -87,7 +87,7 @@ not shown.`,
 			value, from := told.shown(o)
 			rows = append(rows, []string{o.field, table.Clean(redact(value)), from})
 		}
-		if err := writeTable(w.stdout, rows); err != nil {
+		if err := writeFitting(w.stdout, rows, stackedFields(rows), 2); err != nil {
 			return err
 		}
 		// Report invalid values after showing them.
@@ -95,4 +95,23 @@ not shown.`,
 		return err
 	}
 	return cmd
+}
+
+// stackedFields are the rows of fields in a form for narrow terminals: the name and a
+// short value, and below them a long one, and the source unless that is the default.
+func stackedFields(rows [][]string) [][]string {
+	const short = 40
+	stacked := [][]string{{"FIELD", "VALUE"}}
+	for _, row := range rows[1:] {
+		from := ""
+		if row[2] != "default" {
+			from = "from " + row[2]
+		}
+		value, long := row[1], ""
+		if len(value) > short {
+			value, long = "", value
+		}
+		stacked = append(stacked, []string{row[0], value, long, from})
+	}
+	return stacked
 }

@@ -9,6 +9,9 @@ import (
 	"strings"
 
 	"github.com/aisoc/cloudflareaudit"
+	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/selection"
+	"github.com/aisoc/cloudflareaudit/internal/table"
 )
 
 // explainer writes how the rules grade entries and why.
@@ -20,12 +23,44 @@ type explainer struct {
 	// all shows all other rules that were tried, not only those that nearly
 	// matched.
 	all bool
-	n   int
+	// width is the maximum width of the lines of a section.
+	width int
+	// ids are those of the entries to explain, or none for every one, and filter
+	// selects by severity.
+	ids    []string
+	filter *selection.Tally
+	// read counts the entries, n those explained, and met those of ids.
+	read, n int
+	met     []string
+}
+
+// selects reports whether to explain an entry.
+func (x *explainer) selects(e *cloudflareaudit.Explanation) bool {
+	x.read++
+	if len(x.ids) > 0 && !slices.Contains(x.ids, e.Event.ExternalID) {
+		return false
+	}
+	if len(x.ids) > 0 {
+		x.met = append(x.met, strings.Clone(e.Event.ExternalID))
+	}
+	graded := ingest.Event{Severity: e.Verdict.Severity}
+	if e.Verdict.Drop {
+		graded.Severity = ingest.Info
+	}
+	return x.filter.Match(&graded)
+}
+
+// missing are the ids to explain that no entry has had.
+func (x *explainer) missing() []string {
+	return slices.DeleteFunc(slices.Clone(x.ids), func(id string) bool { return slices.Contains(x.met, id) })
 }
 
 // write explains one entry.
 func (x *explainer) write(raw []byte, _ bool) error {
 	e := x.Explain(raw)
+	if !x.selects(&e) {
+		return nil
+	}
 	last := len(e.Trials) - 1
 	rule, severity := e.Trials[last].Rule, string(e.Verdict.Severity)
 	if e.Verdict.Drop {
@@ -42,21 +77,54 @@ func (x *explainer) write(raw []byte, _ bool) error {
 	fmt.Fprintf(&b, "%s\n", e.Event.ExternalID)
 	section(&b, "graded", severity+" by rule "+rule.ID)
 	section(&b, "title", cmp.Or(e.Event.Title, rule.Title))
-	section(&b, "why", wrap(rule.Why, textWidth)...)
-	section(&b, "matched", wrap(matched, textWidth)...)
+	section(&b, "why", wrap(rule.Why, x.width)...)
+	section(&b, "matched", wrap(matched, x.width)...)
 	if len(e.Bursts) > 0 {
-		section(&b, "counted", wrap("by "+strings.Join(e.Bursts, ", "), textWidth)...)
+		section(&b, "counted", wrap("by "+strings.Join(e.Bursts, ", "), x.width)...)
 	}
-	section(&b, "facts", facts(e.Facts)...)
-	section(&b, "failed", x.failed(e.Trials[:last], e.Facts)...)
+	section(&b, "facts", x.fit(facts(e.Facts))...)
+	section(&b, "failed", x.fit(x.failed(e.Trials[:last], e.Facts))...)
 	if _, err := io.WriteString(x.to, b.String()); err != nil {
 		return fmt.Errorf("%w: %w", errOutput, err)
 	}
 	return nil
 }
 
-// textWidth is the maximum width of the lines of a section.
-const textWidth = 88
+// textWidth is the maximum width of the lines of a section, and sectionIndent what
+// stands in front of them.
+const (
+	textWidth     = 88
+	sectionIndent = 11
+)
+
+// sectionWidth is the width of the lines of a section: on a terminal at most what it
+// has room for.
+func sectionWidth(w io.Writer) int {
+	if width, ok := table.Terminal(w); ok {
+		return min(textWidth, max(width, table.MinWidth)-sectionIndent)
+	}
+	return textWidth
+}
+
+// fit wraps lines that are too long for a terminal. Elsewhere they stay as they are.
+func (x *explainer) fit(lines []string) (fitting []string) {
+	if x.width == textWidth {
+		return lines
+	}
+	for _, line := range lines {
+		if widest(line) <= x.width {
+			fitting = append(fitting, line)
+			continue
+		}
+		for i, part := range table.Wrap(table.Clean(line), x.width-2) {
+			if i > 0 {
+				part = "  " + part
+			}
+			fitting = append(fitting, part)
+		}
+	}
+	return fitting
+}
 
 // section writes lines with a heading beside the first one.
 func section(b *strings.Builder, heading string, lines ...string) {
@@ -103,7 +171,7 @@ func (x *explainer) failed(trials []cloudflareaudit.Trial, said []cloudflareaudi
 		}
 	}
 	if len(related) > 0 {
-		lines = append(lines, wrap("for other actions: "+strings.Join(related, ", "), textWidth)...)
+		lines = append(lines, wrap("for other actions: "+strings.Join(related, ", "), x.width)...)
 	}
 	if others > 0 {
 		lines = append(lines, count(others, "rule", "rules")+" about something else; --all shows them")

@@ -15,6 +15,7 @@ import (
 
 	"github.com/aisoc/cloudflareaudit"
 	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/selection"
 	"github.com/aisoc/cloudflareaudit/rules"
 )
 
@@ -24,6 +25,8 @@ type rulesCommand struct {
 	asJSON, asYAML, check, explain, all, stats bool
 	try, format                                string
 	limit                                      int
+	ids                                        []string
+	filter                                     selection.Filter
 }
 
 func newRules(w world) *cobra.Command {
@@ -58,6 +61,7 @@ accepts:
   cfaudit rules --yaml > mine.yaml
   cfaudit rules --json | jq '.[] | select(.severity == "high")'
   cfaudit rules --rules mine.yaml --explain saved.json
+  cfaudit rules --explain --min-severity high events.jsonl
   cfaudit rules --rules mine.yaml --stats archive/*.json.gz
   cfaudit rules --rules mine.yaml --try new.yaml archive/*.json.gz`,
 	}
@@ -67,7 +71,9 @@ accepts:
 	flags.BoolVar(&c.asYAML, "yaml", false, "print YAML that --rules loads again")
 	flags.BoolVar(&c.check, "check", false, "only check the rules")
 	flags.BoolVar(&c.explain, "explain", false, "explain how the entries of files, or of standard input, are graded")
-	flags.BoolVar(&c.all, "all", false, "with --explain: show all rules that were tried")
+	flags.BoolVar(&c.all, "all", false, "with --explain: show all rules that were tried; with --stats: name all that never fired")
+	flags.StringSliceVar(&c.ids, "id", nil, "with --explain: only the entry with the external_id `ID`; repeatable")
+	flags.StringVar((*string)(&c.filter.MinSeverity), "min-severity", "", "with --explain: only `SEVERITY` or worse: critical, high, medium, low or info")
 	flags.BoolVar(&c.stats, "stats", false, "count which rules decide on the entries of files, or of standard input")
 	flags.StringVar(&c.try, "try", "", "compare with the rules of `FILE`, on the entries of files, or of standard input")
 	flags.StringVar(&c.format, "format", "", "`FORM` of --stats and --try: table, json or csv (default table)")
@@ -92,8 +98,14 @@ func (c *rulesCommand) args(cmd *cobra.Command, files []string) error {
 		return errors.New("--json is a form of the list of rules; with --stats and --try it is --format json")
 	case len(modes) > 1:
 		return fmt.Errorf("%s and %s are mutually exclusive", modes[0], modes[1])
-	case c.all && !c.explain:
-		return errors.New("--all requires --explain")
+	case c.all && !c.explain && !c.stats:
+		return errors.New("--all requires --explain or --stats")
+	case len(c.ids) > 0 && !c.explain:
+		return errors.New("--id requires --explain")
+	case c.filter.MinSeverity != "" && !c.explain:
+		return errors.New("--min-severity requires --explain")
+	case c.filter.Validate() != nil:
+		return errors.New(redact(c.filter.Validate().Error()))
 	case cmd.Flags().Changed("try") && c.try == "":
 		return errors.New("--try: must be a file of rules")
 	case cmd.Flags().Changed("format") && !c.stats && c.try == "":
@@ -156,13 +168,16 @@ func (c *rulesCommand) explainFiles(cfg cloudflareaudit.Config, files []string) 
 	if err != nil {
 		return err
 	}
-	x := explainer{Normalizer: normalizer, to: c.stdout, all: c.all}
+	x := explainer{Normalizer: normalizer, to: c.stdout, all: c.all, width: sectionWidth(c.stdout), ids: c.ids, filter: selection.NewTally(&c.filter)}
 	for _, r := range cfg.Rules {
 		x.own = append(x.own, r.ID)
 	}
 	err = readFiles(c.stdin, files, x.write)
-	if x.n == 0 && err == nil {
+	if x.read == 0 && err == nil {
 		err = errNoEntries
+	}
+	for _, id := range x.missing() {
+		fmt.Fprintf(c.stderr, "cfaudit: --id %s matched no entry\n", redact(id))
 	}
 	return err
 }
@@ -188,7 +203,7 @@ func (c *rulesCommand) countFiles(cfg cloudflareaudit.Config, files []string) er
 		return cmp.Or(unread, errNoEntries)
 	}
 	stats.finish()
-	return errors.Join(stats.write(c.stdout, c.format), unread)
+	return errors.Join(stats.write(c.stdout, c.format, c.all), unread)
 }
 
 func (c *rulesCommand) tryFiles(cfg cloudflareaudit.Config, files []string) error {
@@ -220,6 +235,7 @@ const (
 // drop.
 func writeRules(w io.Writer, list []cloudflareaudit.Rule, drop string) error {
 	rows := [][]string{{"RULE", "SEVERITY", "MATCHES", "WHY"}}
+	narrow := slices.Clone(rows)
 	for _, r := range list {
 		severity := string(r.Severity)
 		if r.Drop {
@@ -232,6 +248,7 @@ func writeRules(w io.Writer, list []cloudflareaudit.Rule, drop string) error {
 		if r.Burst != nil {
 			matches = fmt.Sprintf("%d by one actor within %s: %s", r.Burst.Count, rules.SpanText(r.Burst.Within), matches)
 		}
+		narrow = append(narrow, []string{r.ID, severity, matches, r.Why})
 		left, right := wrap(matches, matchesWidth), wrap(r.Why, whyWidth)
 		for i := range max(len(left), len(right)) {
 			cells := make([]string, 4)
@@ -247,7 +264,7 @@ func writeRules(w io.Writer, list []cloudflareaudit.Rule, drop string) error {
 			rows = append(rows, cells)
 		}
 	}
-	return writeTable(w, rows)
+	return writeFitting(w, rows, narrow, 2)
 }
 
 // describe is a match in one line, such as "action=dns.*|zone.* verb=delete".

@@ -66,7 +66,7 @@ func (x *ruleExample) line() string {
 	if !x.CreatedAt.IsZero() {
 		at = x.CreatedAt.UTC().Format(time.RFC3339)
 	}
-	return at + " " + x.ExternalID + " " + x.shownTitle()
+	return at + " " + x.shownTitle() + " (" + x.ExternalID + ")"
 }
 
 func (x *ruleExample) shownTitle() string { return text.Shorten(table.Clean(x.Title), titleWidth) }
@@ -152,20 +152,21 @@ func (r *ruleStat) graded() string {
 	return cmp.Or(list, "-")
 }
 
-func (s *ruleStats) write(w io.Writer, format string) error {
+func (s *ruleStats) write(w io.Writer, format string, all bool) error {
 	switch format {
 	case formatJSON:
 		return writeJSON(w, s)
 	case formatCSV:
 		return table.WriteCSV(w, s.csv())
 	}
-	return s.writeTable(w)
+	return s.writeTable(w, all)
 }
 
 // writeTable writes the rules that decided and the user's own. The other default
-// rules follow by name.
-func (s *ruleStats) writeTable(w io.Writer) error {
+// rules follow as a number, or with all by name.
+func (s *ruleStats) writeTable(w io.Writer, all bool) error {
 	rows := [][]string{{"RULE", "SEVERITY", "ENTRIES", "SHARE", "GRADED", "EARLIEST AND LATEST"}}
+	narrow := slices.Clone(rows)
 	var unused []string
 	for _, r := range s.Rules {
 		if r.Entries == 0 && !r.Own {
@@ -176,16 +177,23 @@ func (s *ruleStats) writeTable(w io.Writer) error {
 		if r.First != nil {
 			row[5] = r.First.line()
 		}
-		rows = append(rows, row)
+		rows, narrow = append(rows, row), append(narrow, slices.Clone(row))
+		if row[4] == row[1] {
+			narrow[len(narrow)-1][4] = "" // it has been said
+		}
 		if r.Entries > 1 {
-			rows = append(rows, []string{"", "", "", "", "", r.Last.line()})
+			last := []string{"", "", "", "", "", r.Last.line()}
+			rows, narrow = append(rows, last), append(narrow, last)
 		}
 	}
-	if err := writeTable(w, rows); err != nil || len(unused) == 0 {
+	if err := writeFitting(w, rows, narrow, 4); err != nil || len(unused) == 0 {
 		return err
 	}
-	lines := wrap("never: "+strings.Join(unused, ", "), textWidth)
-	_, err := fmt.Fprintf(w, "\n%s\n", strings.Join(lines, "\n"))
+	line := "never fired: " + count(len(unused), "rule", "rules") + "; --all lists them"
+	if all {
+		line = "never fired: " + strings.Join(unused, ", ")
+	}
+	_, err := fmt.Fprintf(w, "\n%s\n", strings.Join(wrap(line, sectionWidth(w)), "\n"))
 	return err
 }
 

@@ -178,7 +178,7 @@ func (t *ruleTrial) write(w io.Writer, format string) error {
 	if len(t.Changes) == 0 {
 		return nil
 	}
-	return writeTable(w, t.table())
+	return writeFitting(w, t.table(), t.table(), 3)
 }
 
 func (t *ruleTrial) table() [][]string {

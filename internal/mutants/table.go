@@ -473,6 +473,20 @@ var mutants = []mutant{
 		in:    "./internal/history",
 		test:  "TestReader_ReadsNoEntryTwice",
 	},
+	{
+		fault: "a folder that every user can write to is accepted with the sticky bit",
+		file:  "internal/files/files.go",
+		old:   "info.Mode().Perm()&0o002 == 0 {",
+		new:   "info.Mode().Perm()&0o002 == 0 || info.Mode()&os.ModeSticky != 0 {",
+		test:  "TestCheckFolder_RefusesWhatEveryUserCanWriteTo",
+	},
+	{
+		fault: "statistics of an input that cannot be read succeed",
+		file:  "cmd/cfaudit/rulestats.go",
+		old:   "2*unread > entries && stream",
+		new:   "unread > entries && stream",
+		test:  "TestRules_StatsFailWhenMostCannotBeRead",
+	},
 
 	// Audit Logs v2.
 	{
