@@ -33,34 +33,39 @@ func isPath(v jsondoc.Value) bool {
 // path masks the segments of a path that are secrets: by their form, and where they
 // look random behind one of hookPaths or admissionPaths, or, if mayBe, anywhere.
 func (m *masker) path(path string, mayBe bool) string {
-	hook := false
-	return mapParts(path, "/", func(part string) string {
-		secret := HoldsSecret(part) || (hook || mayBe) && isOpaque(part)
-		hook = hook || isSegment(part, hookPaths) || isSegment(part, admissionPaths)
-		if !secret {
-			return part
-		}
-		m.n++
-		return Masked
-	})
+	shown, _ := m.segments(path, mayBe, hookPaths, admissionPaths)
+	return shown
 }
 
 // requestPath masks the segments of the path of a request that let in, and remembers
-// them, because the id of what a request is about stands in its bodies as well.
+// the last, because the id of what a request is about stands in its bodies as well.
 func (m *masker) requestPath(path string) string {
-	admission := false
-	return mapParts(path, "/", func(part string) string {
-		letsIn := admission && isOpaque(part)
-		admission = admission || isSegment(part, admissionPaths)
-		if !letsIn && !HoldsSecret(part) {
+	shown, last := m.segments(path, false, admissionPaths)
+	if last != "" {
+		m.admission = last
+	}
+	return shown
+}
+
+// segments masks the segments of a path that are secrets by their form, and those that
+// look random: behind one of the lists, or, if mayBe, anywhere. last is the last of
+// the latter.
+func (m *masker) segments(path string, mayBe bool, behind ...[]row) (shown, last string) {
+	shown = mapParts(path, "/", func(part string) string {
+		opaque := mayBe && isOpaque(part)
+		for _, list := range behind {
+			mayBe = mayBe || isSegment(part, list)
+		}
+		if !opaque && !HoldsSecret(part) {
 			return part
 		}
-		if letsIn {
-			m.admission = part
+		if opaque {
+			last = part
 		}
 		m.n++
 		return Masked
 	})
+	return shown, last
 }
 
 // repeated masks what lets in wherever else it stands in a value.
