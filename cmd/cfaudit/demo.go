@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
-	"net/http"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -143,24 +141,6 @@ func demoServer(clock func() time.Time) *fakecloudflare.Server {
 	newest, _ := fakecloudflare.Happening(demoSeed, now.Add(-10*time.Second))
 	server.Add(time.Time{}, newest)
 	return server
-}
-
-// serve serves handler at a loopback address until stop is called.
-func serve(handler http.Handler, at string) (address string, stop func(), err error) {
-	listener, err := net.Listen("tcp", at)
-	if err != nil {
-		return "", nil, err
-	}
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		_ = server.Serve(listener) // which ends with an error in any case
-	}()
-	return listener.Addr().String(), func() {
-		server.Close()
-		<-done
-	}, nil
 }
 
 // demoSink writes events at once, or on a terminal keeps them until show is

@@ -4,18 +4,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/pflag"
 
 	"github.com/aisoc/cloudflareaudit/internal/fakecloudflare"
-	"github.com/aisoc/cloudflareaudit/internal/httpx"
 )
 
 // historySpan is how far back the history of --serve reaches.
@@ -54,9 +50,8 @@ func (m *imitation) unused(flags *pflag.FlagSet) string {
 }
 
 func (m *imitation) faults() (wrong faults) {
-	host, _, err := net.SplitHostPort(m.listen)
-	if err != nil || !httpx.IsLoopback(host) {
-		wrong = append(wrong, fmt.Sprintf("--listen: %q: must be an address of this machine alone, such as 127.0.0.1:8788", redact(m.listen)))
+	if fault := loopbackFault(m.listen, "127.0.0.1:8788"); fault != "" {
+		wrong = append(wrong, fault)
 	}
 	if m.every < time.Second {
 		wrong = append(wrong, fmt.Sprintf("--every: %q: must be at least 1s", m.every))
@@ -74,11 +69,9 @@ func (m *imitation) run(ctx context.Context, w world) error {
 	for i, id := range demoAccounts {
 		servers[id] = imitated(id, uint64(demoSeed+i), now)
 	}
-	address, stop, err := serve(router(servers), m.listen)
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return faults{fmt.Sprintf("--listen: %q: is in use; choose another one, such as 127.0.0.1:0", m.listen)}
-	} else if err != nil {
-		return faults{fmt.Sprintf("--listen: %q: cannot be listened on: %v", m.listen, err)}
+	address, stop, err := serveAtFlag(router(servers), m.listen)
+	if err != nil {
+		return err
 	}
 	defer stop()
 	if _, err := fmt.Fprint(w.stdout, serveHelp(address)); err != nil {

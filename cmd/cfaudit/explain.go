@@ -37,10 +37,10 @@ type explainer struct {
 // selects reports whether to explain an entry.
 func (x *explainer) selects(e *cloudflareaudit.Explanation) bool {
 	x.read++
-	if len(x.ids) > 0 && !slices.Contains(x.ids, e.Event.ExternalID) {
-		return false
-	}
 	if len(x.ids) > 0 {
+		if !slices.Contains(x.ids, e.Event.ExternalID) {
+			return false
+		}
 		x.met = append(x.met, strings.Clone(e.Event.ExternalID))
 	}
 	graded := ingest.Event{Severity: e.Verdict.Severity}

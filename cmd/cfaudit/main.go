@@ -62,6 +62,9 @@ func main() {
 // execute runs the command line args and returns the exit code.
 func execute(ctx context.Context, args []string, w world) int {
 	root := newRoot(w)
+	if len(args) > 0 && strings.HasPrefix(args[0], cobra.ShellCompRequestCmd) {
+		completeFlags(root)
+	}
 	root.SetArgs(args)
 	root.SetIn(w.stdin)
 	root.SetOut(w.stdout)
@@ -159,7 +162,6 @@ Environment:
 	root.SetHelpCommand(newHelp(root))
 	root.AddCommand(newDemo(w), newCheck(w), newPoll(w), newRun(w), newBatch(w), newBackfill(w), newExport(w), newReport(w), newNormalize(w),
 		newFleet(w), newRules(w), newConfig(w), newSchema(w), newMan(w), newVersion(w))
-	completeFlags(root)
 	addCompletion(root, w)
 	onlyOnce(root)
 	return root

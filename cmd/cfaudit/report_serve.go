@@ -3,18 +3,14 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"net"
 	"slices"
-	"syscall"
 	"time"
 
 	"github.com/spf13/pflag"
 
 	"github.com/aisoc/cloudflareaudit"
-	"github.com/aisoc/cloudflareaudit/internal/httpx"
 	"github.com/aisoc/cloudflareaudit/internal/livepage"
 	"github.com/aisoc/cloudflareaudit/internal/report"
 )
@@ -55,9 +51,8 @@ func (r *reporting) liveFaults() (wrong faults) {
 	if r.format == formatText {
 		wrong = append(wrong, `--format: "text": must be html with --serve`)
 	}
-	name, _, err := net.SplitHostPort(l.listen)
-	if err != nil || !httpx.IsLoopback(name) {
-		wrong = append(wrong, fmt.Sprintf("--listen: %q: must be an address of this machine alone, such as 127.0.0.1:8789", redact(l.listen)))
+	if fault := loopbackFault(l.listen, "127.0.0.1:8789"); fault != "" {
+		wrong = append(wrong, fault)
 	}
 	if len(r.from) == 0 {
 		wrong = append(wrong, "--serve: requires --from: the files that poll or run writes, such as 'events.jsonl*'")
@@ -91,11 +86,9 @@ func (r *reporting) keepServing(ctx context.Context) error {
 			return text, err
 		},
 	}
-	address, stop, err := serve(page, r.live.listen)
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return faults{fmt.Sprintf("--listen: %q: is in use; choose another one, such as 127.0.0.1:0", r.live.listen)}
-	} else if err != nil {
-		return faults{fmt.Sprintf("--listen: %q: cannot be listened on: %v", r.live.listen, err)}
+	address, stop, err := serveAtFlag(page, r.live.listen)
+	if err != nil {
+		return err
 	}
 	defer stop()
 	fmt.Fprintf(announce, "cfaudit: the report is at http://%s until you press Ctrl-C\n", address)
