@@ -334,22 +334,18 @@ func checkToken(token string) string {
 // checkBaseURL returns the fault of a base URL, or "".
 func checkBaseURL(raw string) string {
 	const form = "must be an https URL such as " + DefaultBaseURL
-	u, err := url.Parse(raw)
+	u, ok := httpx.ParseAddress(raw)
 	switch {
-	case err != nil || u.Host == "" || u.Opaque != "":
+	case !ok:
 		return form
 	case u.User != nil:
 		return "must not hold credentials: the token belongs in api_token"
-	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.HasSuffix(raw, "#"):
+	case u.RawQuery != "" || u.ForceQuery || httpx.HasFragment(raw):
 		return "must not have a query or a fragment"
-	case u.Scheme == "https":
-		return ""
-	case u.Scheme == "http" && httpx.IsLoopback(u.Hostname()):
-		return ""
-	case u.Scheme == "http":
+	case !httpx.IsEncrypted(u):
 		return "would send the token unencrypted: use https; plain http is for loopback addresses only"
 	}
-	return form
+	return ""
 }
 
 // withoutCredentials is a URL that is safe to show.

@@ -91,17 +91,17 @@ func (c *Config) checkURL() (shown, allowed string) {
 	if address == "" {
 		return "", "is required: the address that takes the messages"
 	}
-	u, err := url.Parse(address)
-	if err != nil || u.Host == "" || u.Opaque != "" || u.Scheme != "https" && u.Scheme != "http" {
+	u, ok := httpx.ParseAddress(address)
+	if !ok {
 		return "", wanted
 	}
 	shown = u.Scheme + "://" + u.Host + "/…"
 	switch {
 	case u.User != nil:
 		return shown, "must not hold credentials in front of the host"
-	case u.Fragment != "" || strings.HasSuffix(address, "#"):
+	case httpx.HasFragment(address):
 		return shown, "must not have a fragment"
-	case u.Scheme == "http" && !httpx.IsLoopback(u.Hostname()):
+	case !httpx.IsEncrypted(u):
 		return shown, "would send the messages and the address unencrypted; plain http is for loopback addresses"
 	}
 	return "", ""

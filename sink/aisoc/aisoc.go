@@ -21,7 +21,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"regexp"
 	"strings"
 	"time"
@@ -168,21 +167,21 @@ func (c Config) checkURL() (shown, allowed string) {
 	if c.URL == "" {
 		return "", "is required: the address of the ingestion service"
 	}
-	u, err := url.Parse(c.URL)
-	if err != nil {
+	u, ok := httpx.ParseAddress(c.URL)
+	if u == nil {
 		return "", form
 	}
 	shown = u.Redacted()
 	switch {
-	case u.Host == "" || u.Opaque != "" || u.Scheme != "https" && u.Scheme != "http":
+	case !ok:
 		return shown, form
 	case u.User != nil:
 		return shown, "must not hold credentials"
-	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.HasSuffix(c.URL, "#"):
+	case u.RawQuery != "" || u.ForceQuery || httpx.HasFragment(c.URL):
 		return shown, "must not have a query or a fragment"
 	case strings.HasSuffix(strings.TrimRight(u.Path, "/"), path):
 		return shown, "must end before " + path + ", which is added"
-	case u.Scheme == "https" || httpx.IsLoopback(u.Hostname()):
+	case httpx.IsEncrypted(u):
 		return "", ""
 	case !c.PlainHTTP:
 		return shown, "would send the events unencrypted; plain http is for loopback addresses, unless it is explicitly allowed"

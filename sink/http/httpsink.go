@@ -23,7 +23,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -257,8 +256,8 @@ func (c *Config) checkURL() (shown, allowed string) {
 	if c.URL == "" {
 		return "", "is required: the address that takes the events"
 	}
-	u, err := url.Parse(c.URL)
-	if err != nil {
+	u, ok := httpx.ParseAddress(c.URL)
+	if u == nil {
 		return "", wanted
 	}
 	// A query may hold a key.
@@ -266,13 +265,13 @@ func (c *Config) checkURL() (shown, allowed string) {
 	bare.RawQuery, bare.ForceQuery = "", false
 	shown = bare.Redacted()
 	switch {
-	case u.Host == "" || u.Opaque != "" || u.Scheme != "https" && u.Scheme != "http":
+	case !ok:
 		return shown, wanted
 	case u.User != nil:
 		return shown, "must not hold credentials: put them into a header"
-	case u.Fragment != "" || strings.HasSuffix(c.URL, "#"):
+	case httpx.HasFragment(c.URL):
 		return shown, "must not have a fragment"
-	case u.Scheme == "https" || httpx.IsLoopback(u.Hostname()):
+	case httpx.IsEncrypted(u):
 		return "", ""
 	case !c.PlainHTTP:
 		return shown, "would send the events unencrypted; plain http is for loopback addresses, unless it is explicitly allowed"
