@@ -55,12 +55,16 @@ func (x *explainer) missing() []string {
 	return slices.DeleteFunc(slices.Clone(x.ids), func(id string) bool { return slices.Contains(x.met, id) })
 }
 
-// write explains one entry.
-func (x *explainer) write(raw []byte, _ bool) error {
+// write explains one entry, and returns its action.
+func (x *explainer) write(raw []byte) (action string, err error) {
 	e := x.Explain(raw)
 	if !x.selects(&e) {
-		return nil
+		return e.Event.Action, nil
 	}
+	return e.Event.Action, x.explain(&e)
+}
+
+func (x *explainer) explain(e *cloudflareaudit.Explanation) error {
 	last := len(e.Trials) - 1
 	rule, severity := e.Trials[last].Rule, string(e.Verdict.Severity)
 	if e.Verdict.Drop {

@@ -2,11 +2,13 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
 	"unicode/utf8"
 
+	"github.com/aisoc/cloudflareaudit"
 	"github.com/aisoc/cloudflareaudit/internal/jsondoc"
 	"github.com/aisoc/cloudflareaudit/internal/text"
 )
@@ -27,6 +29,33 @@ func (s *sampled) Read(p []byte) (int, error) {
 		s.head = append(s.head, p[:min(n, room)]...)
 	}
 	return n, err
+}
+
+// reading counts the entries of an input, and those that could not be understood.
+type reading struct {
+	sampled
+	entries, unread int
+}
+
+// see counts an entry by its action.
+func (r *reading) see(action string) {
+	r.entries++
+	if action == actionUnknown {
+		r.unread++
+	}
+}
+
+// fault is the error for an input most of which could not be read, unless the stream
+// says by itself what is wrong with it.
+func (r *reading) fault(stream cloudflareaudit.Stream) error {
+	if 2*r.unread <= r.entries || stream != (cloudflareaudit.Stream{}) {
+		return nil
+	}
+	looks := looksLike(r.head)
+	if looks != "" {
+		looks = ": it looks like " + looks
+	}
+	return fmt.Errorf("%d of %s could not be read%s", r.unread, count(r.entries, "entry", "entries"), looks)
 }
 
 // signatures are how files begin that are no text.

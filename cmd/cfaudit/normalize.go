@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -85,26 +86,17 @@ const actionUnknown = "unknown"
 // reads more, so that no event waits for slow input.
 func (n *normalization) read(r io.Reader) (cloudflareaudit.Stream, error) {
 	before := n.total
-	input := &sampled{Reader: r}
-	stream, err := n.series.Normalize(&hooked{input, n.flush}, n.add)
-	entries, unread := n.total.Read-before.Read, n.total.Undecodable-before.Undecodable
+	input := reading{sampled: sampled{Reader: r}}
+	stream, err := n.series.Normalize(&hooked{&input, n.flush}, n.add)
+	input.entries, input.unread = n.total.Read-before.Read, n.total.Undecodable-before.Undecodable
 	switch {
 	case errors.Is(err, errOutput):
 	case err != nil:
-		err = fmt.Errorf("%w, after %s", err, count(entries, "entry", "entries"))
-	case 2*unread > entries && stream == (cloudflareaudit.Stream{}): // else that is said
-		err = mostUnread(unread, entries, input.head)
+		err = fmt.Errorf("%w, after %s", err, count(input.entries, "entry", "entries"))
+	default:
+		err = input.fault(stream)
 	}
 	return stream, errors.Join(err, n.flush())
-}
-
-// mostUnread is the error for an input most of which could not be read.
-func mostUnread(unread, entries int, head []byte) error {
-	looks := looksLike(head)
-	if looks != "" {
-		looks = ": it looks like " + looks
-	}
-	return fmt.Errorf("%d of %s could not be read%s", unread, count(entries, "entry", "entries"), looks)
 }
 
 // add appends one event.
@@ -165,19 +157,26 @@ func (h *hooked) Read(p []byte) (int, error) {
 }
 
 // readFiles reads entries from the files, or from stdin when there are none. It
-// passes on each entry, and the beginning of each unreadable text, which may be
-// cut.
-func readFiles(stdin io.Reader, files []string, each func(raw []byte, cut bool) error) error {
+// passes on each entry, and the beginning of each unreadable text, and gets its action
+// back. It fails when most of a file cannot be understood.
+func readFiles(stdin io.Reader, files []string, each func(raw []byte) (action string, err error)) error {
 	return eachFile(stdin, files, func(r io.Reader) (cloudflareaudit.Stream, error) {
-		in := entries.Reader{Broken: each}
+		input := reading{sampled: sampled{Reader: r}}
+		hand := func(raw []byte) error {
+			action, err := each(raw)
+			input.see(action)
+			return err
+		}
+		in := entries.Reader{Broken: func(raw []byte, _ bool) error { return hand(raw) }}
 		in.Each = func(entry *jsondoc.Doc) error {
 			if cloudflareaudit.IsBurst(&ingest.Event{Action: in.Event.Get("action").Text()}) {
 				return nil // it is about entries, and none itself
 			}
-			return each([]byte(entry.Root().Source()), false)
+			return hand([]byte(entry.Root().Source()))
 		}
-		err := in.Read(r)
-		return cloudflareaudit.Stream{EmptyReplies: in.Empty, Unfinished: in.Unfinished}, err
+		err := in.Read(&input)
+		stream := cloudflareaudit.Stream{EmptyReplies: in.Empty, Unfinished: in.Unfinished}
+		return stream, cmp.Or(err, input.fault(stream))
 	})
 }
 

@@ -112,18 +112,14 @@ func (s *ruleStats) add(e *ingest.Event, v cloudflareaudit.Verdict) error {
 // read counts the entries of r. Like normalize it fails when most of them cannot be
 // read.
 func (s *ruleStats) read(series *cloudflareaudit.Series, r io.Reader) (cloudflareaudit.Stream, error) {
-	input := &sampled{Reader: r}
-	before, unread := s.Entries, 0
-	stream, err := series.Normalize(input, func(e *ingest.Event, v cloudflareaudit.Verdict) error {
-		if !v.Burst && !v.Drop && e.Action == actionUnknown {
-			unread++
+	input := reading{sampled: sampled{Reader: r}}
+	stream, err := series.Normalize(&input, func(e *ingest.Event, v cloudflareaudit.Verdict) error {
+		if !v.Burst {
+			input.see(e.Action)
 		}
 		return s.add(e, v)
 	})
-	if entries := s.Entries - before; err == nil && 2*unread > entries && stream == (cloudflareaudit.Stream{}) {
-		err = mostUnread(unread, entries, input.head)
-	}
-	return stream, err
+	return stream, cmp.Or(err, input.fault(stream))
 }
 
 // finish sorts the rules by how often they decided. Those that never did keep

@@ -183,19 +183,31 @@ func TestRules_ReadsFilesAndSaysWhatIsWrong(t *testing.T) {
 	assert.Contains(t, partly.out, "RULE", "what could be read is counted")
 }
 
-// What looks mistaken in a rule is a warning wherever rules are used, with the
-// line, and no more than that.
-func TestRules_StatsFailWhenMostCannotBeRead(t *testing.T) {
+func TestRules_FailWhenMostCannotBeRead(t *testing.T) {
 	t.Parallel()
 	junk := write(t, "not an entry\nneither\n")
-	got := command(t, "rules", "--stats", junk)
-	assert.Equal(t, exitFailed, got.code)
-	assert.Contains(t, got.err, "could not be read: it looks like plain text")
-	assert.Contains(t, got.out, "unreadable", "what there is, is counted")
+	other := write(t, `{"a":1}`)
 	half := write(t, "not an entry\n"+string(recent(1)[0])+"\n")
-	assert.Equal(t, exitOK, command(t, "rules", "--stats", half).code)
+	trial := write(t, "- id: mine\n  why: It is tried.\n  severity: high\n  match: {action: dns.record.*}\n")
+	for args, shown := range map[string]string{
+		"--stats":        "unreadable",
+		"--explain":      "graded   low by rule unreadable",
+		"--try " + trial: "",
+	} {
+		rules := append([]string{"rules"}, strings.Fields(args)...)
+		got := command(t, append(rules, junk)...)
+		assert.Equal(t, exitFailed, got.code, args)
+		assert.Contains(t, got.err, "2 of 2 entries could not be read: it looks like plain text", args)
+		assert.Contains(t, got.out, shown, "what there is, is shown")
+		got = command(t, append(rules, other)...)
+		assert.Equal(t, exitFailed, got.code, args)
+		assert.Contains(t, got.err, "1 of 1 entry could not be read: it looks like JSON objects of another kind, with the members a", args)
+		assert.Equal(t, exitOK, command(t, append(rules, half)...).code, args)
+	}
 }
 
+// What looks mistaken in a rule is a warning wherever rules are used, with the
+// line, and no more than that.
 func TestRules_WarnsOfWhatLooksMistaken(t *testing.T) {
 	t.Parallel()
 	const want = `line 2: rules[1] "typo": match.action: "dns.recrod.*": matches no known action; did you mean "dns.record.*"?`

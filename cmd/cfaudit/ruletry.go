@@ -97,15 +97,15 @@ func newRuleTrial(cfg cloudflareaudit.Config, rules []cloudflareaudit.Rule) (*ru
 	return &ruleTrial{before: before.NewSeries(), after: after.NewSeries(), byKind: make(map[changeKind]*ruleChange)}, nil
 }
 
-// add compares the grades of one entry.
-func (t *ruleTrial) add(raw []byte, _ bool) error {
+// add compares the grades of one entry, and returns its action.
+func (t *ruleTrial) add(raw []byte) (action string, err error) {
 	old, was, burstsBefore := t.before.Add(raw)
 	event, is, burstsAfter := t.after.Add(raw)
 	t.Entries++
 	t.BurstsBefore, t.BurstsAfter = t.BurstsBefore+len(burstsBefore), t.BurstsAfter+len(burstsAfter)
 	kind := changeKind{gradedBy(was), gradedBy(is), old.Title != event.Title && !was.Drop && !is.Drop}
 	if kind.Before == kind.After && !kind.TitleChanged {
-		return nil
+		return event.Action, nil
 	}
 	t.Changed++
 	t.count(kind)
@@ -115,7 +115,7 @@ func (t *ruleTrial) add(raw []byte, _ bool) error {
 		t.byKind[kind], t.Changes = change, append(t.Changes, change)
 	}
 	change.Entries++
-	return nil
+	return event.Action, nil
 }
 
 func (t *ruleTrial) count(k changeKind) {
