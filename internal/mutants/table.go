@@ -481,11 +481,11 @@ var mutants = []mutant{
 		test:  "TestCheckFolder_RefusesWhatEveryUserCanWriteTo",
 	},
 	{
-		fault: "statistics of an input that cannot be read succeed",
-		file:  "cmd/cfaudit/rulestats.go",
-		old:   "2*unread > entries && stream",
-		new:   "unread > entries && stream",
-		test:  "TestRules_StatsFailWhenMostCannotBeRead",
+		fault: "rules --stats, --try and --explain succeed with an input that cannot be read",
+		file:  "cmd/cfaudit/looks.go",
+		old:   "2*r.unread <= r.entries || stream",
+		new:   "r.unread <= r.entries || stream",
+		test:  "TestRules_FailWhenMostCannotBeRead",
 	},
 
 	// Audit Logs v2.
