@@ -154,8 +154,8 @@ func (b *backfilling) parts(cfg cloudflareaudit.Config, key string, span selecti
 	for _, log := range logsOf(cfg) {
 		at, found := begins[log]
 		if !found {
-			wrong = append(wrong, fmt.Sprintf("--audit-log-api: %q: the feed has not read %s yet, so that nobody knows where it begins there: start it first",
-				cfg.AuditLogAPI, logName(log)))
+			wrong = append(wrong, fmt.Sprintf("--state: %q: the feed has not read %s yet, so where it begins there is not known: let it read that log first",
+				b.state, logName(log)))
 			continue
 		}
 		part := backfill.Part{Log: log, Span: span, Begins: at}

@@ -107,6 +107,7 @@ func TestPoll_AFailureKeepsWhatWasWrittenAndTheNextPollGoesOn(t *testing.T) {
 	assert.Equal(t, exitFailed, failed.code)
 	assert.Contains(t, failed.err, "1 window of backlog left\n")
 	assert.Contains(t, failed.err, "cfaudit: cannot read the audit log: cloudflare answered HTTP 403, code 10000: Authentication error; ")
+	assert.Contains(t, failed.err, "; 'cfaudit check' examines the token\n")
 	assert.Contains(t, failed.err, "CLOUDFLARE_API_TOKEN or --token-file: the API token lacks")
 	assert.Equal(t, 1, strings.Count(failed.err, "cfaudit: "))
 	written := len(ids(t, read(t, out)))

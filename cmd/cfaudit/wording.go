@@ -53,8 +53,11 @@ func tell(err error, name func(field string) string) string {
 		shown := *e
 		if name == nil {
 			shown.Remedy = ""
-		} else {
-			shown.Field = name(e.Field)
+			return shown.Error()
+		}
+		shown.Field = name(e.Field)
+		if e.Kind == cloudflareaudit.KindCredentials && e.Remedy != "" {
+			shown.Remedy += "; 'cfaudit check' examines the token" // it tells the causes apart
 		}
 		return shown.Error()
 	case *remarked:
