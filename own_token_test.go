@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -25,12 +26,16 @@ func TestMask_TheConnectorsOwnToken(t *testing.T) {
 		assert.NotContains(t, fmt.Sprintf(form, *n), own)
 	}
 	encoded := func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
-	for _, text := range []string{own, "Bearer " + own, "it is " + own + ".", `{"a":"` + own + `"}`, encoded(own), encoded("x" + own), encoded("xy" + own), "Basic " + encoded("a:"+own), base64.RawURLEncoding.EncodeToString([]byte("??>" + own))} {
+	for _, text := range []string{own, "Bearer " + own, "it is " + own + ".", `{"a":"` + own + `"}`, encoded(own), encoded("x" + own), encoded("xy" + own), "Basic " + encoded("a:"+own), base64.RawURLEncoding.EncodeToString([]byte("??>" + own)),
+		inEscapes(own, "%%%02x"), "https://x.example.com/?t=" + inEscapes(own, "%%%02X") + "&a=b", inEscapes(own, `\u%04x`),
+		`{"a":"` + inEscapes(own, `\u%04X`) + `"}`, `{"headers":{"Authorization":["Bearer ` + inEscapes(own, `\u%04x`) + `"]}}`, jsondoc.Quote(`{"a":"` + inEscapes(own, `\u%04x`) + `"}`),
+	} {
 		quoted := jsondoc.Quote(text)
 		for _, raw := range []string{
 			requested("POST", "/zones/"+zone+"/dns_records", body(`{"comment":`+quoted+`}`)),
 			requested("POST", "/zones/"+zone+"/dns_records", body(`{"name":`+quoted+`,"type":"A"}`)),
 			requested("POST", "/zones/"+zone+"/dns_records", answer(`{"list":[`+quoted+`]}`)),
+			requested("PUT", "/v5/x", body(`{"headers":{"X-A":[`+quoted+`],"X-B":{"operation":"set","value":`+quoted+`}}}`)),
 			requested("POST", "/v5/x", `.raw:{"method":"POST","uri":"/v5/x","user_agent":`+quoted+`}`),
 			requested("POST", "/v5/x", `.actor:{"id":`+quoted+`,"email":`+quoted+`}`),
 			logged("dns.record", "add", after(`{"name":`+quoted+`}`)), logged("dns.record", "add", `"metadata":{`+quoted+`:1}`),
@@ -40,7 +45,7 @@ func TestMask_TheConnectorsOwnToken(t *testing.T) {
 			line := string(x.Event.AppendJSON(nil))
 			facts, err := json.Marshal(x.Facts)
 			require.NoError(t, err)
-			for _, hidden := range []string{own, encoded(own)[:40], text} {
+			for _, hidden := range []string{own, encoded(own)[:40], text, jsondoc.Quote(text)} {
 				assert.NotContains(t, line, hidden, raw)
 				assert.NotContains(t, string(facts), hidden, raw)
 			}
@@ -56,6 +61,15 @@ func TestMask_TheConnectorsOwnToken(t *testing.T) {
 	require.NoError(t, err)
 	got, _ = short.Normalize([]byte(raw))
 	assert.Equal(t, raw, string(got.RawEvent))
+}
+
+// inEscapes writes every byte of s in a form.
+func inEscapes(s, form string) string {
+	var b strings.Builder
+	for _, c := range []byte(s) {
+		fmt.Fprintf(&b, form, c)
+	}
+	return b.String()
 }
 
 // What an event says of an entry is masked like the entry, whichever was read first.

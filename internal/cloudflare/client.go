@@ -421,17 +421,11 @@ func (c *Client) refusal(resp *http.Response, body []byte) *apierror.Error {
 }
 
 // Scrub removes the token from an untrusted text, such as a page that repeats the
-// headers of the request, also where it is in base64.
+// headers of the request, also where it is in base64 or escaped.
 func (c *Client) Scrub(s string) string {
-	token := c.opts.Token.Reveal()
-	if token == "" {
-		return s
-	}
-	// This is needed only after a failure, so the forms are not kept.
-	for _, form := range text.InBase64(token) {
-		s = strings.ReplaceAll(s, form, text.Redacted)
-	}
-	return s
+	// This is needed only after a failure, so what is looked for is not kept.
+	shown, _ := text.Hide(c.opts.Token.Reveal()).Replace(s, text.Redacted)
+	return shown
 }
 
 // scrubbed is body without the token, which is removed before the text is

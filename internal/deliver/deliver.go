@@ -8,11 +8,9 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
-	"strings"
+	"slices"
 	"sync"
 	"time"
-
-	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
 	"github.com/aisoc/cloudflareaudit/internal/prefixed"
@@ -107,6 +105,7 @@ type Stats struct {
 // Engine delivers to a [Service]. It is safe for concurrent use.
 type Engine struct {
 	service Service
+	secrets []text.Hidden
 	http    http.Client
 	log     *slog.Logger
 
@@ -120,11 +119,10 @@ type Engine struct {
 // New returns an engine. It fails if the dead-letter file cannot be written. It
 // does not connect.
 func New(s Service) (*Engine, error) {
-	e := &Engine{service: s, http: NewClient(s.Client), log: s.Log}
+	e := &Engine{service: s, secrets: hidden(s.Secrets), http: NewClient(s.Client), log: s.Log}
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)
 	}
-	e.service.Secrets = allForms(s.Secrets)
 	if s.DeadLetter != "" {
 		if err := appendDurably(s.DeadLetter, nil); err != nil {
 			return nil, prefixed.Errorf(s.Name, "cannot write the dead-letter file: %w", err)
@@ -149,17 +147,13 @@ func NewClient(given *http.Client) http.Client {
 	return client
 }
 
-// allForms are secrets as they are and as JSON has them.
-func allForms(secrets []string) (all []string) {
-	for _, secret := range secrets {
-		if secret == "" {
-			continue
-		}
-		all = append(all, secret)
-		quoted, _ := jsontext.AppendQuote(nil, secret)
-		if inside := string(quoted[1 : len(quoted)-1]); inside != secret {
-			all = append(all, inside)
-		}
+// hidden are the secrets to take out of what the service says, the longest first,
+// because one may be a part of another.
+func hidden(secrets []string) (all []text.Hidden) {
+	longest := slices.Clone(secrets)
+	slices.SortStableFunc(longest, func(a, b string) int { return len(b) - len(a) })
+	for _, secret := range longest {
+		all = append(all, text.Hide(secret))
 	}
 	return all
 }
@@ -167,8 +161,8 @@ func allForms(secrets []string) (all []string) {
 // scrub takes the secrets out of a text that came from outside, before anything
 // is cut off: a part of one is too much as well.
 func (e *Engine) scrub(raw string) string {
-	for _, secret := range e.service.Secrets {
-		raw = strings.ReplaceAll(raw, secret, text.Redacted)
+	for _, secret := range e.secrets {
+		raw, _ = secret.Replace(raw, text.Redacted)
 	}
 	return raw
 }

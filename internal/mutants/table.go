@@ -64,10 +64,40 @@ var mutants = []mutant{
 
 	{
 		fault: "a page for people repeats the token in base64",
-		file:  "internal/cloudflare/client.go",
-		old:   "range text.InBase64(token) {",
-		new:   "range []string{token} {",
+		file:  "internal/text/hidden.go",
+		old:   "list: InBase64(secret)",
+		new:   "list: []string{secret}",
 		test:  "TestScrub_RemovesTheTokenInBase64",
+		in:    "internal/cloudflare",
+	},
+	{
+		fault: "a service's page repeats a header in base64",
+		file:  "internal/deliver/deliver.go",
+		old:   "raw, _ = secret.Replace(raw, text.Redacted)",
+		new:   "raw, _ = secret.Replace(raw, text.Redacted); break",
+		test:  "TestWrite_NoEchoOfASecretIsRepeated",
+		in:    "sink/http",
+	},
+	{
+		fault: "a secret with characters percent-encoded or escaped is shown",
+		file:  "internal/text/hidden.go",
+		old:   "for range maxEscapes {",
+		new:   "for range 0 {",
+		test:  "TestHidden_IsFoundInEveryWayOfWritingIt",
+	},
+	{
+		fault: "the edges of a secret in base64 are shown",
+		file:  "internal/text/hidden.go",
+		old:   "start, end = groupsAround(s, start, end)",
+		new:   "_ = groupsAround",
+		test:  "TestHidden_InBase64LeavesNoPartOfIt",
+	},
+	{
+		fault: "a service's page repeats the password of a header in base64",
+		file:  "sink/http/httpsink.go",
+		old:   "words = append(words, string(pair), password)",
+		new:   "_ = password",
+		test:  "TestWrite_NoEchoOfASecretIsRepeated",
 	},
 
 	{

@@ -19,10 +19,12 @@ package httpsink
 import (
 	"cmp"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -165,6 +167,7 @@ func (c *Config) service() deliver.Service {
 		header.Add(name, value)
 		secrets = append(secrets, secretParts(name, value)...)
 	}
+	secrets = append(secrets, secretsOfQuery(c.URL)...)
 	return deliver.Service{
 		Name: "httpsink", URL: c.URL, Header: header, Secrets: secrets,
 		MaxEvents: maxEvents, MaxBytes: maxBytes, Gzip: !c.NoGzip, Timeout: cmp.Or(c.Timeout, defaultTimeout),
@@ -178,17 +181,36 @@ func (c *Config) service() deliver.Service {
 const shortestSecret = 6
 
 // secretParts are what to take out of replies: the value of a header, and each
-// word of it, because a service may repeat a token without what is in front.
+// word of it, because a service may repeat a token without what is in front. Of a
+// user and a password in base64, it may repeat the password alone.
 func secretParts(name, value string) (all []string) {
 	if name == "Content-Type" || name == "Accept" || name == "User-Agent" {
 		return nil
 	}
-	for _, word := range append([]string{value}, strings.Fields(value)...) {
-		if len(word) >= shortestSecret {
-			all = append(all, word)
+	words := append([]string{value}, strings.Fields(value)...)
+	for _, word := range strings.Fields(value) {
+		if pair, err := base64.StdEncoding.DecodeString(word); err == nil {
+			_, password, _ := strings.Cut(string(pair), ":")
+			words = append(words, string(pair), password)
 		}
 	}
-	return all
+	return longEnough(words)
+}
+
+// secretsOfQuery are the values of the query of an address, which may be keys.
+func secretsOfQuery(address string) (all []string) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return nil // which Validate has told
+	}
+	for _, values := range u.Query() {
+		all = append(all, values...)
+	}
+	return longEnough(all)
+}
+
+func longEnough(words []string) []string {
+	return slices.DeleteFunc(words, func(word string) bool { return len(word) < shortestSecret })
 }
 
 // hint says what to do about a status.

@@ -2,12 +2,14 @@ package httpsink_test
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"flag"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,6 +17,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unicode"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -597,6 +600,42 @@ func TestWrite_TheHeadersGoToTheServiceAndNowhereElse(t *testing.T) {
 			sent := server.Requests()[0].Header
 			assert.Equal(t, "ApiKey "+token, sent.Get("Authorization"))
 			assert.Equal(t, []string{"one", "two"}, sent.Values("X-Extra"))
+		})
+	}
+}
+
+// Proxies and services show pages that repeat the request, encoded in any way.
+func TestWrite_NoEchoOfASecretIsRepeated(t *testing.T) {
+	t.Parallel()
+	encoded := func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
+	const token, user, password, key = "sink-0pen5esame-0pen5esame", "collector", "0pen5esame/pass%word", "0pen5esame-key"
+	for name, said := range map[string]string{
+		"a header in base64":       encoded("POST /events HTTP/1.1\r\nAuthorization: Bearer " + token + "\r\n"),
+		"a header, escaped":        "Bearer " + strings.ReplaceAll(token, "0", "%30"),
+		"the token in base64":      encoded(token),
+		"the user and password":    user + ":" + password,
+		"the password":             "wrong password " + password,
+		"the password, in a query": url.QueryEscape(password),
+		"the key of the address":   "/events?key=" + key,
+		"the address in base64":    encoded("/events?key=" + key),
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			server := &fakehttp.Server{Kind: fakehttp.Lines, Fault: func(int) fakehttp.Fault { return fakehttp.Fault{Status: 401, Body: said} }}
+			var log strings.Builder
+			sink, _ := open(t, server, func(c *httpsink.Config) {
+				c.URL += "?key=" + key
+				c.Headers = []httpsink.Header{{Name: "Authorization", Value: secret("Bearer " + token)}, {Name: "X-Basic", Value: secret("Basic " + encoded(user+":"+password))}}
+				c.Logger = slog.New(slog.NewTextHandler(&log, nil))
+			})
+			err := sink.Write(t.Context(), events(2))
+			require.ErrorContains(t, err, "[redacted]", name)
+			for word := range strings.FieldsFuncSeq(err.Error()+" "+log.String(), func(r rune) bool { return unicode.IsSpace(r) || r == '[' || r == ']' }) {
+				assert.NotContains(t, word, "pen5", name)
+				for cut := range min(4, len(word)) {
+					plain, _ := base64.StdEncoding.DecodeString(word[cut : cut+(len(word)-cut)/4*4])
+					assert.NotContains(t, string(plain), "pen5", name)
+				}
+			}
 		})
 	}
 }
