@@ -62,12 +62,18 @@ type Error struct {
 }
 
 // WaitError reports that a request was not sent because the request budget of
-// the token is exhausted. Poll again after RetryAfter.
-type WaitError struct{ Wait time.Duration }
+// the token is exhausted, or Cloudflare has asked to wait. Poll again after
+// RetryAfter.
+type WaitError struct {
+	Wait time.Duration
+	// Asked says that Cloudflare has asked for it, in an earlier reply.
+	Asked bool
+}
 
 var (
 	_ ingest.RetryAfterer = (*Error)(nil)
 	_ ingest.RetryAfterer = (*WaitError)(nil)
+	_ ingest.HeldBacker   = (*WaitError)(nil)
 )
 
 // Error implements error.
@@ -128,9 +134,15 @@ func (e *ReadError) Unwrap() error { return e.Err }
 
 // Error implements error.
 func (e *WaitError) Error() string {
-	return fmt.Sprintf("the request budget of the API token is used up; try again in %s",
-		e.Wait.Round(time.Second))
+	why := "the request budget of the API token is used up"
+	if e.Asked {
+		why = "Cloudflare has asked to wait before the next request with the API token"
+	}
+	return why + "; try again in " + e.Wait.Round(time.Second).String()
 }
+
+// HeldBack implements [ingest.HeldBacker].
+func (e *WaitError) HeldBack() bool { return true }
 
 // RetryAfter implements [ingest.RetryAfterer].
 func (e *WaitError) RetryAfter() time.Duration { return e.Wait }

@@ -63,4 +63,7 @@ func TestError_IsOneBoundedLine(t *testing.T) {
 	wait := &apierror.WaitError{Wait: 2 * time.Second}
 	require.EqualError(t, wait, "the request budget of the API token is used up; try again in 2s")
 	require.Equal(t, 2*time.Second, wait.RetryAfter())
+	require.True(t, wait.HeldBack())
+	wait.Asked = true
+	require.EqualError(t, wait, "Cloudflare has asked to wait before the next request with the API token; try again in 2s")
 }

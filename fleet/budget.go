@@ -47,6 +47,9 @@ func (e *BudgetError) Error() string {
 // RetryAfter implements [ingest.RetryAfterer].
 func (e *BudgetError) RetryAfter() time.Duration { return e.Wait }
 
+// HeldBack implements [ingest.HeldBacker].
+func (e *BudgetError) HeldBack() bool { return true }
+
 // Budget is an [http.RoundTripper] that lets all workers of a fleet together
 // send no more than a number of requests with one token in five minutes. The
 // token is the Authorization header of a request; the database sees only a hash

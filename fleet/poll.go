@@ -46,6 +46,7 @@ type task struct {
 	step         Step
 	stepFailures int
 	failingSince time.Time
+	needsAction  bool
 	logs         []ingest.LogState // after the poll before
 	// completed is when the last try to settle has completed the job, whether
 	// or not that try came to its end.
@@ -123,9 +124,9 @@ func (p *poller) load(ctx context.Context, job *river.Job[pollArgs]) (*task, err
 	t := &task{job: job}
 	id := job.Args.Instance
 	var since *time.Time
-	err := p.pool.QueryRow(ctx, `SELECT `+columns+`, s.failures, s.step, s.step_failures, s.failing_since, s.logs
+	err := p.pool.QueryRow(ctx, `SELECT `+columns+`, s.failures, s.step, s.step_failures, s.failing_since, s.needs_action, s.logs
 		FROM fleet_instance i JOIN fleet_state s ON s.id = i.id WHERE i.id = $1`, id).
-		Scan(append(t.fields(), &t.failures, &t.step, &t.stepFailures, &since, &t.logs)...)
+		Scan(append(t.fields(), &t.failures, &t.step, &t.stepFailures, &since, &t.needsAction, &t.logs)...)
 	t.failingSince = utcOf(since)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, ErrUnknown
@@ -271,7 +272,7 @@ func (p *poller) judge(t *task, poll *Poll, now time.Time) outcome {
 		// All that share the token are put off alike, so they are spread over
 		// as long again.
 		return outcome{
-			failures: t.failures, step: t.step, stepFailures: t.stepFailures, failingSince: t.failingSince,
+			failures: t.failures, step: t.step, stepFailures: t.stepFailures, failingSince: t.failingSince, needsAction: t.needsAction,
 			at: now.Add(asked + phase(t.ID, max(asked, time.Second))),
 		}
 	case poll.Err != nil:

@@ -168,6 +168,30 @@ func (e refusal) Error() string { return string(e) }
 
 func (refusal) NeedsAction() bool { return true }
 
+// A poll that is put off says nothing about why those before it have failed.
+func TestWork_ARefusalStandsWhileThePollIsPutOff(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a := w.vendor.account("a", 1)
+	fail := func(err error) {
+		w.vendor.set(func() { a.answer = answerWith(func(map[string]any) error { return err }) })
+	}
+	fail(refusal("HTTP 403"))
+	w.put(t, spec("a"))
+	w.work(t)
+	eventually(t, "a refusal", func() bool { return w.statuses(t)["a"].Failures > 0 })
+	refused := w.statuses(t)["a"]
+	fail(&BudgetError{Wait: time.Hour})
+	eventually(t, "a poll that is put off", func() bool {
+		return w.statuses(t)["a"].LastAttempt.After(refused.LastAttempt) && time.Until(w.statuses(t)["a"].NextPoll) > 2*time.Minute
+	})
+	s := w.statuses(t)["a"]
+	assert.True(t, s.NeedsAction)
+	assert.Equal(t, "failing", s.State)
+	assert.Equal(t, "HTTP 403", s.LastError)
+	assert.Equal(t, refused.FailingSince, s.FailingSince)
+}
+
 // The first cursor fixes where the feed begins, also when nothing can be read, and
 // must not look like a success.
 func TestWork_APollThatReadsNoLogIsNoSuccess(t *testing.T) {

@@ -26,6 +26,9 @@ type LogState struct {
 	// remembers nothing and leaves it zero; the host fills it in with
 	// [MergeLogs].
 	Since time.Time `json:"since,omitzero"`
+	// HeldBack says that the log was not asked, see [HeldBacker]. The host fills
+	// it in with [MergeLogs].
+	HeldBack bool `json:"held_back,omitempty"`
 	// Complete is the time up to which everything that this log has shown is
 	// delivered, once the batch is. It is zero before the first read.
 	Complete time.Time `json:"complete,omitzero"`
@@ -46,7 +49,8 @@ func (s LogState) cause() error {
 }
 
 // MergeLogs returns the states after a poll at now, given those before it and
-// those that the poll found. A log that keeps failing keeps its Since.
+// those that the poll found. A log that keeps failing keeps its Since, and also its
+// error while it is not asked again.
 func MergeLogs(before, found []LogState, now time.Time) []LogState {
 	merged := slices.Clone(found)
 	for i := range merged {
@@ -57,12 +61,21 @@ func MergeLogs(before, found []LogState, now time.Time) []LogState {
 			*s = before[was]
 		case !s.Failed():
 		case was >= 0 && before[was].Failed():
-			s.Since = before[was].Since
+			s.follow(before[was])
 		default:
-			s.Since = now.UTC()
+			s.Since, s.HeldBack = now.UTC(), heldBack(s.Err)
 		}
 	}
 	return merged
+}
+
+// follow makes s, of a log that fails, the state after another one.
+func (s *LogState) follow(before LogState) {
+	s.Since, s.HeldBack = before.Since, heldBack(s.Err)
+	if s.HeldBack && !before.HeldBack {
+		// Nothing has shown that the failure before is over.
+		s.Error, s.Err, s.NeedsAction, s.HeldBack = before.Error, before.Err, before.NeedsAction, false
+	}
 }
 
 // Unread returns why none of the logs could be read, or nil when one could or

@@ -19,20 +19,34 @@ func TestMergeLogs_KeepsWhenALogBeganToFail(t *testing.T) {
 	down := ingest.LogState{Name: "v2", Error: "down"}
 	downSince := func(at time.Time) ingest.LogState { s := down; s.Since = at.UTC(); return s }
 	well := ingest.LogState{Name: "v2", Complete: now}
+	refused := ingest.LogState{Name: "v2", Error: "refused", Err: refusal("refused"), NeedsAction: true, Since: began}
+	held := ingest.LogState{Name: "v2", Error: "wait", Err: fmt.Errorf("a: %w", limited{}), Complete: now}
+	heldSince := func(at time.Time) ingest.LogState { s := held; s.Since, s.HeldBack = at.UTC(), true; return s }
+	refusedUntil := func(at time.Time) ingest.LogState { s := refused; s.Complete = at; return s }
 	for name, c := range map[string]struct{ before, found, want []ingest.LogState }{
-		"the first failure":         {nil, []ingest.LogState{down}, []ingest.LogState{downSince(now)}},
-		"after it was read":         {[]ingest.LogState{well}, []ingest.LogState{down}, []ingest.LogState{downSince(now)}},
-		"a failure that lasts":      {[]ingest.LogState{downSince(began)}, []ingest.LogState{down}, []ingest.LogState{downSince(began)}},
-		"a recovery":                {[]ingest.LogState{downSince(began)}, []ingest.LogState{well}, []ingest.LogState{well}},
-		"no room to read it":        {[]ingest.LogState{downSince(began)}, []ingest.LogState{{Name: "v2", Skipped: true}}, []ingest.LogState{downSince(began)}},
-		"a poll that does not tell": {[]ingest.LogState{downSince(began)}, nil, nil},
-		"a log no longer read":      {[]ingest.LogState{downSince(began)}, []ingest.LogState{{Name: "v1"}}, []ingest.LogState{{Name: "v1"}}},
+		"the first failure":               {nil, []ingest.LogState{down}, []ingest.LogState{downSince(now)}},
+		"after it was read":               {[]ingest.LogState{well}, []ingest.LogState{down}, []ingest.LogState{downSince(now)}},
+		"a failure that lasts":            {[]ingest.LogState{downSince(began)}, []ingest.LogState{down}, []ingest.LogState{downSince(began)}},
+		"a recovery":                      {[]ingest.LogState{downSince(began)}, []ingest.LogState{well}, []ingest.LogState{well}},
+		"no room to read it":              {[]ingest.LogState{downSince(began)}, []ingest.LogState{{Name: "v2", Skipped: true}}, []ingest.LogState{downSince(began)}},
+		"a poll that does not tell":       {[]ingest.LogState{downSince(began)}, nil, nil},
+		"not asked, but it was read":      {[]ingest.LogState{well}, []ingest.LogState{held}, []ingest.LogState{heldSince(now)}},
+		"not asked, for longer":           {[]ingest.LogState{heldSince(began)}, []ingest.LogState{held}, []ingest.LogState{heldSince(began)}},
+		"not asked, and refused before":   {[]ingest.LogState{refused}, []ingest.LogState{held}, []ingest.LogState{refusedUntil(now)}},
+		"refused, after it was not asked": {[]ingest.LogState{heldSince(began)}, []ingest.LogState{refused}, []ingest.LogState{refused}},
+		"a log no longer read":            {[]ingest.LogState{downSince(began)}, []ingest.LogState{{Name: "v1"}}, []ingest.LogState{{Name: "v1"}}},
 	} {
 		found := append([]ingest.LogState(nil), c.found...)
 		assert.Equal(t, c.want, ingest.MergeLogs(c.before, c.found, now), name)
 		assert.Equal(t, found, c.found, "%s: it is not changed", name)
 	}
 }
+
+// limited is an error of a request that was not sent.
+type limited struct{}
+
+func (limited) Error() string  { return "wait" }
+func (limited) HeldBack() bool { return true }
 
 func TestCoverage_UnreadWhenNoLogCouldBeRead(t *testing.T) {
 	t.Parallel()

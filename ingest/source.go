@@ -218,6 +218,20 @@ type RetryAfterer interface {
 	RetryAfter() time.Duration
 }
 
+// HeldBacker is implemented by errors of requests that were not sent, because of
+// a limit. Such an error says nothing about what the request was for.
+type HeldBacker interface {
+	error
+	// HeldBack reports whether the request was not sent.
+	HeldBack() bool
+}
+
+// heldBack reports whether err is of a request that was not sent.
+func heldBack(err error) bool {
+	held, ok := errors.AsType[HeldBacker](err)
+	return ok && held.HeldBack()
+}
+
 // Sink delivers events.
 type Sink interface {
 	// Write delivers all events, in order. Nil means that every one of them is

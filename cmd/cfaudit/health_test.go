@@ -586,3 +586,38 @@ func TestMonitor_ServesWithTimeouts(t *testing.T) {
 	var timeout net.Error
 	assert.False(t, errors.As(err, &timeout) && timeout.Timeout(), "the connection is still open")
 }
+
+// What the server asks for, and why, stays in the reason while no request is sent.
+func TestHealth_AWaitThatWasAskedForDoesNotHideItsCause(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		fault *fakecloudflare.Fault
+		state health.State
+		why   string
+	}{
+		"an outage": {fakecloudflare.Status(503, 0, "down", http.Header{"Retry-After": {"3600"}}), health.Retrying,
+			`^the audit log cannot be read since \S+: cloudflare answered HTTP 503: down; try again in 1h0m0s; Audit Logs v2 cannot be read since \S+: Cloudflare has asked to wait`},
+		"a refusal": {fakecloudflare.Status(403, 10000, "no", http.Header{"Retry-After": {"3600"}}), health.Failing,
+			`^a person has to act: the audit log cannot be read since \S+: cloudflare answered HTTP 403, code 10000: no; .*; Audit Logs v2 cannot be read since \S+: Cloudflare has asked to wait`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWatched(t)
+				source, err := cloudflareaudit.New(cloudflareaudit.Config{
+					AccountID: fakecloudflare.DefaultAccountID, APIToken: cloudflareaudit.NewSecret(w.token), AuditLogAPI: cloudflareaudit.AuditLogBoth,
+					HTTPClient: &http.Client{Transport: w.api.Transport()},
+				})
+				require.NoError(t, err)
+				w.runner.Source = source
+				w.api.Fault(func(int, *http.Request) *fakecloudflare.Fault { return c.fault })
+				defer w.start(t)()
+				time.Sleep(10 * time.Minute)
+				synctest.Wait()
+				_, h := w.get(t, "/healthz")
+				assert.Equal(t, c.state, h.Status)
+				assert.Regexp(t, c.why, h.Reason)
+			})
+		})
+	}
+}

@@ -201,7 +201,7 @@ func (c *Client) Glance(ctx context.Context, path string, params url.Values) (go
 		return err
 	})
 	if wait := retryAfter(err); wait > 0 {
-		c.limiter.holdUntil(wait)
+		c.limiter.holdUntil(wait, Status(err) != http.StatusTooManyRequests)
 	}
 	return got, r, err
 }
@@ -225,7 +225,7 @@ func (c *Client) persist(ctx context.Context, attempt func(context.Context, *Rep
 			return r, ctx.Err()
 		}
 		if wait := retryAfter(err); wait > 0 {
-			c.limiter.holdUntil(wait)
+			c.limiter.holdUntil(wait, Status(err) != http.StatusTooManyRequests)
 		}
 		if r.requests >= MaxAttempts || !temporary(err) {
 			return r, err

@@ -36,6 +36,7 @@ type Limiter struct {
 	bucket *rate.Limiter
 	limit  rate.Limit // as configured
 	pause  time.Time  // no request before then
+	asked  bool       // for that pause, in a refusal
 }
 
 // NewLimiter returns a separate limiter with the given requests per second and
@@ -75,18 +76,20 @@ func limiterFor(token string, perSpan int) *Limiter {
 func (l *Limiter) wait(ctx context.Context) (time.Duration, error) {
 	l.mu.Lock()
 	now := time.Now()
-	delay := l.pause.Sub(now)
+	delay, asked := l.pause.Sub(now), l.asked
 	var reserved *rate.Reservation
 	if delay <= LongestSleep {
 		reserved = l.bucket.ReserveN(now, 1)
-		delay = max(delay, reserved.DelayFrom(now))
+		if spaced := reserved.DelayFrom(now); spaced > delay {
+			delay, asked = spaced, false
+		}
 		if delay > LongestSleep {
 			reserved.CancelAt(now)
 		}
 	}
 	l.mu.Unlock()
 	if delay > LongestSleep {
-		return 0, &apierror.WaitError{Wait: delay}
+		return 0, &apierror.WaitError{Wait: delay, Asked: asked}
 	}
 	if err := httpx.Sleep(ctx, delay); err != nil {
 		reserved.Cancel()
@@ -110,12 +113,13 @@ func (l *Limiter) spare(ctx context.Context) error {
 	return err
 }
 
-// holdUntil holds back all requests for d, as Cloudflare asked.
-func (l *Limiter) holdUntil(d time.Duration) {
+// holdUntil holds back all requests for d: because Cloudflare asked for it in a
+// refusal, or because the budget will be used up until then.
+func (l *Limiter) holdUntil(d time.Duration, asked bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if until := time.Now().Add(d); until.After(l.pause) {
-		l.pause = until
+		l.pause, l.asked = until, asked
 	}
 }
 
@@ -127,7 +131,7 @@ func (l *Limiter) observe(h http.Header) {
 		return
 	}
 	if left == 0 {
-		l.holdUntil(reset)
+		l.holdUntil(reset, false)
 		return
 	}
 	l.mu.Lock()

@@ -55,11 +55,32 @@ func TestLimiter_LeavesARequestForTheAuditLog(t *testing.T) {
 	})
 }
 
+// Which of the two holds a request back decides what a person can do about it.
+func TestLimiter_SaysWhetherTheWaitWasAskedFor(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := limiterFor("asked-pause", 900)
+		asked := func() bool {
+			var wait *apierror.WaitError
+			_, err := l.wait(t.Context())
+			require.ErrorAs(t, err, &wait)
+			return wait.Asked
+		}
+		l.holdUntil(time.Minute, true)
+		require.True(t, asked())
+		time.Sleep(time.Minute)
+		l.holdUntil(time.Minute, false)
+		require.False(t, asked())
+		l.holdUntil(time.Second, true)
+		require.False(t, asked(), "the longer of the two counts")
+	})
+}
+
 func TestLimiter_NothingIsSpareInAPause(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l := limiterFor("spare-pause", 900)
-		l.holdUntil(2 * time.Second)
+		l.holdUntil(2*time.Second, true)
 		began := time.Now()
 		var wait *apierror.WaitError
 		require.ErrorAs(t, l.spare(t.Context()), &wait)

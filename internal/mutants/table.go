@@ -71,6 +71,27 @@ var mutants = []mutant{
 		in:    "internal/cloudflare",
 	},
 	{
+		fault: "a request that was held back hides why a log could not be read",
+		file:  "ingest/logstate.go",
+		old:   "if s.HeldBack && !before.HeldBack {",
+		new:   "if false {",
+		test:  "TestMergeLogs_KeepsWhenALogBeganToFail",
+	},
+	{
+		fault: "a poll that is put off makes a refusal look as if it might pass",
+		file:  "fleet/poll.go",
+		old:   "failingSince: t.failingSince, needsAction: t.needsAction,",
+		new:   "failingSince: t.failingSince,",
+		test:  "TestWork_ARefusalStandsWhileThePollIsPutOff",
+	},
+	{
+		fault: "a wait that Cloudflare asks for is blamed on the budget",
+		file:  "internal/cloudflare/limiter.go",
+		old:   "l.pause, l.asked = until, asked",
+		new:   "l.pause = until",
+		test:  "TestLimiter_SaysWhetherTheWaitWasAskedFor",
+	},
+	{
 		fault: "a service's page repeats a header in base64",
 		file:  "internal/deliver/deliver.go",
 		old:   "raw, _ = secret.Replace(raw, text.Redacted)",
