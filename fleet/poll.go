@@ -367,7 +367,7 @@ func (p *poller) log(t *task, poll *Poll) {
 		log.Warn("cannot save the cursor; the poll will be repeated", "error", poll.Err)
 	case poll.Err != nil && errors.Is(poll.Err, ingest.ErrCursor):
 		log.Error("halted: the cursor cannot be used, a person has to act", "error", poll.Err)
-	case poll.Err != nil && t.failures == 0:
+	case poll.Err != nil && (t.failures == 0 || !t.needsAction && ingest.NeedsAction(poll.Err)):
 		log.Warn("poll failed", "step", string(poll.Step), "error", poll.Err)
 	case poll.Err == nil && t.failures > 0:
 		log.Info("poll recovered", "failures", t.failures)
@@ -379,7 +379,7 @@ func (p *poller) log(t *task, poll *Poll) {
 		i := slices.IndexFunc(t.logs, func(before ingest.LogState) bool { return before.Name == s.Name })
 		failed := i >= 0 && t.logs[i].Failed()
 		switch {
-		case s.Failed() && !failed:
+		case s.Failed() && (!failed || t.failures > 0 || s.NeedsAction && !t.logs[i].NeedsAction):
 			log.Warn("a log cannot be read; the others go on", "log", s.Name, "error", s.Error)
 		case !s.Failed() && failed:
 			log.Info("a log can be read again", "log", s.Name)

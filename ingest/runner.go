@@ -92,6 +92,11 @@ type Status struct {
 	Failures     int       `json:"failures"`
 	StepFailures int       `json:"step_failures"`
 	FailingSince time.Time `json:"failing_since,omitzero"`
+	// Doing is the step under way, since DoingSince. Both are zero while the
+	// runner waits. A step that does not end, such as a delivery to a pipe that
+	// nobody reads, is no failure yet.
+	Doing      Step      `json:"doing,omitempty"`
+	DoingSince time.Time `json:"doing_since,omitzero"`
 	// NextAttempt is when the waiting runner will poll or retry the failed
 	// step. It is zero while the runner is busy or not running.
 	NextAttempt time.Time `json:"next_attempt,omitzero"`
@@ -369,7 +374,9 @@ func (r *Runner) retry(ctx context.Context, once bool, s Step, attempt func() er
 		if last && !inHand {
 			return ctx.Err()
 		}
+		r.setDoing(s, time.Now().UTC())
 		err := attempt()
+		r.setDoing("", time.Time{})
 		if err == nil {
 			return nil
 		}
@@ -410,6 +417,12 @@ func (r *Runner) setNext(t time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.status.NextAttempt = t
+}
+
+func (r *Runner) setDoing(s Step, since time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.status.Doing, r.status.DoingSince = s, since
 }
 
 // failed records a failure and reports whether the previous one was the same.
@@ -469,11 +482,13 @@ func (r *Runner) settled(batch Batch, once bool) {
 		r.logger().Warn("ingest failed", "key", r.Key, "step", string(StepPoll), "error", err, "failures", r.Status().Failures)
 		return
 	}
-	if !once {
-		r.logLogs(before, batch.Coverage.Logs)
-	}
 	r.mu.Lock()
 	failures, down := r.status.Failures, time.Since(r.downSince)
+	r.mu.Unlock()
+	if !once {
+		r.logLogs(before, batch.Coverage.Logs, failures > 0)
+	}
+	r.mu.Lock()
 	r.status.Failures, r.status.StepFailures, r.status.FailingSince = 0, 0, time.Time{}
 	r.status.LastSuccess = time.Now().UTC()
 	r.mu.Unlock()
@@ -482,13 +497,14 @@ func (r *Runner) settled(batch Batch, once bool) {
 	}
 }
 
-// logLogs logs which of the logs have failed or recovered.
-func (r *Runner) logLogs(before, after []LogState) {
+// logLogs logs which of the logs have failed or recovered. After a recovery of the
+// whole it also logs those that still fail, which are the exception from then on.
+func (r *Runner) logLogs(before, after []LogState, recovered bool) {
 	for _, s := range after {
 		i := slices.IndexFunc(before, func(b LogState) bool { return b.Name == s.Name })
 		failed := i >= 0 && before[i].Failed()
 		switch {
-		case s.Failed() && (!failed || before[i].Error != s.Error):
+		case s.Failed() && (recovered || !failed || before[i].Error != s.Error):
 			r.logger().Warn("a log cannot be read; the others go on", "key", r.Key, "log", s.Name, "error", s.cause())
 		case !s.Failed() && !s.Skipped && failed:
 			r.logger().Info("a log can be read again", "key", r.Key, "log", s.Name, "after", time.Since(before[i].Since))

@@ -543,6 +543,56 @@ func TestRunner_LogsThatALogCanBeReadAgain(t *testing.T) {
 	})
 }
 
+// After a failure of all logs, one that still fails is the exception again.
+func TestRunner_LogsWhatStillFailsAfterARecovery(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var log bytes.Buffer
+		two := ingest.LogState{Name: "two", Error: "HTTP 500", Err: errors.New("HTTP 500")}
+		h := &host{failed: ingest.Coverage{Logs: []ingest.LogState{{Name: "one", Error: "HTTP 403", Err: refusal("HTTP 403"), NeedsAction: true}, two}}}
+		h.onPoll = func(_ context.Context, n int, batch *ingest.Batch) error {
+			batch.Coverage.Logs = []ingest.LogState{{Name: "one"}, two}
+			if n < 3 {
+				return errors.Join(refusal("HTTP 403"), two.Err)
+			}
+			return nil
+		}
+		r := h.runner()
+		r.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		runFor(t, r, 2*time.Hour)
+		lines := strings.Split(strings.TrimSpace(log.String()), "\n")
+		require.Len(t, lines, 5, log.String())
+		assert.Contains(t, lines[0], `msg="ingest failed"`)
+		assert.Contains(t, lines[1], `msg="ingest still failing"`)
+		assert.Contains(t, lines[2], `msg="a log can be read again" key=k log=one`)
+		assert.Contains(t, lines[3], `msg="a log cannot be read; the others go on" key=k log=two error="HTTP 500"`)
+		assert.Contains(t, lines[4], `msg="ingest recovered"`)
+	})
+}
+
+func TestRunner_StatusTellsWhichStepIsUnderWay(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		start := time.Now().UTC()
+		h := &host{entries: 1, onLoad: lasting(time.Minute), onWrite: lasting(time.Minute), onSave: lasting(time.Minute)}
+		h.onPoll = func(ctx context.Context, n int, _ *ingest.Batch) error { return lasting(time.Minute)(ctx, n) }
+		r := h.runner()
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- r.Run(ctx) }()
+		for i, step := range []ingest.Step{ingest.StepLoad, ingest.StepPoll, ingest.StepDeliver, ingest.StepSave, ""} {
+			time.Sleep(time.Until(start.Add(time.Duration(i)*time.Minute + 30*time.Second)))
+			s := r.Status()
+			assert.Equal(t, step, s.Doing)
+			if step == "" {
+				assert.Zero(t, s.DoingSince)
+				continue
+			}
+			assert.Equal(t, start.Add(time.Duration(i)*time.Minute), s.DoingSince)
+		}
+		cancel()
+		require.NoError(t, <-done)
+	})
+}
+
 // The first cursor fixes where the feed begins, also when nothing can be read.
 func TestRunner_ABatchOfWhichNoLogWasReadIsNoSuccess(t *testing.T) {
 	bubble(t, func(t *testing.T) {

@@ -259,3 +259,54 @@ func TestStop_WhileItWaitsForAPipe(t *testing.T) {
 		}
 	}
 }
+
+// A reader that has stopped reading must not keep whoever stops the command.
+func TestStop_WhileNobodyReadsThePipe(t *testing.T) {
+	t.Parallel()
+	for _, out := range []string{"a named pipe", "jsonl", "csv"} {
+		for _, command := range []string{"poll", "run"} {
+			t.Run(command+" to "+out, func(t *testing.T) {
+				t.Parallel()
+				a := newAccount(t, recent(1000)...)
+				flags := []string{"--state", t.TempDir()}
+				var stdout *os.File
+				if pipe := filepath.Join(t.TempDir(), "pipe"); out == "a named pipe" {
+					require.NoError(t, syscall.Mkfifo(pipe, 0o600))
+					reader, err := os.OpenFile(pipe, os.O_RDWR, 0)
+					require.NoError(t, err)
+					defer reader.Close()
+					flags = append(flags, "--out", pipe)
+				} else {
+					reader, writer, err := os.Pipe()
+					require.NoError(t, err)
+					defer reader.Close()
+					defer writer.Close()
+					stdout, flags = writer, append(flags, "--format", out)
+				}
+				var errs bytes.Buffer
+				cmd := a.call(append([]string{command}, flags...)...).start(t, func(cmd *exec.Cmd) { cmd.Stdout, cmd.Stderr = stdout, &errs })
+				ended := make(chan error, 1)
+				go func() { ended <- cmd.Wait() }()
+				before := 0
+				require.Eventually(t, func() bool {
+					n := len(a.Requests())
+					stuck := n > 0 && n == before
+					before = n
+					return stuck
+				}, 20*time.Second, time.Second)
+				require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+				select {
+				case <-ended:
+				case <-time.After(20 * time.Second):
+					require.NoError(t, cmd.Process.Kill())
+					<-ended
+					require.Fail(t, "it does not stop", errs.String())
+				}
+				if command == "run" {
+					assert.Contains(t, errs.String(), "stopped with a batch in hand; the next run reads its entries again")
+				}
+				assert.Equal(t, command == "poll", cmd.ProcessState.ExitCode() != 0, errs.String())
+			})
+		}
+	}
+}

@@ -198,6 +198,8 @@ func (m *monitor) health(now time.Time) feedHealth {
 		LastSuccess: s.LastSuccess,
 		Interval:    m.runner.Interval,
 		Logs:        h.Logs,
+		Doing:       steps[s.Doing],
+		DoingSince:  s.DoingSince,
 	}
 	if s.Failures > 0 {
 		feed.Step, feed.Failures, feed.FailingSince = steps[s.Step], s.StepFailures, s.FailingSince

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"syscall"
 	"time"
@@ -361,11 +362,14 @@ func (h *host) sink(key string, log *slog.Logger) (events ingest.Sink, done func
 		events, err = httpsink.New(h.http.config(h.service.deadLetter, log))
 		return events, done, err
 	case h.out == "-":
-		return h.display.sink(h.world), done, nil
+		return leave(h.display.sink(h.world)), done, nil
 	}
 	file, err := openOutput(h.out, lineFormat(h.format), log)
 	if err != nil {
 		return nil, nil, err
+	}
+	if info, err := os.Stat(h.out); err == nil && !info.Mode().IsRegular() {
+		return leave(file), file.Close, nil
 	}
 	return file, file.Close, nil
 }

@@ -144,3 +144,15 @@ func (p *piped) Write(ctx context.Context, events []ingest.Event) error {
 	}
 	return err
 }
+
+// leavable is a sink whose writes end with their context, although a pipe that
+// nobody reads still blocks the one behind it.
+type leavable struct {
+	*sink.Group
+	next ingest.Sink
+}
+
+func leave(next ingest.Sink) *leavable { return &leavable{sink.NewGroup(next), next} }
+
+// Unwrap is for [mainSink].
+func (l *leavable) Unwrap() ingest.Sink { return l.next }

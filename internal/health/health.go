@@ -162,6 +162,13 @@ var what = map[Step]string{
 	Save:    "the cursor cannot be saved",
 }
 
+// endless describes a step that does not end. A poll may take long.
+var endless = map[Step]string{
+	Load:    "the cursor is being loaded, without an end,",
+	Deliver: "the events are being delivered, without an end,",
+	Save:    "the cursor is being saved, without an end,",
+}
+
 // Feed is what a host knows about a feed.
 type Feed struct {
 	Paused, Halted bool
@@ -180,6 +187,9 @@ type Feed struct {
 	FailingSince time.Time
 	Error        string
 	NeedsAction  bool
+	// Doing is the step under way since DoingSince, or NoStep.
+	Doing      Step
+	DoingSince time.Time
 	// Logs are the states of its logs.
 	Logs []ingest.LogState
 }
@@ -206,6 +216,9 @@ func (f Feed) troubles(now time.Time) (list []Trouble) {
 		}
 		list = append(list, Trouble{What: what[f.Step], Error: f.Error, NeedsAction: f.NeedsAction,
 			Since: f.FailingSince, Failures: f.Failures, Patience: patience})
+	}
+	if text := endless[f.Doing]; text != "" && f.Doing != f.Step && now.Sub(f.DoingSince) >= OutputPatience.For {
+		list = append(list, Trouble{What: text, Since: f.DoingSince, Patience: Patience{For: OutputPatience.For}})
 	}
 	silent := f.Begun
 	if f.LastSuccess.After(silent) {

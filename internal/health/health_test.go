@@ -34,6 +34,9 @@ func TestFeed_EveryWayBetweenTheStates(t *testing.T) {
 		}
 	}
 	needsAction := func(f *Feed) { f.NeedsAction = true }
+	doing := func(step Step, since time.Duration) func(*Feed) {
+		return func(f *Feed) { f.Doing, f.DoingSince = step, began.Add(since) }
+	}
 	log := func(since time.Duration, act bool) func(*Feed) {
 		return func(f *Feed) {
 			f.Logs = []ingest.LogState{{Name: "Log 1"}, {Name: "Log 2", Error: "refused", NeedsAction: act, Since: began.Add(since)}}
@@ -75,6 +78,13 @@ func TestFeed_EveryWayBetweenTheStates(t *testing.T) {
 		"one log of two is refused":                 {minute, and(succeeded(minute), log(minute, true)), Failing, "a person has to act: Log 2 cannot be read since 2026-01-02T03:05:05Z: refused"},
 		"both say the same of a failed poll":        {minute, and(fails(Poll, 0, 1), log(0, false)), Retrying, "Log 2 cannot be read since 2026-01-02T03:04:05Z: refused"},
 		"one log and the output":                    {minute, and(succeeded(0), fails(Deliver, minute, 1), log(minute, true)), Failing, "refused; the events cannot be delivered"},
+		"a delivery under way":                      {3*minute - 1, and(succeeded(0), doing(Deliver, minute)), OK, ""},
+		"a delivery that does not end":              {3 * minute, and(succeeded(0), doing(Deliver, minute)), Failing, "the events are being delivered, without an end, since 2026-01-02T03:05:05Z"},
+		"a first delivery that does not end":        {2 * minute, doing(Deliver, 0), Failing, "the events are being delivered, without an end,"},
+		"a save that does not end":                  {3 * minute, and(succeeded(0), doing(Save, minute)), Failing, "the cursor is being saved, without an end,"},
+		"a load that does not end":                  {2 * minute, doing(Load, 0), Failing, "the cursor is being loaded, without an end,"},
+		"a poll may take long":                      {14 * minute, and(succeeded(0), doing(Poll, minute)), OK, ""},
+		"an attempt after one that failed":          {5 * minute, and(succeeded(0), fails(Deliver, 2*minute, 1), doing(Deliver, 2*minute)), Retrying, "the events cannot be delivered since"},
 		"paused while it fails":                     {time.Hour, and(fails(Poll, 0, 9), func(f *Feed) { f.Paused = true }), Paused, ""},
 		"halted":                                    {time.Hour, and(fails(Poll, 0, 1), needsAction, func(f *Feed) { f.Halted = true }), Halted, "the feed cannot be read"},
 		"resumed after a long pause":                {0, succeeded(-24 * time.Hour), OK, ""},
