@@ -138,7 +138,7 @@ func (e *WaitError) Error() string {
 	if e.Asked {
 		why = "Cloudflare has asked to wait before the next request with the API token"
 	}
-	return why + "; try again in " + e.Wait.Round(time.Second).String()
+	return fmt.Sprintf("%s; try again in %s", why, e.Wait.Round(time.Second))
 }
 
 // HeldBack implements [ingest.HeldBacker].

@@ -32,6 +32,10 @@ type LogState struct {
 	// Complete is the time up to which everything that this log has shown is
 	// delivered, once the batch is. It is zero before the first read.
 	Complete time.Time `json:"complete,omitzero"`
+	// Partly says that a part of the log was read before Error, which may be all
+	// that comes of it, or the beginning of more. It is a failure only of a log
+	// that was failing already, see [MergeLogs].
+	Partly bool `json:"-"`
 	// Skipped says that the poll had no room left to read this log, so that its
 	// previous state still holds.
 	Skipped bool `json:"-"`
@@ -50,7 +54,8 @@ func (s LogState) cause() error {
 
 // MergeLogs returns the states after a poll at now, given those before it and
 // those that the poll found. A log that keeps failing keeps its Since, and also its
-// error while it is not asked again.
+// error while it is not asked again. It keeps failing until a poll reads it without
+// an error.
 func MergeLogs(before, found []LogState, now time.Time) []LogState {
 	merged := slices.Clone(found)
 	for i := range merged {
@@ -60,6 +65,8 @@ func MergeLogs(before, found []LogState, now time.Time) []LogState {
 		case s.Skipped && was >= 0:
 			*s = before[was]
 		case !s.Failed():
+		case s.Partly && (was < 0 || !before[was].Failed()):
+			s.Error, s.Err, s.NeedsAction = "", nil, false
 		case was >= 0 && before[was].Failed():
 			s.follow(before[was])
 		default:
@@ -87,7 +94,7 @@ func (c Coverage) Unread() error {
 	for _, s := range c.Logs {
 		switch {
 		case s.Skipped:
-		case !s.Failed():
+		case !s.Failed() || s.Partly:
 			return nil
 		default:
 			causes = append(causes, s.cause())

@@ -23,6 +23,8 @@ func TestMergeLogs_KeepsWhenALogBeganToFail(t *testing.T) {
 	held := ingest.LogState{Name: "v2", Error: "wait", Err: fmt.Errorf("a: %w", limited{}), Complete: now}
 	heldSince := func(at time.Time) ingest.LogState { s := held; s.Since, s.HeldBack = at.UTC(), true; return s }
 	refusedUntil := func(at time.Time) ingest.LogState { s := refused; s.Complete = at; return s }
+	partly := ingest.LogState{Name: "v2", Error: "page 2", Partly: true}
+	partlySince := func(at time.Time) ingest.LogState { s := partly; s.Since = at.UTC(); return s }
 	for name, c := range map[string]struct{ before, found, want []ingest.LogState }{
 		"the first failure":               {nil, []ingest.LogState{down}, []ingest.LogState{downSince(now)}},
 		"after it was read":               {[]ingest.LogState{well}, []ingest.LogState{down}, []ingest.LogState{downSince(now)}},
@@ -34,6 +36,11 @@ func TestMergeLogs_KeepsWhenALogBeganToFail(t *testing.T) {
 		"not asked, for longer":           {[]ingest.LogState{heldSince(began)}, []ingest.LogState{held}, []ingest.LogState{heldSince(began)}},
 		"not asked, and refused before":   {[]ingest.LogState{refused}, []ingest.LogState{held}, []ingest.LogState{refusedUntil(now)}},
 		"refused, after it was not asked": {[]ingest.LogState{heldSince(began)}, []ingest.LogState{refused}, []ingest.LogState{refused}},
+		"read in part":                    {[]ingest.LogState{well}, []ingest.LogState{partly}, []ingest.LogState{{Name: "v2", Partly: true}}},
+		"read in part at first":           {nil, []ingest.LogState{partly}, []ingest.LogState{{Name: "v2", Partly: true}}},
+		"read in part after a failure":    {[]ingest.LogState{downSince(began)}, []ingest.LogState{partly}, []ingest.LogState{partlySince(began)}},
+		"a failure after a part":          {[]ingest.LogState{partlySince(began)}, []ingest.LogState{down}, []ingest.LogState{downSince(began)}},
+		"a recovery after a part":         {[]ingest.LogState{partlySince(began)}, []ingest.LogState{well}, []ingest.LogState{well}},
 		"a log no longer read":            {[]ingest.LogState{downSince(began)}, []ingest.LogState{{Name: "v1"}}, []ingest.LogState{{Name: "v1"}}},
 	} {
 		found := append([]ingest.LogState(nil), c.found...)
@@ -56,6 +63,7 @@ func TestCoverage_UnreadWhenNoLogCouldBeRead(t *testing.T) {
 	assert.NoError(t, unread(), "a source need not tell")
 	assert.NoError(t, unread(failed, read))
 	assert.NoError(t, unread(skipped))
+	assert.NoError(t, unread(failed, ingest.LogState{Error: "page 2", Partly: true}), "its events have to be delivered")
 	assert.ErrorIs(t, unread(failed, failed), down)
 	assert.ErrorIs(t, unread(failed, skipped), down)
 	assert.EqualError(t, unread(ingest.LogState{Error: "stored"}), "stored")

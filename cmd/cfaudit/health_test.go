@@ -621,3 +621,47 @@ func TestHealth_AWaitThatWasAskedForDoesNotHideItsCause(t *testing.T) {
 		})
 	}
 }
+
+// A log whose first page comes each time, and never the rest, is not one that
+// recovers each time.
+func TestHealth_ALogOfWhichOnlyTheFirstPageComesIsFailing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWatched(t)
+		source, err := cloudflareaudit.New(cloudflareaudit.Config{
+			AccountID: fakecloudflare.DefaultAccountID, APIToken: cloudflareaudit.NewSecret(w.token), PageSize: 2, PollInterval: 30 * time.Second, AuditLogAPI: cloudflareaudit.AuditLogBoth,
+			HTTPClient: &http.Client{Transport: w.api.Transport()},
+		})
+		require.NoError(t, err)
+		w.runner.Source, w.runner.Interval = source, 30*time.Second
+		w.api.Fault(func(_ int, r *http.Request) *fakecloudflare.Fault {
+			if page := r.URL.Query().Get("page"); page == "1" || page == "" {
+				return nil
+			}
+			return fakecloudflare.Status(500, 0, "second page", nil)
+		})
+		w.api.Add(time.Time{}, recent(5)...)
+		defer w.start(t)()
+		var began time.Time
+		for began.IsZero() || time.Since(began) < 16*time.Minute {
+			w.api.Add(time.Time{}, fakecloudflare.Entry(fmt.Sprint(time.Now()), time.Now(), 0))
+			time.Sleep(15 * time.Second)
+			synctest.Wait()
+			if _, h := w.get(t, "/healthz"); began.IsZero() && len(h.Logs) > 0 {
+				began = h.Logs[0].Since
+			}
+			require.Less(t, time.Since(w.started), time.Hour)
+		}
+		synctest.Wait()
+		code, h := w.get(t, "/healthz")
+		assert.Equal(t, 503, code)
+		assert.Contains(t, h.Reason, "the audit log cannot be read since "+began.Format(time.RFC3339)+": cloudflare answered HTTP 500: second page")
+		assert.EqualValues(t, 0, gather(t, w.monitor)[`cfaudit_log_readable{log="the audit log"}`])
+		w.api.Fault(nil)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		_, h = w.get(t, "/healthz")
+		assert.Equal(t, health.OK, h.Status)
+		assert.Zero(t, h.Logs[0].Since)
+	})
+}

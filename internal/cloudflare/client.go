@@ -200,9 +200,7 @@ func (c *Client) Glance(ctx context.Context, path string, params url.Values) (go
 		got, err = c.fetchResource(ctx, path, params, r)
 		return err
 	})
-	if wait := retryAfter(err); wait > 0 {
-		c.limiter.holdUntil(wait, Status(err) != http.StatusTooManyRequests)
-	}
+	c.heed(err)
 	return got, r, err
 }
 
@@ -224,9 +222,7 @@ func (c *Client) persist(ctx context.Context, attempt func(context.Context, *Rep
 		if ctx.Err() != nil {
 			return r, ctx.Err()
 		}
-		if wait := retryAfter(err); wait > 0 {
-			c.limiter.holdUntil(wait, Status(err) != http.StatusTooManyRequests)
-		}
+		c.heed(err)
 		if r.requests >= MaxAttempts || !temporary(err) {
 			return r, err
 		}
@@ -234,6 +230,13 @@ func (c *Client) persist(ctx context.Context, attempt func(context.Context, *Rep
 		if err := httpx.Sleep(ctx, backoff/2+jitter.Below(c.opts.AccountID, backoff/2)); err != nil {
 			return r, err
 		}
+	}
+}
+
+// heed holds back further requests for as long as a refusal asks.
+func (c *Client) heed(err error) {
+	if api, ok := errors.AsType[*apierror.Error](err); ok && api.Wait > 0 {
+		c.limiter.holdUntil(api.Wait, api.Status != http.StatusTooManyRequests)
 	}
 }
 
@@ -424,7 +427,7 @@ func (c *Client) refusal(resp *http.Response, body []byte) *apierror.Error {
 // headers of the request, also where it is in base64 or escaped.
 func (c *Client) Scrub(s string) string {
 	// This is needed only after a failure, so what is looked for is not kept.
-	shown, _ := text.Hide(c.opts.Token.Reveal()).Replace(s, text.Redacted)
+	shown, _ := text.Hide(c.opts.Token.Reveal())(s, text.Redacted)
 	return shown
 }
 
@@ -460,14 +463,6 @@ func temporary(err error) bool {
 	// What is unreadable is requested again in other pages. The rest are network
 	// failures, including time-outs and replies that are cut off.
 	return !Unreadable(err) && !errors.Is(err, context.Canceled)
-}
-
-// retryAfter is how long err asks to wait, or zero.
-func retryAfter(err error) time.Duration {
-	if api, ok := errors.AsType[*apierror.Error](err); ok {
-		return api.Wait
-	}
-	return 0
 }
 
 // Status is the HTTP status of a refused request, or 0.

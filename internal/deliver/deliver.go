@@ -161,8 +161,8 @@ func hidden(secrets []string) (all []text.Hidden) {
 // scrub takes the secrets out of a text that came from outside, before anything
 // is cut off: a part of one is too much as well.
 func (e *Engine) scrub(raw string) string {
-	for _, secret := range e.secrets {
-		raw, _ = secret.Replace(raw, text.Redacted)
+	for _, hide := range e.secrets {
+		raw, _ = hide(raw, text.Redacted)
 	}
 	return raw
 }

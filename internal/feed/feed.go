@@ -175,8 +175,8 @@ func (r *Reader) Poll(ctx context.Context, cursor ingest.Cursor, h Handler) (Res
 		}
 		already := in.coverage.Read
 		err := p.read(ctx)
-		if err != nil && ctx.Err() == nil && (!p.progressed || p.isNew && in.coverage.Read == already) {
-			states[p.log] = failedState(err)
+		if err != nil && ctx.Err() == nil {
+			states[p.log] = failedState(err, p.progressed && !(p.isNew && in.coverage.Read == already))
 		}
 		if err != nil && !p.progressed {
 			out.Failures = append(out.Failures, err)
@@ -246,9 +246,10 @@ func (r *Reader) begin(pos *position, in *intake) []*poll {
 	return polls
 }
 
-// failedState is the state of a log that cannot be read because of err.
-func failedState(err error) ingest.LogState {
-	state := ingest.LogState{Error: err.Error(), Err: err, NeedsAction: ingest.NeedsAction(err)}
+// failedState is the state of a log that cannot be read, or only in part, because of
+// err.
+func failedState(err error, partly bool) ingest.LogState {
+	state := ingest.LogState{Error: err.Error(), Err: err, NeedsAction: ingest.NeedsAction(err), Partly: partly}
 	if read, ok := errors.AsType[*apierror.ReadError](err); ok {
 		state.Error = read.Err.Error() // the name identifies the log
 	}

@@ -7,7 +7,7 @@ import (
 
 // Known is a secret that the caller knows, such as the token it reads the log with.
 // It is masked wherever it stands, in base64 or escaped, too. The zero Known is none.
-type Known struct{ secret text.Hidden }
+type Known struct{ hide text.Hidden }
 
 // minKnown is the least length of a secret that is looked for. A shorter one would
 // be found in ordinary words.
@@ -23,21 +23,26 @@ func NewKnown(secret string) Known {
 }
 
 // Text is s without the secret, and how often it stood there.
-func (k Known) Text(s string) (shown string, masked int) { return k.secret.Replace(s, Masked) }
+func (k Known) Text(s string) (shown string, masked int) {
+	if k.hide == nil {
+		return s, 0
+	}
+	return k.hide(s, Masked)
+}
 
 // Entry masks the secret in the entry that doc holds, and returns in how many values
 // it stood.
 func (k Known) Entry(doc *jsondoc.Doc) (masked int) {
 	root := doc.Root()
-	shortest := k.secret.Shortest()
-	if shortest == 0 || !root.Exists() || !root.AnyText(shortest, func(raw string, _ jsondoc.Class) bool { return k.isIn(raw) }) {
+	// No form of it is shorter than the shortest secret.
+	if k.hide == nil || !root.Exists() || !root.AnyText(minKnown, k.isIn) {
 		return 0
 	}
 	return k.value(root)
 }
 
 // isIn reports whether the secret is in a text, which may be written as in JSON.
-func (k Known) isIn(s string) bool {
+func (k Known) isIn(s string, _ jsondoc.Class) bool {
 	_, n := k.Text(s)
 	return n > 0
 }
@@ -52,7 +57,7 @@ func (k Known) value(v jsondoc.Value) (masked int) {
 		}
 	case jsondoc.Object, jsondoc.Array:
 		for item := range v.All() {
-			if k.isIn(item.Name()) {
+			if k.isIn(item.Name(), 0) {
 				v.Doc().Replace(v, Masked) // since a name cannot be replaced
 				return masked + 1
 			}
