@@ -178,11 +178,20 @@ func TestFleetAdd_AnAddressOnTheMachineOfTheWorkersNeedsAFlag(t *testing.T) {
 		require.NoError(t, os.WriteFile(list, []byte(row+url+"\n"), 0o600))
 		return call{args: append([]string{"fleet", "add", "--from", list}, flags...), env: f.env}.run(t.Context())
 	}
-	for _, url := range []string{"http://127.0.0.1:8080/client/v4", "https://localhost/client/v4", "http://[::1]:1/client/v4"} {
+	for _, url := range []string{
+		"http://127.0.0.1:8080/client/v4", "https://localhost/client/v4", "http://[::1]:1/client/v4", "https://127.0.0.2/client/v4",
+		"https://0.0.0.0/client/v4", "https://[::]/client/v4", "https://[::ffff:127.0.0.1]/client/v4", "https://LOCALHOST./client/v4",
+		"https://2130706433/client/v4", "https://0x7f000001/client/v4", "https://127.1/client/v4", "https://０x7f.1/client/v4", "https://１２７.0.0.1/client/v4",
+	} {
 		got := add(url)
 		assert.Equal(t, exitUsage, got.code, url)
-		assert.Contains(t, got.err, "line 2: base_url: \""+url+"\": is on the machine of each worker, which is accepted with --allow-loopback only", url)
+		shown := strings.NewReplacer("０", "%EF%BC%90", "１", "%EF%BC%91", "２", "%EF%BC%92", "７", "%EF%BC%97").Replace(url)
+		assert.Contains(t, got.err, "line 2: base_url: \""+shown+"\": is on the machine of each worker, which is accepted with --allow-loopback only", url)
 		assert.Equal(t, exitOK, add(url, "--allow-loopback").code, url)
+	}
+	for _, hidden := range []string{"https://u:p@localhost/client/v4", "https://api.cloudflare.com@127.0.0.1/client/v4"} {
+		assert.Contains(t, add(hidden, "--allow-loopback").err, "line 2: base_url: ", hidden)
+		assert.Equal(t, exitUsage, add(hidden, "--allow-loopback").code, hidden)
 	}
 	assert.Equal(t, exitOK, add("https://proxy.example.com/client/v4").code)
 	got := add("https://api.cloudflare.com")

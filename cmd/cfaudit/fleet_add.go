@@ -21,6 +21,7 @@ import (
 	"github.com/aisoc/cloudflareaudit"
 	"github.com/aisoc/cloudflareaudit/fleet"
 	"github.com/aisoc/cloudflareaudit/internal/httpx"
+	"github.com/aisoc/cloudflareaudit/internal/text"
 	"github.com/aisoc/cloudflareaudit/sink/aisoc"
 )
 
@@ -217,7 +218,9 @@ func (r fleetRow) badAddress(list, loopback bool) (wrong faults) {
 	if fault := baseURLFault(name, given); fault != "" {
 		wrong = append(wrong, r.place+fault)
 	}
-	if u, err := url.Parse(given); err == nil && given != "" && httpx.IsLoopback(u.Hostname()) && !loopback {
+	// Requests go to the host in the spelling of the DNS, for which full-width digits
+	// are digits.
+	if u, err := url.Parse(given); err == nil && given != "" && httpx.MayBeLoopback(text.ASCIIZone(u.Hostname())) && !loopback {
 		wrong = append(wrong, r.place+(&cloudflareaudit.FieldError{Field: name, Value: u.Redacted(),
 			Allowed: "is on the machine of each worker, which is accepted with --allow-loopback only"}).Error())
 	}

@@ -114,6 +114,13 @@ var mutants = []mutant{
 		test:  "TestCoverage_UnreadWhenNoLogCouldBeRead",
 	},
 	{
+		fault: "a list of accounts sends tokens to this machine under another spelling of its address",
+		file:  "cmd/cfaudit/fleet_add.go",
+		old:   "httpx.MayBeLoopback(text.ASCIIZone(u.Hostname()))",
+		new:   "httpx.IsLoopback(text.ASCIIZone(u.Hostname()))",
+		test:  "TestFleetAdd_AnAddressOnTheMachineOfTheWorkersNeedsAFlag",
+	},
+	{
 		fault: "a request that was held back hides why a log could not be read",
 		file:  "ingest/logstate.go",
 		old:   "if s.HeldBack && !before.HeldBack {",
