@@ -3,12 +3,15 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
+	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/aisoc/cloudflareaudit/internal/files"
 	"github.com/aisoc/cloudflareaudit/internal/text"
 )
 
@@ -115,4 +118,29 @@ func (v *onceValue) Set(given string) error {
 	}
 	v.set = true
 	return v.Value.Set(given)
+}
+
+// trusted are the flags for files and folders in which other users must not put
+// theirs: what they hold decides what is read, with which token, and where it goes.
+var trusted = struct{ files, folders []string }{
+	[]string{"config", "dead-letter", "http-headers", "key-file", "notify-url-file", "out", "rules", "token-file"},
+	[]string{"dead-letters", "secrets"},
+}
+
+// warnReplaceable warns about such files and folders. Those of --state have a warning
+// of their own.
+func warnReplaceable(to io.Writer, flags *pflag.FlagSet) {
+	warn := func(names []string, inside string) {
+		for _, name := range names {
+			f := flags.Lookup(name)
+			if f == nil || !f.Changed || f.Value.String() == "-" || f.Value.String() == "" {
+				continue
+			}
+			if err := files.CheckReplaceable(filepath.Join(f.Value.String(), inside)); err != nil {
+				fmt.Fprintf(to, "cfaudit: warning: --%s: %s\n", name, err)
+			}
+		}
+	}
+	warn(trusted.files, "")
+	warn(trusted.folders, "any")
 }

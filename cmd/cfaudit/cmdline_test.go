@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aisoc/cloudflareaudit/internal/fakecloudflare"
+	"github.com/aisoc/cloudflareaudit/internal/fakehttp"
 )
 
 func TestExecute_SlipsOfTheCommandLineAreToldWithTheirRemedy(t *testing.T) {
@@ -104,6 +106,48 @@ func TestFiles_AnOutputThatOthersCanReadIsToldOf(t *testing.T) {
 	require.NoError(t, os.Chmod(out, 0o640))
 	got = a.call("poll", "--state", t.TempDir(), "--out", out, "--drop-routine=false").run(t.Context())
 	assert.NotContains(t, got.err, "chmod", "the group may forward it")
+}
+
+// Who can replace a file of the command line decides what is read, or where it goes.
+func TestFiles_AFolderThatEveryUserCanWriteToIsToldOf(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("the mode does not tell there")
+	}
+	a := newAccount(t, recent(3)...)
+	folder := t.TempDir()
+	token, out := filepath.Join(folder, "token"), filepath.Join(folder, "out")
+	require.NoError(t, os.WriteFile(token, []byte(a.token), 0o600))
+	for mode, told := range map[os.FileMode]int{0o700: 0, 0o777: 2, 0o777 | os.ModeSticky: 0} {
+		require.NoError(t, os.Chmod(folder, mode))
+		got := a.call("poll", "--state", t.TempDir(), "--token-file", token, "--out", out).run(t.Context())
+		assert.Equal(t, exitOK, got.code, got.err)
+		assert.Equal(t, told, strings.Count(got.err, "run 'chmod o-w "+folder+"'"), got.err)
+	}
+}
+
+// What is refused for good is a whole event.
+func TestFiles_OutputsBesidesTheEventsThatOthersCanReadAreToldOf(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("the mode does not tell there")
+	}
+	a := newAccount(t, recent(3)...)
+	server := httptest.NewServer(&fakehttp.Server{Kind: fakehttp.Lines})
+	defer server.Close()
+	exposed := func() string {
+		name := write(t, "")
+		require.NoError(t, os.Chmod(name, 0o644))
+		return name
+	}
+	letters, table := exposed(), exposed()
+	got := a.call("poll", "--state", t.TempDir(), "--http", server.URL+fakehttp.Lines.Path(), "--dead-letter", letters).run(t.Context())
+	assert.Equal(t, exitOK, got.code, got.err)
+	assert.Contains(t, got.err, "the dead-letter file shows who may do what in the account")
+	assert.Contains(t, got.err, "run 'chmod 600 "+letters+"'")
+	got = a.call("export", "--since", "2h", "--format", "csv", "--out", table).run(t.Context())
+	assert.Equal(t, exitOK, got.code, got.err)
+	assert.Contains(t, got.err, "cfaudit: warning: --out: other users of this machine can read or change the file, whose mode is 0644: run 'chmod 600 "+table+"'")
 }
 
 // Who can replace the cursor decides what is read.

@@ -169,6 +169,9 @@ func (x *export) open() (output, progress, bool, error) {
 	if err != nil {
 		return nil, p, false, fmt.Errorf("--out: %w", err)
 	}
+	if err := f.Exposed(); err != nil {
+		warnOf(x.stderr, []string{"--out: " + err.Error()})
+	}
 	if resumed {
 		p = saved
 		if p.Graded == nil {

@@ -71,7 +71,10 @@ func execute(ctx context.Context, args []string, w world) int {
 	root.SetErr(w.stderr)
 	// A failure before a command has started is one of the command line.
 	started := false
-	root.PersistentPreRun = func(*cobra.Command, []string) { started = true }
+	root.PersistentPreRun = func(cmd *cobra.Command, _ []string) {
+		started = true
+		warnReplaceable(w.stderr, cmd.Flags())
+	}
 
 	cmd, err := root.ExecuteContextC(ctx)
 	var wrong faults

@@ -8,11 +8,13 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"os"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/files"
 	"github.com/aisoc/cloudflareaudit/internal/prefixed"
 	"github.com/aisoc/cloudflareaudit/internal/text"
 )
@@ -127,8 +129,22 @@ func New(s Service) (*Engine, error) {
 		if err := appendDurably(s.DeadLetter, nil); err != nil {
 			return nil, prefixed.Errorf(s.Name, "cannot write the dead-letter file: %w", err)
 		}
+		e.warnExposed()
 	}
 	return e, nil
+}
+
+// warnExposed warns about a dead-letter file that other users can read: it holds
+// whole events.
+func (e *Engine) warnExposed() {
+	f, err := os.Open(e.service.DeadLetter)
+	if err != nil {
+		return // it can be written, at least
+	}
+	defer f.Close()
+	if err := files.CheckPrivate(f); err != nil {
+		e.log.Warn("the dead-letter file shows who may do what in the account", "error", err)
+	}
 }
 
 // NewClient is given, or a client that takes no proxy from the environment, and

@@ -97,6 +97,23 @@ func CheckFolder(path string) error {
 	return &OpenFolderError{path, info.Mode()}
 }
 
+// CheckReplaceable returns an [OpenFolderError] when every user can replace the file
+// path, or what it is a link to, because they can write to its folder, which has no
+// sticky bit. It is nil for what does not exist, and on Windows.
+func CheckReplaceable(path string) error {
+	for _, resolve := range []func(string) (string, error){filepath.Abs, filepath.EvalSymlinks} {
+		name, err := resolve(path)
+		if err != nil {
+			return nil
+		}
+		open, ok := errors.AsType[*OpenFolderError](CheckFolder(filepath.Dir(name)))
+		if ok && open.Mode&os.ModeSticky == 0 {
+			return open
+		}
+	}
+	return nil
+}
+
 // InFolder words err, of making the file path, by its folder where that is the
 // reason: it does not exist, or nothing can be made in it.
 func InFolder(path string, err error) error {

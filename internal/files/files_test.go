@@ -61,6 +61,33 @@ func TestCheckFolder_RefusesWhatEveryUserCanWriteTo(t *testing.T) {
 	assert.ErrorIs(t, CheckFolder(filepath.Join(t.TempDir(), "none")), os.ErrNotExist)
 }
 
+func TestCheckReplaceable_LooksAtTheFolderOfALinkAndOfItsTarget(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("the mode does not tell there")
+	}
+	private, open, sticky := t.TempDir(), t.TempDir(), t.TempDir()
+	require.NoError(t, os.Chmod(open, 0o777))
+	require.NoError(t, os.Chmod(sticky, 0o777|os.ModeSticky))
+	file := func(dir string) string {
+		name := filepath.Join(dir, "file")
+		require.NoError(t, os.WriteFile(name, nil, 0o600))
+		return name
+	}
+	link := func(dir, to string) string {
+		name := filepath.Join(dir, "link")
+		require.NoError(t, os.Symlink(to, name))
+		return name
+	}
+	in := file(open)
+	for _, name := range []string{file(private), file(sticky), link(sticky, file(private)), filepath.Join(private, "none", "x"), "", "x"} {
+		assert.NoError(t, CheckReplaceable(name), name)
+	}
+	for _, name := range []string{in, link(private, in), link(open, file(private)), filepath.Join(open, "none")} {
+		assert.ErrorContains(t, CheckReplaceable(name), "run 'chmod o-w "+open+"'", name)
+	}
+}
+
 func TestInFolder_NamesTheFolderWhereItIsTheReason(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -121,6 +121,21 @@ var mutants = []mutant{
 		test:  "TestFleetAdd_AnAddressOnTheMachineOfTheWorkersNeedsAFlag",
 	},
 	{
+		fault: "a dead-letter file that others can read is not told of",
+		file:  "internal/deliver/deliver.go",
+		old:   "\t\te.warnExposed()\n",
+		new:   "",
+		test:  "TestFiles_OutputsBesidesTheEventsThatOthersCanReadAreToldOf",
+		in:    "cmd/cfaudit",
+	},
+	{
+		fault: "a token that every user can replace is not told of",
+		file:  "cmd/cfaudit/cmdline.go",
+		old:   "warn(trusted.files, \"\")",
+		new:   "_ = trusted.files",
+		test:  "TestFiles_AFolderThatEveryUserCanWriteToIsToldOf",
+	},
+	{
 		fault: "a request that was held back hides why a log could not be read",
 		file:  "ingest/logstate.go",
 		old:   "if s.HeldBack && !before.HeldBack {",

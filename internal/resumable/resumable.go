@@ -130,6 +130,9 @@ func (f *File) resume(saved *record, state any) error {
 	return err
 }
 
+// Exposed returns an error, with the remedy, when other users can read the output.
+func (f *File) Exposed() error { return files.CheckPrivate(f.file) }
+
 // Write implements [io.Writer]. The next Step makes the bytes durable.
 func (f *File) Write(p []byte) (int, error) {
 	n, err := f.buffer.Write(p)
