@@ -131,7 +131,8 @@ run writes at most one batch again, with the same external_id. A run that writes
 to a terminal ends when the terminal is closed.
 
 SIGHUP reopens the file of --out, for log rotation, and reads the rules of --rules
-or --config again, for the next poll. Nothing else of the configuration is read
+or --config again, for the next poll. After a refusal of the token, its file is
+read again before the next attempt. Nothing else of the configuration is read
 again. If the new rules have a fault, the previous ones stay in force, and the log
 and /healthz say so.
 
@@ -251,6 +252,7 @@ func (h *host) with(do func(*ingest.Runner) error) (err error) {
 	if err != nil {
 		return err
 	}
+	source.token = h.tokenAgain()
 	h.rules = newOwnRules(h.settings, cfg.Rules, log, source.use)
 	// The lock on the folder comes first: it keeps a second process from
 	// writing the same events.

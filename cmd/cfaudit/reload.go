@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -115,10 +117,18 @@ func (s *settings) rulesAgain() (list []cloudflareaudit.Rule, doubts []string, e
 }
 
 // swappable is a connector that can be replaced between two polls by one with
-// other rules.
+// other rules or another token.
 type swappable struct {
-	cfg     cloudflareaudit.Config
 	current atomic.Pointer[cloudflareaudit.Connector]
+	// token reads the token again, or is nil where it came from no file.
+	token func() (cloudflareaudit.Secret, error)
+	// refused says that the last poll that had an answer was refused the token, and
+	// told is why the file cannot be read, as logged. A poll at a time uses them.
+	refused bool
+	told    string
+
+	mu  sync.Mutex
+	cfg cloudflareaudit.Config
 }
 
 var _ ingest.Source = (*swappable)(nil)
@@ -130,13 +140,54 @@ func newSwappable(cfg cloudflareaudit.Config) (*swappable, error) {
 
 // use puts rules in force. A poll under way keeps those that it began with.
 func (s *swappable) use(rules []cloudflareaudit.Rule) error {
+	return s.change(func(cfg *cloudflareaudit.Config) { cfg.Rules = rules })
+}
+
+// change puts a changed configuration in force, unless it has a fault.
+func (s *swappable) change(fn func(*cloudflareaudit.Config)) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	cfg := s.cfg
-	cfg.Rules = rules
+	fn(&cfg)
 	source, err := cloudflareaudit.New(cfg)
 	if err == nil {
+		s.cfg = cfg
 		s.current.Store(source)
 	}
 	return err
+}
+
+// renew takes the token from its file again, after the one before was refused.
+func (s *swappable) renew() {
+	token, err := s.token()
+	s.mu.Lock()
+	same, log := token.Reveal() == s.cfg.APIToken.Reveal(), s.cfg.Logger
+	s.mu.Unlock()
+	switch {
+	case err == nil && same:
+		s.told = ""
+		return
+	case err == nil:
+		err = s.change(func(cfg *cloudflareaudit.Config) { cfg.APIToken = token })
+	}
+	if err == nil {
+		log.Info("the token was refused; its file has another one now, which is used from here on")
+		s.refused, s.told = false, ""
+		return
+	}
+	if why := strings.ReplaceAll(err.Error(), "\n", "; "); why != s.told {
+		s.told = why
+		log.Warn("the token was refused, and its file cannot be read again", "error", why)
+	}
+}
+
+// refusedToken reports whether err, or that of a log, refuses the token.
+func refusedToken(err error, logs []ingest.LogState) bool {
+	is := func(err error) bool {
+		refused, ok := errors.AsType[*cloudflareaudit.APIError](err)
+		return ok && refused.Kind == cloudflareaudit.KindCredentials
+	}
+	return is(err) || slices.ContainsFunc(logs, func(l ingest.LogState) bool { return is(l.Err) })
 }
 
 // Descriptor implements [ingest.Source].
@@ -149,7 +200,42 @@ func (s *swappable) TestConnection(ctx context.Context) error {
 
 // Poll implements [ingest.Source].
 func (s *swappable) Poll(ctx context.Context, cursor ingest.Cursor) (ingest.Batch, error) {
-	return s.current.Load().Poll(ctx, cursor)
+	if s.refused && s.token != nil {
+		s.renew()
+	}
+	batch, err := s.current.Load().Poll(ctx, cursor)
+	if refusedToken(err, batch.Coverage.Logs) {
+		s.refused = true
+	} else if err == nil {
+		s.refused = slices.ContainsFunc(batch.Coverage.Logs, ingest.LogState.Failed) && s.refused
+	}
+	return batch, err
+}
+
+// tokenAgain reads the token of --token-file or --config anew, and nothing else. It is
+// nil where the token is in neither, or in what can be read only once.
+func (s *settings) tokenAgain() func() (cloudflareaudit.Secret, error) {
+	again := settings{world: s.world, flags: s.flags, connects: true, file: s.file, only: "api_token"}
+	again.getenv = func(string) string { return "" }
+	name := s.file
+	if s.flags.Changed("token-file") {
+		name, again.file = s.flags.Lookup("token-file").Value.String(), ""
+	} else if _, inFile := again.given().object["api_token"]; !inFile {
+		return nil
+	}
+	if info, err := os.Stat(name); err != nil || !info.Mode().IsRegular() {
+		return nil
+	}
+	return func() (cloudflareaudit.Secret, error) {
+		fresh := again
+		fresh.read = nil
+		g := fresh.given()
+		if len(g.wrong) > 0 {
+			return cloudflareaudit.Secret{}, g.wrong
+		}
+		token, _ := g.object["api_token"].(string)
+		return cloudflareaudit.NewSecret(token), nil
+	}
 }
 
 // reloadMetrics are the metrics of the rules of --rules or --config.

@@ -189,3 +189,71 @@ func TestFleet_SharedRulesAreForAccountsWithoutTheirOwn(t *testing.T) {
 	adjust(&cfg)
 	assert.Equal(t, own, cfg.Rules)
 }
+
+// A token that was refused is taken from its file again, where somebody mends it.
+func TestReload_ATokenThatWasRefusedIsReadAgain(t *testing.T) {
+	t.Parallel()
+	a := newAccount(t, recent(3)...)
+	configured := func(token string) string {
+		return `{"account_id":"` + fakecloudflare.DefaultAccountID + `","api_token":"` + token + `","base_url":"` + a.url + `"}`
+	}
+	for flag, content := range map[string]func(token string) string{
+		"--token-file": func(token string) string { return token + "\n" },
+		"--config":     configured,
+	} {
+		t.Run(flag, func(t *testing.T) {
+			t.Parallel()
+			const revoked = "cfat_revoked0000000000000000000000000000000"
+			file := write(t, content(revoked))
+			flags := pflag.NewFlagSet("test", pflag.ContinueOnError)
+			s := addSettings(world{getenv: func(string) string { return "" }}, flags)
+			require.NoError(t, flags.Parse([]string{flag, file, "--account-id", fakecloudflare.DefaultAccountID, "--base-url", a.url, "--drop-routine=false"}))
+			cfg, err := s.config()
+			require.NoError(t, err)
+			var log bytes.Buffer
+			cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
+			source, err := newSwappable(cfg)
+			require.NoError(t, err)
+			source.token = s.tokenAgain()
+			require.NotNil(t, source.token)
+			poll := func() (events int) {
+				batch, err := source.Poll(t.Context(), nil)
+				if err == nil {
+					err = batch.Coverage.Unread()
+				}
+				if err != nil {
+					require.True(t, ingest.NeedsAction(err), err)
+				}
+				return len(batch.Events)
+			}
+			assert.Zero(t, poll())
+			assert.Zero(t, poll(), "it is the same one")
+			assert.Empty(t, log.String())
+
+			require.NoError(t, os.WriteFile(file, nil, 0o600))
+			assert.Zero(t, poll())
+			assert.Zero(t, poll())
+			assert.Equal(t, 1, strings.Count(log.String(), "its file cannot be read again"), log.String())
+
+			require.NoError(t, os.WriteFile(file, []byte(content(a.token)), 0o600))
+			require.NoError(t, source.use(nil), "other rules change nothing about it")
+			assert.Equal(t, 3, poll())
+			assert.Contains(t, log.String(), "its file has another one now")
+			assert.NotContains(t, log.String(), a.token)
+			require.NoError(t, os.WriteFile(file, []byte(content(revoked)), 0o600))
+			assert.Equal(t, 3, poll(), "nothing is read again without a refusal")
+		})
+	}
+}
+
+func TestReload_ATokenFromElsewhereIsNotReadAgain(t *testing.T) {
+	t.Parallel()
+	flags := pflag.NewFlagSet("test", pflag.ContinueOnError)
+	s := addSettings(world{getenv: func(string) string { return "" }}, flags)
+	require.NoError(t, flags.Parse([]string{"--config", write(t, `{"page_size":10}`)}))
+	assert.Nil(t, s.tokenAgain(), "it is in the environment")
+	flags = pflag.NewFlagSet("test", pflag.ContinueOnError)
+	s = addSettings(world{getenv: func(string) string { return "" }}, flags)
+	require.NoError(t, flags.Parse([]string{"--token-file", os.DevNull}))
+	assert.Nil(t, s.tokenAgain(), "a pipe can be read only once")
+}

@@ -136,6 +136,13 @@ var mutants = []mutant{
 		test:  "TestFiles_AFolderThatEveryUserCanWriteToIsToldOf",
 	},
 	{
+		fault: "a mended token file is not read without a restart",
+		file:  "cmd/cfaudit/reload.go",
+		old:   "if s.refused && s.token != nil {",
+		new:   "if false {",
+		test:  "TestReload_ATokenThatWasRefusedIsReadAgain",
+	},
+	{
 		fault: "a request that was held back hides why a log could not be read",
 		file:  "ingest/logstate.go",
 		old:   "if s.HeldBack && !before.HeldBack {",
