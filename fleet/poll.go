@@ -358,7 +358,7 @@ func (p *poller) settleTx(ctx context.Context, tx pgx.Tx, t *task, poll *Poll) e
 	return err
 }
 
-// log tells the beginning and the end of trouble.
+// log tells the beginning and the end of trouble, and when it becomes another one.
 func (p *poller) log(t *task, poll *Poll) {
 	log := p.opts.Logger.With("instance", t.ID, "tenant", t.Tenant)
 	switch {
@@ -367,7 +367,7 @@ func (p *poller) log(t *task, poll *Poll) {
 		log.Warn("cannot save the cursor; the poll will be repeated", "error", poll.Err)
 	case poll.Err != nil && errors.Is(poll.Err, ingest.ErrCursor):
 		log.Error("halted: the cursor cannot be used, a person has to act", "error", poll.Err)
-	case poll.Err != nil && (t.failures == 0 || !t.needsAction && ingest.NeedsAction(poll.Err)):
+	case poll.Err != nil && (t.failures == 0 || t.step != poll.Step || !t.needsAction && ingest.NeedsAction(poll.Err)):
 		log.Warn("poll failed", "step", string(poll.Step), "error", poll.Err)
 	case poll.Err == nil && t.failures > 0:
 		log.Info("poll recovered", "failures", t.failures)

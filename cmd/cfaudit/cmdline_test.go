@@ -91,6 +91,35 @@ func TestFiles_ExposedSecrets(t *testing.T) {
 	assert.Contains(t, got.err, "--key-file: other users of this machine can read or change the file, whose mode is 0604: run 'chmod 600 "+key+"'")
 }
 
+// A list of accounts has their tokens, and the URL of a database may name files with
+// a password or a key.
+func TestFiles_ExposedSecretsOfAFleet(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("the mode does not tell there")
+	}
+	list := filepath.Join(t.TempDir(), "list.csv")
+	const header, account = "account_id,tenant,", "023e105f4ecef8ad9ca31a8372d0c353,acme,"
+	env := map[string]string{envDatabase: "postgres://127.0.0.1:1/x"}
+	add := func(content string) result {
+		require.NoError(t, os.WriteFile(list, []byte(content), 0o600))
+		require.NoError(t, os.Chmod(list, 0o644))
+		return call{args: []string{"fleet", "add", "--from", list}, env: env}.run(t.Context())
+	}
+	got := add(header + "api_token\n" + account + "cfat_x\n")
+	assert.Equal(t, exitUsage, got.code)
+	assert.Contains(t, got.err, "--from: "+list+": line 2: api_token: other users of this machine can read or change the file, whose mode is 0644: run 'chmod 600 "+list+"'")
+	got = add(header + "api_token_ref\n" + account + "acme\n")
+	assert.NotContains(t, got.err, "chmod", "it has no token in it")
+
+	for _, name := range []string{"passfile", "sslkey"} {
+		env[envDatabase] = "postgres://127.0.0.1:1/x?" + name + "=" + list
+		got = call{args: []string{"fleet", "status"}, env: env}.run(t.Context())
+		assert.Equal(t, exitUsage, got.code, got.err)
+		assert.Contains(t, got.err, envDatabase+": "+name+": other users of this machine can read or change the file")
+	}
+}
+
 func TestFiles_AnOutputThatOthersCanReadIsToldOf(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"syscall"
@@ -24,6 +25,7 @@ import (
 	"github.com/aisoc/cloudflareaudit"
 	"github.com/aisoc/cloudflareaudit/fleet"
 	"github.com/aisoc/cloudflareaudit/ingest"
+	"github.com/aisoc/cloudflareaudit/internal/files"
 	"github.com/aisoc/cloudflareaudit/internal/httpx"
 	"github.com/aisoc/cloudflareaudit/internal/prefixed"
 )
@@ -108,6 +110,9 @@ func (s *station) pool(ctx context.Context, log *slog.Logger) (*pgxpool.Pool, er
 	if !strings.HasPrefix(text, "postgres://") && !strings.HasPrefix(text, "postgresql://") {
 		return nil, faults{from + ": must be a URL such as postgres://cfaudit@db.example.com/cfaudit?sslmode=verify-full"}
 	}
+	if wrong := exposedFiles(from, text); len(wrong) > 0 {
+		return nil, wrong
+	}
 	cfg, err := pgxpool.ParseConfig(text)
 	if err != nil {
 		return nil, faults{from + ": cannot be read as the URL of a database; is a character in the password not escaped, or a file of the settings missing?"}
@@ -143,6 +148,26 @@ func (s *station) pool(ctx context.Context, log *slog.Logger) (*pgxpool.Pool, er
 		return nil, fmt.Errorf("cannot connect to the database: %w", err)
 	}
 	return pool, nil
+}
+
+// exposedFiles are the files of secrets that the URL of a database names and other
+// users can read.
+func exposedFiles(from, text string) (wrong faults) {
+	u, err := url.Parse(text)
+	if err != nil {
+		return nil // which the parser of the database tells
+	}
+	for _, name := range []string{"passfile", "sslkey"} {
+		f, err := os.Open(u.Query().Get(name))
+		if err != nil {
+			continue
+		}
+		if err := files.CheckPrivate(f); err != nil {
+			wrong = append(wrong, from+": "+name+": "+err.Error())
+		}
+		f.Close()
+	}
+	return wrong
 }
 
 // persist retries try after temporary errors when the command is patient, and

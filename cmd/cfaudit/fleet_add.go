@@ -20,6 +20,7 @@ import (
 
 	"github.com/aisoc/cloudflareaudit"
 	"github.com/aisoc/cloudflareaudit/fleet"
+	"github.com/aisoc/cloudflareaudit/internal/files"
 	"github.com/aisoc/cloudflareaudit/internal/httpx"
 	"github.com/aisoc/cloudflareaudit/internal/text"
 	"github.com/aisoc/cloudflareaudit/sink/aisoc"
@@ -283,12 +284,7 @@ func duplicates(rows []fleetRow, specs []fleet.Spec) (wrong faults) {
 
 // readRows reads a list of accounts, to which the flags apply as well.
 func readRows(w world, name string, flags fleetRow) (rows []fleetRow, err error) {
-	var text []byte
-	if name == "-" {
-		text, err = io.ReadAll(w.stdin)
-	} else {
-		text, err = os.ReadFile(name)
-	}
+	text, exposed, err := readList(w, name)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read --from: %w", err)
 	}
@@ -311,6 +307,9 @@ func readRows(w world, name string, flags fleetRow) (rows []fleetRow, err error)
 		row.place = name + ": " + place(n) + ": "
 		row.object = maps.Clone(flags.object)
 		ref, own := object["api_token_ref"], object["api_token"]
+		if own != nil && exposed != nil {
+			return nil, faults{"--from: " + row.place + "api_token: " + exposed.Error()}
+		}
 		if ref != nil || own != nil {
 			// A token given by flag is for the other rows.
 			delete(row.object, "api_token")
@@ -334,6 +333,22 @@ func readRows(w world, name string, flags fleetRow) (rows []fleetRow, err error)
 		return nil, wrong
 	}
 	return rows, nil
+}
+
+// readList reads a file, or standard input. exposed says that other users can read it
+// too, which they must not where it has tokens.
+func readList(w world, name string) (text []byte, exposed, err error) {
+	if name == "-" {
+		text, err = io.ReadAll(w.stdin)
+		return text, nil, err
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer f.Close()
+	text, err = io.ReadAll(f)
+	return text, files.CheckPrivate(f), err
 }
 
 // readCSV reads a table with a header line. Empty cells are skipped.

@@ -7,6 +7,7 @@ package health
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -214,8 +215,14 @@ func (f Feed) troubles(now time.Time) (list []Trouble) {
 		if f.Step == Poll {
 			patience = vendor
 		}
-		list = append(list, Trouble{What: what[f.Step], Error: f.Error, NeedsAction: f.NeedsAction,
-			Since: f.FailingSince, Failures: f.Failures, Patience: patience})
+		step := Trouble{What: what[f.Step], Error: f.Error, NeedsAction: f.NeedsAction,
+			Since: f.FailingSince, Failures: f.Failures, Patience: patience}
+		if f.Step == Build || f.Step == Load {
+			// No log is asked before it works again.
+			list = slices.Insert(list, 0, step)
+		} else {
+			list = append(list, step)
+		}
 	}
 	if text := endless[f.Doing]; text != "" && f.Doing != f.Step && now.Sub(f.DoingSince) >= OutputPatience.For {
 		list = append(list, Trouble{What: text, Since: f.DoingSince, Patience: Patience{For: OutputPatience.For}})

@@ -85,6 +85,7 @@ func TestFeed_EveryWayBetweenTheStates(t *testing.T) {
 		"a load that does not end":                  {2 * minute, doing(Load, 0), Failing, "the cursor is being loaded, without an end,"},
 		"a poll may take long":                      {14 * minute, and(succeeded(0), doing(Poll, minute)), OK, ""},
 		"an attempt after one that failed":          {5 * minute, and(succeeded(0), fails(Deliver, 2*minute, 1), doing(Deliver, 2*minute)), Retrying, "the events cannot be delivered since"},
+		"the token's file after a refusal":          {minute, and(fails(Build, minute, 1), log(0, true), needsAction), Failing, "a person has to act: the configuration cannot be used since 2026-01-02T03:05:05Z: down; a person has to act: Log 2 cannot be read"},
 		"paused while it fails":                     {time.Hour, and(fails(Poll, 0, 9), func(f *Feed) { f.Paused = true }), Paused, ""},
 		"halted":                                    {time.Hour, and(fails(Poll, 0, 1), needsAction, func(f *Feed) { f.Halted = true }), Halted, "the feed cannot be read"},
 		"resumed after a long pause":                {0, succeeded(-24 * time.Hour), OK, ""},

@@ -143,6 +143,20 @@ var mutants = []mutant{
 		test:  "TestReload_ATokenThatWasRefusedIsReadAgain",
 	},
 	{
+		fault: "a list of accounts whose tokens others can read is accepted",
+		file:  "cmd/cfaudit/fleet_add.go",
+		old:   "if own != nil && exposed != nil {",
+		new:   "if false {",
+		test:  "TestFiles_ExposedSecretsOfAFleet",
+	},
+	{
+		fault: "a refusal from before hides that the token's file cannot be used",
+		file:  "internal/health/health.go",
+		old:   "list = slices.Insert(list, 0, step)",
+		new:   "list = append(list, step)",
+		test:  "TestFeed_EveryWayBetweenTheStates",
+	},
+	{
 		fault: "a request that was held back hides why a log could not be read",
 		file:  "ingest/logstate.go",
 		old:   "if s.HeldBack && !before.HeldBack {",
