@@ -153,7 +153,7 @@ var mutants = []mutant{
 		fault: "a refusal from before hides that the token's file cannot be used",
 		file:  "internal/health/health.go",
 		old:   "list = slices.Insert(list, 0, step)",
-		new:   "list = append(list, step)",
+		new:   "list = slices.Insert(list, len(list), step)",
 		test:  "TestFeed_EveryWayBetweenTheStates",
 	},
 	{
