@@ -136,7 +136,7 @@ func (e *ReadError) Unwrap() error { return e.Err }
 func (e *WaitError) Error() string {
 	why := "the request budget of the API token is used up"
 	if e.Asked {
-		why = "Cloudflare has asked to wait before the next request with the API token"
+		why = "Cloudflare has asked to wait before the next request"
 	}
 	return fmt.Sprintf("%s; try again in %s", why, e.Wait.Round(time.Second))
 }

@@ -65,5 +65,5 @@ func TestError_IsOneBoundedLine(t *testing.T) {
 	require.Equal(t, 2*time.Second, wait.RetryAfter())
 	require.True(t, wait.HeldBack())
 	wait.Asked = true
-	require.EqualError(t, wait, "Cloudflare has asked to wait before the next request with the API token; try again in 2s")
+	require.EqualError(t, wait, "Cloudflare has asked to wait before the next request; try again in 2s")
 }

@@ -34,17 +34,17 @@ func (k Known) Text(s string) (shown string, masked int) {
 // it stood.
 func (k Known) Entry(doc *jsondoc.Doc) (masked int) {
 	root := doc.Root()
+	if k.hide == nil || !root.Exists() {
+		return 0
+	}
 	// No form of it is shorter than the shortest secret.
-	if k.hide == nil || !root.Exists() || !root.AnyText(minKnown, k.isIn) {
+	if !root.AnyText(minKnown, func(raw string, _ jsondoc.Class) bool {
+		_, n := k.hide(raw, Masked)
+		return n > 0
+	}) {
 		return 0
 	}
 	return k.value(root)
-}
-
-// isIn reports whether the secret is in a text, which may be written as in JSON.
-func (k Known) isIn(s string, _ jsondoc.Class) bool {
-	_, n := k.Text(s)
-	return n > 0
 }
 
 func (k Known) value(v jsondoc.Value) (masked int) {
@@ -57,7 +57,7 @@ func (k Known) value(v jsondoc.Value) (masked int) {
 		}
 	case jsondoc.Object, jsondoc.Array:
 		for item := range v.All() {
-			if k.isIn(item.Name(), 0) {
+			if _, n := k.Text(item.Name()); n > 0 {
 				v.Doc().Replace(v, Masked) // since a name cannot be replaced
 				return masked + 1
 			}

@@ -98,27 +98,24 @@ func (f *knownForms) first(s string) (from, to int) {
 		if next < 0 {
 			break
 		}
-		plain, starts = unescape(plain, starts)
+		// One layer of escapes that stand for one byte.
+		undone, at := make([]byte, 0, len(plain)), make([]int, 0, len(plain)+1)
+		for i, size := 0, 0; i <= len(plain); i += size {
+			start := i
+			if starts != nil {
+				start = starts[i]
+			}
+			at = append(at, start)
+			if i == len(plain) {
+				break
+			}
+			var c byte
+			c, size = unescaped(plain[i:])
+			undone = append(undone, c)
+		}
+		plain, starts = string(undone), at
 	}
 	return from, to
-}
-
-// unescape undoes one layer of escapes that stand for one byte. Its arguments remain
-// as they are.
-func unescape(s string, starts []int) (string, []int) {
-	plain, at := make([]byte, len(s)), make([]int, len(s)+1)
-	n := 0
-	for i, size := 0, 0; ; i += size {
-		at[n] = i
-		if starts != nil {
-			at[n] = starts[i]
-		}
-		if i == len(s) {
-			return string(plain[:n]), at
-		}
-		plain[n], size = unescaped(s[i:])
-		n++
-	}
 }
 
 // unescaped is the character that s begins with, and how many bytes it takes.
