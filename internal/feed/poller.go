@@ -1,6 +1,7 @@
 package feed
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -78,10 +79,25 @@ type poll struct {
 	// complete is the time up to which all entries shown were handled before
 	// this poll. An entry that appears before it is late.
 	complete time.Time
-	// ends are the first and the last entry of the page read last, and returns
-	// counts how often in a row the server has repeated it.
-	ends    [2]fingerprint
+	// before has the ends of the page read last, and returns counts how often in a
+	// row the server has repeated it.
+	before  ends
 	returns int
+}
+
+// ends are the first and the last entry of a page.
+type ends [2]fingerprint
+
+// ends are those of the current page, and whether they tell it from others. A page
+// of nothing but the same bytes proves nothing: many entries without an id can have
+// them.
+func (p *poll) ends() (e ends, tell bool) {
+	page := p.intake.page
+	if page.Len() == 0 {
+		return e, false
+	}
+	top, bottom := page.Key(0), page.Key(page.Len()-1)
+	return ends{fingerprintOf(top), fingerprintOf(bottom)}, top != bottom || page.ID(0) != ""
 }
 
 // page is the current reply.
@@ -94,7 +110,7 @@ func (p *poll) read(ctx context.Context) error {
 	p.others = p.intake.kept.Events
 	err := p.run(ctx)
 	if err != nil {
-		if api, ok := errors.AsType[*apierror.Error](err); ok && api.Kind == apierror.KindMalformed && p.intake.kept.Events == p.others {
+		if lasts(err) && p.intake.kept.Events == p.others {
 			// A cursor that moves without an event would hide the failure.
 			p.progressed = p.isNew
 		}
@@ -117,15 +133,21 @@ func (p *poll) read(ctx context.Context) error {
 	return err
 }
 
+// lasts reports whether the next poll is likely to meet err as well.
+func lasts(err error) bool {
+	api, ok := errors.AsType[*apierror.Error](err)
+	return ok && (api.Kind == apierror.KindMalformed || api.Kind == apierror.KindRequest)
+}
+
 // run reads the newest entries first: a new window when one is due, then the rest
 // of the older windows, until the batch is full.
 func (p *poll) run(ctx context.Context) error {
-	f := p.feed
+	f, gaveWay := p.feed, false
 	if p.due() {
 		if w := f.Newest; w != nil && !w.Waits && len(f.Backlog) > 0 {
 			// New entries appear faster than the newest window can be read.
 			// Alternate between the two, so that the backlog shrinks.
-			w.Waits, f.ReadAt = true, p.now()
+			w.Waits, f.ReadAt, gaveWay = true, p.now(), true
 		} else if err := p.look(ctx); err != nil {
 			return err
 		}
@@ -145,6 +167,9 @@ func (p *poll) run(ctx context.Context) error {
 		}
 		state, err := p.readWindow(ctx, w)
 		switch {
+		case err != nil && gaveWay && onlyHere(err):
+			// A window that cannot be read must not hide what is newer.
+			return cmp.Or(p.look(ctx), err)
 		case err != nil:
 			return err
 		case state != unfinished && w == f.Newest:
@@ -386,20 +411,14 @@ func aligned(size, offset int) int {
 
 // checkAdvance compares the current page with the one before it. Late entries
 // may push a page's entries to the next one, so a page can return once. If it
-// keeps returning, the server does not page. A page of nothing but the same
-// bytes proves nothing: many entries without an id can have them.
+// keeps returning, the server does not page.
 func (p *poll) checkAdvance() error {
-	page := p.intake.page
-	if page.Len() == 0 {
+	now, tell := p.ends()
+	if !tell {
 		return nil
 	}
-	top, bottom := page.Key(0), page.Key(page.Len()-1)
-	if top == bottom && page.ID(0) == "" {
-		return nil
-	}
-	ends := [2]fingerprint{fingerprintOf(top), fingerprintOf(bottom)}
-	if ends != p.ends {
-		p.ends, p.returns = ends, 0
+	if now != p.before {
+		p.before, p.returns = now, 0
 		return nil
 	}
 	if p.returns++; p.returns < maxReturns {
