@@ -482,6 +482,66 @@ func TestPoll_AWindowThatCannotBeReadHidesNothingNewer(t *testing.T) {
 	})
 }
 
+// A server that does not keep to the span or the order asked for repeats nothing, and
+// hides nothing without an error.
+func TestPoll_AServerThatIgnoresSpanOrOrderRepeatsAndHidesNothing(t *testing.T) {
+	t.Parallel()
+	for _, ignored := range []string{"since", "before", "since before", "direction"} {
+		for _, v2 := range []bool{false, true} {
+			if v2 && ignored != "direction" {
+				continue // it requires them
+			}
+			for _, n := range []int{30, 260, 1700} {
+				t.Run(fmt.Sprintf("%s, v2 %v, %d entries", ignored, v2, n), func(t *testing.T) {
+					t.Parallel()
+					synctest.Test(t, func(t *testing.T) {
+						server, cfg := fixture(fakecloudflare.Options{})
+						if v2 {
+							server, cfg = fixtureV2(fakecloudflare.Options{})
+						}
+						for i := range n {
+							when := time.Now().Add(-30*time.Minute - time.Duration(i)*10*time.Second)
+							server.Add(time.Time{}, fakecloudflare.Entry(fmt.Sprintf("id-%d", i), when, 0))
+							server.AddV2(time.Time{}, fakecloudflare.EntryV2(fmt.Sprintf("id-%d", i), when, 0))
+						}
+						server.Fault(func(int, *http.Request) *fakecloudflare.Fault {
+							return fakecloudflare.Custom(func(r *http.Request, answer func() *http.Response) (*http.Response, error) {
+								q := r.URL.Query()
+								for name := range strings.FieldsSeq(ignored) {
+									q.Del(name)
+								}
+								if ignored == "direction" {
+									q.Set(ignored, "asc")
+								}
+								r.URL.RawQuery = q.Encode()
+								return answer(), nil
+							})
+						})
+						c := connect(t, cfg)
+						var cursor ingest.Cursor
+						got, failed := map[string]int{}, 0
+						for range 16 {
+							b, err := c.Poll(t.Context(), cursor)
+							for _, id := range ids(b) {
+								got[id]++
+								require.Equal(t, 1, got[id], id)
+							}
+							if err == nil {
+								cursor = b.Cursor
+							} else {
+								require.ErrorContains(t, err, "the server lists the oldest entries first")
+								failed++
+							}
+							time.Sleep(5 * time.Minute)
+						}
+						require.True(t, len(got) == n || failed > 10, "%d of %d, %d failures", len(got), n, failed)
+					})
+				})
+			}
+		}
+	}
+}
+
 // While more entries are within the overlap than can be remembered, a poll reads
 // what is new and what is settled, and not all the others again.
 func TestPoll_ACrowdWithinTheOverlapTakesFewRequests(t *testing.T) {

@@ -74,6 +74,8 @@ type poll struct {
 	// isNew says that the log has not been read before, and progressed that its
 	// position has moved, if only to its start.
 	isNew, progressed bool
+	// unbounded says that the server does not keep to the span asked for.
+	unbounded bool
 	// seenFull says that there is no room for the ids of newer entries.
 	seenFull bool
 	// complete is the time up to which all entries shown were handled before
@@ -250,6 +252,9 @@ func (p *poll) look(ctx context.Context) error {
 			w.Settled = w.ReadAt.Add(-p.overlap).Truncate(time.Second)
 			f.AllReadAt = w.ReadAt
 		}
+		if err := p.checkOrder(); err != nil {
+			return err
+		}
 		p.adopt(&w, t)
 		return nil
 	}
@@ -419,12 +424,37 @@ func (p *poll) checkAdvance() error {
 	}
 	if now != p.before {
 		p.before, p.returns = now, 0
-		return nil
+		return p.checkOrder()
 	}
 	if p.returns++; p.returns < maxReturns {
 		return nil
 	}
 	return apierror.Malformed(http.StatusOK, "every page shows the same entries")
+}
+
+// checkOrder compares the ends of the current page. One that begins with the oldest
+// entries is not in the order asked for, in which nothing would follow what is older
+// than the window.
+func (p *poll) checkOrder() error {
+	n := p.page().Len()
+	if n < 2*neighbours {
+		return nil
+	}
+	var newest, oldest time.Time
+	for i := range neighbours {
+		first, last := p.page().When(i), p.page().When(n-1-i)
+		if first.IsZero() || last.IsZero() {
+			return nil
+		}
+		newest = later(newest, first)
+		if oldest.IsZero() || last.Before(oldest) {
+			oldest = last
+		}
+	}
+	if newest.Add(disorder).Before(oldest) {
+		return apierror.Malformed(http.StatusOK, "the server lists the oldest entries first")
+	}
+	return nil
 }
 
 // query is the request for the entries of w from since until before.
@@ -562,13 +592,51 @@ func (p *poll) place(w *window, first int) {
 	if first > 0 {
 		at = w.Anchor
 	}
+	newer, older := p.outside(w)
 	for i := range p.page().Len() {
-		if stated := p.page().When(i); w.plausible(stated) {
+		if stated := p.page().When(i); w.plausible(stated) || !stated.IsZero() && (i < newer || i >= older) {
 			at = stated
 		}
 		p.ids = append(p.ids, fingerprintOf(p.page().Key(i)))
 		p.places = append(p.places, at)
 	}
+}
+
+// outside finds what a server shows of a log that it does not bound by time: the
+// current page begins with entries, before the index newer, that are too new for a
+// settled window, or ends with some, from the index older on, that are too old. One
+// alone has an odd time, and one without a time counts as those around it.
+func (p *poll) outside(w *window) (newer, older int) {
+	n := p.page().Len()
+	run := func(at, step int, beyond func(when time.Time) time.Duration) (length int) {
+		far := 0
+		for i := range n {
+			when := p.page().When(at + i*step)
+			if when.IsZero() {
+				continue
+			}
+			off := beyond(when)
+			if off <= edge {
+				break
+			}
+			if length = i + 1; off > disorder {
+				far++
+			}
+		}
+		if far < 2 {
+			return 0
+		}
+		return length
+	}
+	if w.closed {
+		newer = run(0, 1, func(when time.Time) time.Duration { return when.Sub(w.Before) })
+	}
+	older = n - run(n-1, -1, func(when time.Time) time.Duration { return w.Since.Sub(when) })
+	if (newer > 0 || older < n) && !p.unbounded {
+		p.unbounded = true
+		p.reader.opts.Logger.Warn("the server shows entries from outside the span asked for; they are passed over", "log", p.log.Title, "since", w.Since, "before", w.Before)
+	}
+	return newer, older
 }
 
 // reachedAt is the time down to which the window has been read after the i-th
@@ -674,7 +742,7 @@ func (p *poll) keepUnreadable(w *window, cause error) (done bool) {
 	if torn.ID == "" {
 		torn.ID = audit.DerivedID(torn.Text)
 	}
-	when, timed := w.reached(), w.plausible(torn.When)
+	when, timed := w.reached(), w.plausible(torn.When) || p.unbounded && !torn.When.IsZero()
 	if timed {
 		when = torn.When
 	}

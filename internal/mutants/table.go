@@ -753,6 +753,22 @@ var mutants = []mutant{
 		test:  "TestPoll_V2CursorsThatAreAllRefusedCostFewRequests",
 	},
 	{
+		fault: "a server that ignores since and before repeats all entries",
+		file:  "internal/feed/poller.go",
+		old:   "!stated.IsZero() && (i < newer || i >= older)",
+		new:   "false && (i < newer || i >= older)",
+		in:    ".",
+		test:  "TestPoll_AServerThatIgnoresSpanOrOrderRepeatsAndHidesNothing",
+	},
+	{
+		fault: "entries of a server that lists the oldest first are hidden",
+		file:  "internal/feed/poller.go",
+		old:   "if newest.Add(disorder).Before(oldest) {",
+		new:   "if newest.Add(disorder).Before(oldest) && false {",
+		in:    ".",
+		test:  "TestPoll_AServerThatIgnoresSpanOrOrderRepeatsAndHidesNothing",
+	},
+	{
 		fault: "what a server refuses for ever is hidden by a cursor that moves without an event",
 		file:  "internal/feed/poller.go",
 		old:   "|| api.Kind == apierror.KindRequest)",
