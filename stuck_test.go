@@ -216,13 +216,13 @@ func TestPoll_AServerThatIgnoresPagingRepeatsAndHidesNothing(t *testing.T) {
 // feed: it goes on by time.
 func TestPoll_V2PagesThatLeadBackDoNotStopTheFeed(t *testing.T) {
 	t.Parallel()
-	for _, back := range []int{0, 1, 2, 7} {
+	for back, limit := range map[int]int{0: 100, 1: 100, 2: 100, 7: 100, 49: 20} {
 		// Pages of seconds are within the span of which ids are remembered.
 		for _, step := range []time.Duration{3 * time.Second, 50 * time.Millisecond} {
 			t.Run(fmt.Sprintf("%d pages back, entries every %v", back, step), func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
-					server, cfg := fixtureV2(fakecloudflare.Options{MostLimit: 100})
+					server, cfg := fixtureV2(fakecloudflare.Options{MostLimit: limit})
 					fillV2(server, 1500, step)
 					leadBack(server, back)
 					c := connect(t, cfg)
@@ -231,7 +231,7 @@ func TestPoll_V2PagesThatLeadBackDoNotStopTheFeed(t *testing.T) {
 					for range 150 {
 						b := poll1(t, c, cursor)
 						got, cursor = append(got, ids(b)...), b.Cursor
-						require.LessOrEqual(t, len(server.Requests()), 250)
+						require.LessOrEqual(t, len(server.Requests()), 275)
 						if !b.More {
 							break
 						}
@@ -262,22 +262,284 @@ func leadBack(server *fakecloudflare.Server, back int) {
 			trail = append(trail, asked)
 			resp := answer()
 			if at := len(trail) - 1 - back; len(trail)%3 == 0 && at >= 0 && trail[at] != "" {
-				body, err := io.ReadAll(resp.Body)
-				if err != nil {
-					return nil, err
-				}
-				var reply map[string]json.RawMessage
-				if err := json.Unmarshal(body, &reply); err != nil {
-					return nil, err
-				}
-				reply["result_info"] = json.RawMessage(fmt.Sprintf(`{"cursor":%q}`, trail[at]))
-				body, err = json.Marshal(reply)
-				resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
-				return resp, err
+				return changed(resp, func(reply map[string]json.RawMessage) { reply["result_info"] = cursorInfo(trail[at]) })
 			}
 			return resp, nil
 		})
 	})
+}
+
+// changed is a reply with other members.
+func changed(resp *http.Response, change func(reply map[string]json.RawMessage)) (*http.Response, error) {
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return nil, err
+	}
+	var reply map[string]json.RawMessage
+	if err := json.Unmarshal(body, &reply); err != nil {
+		return nil, err
+	}
+	change(reply)
+	body, err = json.Marshal(reply)
+	resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	return resp, err
+}
+
+// cursorInfo is the result_info that leads to a page.
+func cursorInfo(cursor string) json.RawMessage {
+	return json.RawMessage(fmt.Sprintf(`{"cursor":%q}`, cursor))
+}
+
+// Where the pages of Audit Logs v2 lead to when there is nothing more.
+const (
+	toItself  = "itself"
+	toFirst   = "the first page"
+	toEmpty   = "empty pages"
+	wholeOnly = "the first page, from every page"
+)
+
+// endless is a server of v2 all pages of which lead on. Cursors of its own say which
+// page they lead to; changing ones are used once.
+func endless(to string, changing bool) *fakecloudflare.Fault {
+	const own, none = "own-", "none"
+	made := 0
+	return fakecloudflare.Custom(func(r *http.Request, answer func() *http.Response) (*http.Response, error) {
+		q := r.URL.Query()
+		page := q.Get("cursor")
+		if rest, ok := strings.CutPrefix(page, own); ok {
+			_, page, _ = strings.Cut(rest, "-")
+		}
+		q.Del("cursor")
+		if page != "" && page != none {
+			q.Set("cursor", page)
+		}
+		r.URL.RawQuery = q.Encode()
+		return changed(answer(), func(reply map[string]json.RawMessage) {
+			var info struct{ Cursor string }
+			_ = json.Unmarshal(reply["result_info"], &info)
+			if page == none {
+				reply["result"], info.Cursor = json.RawMessage(`[]`), ""
+			}
+			if info.Cursor != "" && to != wholeOnly {
+				return
+			}
+			if changing {
+				made++
+			}
+			next := map[string]string{toItself: page, toEmpty: none}[to]
+			reply["result_info"] = cursorInfo(fmt.Sprintf("%s%d-%s", own, made, next))
+		})
+	})
+}
+
+// An end of Audit Logs v2 that leads on is an end all the same, from whichever poll
+// on the server has none, and for every process that goes on from the cursor.
+func TestPoll_V2PagesWithoutAnEndDoNotStopTheFeed(t *testing.T) {
+	t.Parallel()
+	for _, to := range []string{toItself, toFirst, toEmpty, wholeOnly} {
+		for _, changing := range []bool{false, true} {
+			for _, n := range []int{1, 30, 100, 950} {
+				for from := range 3 {
+					t.Run(fmt.Sprintf("to %s, changing %v, %d entries, from poll %d", to, changing, n, from), func(t *testing.T) {
+						t.Parallel()
+						synctest.Test(t, func(t *testing.T) {
+							server, cfg := fixtureV2(fakecloudflare.Options{MostLimit: 100})
+							cfg.MaxEvents = 350
+							fillV2(server, n, 20*time.Second)
+							fault, polls := endless(to, changing), 0
+							server.Fault(func(int, *http.Request) *fakecloudflare.Fault {
+								if polls < from {
+									return nil
+								}
+								return fault
+							})
+							var cursor ingest.Cursor
+							var got, want []string
+							for want = numbered(n); polls < 20; polls++ {
+								before := len(server.Requests())
+								b, err := connect(t, cfg).Poll(t.Context(), cursor) // another process
+								if err != nil {
+									// Where there is nothing, empty pages may have no end.
+									require.True(t, changing)
+									require.ErrorContains(t, err, "one empty page leads to another")
+									b.Cursor = cursor
+								}
+								require.LessOrEqual(t, len(server.Requests())-before, 85)
+								got, cursor = append(got, ids(b)...), b.Cursor
+								if b.More || polls == 19 {
+									continue
+								}
+								if err == nil {
+									require.WithinDuration(t, time.Now(), b.Coverage.Complete, 30*time.Second)
+								}
+								time.Sleep(5 * time.Minute)
+								want = append(want, fmt.Sprint("new-", polls))
+								server.AddV2(time.Time{}, fakecloudflare.EntryV2(fmt.Sprint("new-", polls), time.Now().Add(-time.Second), 6))
+							}
+							require.ElementsMatch(t, want, got)
+							require.Greater(t, len(want), n+10)
+						})
+					})
+				}
+			}
+		}
+	}
+}
+
+// Empty pages in front of the entries, from either end, are followed for a while.
+func TestPoll_V2EmptyPagesInFrontOfEntriesAreFollowed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := fixtureV2(fakecloudflare.Options{MostLimit: 100})
+		fillV2(server, 150, 20*time.Second)
+		server.Fault(func(int, *http.Request) *fakecloudflare.Fault {
+			return fakecloudflare.Custom(func(r *http.Request, answer func() *http.Response) (*http.Response, error) {
+				const own, most = "own-", 20
+				q, n := r.URL.Query(), 0
+				page, made := strings.CutPrefix(q.Get("cursor"), own)
+				if _, err := fmt.Sscan(page, &n); q.Has("cursor") && !made || err == nil && n == most {
+					if made {
+						q.Del("cursor")
+						r.URL.RawQuery = q.Encode()
+					}
+					return answer(), nil
+				}
+				q.Del("cursor")
+				r.URL.RawQuery = q.Encode()
+				return changed(answer(), func(reply map[string]json.RawMessage) {
+					reply["result"], reply["result_info"] = json.RawMessage(`[]`), cursorInfo(fmt.Sprint(own, n+1))
+				})
+			})
+		})
+		got, _, _ := drain(t, connect(t, cfg), nil)
+		require.Equal(t, numbered(150), got)
+	})
+}
+
+// Entries without an id, and all alike, do not tell one page from another: then its
+// cursor does.
+func TestPoll_V2PagesOfTheSameBytesThatLeadToThemselvesAreLeft(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := fixtureV2(fakecloudflare.Options{})
+		fillV2(server, 50, time.Minute)
+		alike := json.RawMessage(fmt.Sprintf(`{"action":{"type":"view","time":%q}}`, time.Now().Add(-time.Second).UTC().Format(time.RFC3339)))
+		server.AddV2(time.Time{}, slices.Repeat([]json.RawMessage{alike}, 120)...)
+		server.Fault(func(_ int, r *http.Request) *fakecloudflare.Fault {
+			if r.URL.Query().Get("limit") != "100" {
+				return nil
+			}
+			return endless(wholeOnly, false)
+		})
+		b := poll1(t, connect(t, cfg), nil)
+		require.Len(t, b.Events, 51)
+		require.LessOrEqual(t, len(server.Requests()), 10)
+	})
+}
+
+// Where every cursor is refused, what is within reach is read by time, and a page
+// without entries that leads on to such a one is an error.
+func TestPoll_V2CursorsThatAreAllRefusedCostFewRequests(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := fixtureV2(fakecloudflare.Options{})
+		server.Fault(func(_ int, r *http.Request) *fakecloudflare.Fault {
+			if r.URL.Query().Has("cursor") {
+				return fakecloudflare.Status(400, 0, "no such cursor", nil)
+			}
+			return fakecloudflare.Reply(200, nil, `{"success":true,"result":[],"result_info":{"cursor":"a"}}`)
+		})
+		c := connect(t, cfg)
+		b := poll1(t, c, nil)
+		_, err := c.Poll(t.Context(), b.Cursor)
+		require.ErrorContains(t, err, "no such cursor")
+		require.LessOrEqual(t, len(server.Requests()), 10)
+	})
+}
+
+// More entries within a second than a page has cannot be read where pages lead back.
+// The poll says so, and what is newer comes all the same.
+func TestPoll_AWindowThatCannotBeReadHidesNothingNewer(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := fixtureV2(fakecloudflare.Options{MostLimit: 15})
+		fillV2(server, 100, 10*time.Millisecond)
+		fault := endless(wholeOnly, true)
+		server.Fault(func(int, *http.Request) *fakecloudflare.Fault { return fault })
+		c := connect(t, cfg)
+		b := poll1(t, c, nil)
+		require.Len(t, b.Events, 15)
+		for i := range 20 {
+			_, err := c.Poll(t.Context(), b.Cursor)
+			require.ErrorContains(t, err, "the page leads to itself")
+			time.Sleep(5 * time.Minute)
+			id := fmt.Sprint("new-", i)
+			server.AddV2(time.Time{}, fakecloudflare.EntryV2(id, time.Now().Add(-time.Second), 6))
+			b = poll1(t, c, b.Cursor)
+			require.Equal(t, []string{id}, ids(b))
+			require.Less(t, time.Until(b.Coverage.Complete), -4*time.Minute, "what is missing is not passed over")
+		}
+	})
+}
+
+// A server that does not keep to the span or the order asked for repeats nothing, and
+// hides nothing without an error.
+func TestPoll_AServerThatIgnoresSpanOrOrderRepeatsAndHidesNothing(t *testing.T) {
+	t.Parallel()
+	for _, ignored := range []string{"since", "before", "since before", "direction"} {
+		for _, v2 := range []bool{false, true} {
+			if v2 && ignored != "direction" {
+				continue // it requires them
+			}
+			for _, n := range []int{30, 260, 1700} {
+				t.Run(fmt.Sprintf("%s, v2 %v, %d entries", ignored, v2, n), func(t *testing.T) {
+					t.Parallel()
+					synctest.Test(t, func(t *testing.T) {
+						server, cfg := fixture(fakecloudflare.Options{})
+						if v2 {
+							server, cfg = fixtureV2(fakecloudflare.Options{})
+						}
+						for i := range n {
+							when := time.Now().Add(-30*time.Minute - time.Duration(i)*10*time.Second)
+							server.Add(time.Time{}, fakecloudflare.Entry(fmt.Sprintf("id-%d", i), when, 0))
+							server.AddV2(time.Time{}, fakecloudflare.EntryV2(fmt.Sprintf("id-%d", i), when, 0))
+						}
+						server.Fault(func(int, *http.Request) *fakecloudflare.Fault {
+							return fakecloudflare.Custom(func(r *http.Request, answer func() *http.Response) (*http.Response, error) {
+								q := r.URL.Query()
+								for name := range strings.FieldsSeq(ignored) {
+									q.Del(name)
+								}
+								if ignored == "direction" {
+									q.Set(ignored, "asc")
+								}
+								r.URL.RawQuery = q.Encode()
+								return answer(), nil
+							})
+						})
+						c := connect(t, cfg)
+						var cursor ingest.Cursor
+						got, failed := map[string]int{}, 0
+						for range 16 {
+							b, err := c.Poll(t.Context(), cursor)
+							for _, id := range ids(b) {
+								got[id]++
+								require.Equal(t, 1, got[id], id)
+							}
+							if err == nil {
+								cursor = b.Cursor
+							} else {
+								require.ErrorContains(t, err, "the server lists the oldest entries first")
+								failed++
+							}
+							time.Sleep(5 * time.Minute)
+						}
+						require.True(t, len(got) == n || failed > 10, "%d of %d, %d failures", len(got), n, failed)
+					})
+				})
+			}
+		}
+	}
 }
 
 // While more entries are within the overlap than can be remembered, a poll reads

@@ -17,8 +17,12 @@ type followedPages struct {
 	poll *poll
 	// torn is the fault of the last unreadable page.
 	torn tornPage
-	// visited are the cursors of this trail that this poll has followed.
+	// visited are the cursors of this trail that this poll has followed, and shown
+	// the ends of the pages that they led to.
 	visited map[string]bool
+	shown   map[ends]bool
+	// vain says that in this poll empty pages have led nowhere.
+	vain bool
 	// wide says that the next page should be as large as can be, because a
 	// smaller one did not reach far enough to continue by time.
 	wide bool
@@ -35,8 +39,18 @@ type tornPage struct {
 	alone, follows bool
 }
 
-// maxEmpty bounds how many consecutive empty pages are followed.
-const maxEmpty = 50
+const (
+	// maxEmpty bounds how many consecutive empty pages are followed.
+	maxEmpty = 50
+	// fewEmpty is how many make it worth a request to ask whether anything is
+	// left. Once they have led nowhere, no more of them are followed.
+	fewEmpty = 3
+)
+
+var (
+	errLeadsBack = apierror.Malformed(http.StatusOK, "the page leads to itself")
+	errEmpty     = apierror.Malformed(http.StatusOK, "one empty page leads to another")
+)
 
 // trail is how far the chain of pages of a window has been followed.
 //
@@ -74,7 +88,7 @@ func (f *followedPages) next(ctx context.Context, w *window) (turned, error) {
 	case !w.Trail.begun:
 		w.Trail.begun, w.Trail.resumed = true, true
 	case w.Trail.Next != "" && f.visited[w.Trail.Next]:
-		if err := f.leave(w); err != nil {
+		if err := f.leave(w, errLeadsBack); err != nil {
 			return turned{}, err
 		}
 	}
@@ -86,13 +100,15 @@ func (f *followedPages) next(ctx context.Context, w *window) (turned, error) {
 		case err == nil && f.isAnother(w):
 			if w.Trail.resumed {
 				f.byTime(w)
-			} else if err := f.leave(w); err != nil {
+			} else if err := f.leave(w, errLeadsBack); err != nil {
 				return turned{}, err
 			}
 		case err == nil:
 			f.poll.biggest = min(2*f.poll.biggest, f.poll.most)
 			f.torn = f.torn.reached()
-			return f.followed(w, r)
+			if g, left, err := f.followed(ctx, w, r); !left || err != nil {
+				return g, err
+			}
 		case cloudflare.Unreadable(err) && size > 1:
 			f.findTorn(size, err)
 		case cloudflare.Unreadable(err):
@@ -101,10 +117,13 @@ func (f *followedPages) next(ctx context.Context, w *window) (turned, error) {
 			// Cloudflare's documentation is inconsistent about the largest
 			// page.
 			f.poll.most, f.poll.biggest = cloudflare.DefaultPageSize, cloudflare.DefaultPageSize
-		case w.Trail.Next != "" && refused == nil && mayBeForgotten(err):
+		case w.Trail.Next != "" && refused == nil && onlyHere(err):
 			here := w.Trail
 			refused = &here
-			f.byTime(w)
+			if err := f.leave(w, err); err != nil {
+				w.Trail = here
+				return turned{}, err
+			}
 		default:
 			if refused != nil {
 				// The page was not the cause.
@@ -156,22 +175,20 @@ func (f *followedPages) byTime(w *window) {
 	w.Trail = trail{Since: w.Since, Before: w.rest(), begun: true}
 	f.torn = tornPage{}
 	clear(f.visited)
+	clear(f.shown)
 }
 
-// leave is called when the pages of the trail lead back to where they have been.
-// Reading continues by time, in the largest pages if need be, unless that leads
-// to the same place again.
-func (f *followedPages) leave(w *window) error {
+// leave is called when the pages of the trail lead no further, because of cause.
+// Reading continues by time, in the largest pages if need be, unless that leads to
+// the same place again.
+func (f *followedPages) leave(w *window, cause error) error {
 	before := w.Trail.Before
 	f.byTime(w)
-	if w.Trail.Before.Before(before) {
-		f.wide = false
-		return nil
+	moved := w.Trail.Before.Before(before)
+	if !moved && f.wide {
+		return cause
 	}
-	if f.wide {
-		return apierror.Malformed(http.StatusOK, "the page leads to itself")
-	}
-	f.wide = true
+	f.wide = !moved
 	return nil
 }
 
@@ -191,29 +208,93 @@ func (f *followedPages) isAnother(w *window) bool {
 // remembered.
 func (w *window) remembered() time.Time { return w.reached().Add(disorder) }
 
-// mayBeForgotten reports whether err may mean that the cursor of the page has
-// expired. How Cloudflare reports that is not documented.
-func mayBeForgotten(err error) bool {
+// onlyHere reports whether another request may succeed although one has failed with
+// err. That the cursor of a page has expired is such an error; how Cloudflare
+// reports it is not documented.
+func onlyHere(err error) bool {
 	api, ok := errors.AsType[*apierror.Error](err)
 	return ok && api.Kind != apierror.KindCredentials && api.Kind != apierror.KindRateLimited
 }
 
-// followed records the cursor that the current page has for the next.
-func (f *followedPages) followed(w *window, r cloudflare.Reply) (turned, error) {
-	t := &w.Trail
-	next := f.poll.page().Next()
-	g := turned{Reply: r, first: w.Offset, last: next == ""}
-	if f.poll.page().Len() > 0 {
-		t.empty = 0
-	} else if t.empty++; t.empty > maxEmpty {
-		return g, apierror.Malformed(http.StatusOK, "one empty page leads to another")
-	}
-	if f.visited == nil {
-		f.visited = make(map[string]bool)
-	}
-	f.visited[t.Next] = true
+// followed records the cursor that the current page has for the next. A cursor of
+// the last page, which leads back or to empty pages, is none. Where the page is one
+// that was shown before, or one empty page too many, the trail is left instead.
+func (f *followedPages) followed(ctx context.Context, w *window, r cloudflare.Reply) (g turned, left bool, err error) {
+	t, page := &w.Trail, f.poll.page()
+	next, repeats := page.Next(), f.repeats()
+	f.visit(t.Next)
 	t.behind, t.resumed = next, false
-	return g, nil
+	t.empty++
+	if page.Len() > 0 {
+		t.empty = 0
+	}
+	g = turned{Reply: r, first: w.Offset, last: next == ""}
+	if g.last || !repeats && !f.visited[next] && t.empty != fewEmpty && t.empty <= maxEmpty {
+		return g, false, nil
+	}
+	switch end, err := f.isEnd(ctx, w, repeats); {
+	case err != nil:
+		return turned{}, false, err
+	case end && (repeats || page.Len() == 0):
+		return turned{Reply: r, end: true}, false, nil
+	case end:
+		g.last = true
+		return g, false, nil
+	}
+	switch {
+	case repeats:
+		return g, true, f.leave(w, errLeadsBack)
+	case t.empty > maxEmpty || f.vain && t.empty > 0:
+		f.vain = true
+		return g, true, f.leave(w, errEmpty)
+	}
+	return g, false, nil
+}
+
+// visit notes that the cursor led to the current page.
+func (f *followedPages) visit(cursor string) {
+	if f.visited == nil {
+		f.visited, f.shown = make(map[string]bool), make(map[ends]bool)
+	}
+	f.visited[cursor] = true
+	if e, tell := f.poll.ends(); tell {
+		f.shown[e] = true
+	}
+}
+
+// repeats reports whether the trail has shown the current page before, under
+// another cursor.
+func (f *followedPages) repeats() bool {
+	e, tell := f.poll.ends()
+	return tell && f.shown[e]
+}
+
+// isEnd finds out whether the trail has been followed to its end, although the
+// current page, which repeats an earlier one or does not, leads to another. It has
+// if the window read in reverse begins with the entry that was shown last.
+func (f *followedPages) isEnd(ctx context.Context, w *window, repeats bool) (bool, error) {
+	last, page := w.Last, f.poll.page()
+	if n := page.Len(); n > 0 && !repeats {
+		last = fingerprintOf(page.Key(n - 1))
+	}
+	f.poll.intake.page = new(cloudflare.Page)
+	defer func() { f.poll.intake.page = page }()
+	q := f.poll.query(w, w.Trail.Since, w.Trail.Before)
+	// The order of two tells whether it is the reverse.
+	q.Size, q.OldestFirst = 2, true
+	_, err := f.poll.ask(ctx, q)
+	oldest := f.poll.page()
+	switch {
+	case cloudflare.Unreadable(err) || cloudflare.Status(err) == http.StatusBadRequest:
+		return false, nil
+	case err != nil:
+		return false, err
+	case oldest.Len() == 0:
+		// Nothing is there if the empty page leads to itself. Others may lead to an
+		// entry.
+		return w.Offset == 0 && page.Len() == 0 && f.visited[page.Next()], nil
+	}
+	return fingerprintOf(oldest.Key(0)) == last && (oldest.Len() == 1 || !oldest.When(0).After(oldest.When(1))), nil
 }
 
 // handled implements [endpoint]: entries have no fixed position.
@@ -265,7 +346,9 @@ func (f *followedPages) passUnreadable(ctx context.Context, w *window, r cloudfl
 		r, err := f.fetchNext(ctx, w, 1)
 		switch {
 		case err == nil:
-			return f.followed(w, r)
+			f.visit(w.Trail.Next)
+			w.Trail.behind, w.Trail.resumed = f.poll.page().Next(), false
+			return turned{Reply: r, first: w.Offset, last: w.Trail.behind == ""}, nil
 		case !cloudflare.Unreadable(err):
 			return turned{}, err
 		}

@@ -1,6 +1,7 @@
 package feed
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -73,15 +74,32 @@ type poll struct {
 	// isNew says that the log has not been read before, and progressed that its
 	// position has moved, if only to its start.
 	isNew, progressed bool
+	// unbounded says that the server does not keep to the span asked for.
+	unbounded bool
 	// seenFull says that there is no room for the ids of newer entries.
 	seenFull bool
 	// complete is the time up to which all entries shown were handled before
 	// this poll. An entry that appears before it is late.
 	complete time.Time
-	// ends are the first and the last entry of the page read last, and returns
-	// counts how often in a row the server has repeated it.
-	ends    [2]fingerprint
+	// before has the ends of the page read last, and returns counts how often in a
+	// row the server has repeated it.
+	before  ends
 	returns int
+}
+
+// ends are the first and the last entry of a page.
+type ends [2]fingerprint
+
+// ends are those of the current page, and whether they tell it from others. A page
+// of nothing but the same bytes proves nothing: many entries without an id can have
+// them.
+func (p *poll) ends() (e ends, tell bool) {
+	page := p.intake.page
+	if page.Len() == 0 {
+		return e, false
+	}
+	top, bottom := page.Key(0), page.Key(page.Len()-1)
+	return ends{fingerprintOf(top), fingerprintOf(bottom)}, top != bottom || page.ID(0) != ""
 }
 
 // page is the current reply.
@@ -94,7 +112,7 @@ func (p *poll) read(ctx context.Context) error {
 	p.others = p.intake.kept.Events
 	err := p.run(ctx)
 	if err != nil {
-		if api, ok := errors.AsType[*apierror.Error](err); ok && api.Kind == apierror.KindMalformed && p.intake.kept.Events == p.others {
+		if lasts(err) && p.intake.kept.Events == p.others {
 			// A cursor that moves without an event would hide the failure.
 			p.progressed = p.isNew
 		}
@@ -117,15 +135,21 @@ func (p *poll) read(ctx context.Context) error {
 	return err
 }
 
+// lasts reports whether the next poll is likely to meet err as well.
+func lasts(err error) bool {
+	api, ok := errors.AsType[*apierror.Error](err)
+	return ok && (api.Kind == apierror.KindMalformed || api.Kind == apierror.KindRequest)
+}
+
 // run reads the newest entries first: a new window when one is due, then the rest
 // of the older windows, until the batch is full.
 func (p *poll) run(ctx context.Context) error {
-	f := p.feed
+	f, gaveWay := p.feed, false
 	if p.due() {
 		if w := f.Newest; w != nil && !w.Waits && len(f.Backlog) > 0 {
 			// New entries appear faster than the newest window can be read.
 			// Alternate between the two, so that the backlog shrinks.
-			w.Waits, f.ReadAt = true, p.now()
+			w.Waits, f.ReadAt, gaveWay = true, p.now(), true
 		} else if err := p.look(ctx); err != nil {
 			return err
 		}
@@ -145,6 +169,9 @@ func (p *poll) run(ctx context.Context) error {
 		}
 		state, err := p.readWindow(ctx, w)
 		switch {
+		case err != nil && gaveWay && onlyHere(err):
+			// A window that cannot be read must not hide what is newer.
+			return cmp.Or(p.look(ctx), err)
 		case err != nil:
 			return err
 		case state != unfinished && w == f.Newest:
@@ -224,6 +251,9 @@ func (p *poll) look(ctx context.Context) error {
 		if !recent {
 			w.Settled = w.ReadAt.Add(-p.overlap).Truncate(time.Second)
 			f.AllReadAt = w.ReadAt
+		}
+		if err := p.checkOrder(); err != nil {
+			return err
 		}
 		p.adopt(&w, t)
 		return nil
@@ -386,26 +416,45 @@ func aligned(size, offset int) int {
 
 // checkAdvance compares the current page with the one before it. Late entries
 // may push a page's entries to the next one, so a page can return once. If it
-// keeps returning, the server does not page. A page of nothing but the same
-// bytes proves nothing: many entries without an id can have them.
+// keeps returning, the server does not page.
 func (p *poll) checkAdvance() error {
-	page := p.intake.page
-	if page.Len() == 0 {
+	now, tell := p.ends()
+	if !tell {
 		return nil
 	}
-	top, bottom := page.Key(0), page.Key(page.Len()-1)
-	if top == bottom && page.ID(0) == "" {
-		return nil
-	}
-	ends := [2]fingerprint{fingerprintOf(top), fingerprintOf(bottom)}
-	if ends != p.ends {
-		p.ends, p.returns = ends, 0
-		return nil
+	if now != p.before {
+		p.before, p.returns = now, 0
+		return p.checkOrder()
 	}
 	if p.returns++; p.returns < maxReturns {
 		return nil
 	}
 	return apierror.Malformed(http.StatusOK, "every page shows the same entries")
+}
+
+// checkOrder compares the ends of the current page. One that begins with the oldest
+// entries is not in the order asked for, in which nothing would follow what is older
+// than the window.
+func (p *poll) checkOrder() error {
+	n := p.page().Len()
+	if n < 2*neighbours {
+		return nil
+	}
+	var newest, oldest time.Time
+	for i := range neighbours {
+		first, last := p.page().When(i), p.page().When(n-1-i)
+		if first.IsZero() || last.IsZero() {
+			return nil
+		}
+		newest = later(newest, first)
+		if oldest.IsZero() || last.Before(oldest) {
+			oldest = last
+		}
+	}
+	if newest.Add(disorder).Before(oldest) {
+		return apierror.Malformed(http.StatusOK, "the server lists the oldest entries first")
+	}
+	return nil
 }
 
 // query is the request for the entries of w from since until before.
@@ -543,13 +592,51 @@ func (p *poll) place(w *window, first int) {
 	if first > 0 {
 		at = w.Anchor
 	}
+	newer, older := p.outside(w)
 	for i := range p.page().Len() {
-		if stated := p.page().When(i); w.plausible(stated) {
+		if stated := p.page().When(i); w.plausible(stated) || !stated.IsZero() && (i < newer || i >= older) {
 			at = stated
 		}
 		p.ids = append(p.ids, fingerprintOf(p.page().Key(i)))
 		p.places = append(p.places, at)
 	}
+}
+
+// outside finds what a server shows of a log that it does not bound by time: the
+// current page begins with entries, before the index newer, that are too new for a
+// settled window, or ends with some, from the index older on, that are too old. One
+// alone has an odd time, and one without a time counts as those around it.
+func (p *poll) outside(w *window) (newer, older int) {
+	n := p.page().Len()
+	run := func(at, step int, beyond func(when time.Time) time.Duration) (length int) {
+		far := 0
+		for i := range n {
+			when := p.page().When(at + i*step)
+			if when.IsZero() {
+				continue
+			}
+			off := beyond(when)
+			if off <= edge {
+				break
+			}
+			if length = i + 1; off > disorder {
+				far++
+			}
+		}
+		if far < 2 {
+			return 0
+		}
+		return length
+	}
+	if w.closed {
+		newer = run(0, 1, func(when time.Time) time.Duration { return when.Sub(w.Before) })
+	}
+	older = n - run(n-1, -1, func(when time.Time) time.Duration { return w.Since.Sub(when) })
+	if (newer > 0 || older < n) && !p.unbounded {
+		p.unbounded = true
+		p.reader.opts.Logger.Warn("the server shows entries from outside the span asked for; they are passed over", "log", p.log.Title, "since", w.Since, "before", w.Before)
+	}
+	return newer, older
 }
 
 // reachedAt is the time down to which the window has been read after the i-th
@@ -655,7 +742,7 @@ func (p *poll) keepUnreadable(w *window, cause error) (done bool) {
 	if torn.ID == "" {
 		torn.ID = audit.DerivedID(torn.Text)
 	}
-	when, timed := w.reached(), w.plausible(torn.When)
+	when, timed := w.reached(), w.plausible(torn.When) || p.unbounded && !torn.When.IsZero()
 	if timed {
 		when = torn.When
 	}
