@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/aisoc/cloudflareaudit/internal/gobuild"
 )
 
 // A host that embeds the connector pays for what it imports, with every build.
@@ -54,7 +56,7 @@ func TestWeight_Binary(t *testing.T) {
 	dir := t.TempDir()
 	size := func(program string) int64 {
 		out := filepath.Join(dir, program)
-		runGo(t, "build", "-ldflags=-s -w", "-o", out, "./testdata/weight/"+program)
+		require.NoError(t, gobuild.Program(out, "./testdata/weight/"+program, []string{"-ldflags=-s -w"}))
 		info, err := os.Stat(out)
 		require.NoError(t, err)
 		return info.Size()

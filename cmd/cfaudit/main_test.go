@@ -22,6 +22,7 @@ import (
 
 	"github.com/aisoc/cloudflareaudit/internal/eventschema"
 	"github.com/aisoc/cloudflareaudit/internal/fakecloudflare"
+	"github.com/aisoc/cloudflareaudit/internal/gobuild"
 	"github.com/aisoc/cloudflareaudit/internal/pgtest"
 )
 
@@ -51,12 +52,7 @@ var build = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	command := filepath.Join(built, "cfaudit.exe")
-	cmd := exec.Command("go", "build", "-o", command, ".")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("%w: %s", err, out)
-	}
-	return command, nil
+	return command, gobuild.Program(command, ".", nil, "CGO_ENABLED=0")
 })
 
 // result is how a command went.

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aisoc/cloudflareaudit"
+	"github.com/aisoc/cloudflareaudit/internal/gobuild"
 )
 
 var update = flag.Bool("update", false, "write the catalog entry into the class")
@@ -77,8 +78,7 @@ func python(t *testing.T) string {
 func build(t *testing.T, folder, name, path string) string {
 	t.Helper()
 	file := filepath.Join(folder, name)
-	out, err := exec.Command("go", "build", "-o", file, path).CombinedOutput()
-	require.NoError(t, err, "%s", out)
+	require.NoError(t, gobuild.Program(file, path, nil, "CGO_ENABLED=0"))
 	return file
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/aisoc/cloudflareaudit/docs"
@@ -120,19 +121,31 @@ func knownGood(line []byte) bool {
 	if err != nil {
 		panic(err) // the schema has changed, and this has to change with it
 	}
-	return json.Valid(line) && event.takes(line)
+	return event.takes(bytes.Trim(line, space))
 }
 
-// takes reports whether the valid JSON is such an object, with each member once.
+// space is what may stand around values.
+const space = " \t\r\n"
+
+// takes reports whether the text is such an object, with each member once. It looks
+// for where values end as if all was valid JSON, and what is between two ends is only
+// good if it was read as a value.
 func (o *object) takes(text []byte) bool {
-	text = bytes.TrimSpace(text)
-	if text[0] != '{' {
+	if len(text) < 2 || text[0] != '{' || text[len(text)-1] != '}' {
 		return false
 	}
+	text = text[1 : len(text)-1]
 	seen := make([]*member, 0, 64)
 	required := 0
-	for text = skip(text[1:]); text[0] != '}'; text = skip(text) {
-		end := valueEnd(text)
+	for {
+		text = skip(text)
+		if len(text) == 0 || text[0] != '"' {
+			return false // which an object without members is as well, since some are required
+		}
+		end := stringEnd(text)
+		if end < 2 {
+			return false
+		}
 		m := o.members[string(text[1:end-1])]
 		if m == nil || slices.Contains(seen, m) {
 			return false
@@ -142,13 +155,23 @@ func (o *object) takes(text []byte) bool {
 			required++
 		}
 		text = skip(text[end:])
+		if len(text) == 0 || text[0] != ':' {
+			return false
+		}
+		text = skip(text[1:])
 		end = valueEnd(text)
 		if !m.takes(text[:end]) {
 			return false
 		}
-		text = text[end:]
+		text = skip(text[end:])
+		if len(text) == 0 {
+			return required == o.required
+		}
+		if text[0] != ',' {
+			return false
+		}
+		text = text[1:]
 	}
-	return required == o.required
 }
 
 func (m *member) takes(value []byte) bool {
@@ -156,7 +179,7 @@ func (m *member) takes(value []byte) bool {
 	case m.object != nil:
 		return m.object.takes(value)
 	case m.schema == nil:
-		return true
+		return jsontext.Value(value).IsValid(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -167,16 +190,23 @@ func (m *member) takes(value []byte) bool {
 	if err != nil || m.schema.Validate(parsed) != nil {
 		return false
 	}
-	if len(m.good) < 10_000 && len(value) < 100 {
+	if len(m.good) < 10_000 && len(value) < 300 {
 		m.good[string(value)] = struct{}{}
 	}
 	return true
 }
 
-// skip leaves out what stands between keys and values.
-func skip(text []byte) []byte { return bytes.TrimLeft(text, " \t\r\n:,") }
+// skip leaves out the space at the beginning.
+func skip(text []byte) []byte {
+	for i, c := range text {
+		if c > ' ' || strings.IndexByte(space, c) < 0 {
+			return text[i:]
+		}
+	}
+	return nil
+}
 
-// valueEnd is where the value at the beginning of valid JSON ends.
+// valueEnd is where the value at the beginning ends, if it is valid JSON.
 func valueEnd(text []byte) int {
 	depth := 0
 	for i := 0; i < len(text); i++ {
@@ -188,21 +218,23 @@ func valueEnd(text []byte) int {
 			continue
 		case '}', ']':
 			depth--
-		case ' ', '\t', '\r', '\n', ':', ',':
-			continue
 		default:
-			for i+1 < len(text) && !bytes.ContainsRune([]byte(" \t\r\n:,]}"), rune(text[i+1])) {
-				i++
+			if depth > 0 {
+				continue // a part of an object or a list that is no string
 			}
+			if end := bytes.IndexAny(text[i:], space+",]}"); end > 0 {
+				return i + end
+			}
+			return len(text)
 		}
-		if depth == 0 {
-			return i + 1
+		if depth <= 0 {
+			return min(i+1, len(text))
 		}
 	}
 	return len(text)
 }
 
-// stringEnd is where the string at the beginning ends.
+// stringEnd is where the string at the beginning ends, if it is valid JSON.
 func stringEnd(text []byte) int {
 	for i := 1; i < len(text); i++ {
 		switch text[i] {

@@ -51,3 +51,38 @@ func TestKnownGood_AgreesWithTheWholeSchema(t *testing.T) {
 		require.False(t, knownGood([]byte(text)), text)
 	}
 }
+
+// The end of a value is found before the value is read, so that text that is no JSON
+// must not be taken for an event.
+func TestKnownGood_TakesNothingThatIsNoJSON(t *testing.T) {
+	t.Parallel()
+	e := ingest.Event{
+		Source: "cloudflare", Category: "saas", ExternalID: "e-1", Title: `a "quoted" \ title`, Severity: ingest.Low,
+		Action: "dns.record.delete", RawEvent: `{"id":"e-1","list":[1,{"a":"}"}],"n":-1.5e3,"t":true}`,
+		MITRETechniques: []string{"T1485", "T1486"},
+		Audit:           ingest.Audit{Rule: "dns-record-deleted", API: "v1", CorrelationID: ingest.CorrelationID{1}, ChangesOmitted: 12},
+	}
+	line := e.AppendJSON(nil)
+	require.True(t, knownGood(line))
+	good, bad := 0, 0
+	try := func(parts ...[]byte) {
+		text := bytes.Join(parts, nil)
+		if !knownGood(text) {
+			bad++
+			return
+		}
+		good++
+		require.NoError(t, check(text), string(text))
+	}
+	for i := range line {
+		try(line[:i])
+		try(line[i:])
+		try(line[:i], line[i+1:])
+		for _, c := range []string{`"`, `\`, `{`, `}`, `[`, `]`, `:`, `,`, ` `, "\x00", "0", "x", `""`, `{}`} {
+			try(line[:i], []byte(c), line[i:])
+			try(line[:i], []byte(c), line[i+1:])
+		}
+	}
+	require.Greater(t, good, 1000)
+	require.Greater(t, bad, 10_000)
+}

@@ -44,7 +44,7 @@ var order = []string{
 
 // never are packages of this module that no package of the library imports: what
 // a plain host does not use, and fakes.
-var never = []string{"cmd", "fleet", "sink", "store", "internal/fakecloudflare", "internal/fakeaisoc", "internal/fakehttp", "internal/deliver", "internal/eventformat", "internal/notify", "internal/termsvg", "internal/livepage", "internal/backfill"}
+var never = []string{"cmd", "fleet", "sink", "store", "internal/fakecloudflare", "internal/fakeaisoc", "internal/fakehttp", "internal/deliver", "internal/eventformat", "internal/notify", "internal/termsvg", "internal/livepage", "internal/backfill", "internal/gobuild"}
 
 // strangers are what some of the packages must not know: how entries are
 // understood needs no network, and how a log is read no rules.

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -21,25 +22,31 @@ import (
 )
 
 // Cluster is a server of its own, in a temporary folder. It takes connections
-// on a Unix socket only, and ends with the process that has started it.
+// on a Unix socket only, and ends with the process that has started it, as its
+// folder does.
 type Cluster struct {
 	folder, bin string
 	as          *syscall.Credential // nil for this user
 	settings    []string
 	server      *exec.Cmd
-	leash       io.Closer
+	leash       io.WriteCloser
 	log         bytes.Buffer
 }
 
-// NewCluster makes and starts a server. Settings such as "fsync=on" outrank
-// those for quick tests. The caller removes it with [Cluster.Remove].
+// NewCluster makes and starts a server. Settings outrank those for quick tests;
+// with "fsync=on" the server is on a disk, else in memory where that can be. The
+// caller removes it with [Cluster.Remove].
 func NewCluster(t testing.TB, settings ...string) *Cluster {
 	t.Helper()
 	bin := binaries()
 	if bin == "" {
 		missing(t, "there are no server binaries in the path or in /usr/lib/postgresql/*/bin")
 	}
-	folder, err := os.MkdirTemp("", "pgtest")
+	parent := inMemory()
+	if slices.Contains(settings, "fsync=on") {
+		parent = "" // what it measures is a server with a disk
+	}
+	folder, err := os.MkdirTemp(parent, "pgtest")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,13 +119,15 @@ func (c *Cluster) command(name string, args ...string) *exec.Cmd {
 // Start starts the server and waits until it answers.
 func (c *Cluster) Start() error {
 	args := []string{"-D", c.data(), "-k", c.folder}
-	for _, s := range append([]string{"listen_addresses=", "fsync=off", "max_connections=200", "shared_buffers=64MB"}, c.settings...) {
+	for _, s := range append([]string{"listen_addresses=", "fsync=off", "max_wal_size=256MB", "max_connections=200", "shared_buffers=64MB"}, c.settings...) {
 		args = append(args, "-c", s)
 	}
-	// The shell stops the server when this process has gone, whatever the way:
-	// its standard input then comes to its end.
+	// The shell stops the server when it is told to by a line, and when this process
+	// has gone, whatever the way: its standard input then comes to its end. Nobody
+	// else is left then to remove the folder.
 	cmd := c.command("postgres", args...)
-	cmd.Args = append([]string{"sh", "-c", `"$0" "$@" & pid=$!; read gone; kill -QUIT $pid 2>/dev/null; wait $pid`}, append([]string{cmd.Path}, args...)...)
+	cmd.Args = append([]string{"sh", "-c", `"$0" "$@" & pid=$!; read told; gone=$?
+kill -QUIT $pid 2>/dev/null; wait $pid; [ $gone = 0 ] || rm -rf "$PWD"`}, append([]string{cmd.Path}, args...)...)
 	cmd.Path = "/bin/sh"
 	leash, err := cmd.StdinPipe()
 	if err != nil {
@@ -163,6 +172,7 @@ func (c *Cluster) Kill() error {
 	if c.server == nil {
 		return nil
 	}
+	_, _ = c.leash.Write([]byte("stop\n"))
 	_ = c.leash.Close()
 	// The exit code of a server that was told to quit at once says nothing.
 	_ = c.server.Wait()

@@ -178,13 +178,17 @@ func TestDefaultRules_ACoveredRuleMatchesNothingThatItsCoverDoesNot(t *testing.T
 		position[p.ID] = i
 	}
 	for wide := range probes {
-		first := slices.Concat(probes[wide:wide+1], probes[:wide], probes[wide+1:])
-		err := Rules().Check(first)
-		if err == nil {
-			continue
-		}
-		for _, m := range refusal.FindAllStringSubmatch(err.Error(), -1) {
-			covered[[2]int{wide, position[m[2]]}] = true
+		// A check compares each rule with each before it, and here only those with
+		// the first are asked for: in small groups there are few of the others.
+		for group := range slices.Chunk(probes, 10) {
+			others := slices.DeleteFunc(slices.Clone(group), func(r rules.Rule) bool { return r.ID == probes[wide].ID })
+			err := Rules().Check(slices.Concat(probes[wide:wide+1], others))
+			if err == nil {
+				continue
+			}
+			for _, m := range refusal.FindAllStringSubmatch(err.Error(), -1) {
+				covered[[2]int{wide, position[m[2]]}] = true
+			}
 		}
 	}
 	require.Greater(t, len(covered), 30, "there is nothing to test")

@@ -52,7 +52,8 @@ func TestFamilies_NoTwoListTheSameRoute(t *testing.T) {
 			for _, row := range list {
 				path := "/" + strings.Join(row.parts, "/")
 				request := key.method + " " + placeholder.ReplaceAllString(path, "{}")
-				assert.NotContains(t, seen, request, "%s and %s are the same route", path, seen[request])
+				same, found := seen[request] // assert.NotContains would go through all of them
+				assert.False(t, found, "%s and %s are the same route", path, same)
 				seen[request] = path
 			}
 		}
