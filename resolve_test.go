@@ -807,7 +807,7 @@ func TestResolve_AFewTokensInAPollAtMost(t *testing.T) {
 			}
 		}
 		assert.Equal(t, 2*maxTokens, narrow, "one request serves all entries about a token")
-		assert.Equal(t, 1+maxTokens, b.Coverage.Requests)
+		assert.Equal(t, 2+maxTokens, b.Coverage.Requests, "two of them for the log, because 60 could be the most that the server shows")
 	})
 }
 

@@ -140,6 +140,38 @@ func TestPoll_AnUnreadableEntryUnderALowerLimitHidesNothing(t *testing.T) {
 	}
 }
 
+// A server that shows fewer entries at once than a usual page has, however many are asked
+// for, hides none of the others. A poll by a new process knows nothing of its limit.
+func TestPoll_AServerWithSmallPagesHidesNothing(t *testing.T) {
+	t.Parallel()
+	for _, most := range []int{10, 20, 25, 50, 75, 100} {
+		for _, n := range []int{most - 1, most, most + 1, 2 * most, 3*most + 4, 312, 1312} {
+			for _, anew := range []bool{false, true} {
+				synctest.Test(t, func(t *testing.T) {
+					server, cfg := fixture(fakecloudflare.Options{MostPerPage: most})
+					cfg.InitialLookback = 2 * time.Hour
+					for i := range n {
+						id := fmt.Sprintf("id-%d", i)
+						server.Add(time.Time{}, fakecloudflare.Entry(id, time.Now().Add(-30*time.Minute-time.Duration(i)*time.Second), 0))
+					}
+					c := connect(t, cfg)
+					var cursor ingest.Cursor
+					var got []string
+					for range 20 {
+						if anew {
+							c = connect(t, cfg)
+						}
+						b := poll1(t, c, cursor)
+						got, cursor = append(got, ids(b)...), b.Cursor
+						time.Sleep(time.Minute)
+					}
+					require.Equal(t, numbered(n), got, "%d a page, %d entries, anew %t", most, n, anew)
+				})
+			}
+		}
+	}
+}
+
 // A server that does not page as asked repeats no entry and hides none: the poll
 // says what is wrong.
 func TestPoll_AServerThatIgnoresPagingRepeatsAndHidesNothing(t *testing.T) {

@@ -66,7 +66,7 @@ func TestWeight_Binary(t *testing.T) {
 		mb(uint64(without)), mb(uint64(with)), mb(uint64(with-without)), mb(uint64(parts-without)))
 	require.Greater(t, parts, without)
 	require.Greater(t, with, parts)
-	require.LessOrEqual(t, with-without, int64(22<<17))
+	require.LessOrEqual(t, with-without, int64(2_900_000))
 }
 
 // runGo runs the go command in the directory of the package.

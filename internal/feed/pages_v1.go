@@ -142,29 +142,47 @@ func (n *numberedPages) passTorn(ctx context.Context, w *window, g turned, cause
 	return g, nil
 }
 
+// leastLimit is the lowest limit to the entries of a page that a server is expected to
+// have, in steps of five. Any other short first page of few entries is the only one: to
+// ask each time would cost quiet accounts twice the requests.
+const leastLimit = 10
+
+// isLow reports whether so many entries may be a limit lower than a usual page.
+func isLow(shown int) bool {
+	return shown >= leastLimit && shown < cloudflare.DefaultPageSize && shown%5 == 0
+}
+
 // maybeCapped reports whether the current page may be short because the server
 // silently returns fewer entries than requested. Mistaking it for the end of
 // the window would lose the rest.
 func (n *numberedPages) maybeCapped(number, size int) bool {
 	shown, fullest := n.poll.page().Len(), n.poll.fullest
 	n.poll.fullest = max(fullest, shown)
-	if size <= cloudflare.DefaultPageSize || size <= fullest || shown == size {
+	if size <= fullest || shown == size {
 		return false
 	}
+	if isLow(shown) || number == 1 {
+		return (isLow(shown) || shown >= cloudflare.DefaultPageSize) && shown >= fullest
+	}
 	// Under a lower limit, later pages begin elsewhere.
-	return number > 1 || shown >= max(fullest, cloudflare.DefaultPageSize)
+	return size > cloudflare.DefaultPageSize
 }
 
 // checkCapped finds out whether the page was capped. A capped first page is
 // followed by another one. A capped later page does not begin at the entry that
-// a page of one entry shows at that position, unless entries appear meanwhile.
+// a page of one entry shows at that position, unless entries appear meanwhile; one of few
+// entries is requested again in pages of as many, which are right under either limit.
 // From then on no page is larger than the server's limit.
 func (n *numberedPages) checkCapped(ctx context.Context, w *window, number, size int) (capped bool, err error) {
-	if number > 1 && !w.closed {
-		n.poll.most, n.poll.biggest = cloudflare.DefaultPageSize, cloudflare.DefaultPageSize
+	short := n.poll.page()
+	if number > 1 && (isLow(short.Len()) || !w.closed) {
+		n.poll.most = cloudflare.DefaultPageSize
+		if isLow(short.Len()) {
+			n.poll.most = short.Len()
+		}
+		n.poll.biggest = n.poll.most
 		return true, nil
 	}
-	short := n.poll.page()
 	n.poll.intake.page = new(cloudflare.Page)
 	defer func() { n.poll.intake.page = short }()
 	limit, probe, one := short.Len(), 2, size
@@ -177,6 +195,8 @@ func (n *numberedPages) checkCapped(ctx context.Context, w *window, number, size
 		capped = true
 	case err != nil && cloudflare.Status(err) != http.StatusBadRequest:
 		return false, err
+	case number == 1 && limit < cloudflare.DefaultPageSize && sameFirst(short, n.poll.page()):
+		// The server ignores the number of a page, so nothing more can be had.
 	case number == 1:
 		capped = n.poll.page().Len() > 0
 	default:

@@ -1537,8 +1537,24 @@ var mutants = []mutant{
 	{
 		fault: "a page of a server with a lower limit stands where it was asked for",
 		file:  "internal/feed/pages_v1.go",
-		old:   "return number > 1 || shown >= max(fullest, cloudflare.DefaultPageSize)",
-		new:   "return number == 1 && shown >= max(fullest, cloudflare.DefaultPageSize)",
+		old:   "return size > cloudflare.DefaultPageSize\n",
+		new:   "return false\n",
+	},
+	{
+		fault: "a first page of few entries is always taken for the only one",
+		file:  "internal/feed/pages_v1.go",
+		old:   "return shown >= leastLimit &&",
+		new:   "return shown < 0 &&",
+		in:    ".",
+		test:  "TestPoll_AServerWithSmallPagesHidesNothing",
+	},
+	{
+		fault: "a later page of few entries is always taken for the last one",
+		file:  "internal/feed/pages_v1.go",
+		old:   "if isLow(shown) || number == 1 {",
+		new:   "if number == 1 {",
+		in:    ".",
+		test:  "TestPoll_AServerWithSmallPagesHidesNothing",
 	},
 	{
 		fault: "a page of a server with a lower limit is taken for the last one unseen",
