@@ -1549,14 +1549,6 @@ var mutants = []mutant{
 		test:  "TestPoll_AServerWithSmallPagesHidesNothing",
 	},
 	{
-		fault: "a later page of few entries is always taken for the last one",
-		file:  "internal/feed/pages_v1.go",
-		old:   "if isLow(shown) || number == 1 {",
-		new:   "if number == 1 {",
-		in:    ".",
-		test:  "TestPoll_AServerWithSmallPagesHidesNothing",
-	},
-	{
 		fault: "a page of a server with a lower limit is taken for the last one unseen",
 		file:  "internal/feed/pages_v1.go",
 		old:   "capped = !sameFirst(short, n.poll.page())",
