@@ -165,9 +165,9 @@ var what = map[Step]string{
 
 // endless describes a step that does not end. A poll may take long.
 var endless = map[Step]string{
-	Load:    "the cursor is being loaded, without an end,",
-	Deliver: "the events are being delivered, without an end,",
-	Save:    "the cursor is being saved, without an end,",
+	Load:    "loading the cursor has been under way",
+	Deliver: "a delivery has been under way",
+	Save:    "saving the cursor has been under way",
 }
 
 // Feed is what a host knows about a feed.
