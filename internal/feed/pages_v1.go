@@ -161,11 +161,8 @@ func (n *numberedPages) maybeCapped(number, size int) bool {
 	if size <= fullest || shown == size {
 		return false
 	}
-	if isLow(shown) || number == 1 {
-		return (isLow(shown) || shown >= cloudflare.DefaultPageSize) && shown >= fullest
-	}
 	// Under a lower limit, later pages begin elsewhere.
-	return size > cloudflare.DefaultPageSize
+	return number > 1 && size > cloudflare.DefaultPageSize || (isLow(shown) || shown >= cloudflare.DefaultPageSize) && shown >= fullest
 }
 
 // checkCapped finds out whether the page was capped. A capped first page is
@@ -175,9 +172,10 @@ func (n *numberedPages) maybeCapped(number, size int) bool {
 // From then on no page is larger than the server's limit.
 func (n *numberedPages) checkCapped(ctx context.Context, w *window, number, size int) (capped bool, err error) {
 	short := n.poll.page()
-	if number > 1 && (isLow(short.Len()) || !w.closed) {
+	low := isLow(short.Len()) && short.Len() == n.poll.fullest
+	if number > 1 && (low || !w.closed) {
 		n.poll.most = cloudflare.DefaultPageSize
-		if isLow(short.Len()) {
+		if low {
 			n.poll.most = short.Len()
 		}
 		n.poll.biggest = n.poll.most

@@ -1537,8 +1537,8 @@ var mutants = []mutant{
 	{
 		fault: "a page of a server with a lower limit stands where it was asked for",
 		file:  "internal/feed/pages_v1.go",
-		old:   "return size > cloudflare.DefaultPageSize\n",
-		new:   "return false\n",
+		old:   "return number > 1 && size > cloudflare.DefaultPageSize ||",
+		new:   "return number == 1 && size > cloudflare.DefaultPageSize ||",
 	},
 	{
 		fault: "a first page of few entries is always taken for the only one",
