@@ -28,7 +28,7 @@ import (
 )
 
 // modelRuns is how many random worlds the model test tries.
-var modelRuns = flag.Int("model.runs", 100, "random worlds for the model test")
+var modelRuns = flag.Int("model.runs", 40, "random worlds for the model test")
 
 // modelSeed is the first of them: the others follow.
 var modelSeed = flag.Uint64("model.seed", 1, "the seed of the first random world")
