@@ -167,25 +167,24 @@ func (n *numberedPages) maybeCapped(number, size int) bool {
 
 // checkCapped finds out whether the page was capped. A capped first page is
 // followed by another one. A capped later page does not begin at the entry that
-// a page of one entry shows at that position, unless entries appear meanwhile; one of few
-// entries is requested again in pages of as many, which are right under either limit.
-// From then on no page is larger than the server's limit.
+// a page of one entry shows at that position, unless entries appear meanwhile. From then
+// on no page is larger than the server's limit, which is either that of a usual page or
+// the number of entries shown, if that is low.
 func (n *numberedPages) checkCapped(ctx context.Context, w *window, number, size int) (capped bool, err error) {
 	short := n.poll.page()
-	low := isLow(short.Len()) && short.Len() == n.poll.fullest
-	if number > 1 && (low || !w.closed) {
-		n.poll.most = cloudflare.DefaultPageSize
-		if low {
-			n.poll.most = short.Len()
-		}
-		n.poll.biggest = n.poll.most
+	limit := cloudflare.DefaultPageSize
+	if number == 1 || isLow(short.Len()) && short.Len() == n.poll.fullest {
+		limit = short.Len()
+	}
+	if number > 1 && !w.closed {
+		n.poll.most, n.poll.biggest = limit, limit
 		return true, nil
 	}
 	n.poll.intake.page = new(cloudflare.Page)
 	defer func() { n.poll.intake.page = short }()
-	limit, probe, one := short.Len(), 2, size
+	probe, one := 2, size
 	if number > 1 {
-		limit, probe, one = cloudflare.DefaultPageSize, (number-1)*size+1, 1
+		probe, one = (number-1)*size+1, 1
 	}
 	_, err = n.fetch(ctx, w, probe, one)
 	switch {
