@@ -115,6 +115,9 @@ func (p *Page) ID(i int) string {
 	return ""
 }
 
+// RawID is the JSON of the id of the i-th entry, or empty.
+func (p *Page) RawID(i int) string { return p.entries[i].id.Source() }
+
 // Key identifies the i-th entry: its id, or all of its bytes when it has none.
 // It shares the memory of the page.
 func (p *Page) Key(i int) string {

@@ -46,10 +46,12 @@ func (n *numberedPages) next(ctx context.Context, w *window) (turned, error) {
 		switch {
 		case err == nil && n.isAtTorn(w):
 			// The damage was temporary, or the server shows what it likes.
-			n.torn = tornEntry{}
 			if g.last || fingerprintOf(n.poll.page().Key(0)) == w.Last {
 				err = errOtherPages
+			} else {
+				err = n.checkPlace(ctx, w)
 			}
+			n.torn = tornEntry{}
 			return g, err
 		case err == nil && n.maybeCapped(number, size):
 			capped, err := n.checkCapped(ctx, w, number, size)
@@ -140,6 +142,26 @@ func (n *numberedPages) passTorn(ctx context.Context, w *window, g turned, cause
 	n.torn = tornEntry{since: w.Since, before: w.Before, at: w.Offset}
 	g.unreadable = cause
 	return g, nil
+}
+
+// checkPlace is called when an entry can be read at the position of one that could
+// not. It is that one if it has its id, and otherwise if the entry read last comes
+// right before it.
+func (n *numberedPages) checkPlace(ctx context.Context, w *window) error {
+	page := n.poll.page()
+	if w.Offset == 0 || n.torn.id != "" && page.RawID(0) == n.torn.id {
+		return nil
+	}
+	n.poll.intake.page = new(cloudflare.Page)
+	defer func() { n.poll.intake.page = page }()
+	_, err := n.fetch(ctx, w, w.Offset, 1)
+	switch before := n.poll.page(); {
+	case err != nil && !cloudflare.Unreadable(err):
+		return err
+	case err == nil && (before.Len() == 0 || fingerprintOf(before.Key(0)) != w.Last):
+		return errOtherPages
+	}
+	return nil
 }
 
 // leastLimit is the lowest limit to the entries of a page that a server is expected to

@@ -787,6 +787,14 @@ var mutants = []mutant{
 		test:  "TestPoll_AServerThatIgnoresPagingRepeatsAndHidesNothing",
 	},
 	{
+		fault: "any entry in place of one that could not be read is taken for it",
+		file:  "internal/feed/pages_v1.go",
+		old:   "err = n.checkPlace(ctx, w)",
+		new:   "err = nil",
+		in:    ".",
+		test:  "TestPoll_AServerThatIgnoresPagingRepeatsAndHidesNothing",
+	},
+	{
 		fault: "an empty page in place of an entry that cannot be read counts as the end",
 		file:  "internal/feed/pages_v1.go",
 		old:   "if g.last || fingerprintOf(n.poll.page().Key(0)) == w.Last {",
