@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 	"syscall"
@@ -158,14 +157,9 @@ func exposedFiles(from, text string) (wrong faults) {
 		return nil // which the parser of the database tells
 	}
 	for _, name := range []string{"passfile", "sslkey"} {
-		f, err := os.Open(u.Query().Get(name))
-		if err != nil {
-			continue
-		}
-		if err := files.CheckPrivate(f); err != nil {
+		if err := files.CheckPrivateFile(u.Query().Get(name)); err != nil {
 			wrong = append(wrong, from+": "+name+": "+err.Error())
 		}
-		f.Close()
 	}
 	return wrong
 }

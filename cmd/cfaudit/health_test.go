@@ -68,6 +68,16 @@ func newWatched(t *testing.T) *watched {
 	return w
 }
 
+// readsBoth makes the connector one of both logs, with the other settings of cfg.
+func (w *watched) readsBoth(t *testing.T, cfg cloudflareaudit.Config) {
+	t.Helper()
+	cfg.AccountID, cfg.APIToken = fakecloudflare.DefaultAccountID, cloudflareaudit.NewSecret(w.token)
+	cfg.AuditLogAPI, cfg.HTTPClient = cloudflareaudit.AuditLogBoth, &http.Client{Transport: w.api.Transport()}
+	source, err := cloudflareaudit.New(cfg)
+	require.NoError(t, err)
+	w.runner.Source = source
+}
+
 // start runs the runner until stop is called.
 func (w *watched) start(t *testing.T) (stop func()) {
 	ctx, cancel := context.WithCancel(t.Context())
@@ -221,12 +231,7 @@ func TestHealth_OneLogOfTwoThatIsRefusedFailsAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWatched(t)
-		source, err := cloudflareaudit.New(cloudflareaudit.Config{
-			AccountID: fakecloudflare.DefaultAccountID, APIToken: cloudflareaudit.NewSecret(w.token), AuditLogAPI: cloudflareaudit.AuditLogBoth,
-			HTTPClient: &http.Client{Transport: w.api.Transport()},
-		})
-		require.NoError(t, err)
-		w.runner.Source = source
+		w.readsBoth(t, cloudflareaudit.Config{})
 		w.api.Deny("logs/audit")
 		defer w.start(t)()
 		began := time.Now().UTC()
@@ -604,12 +609,7 @@ func TestHealth_AWaitThatWasAskedForDoesNotHideItsCause(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				w := newWatched(t)
-				source, err := cloudflareaudit.New(cloudflareaudit.Config{
-					AccountID: fakecloudflare.DefaultAccountID, APIToken: cloudflareaudit.NewSecret(w.token), AuditLogAPI: cloudflareaudit.AuditLogBoth,
-					HTTPClient: &http.Client{Transport: w.api.Transport()},
-				})
-				require.NoError(t, err)
-				w.runner.Source = source
+				w.readsBoth(t, cloudflareaudit.Config{})
 				w.api.Fault(func(int, *http.Request) *fakecloudflare.Fault { return c.fault })
 				defer w.start(t)()
 				time.Sleep(10 * time.Minute)
@@ -628,12 +628,8 @@ func TestHealth_ALogOfWhichOnlyTheFirstPageComesIsFailing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWatched(t)
-		source, err := cloudflareaudit.New(cloudflareaudit.Config{
-			AccountID: fakecloudflare.DefaultAccountID, APIToken: cloudflareaudit.NewSecret(w.token), PageSize: 2, PollInterval: 30 * time.Second, AuditLogAPI: cloudflareaudit.AuditLogBoth,
-			HTTPClient: &http.Client{Transport: w.api.Transport()},
-		})
-		require.NoError(t, err)
-		w.runner.Source, w.runner.Interval = source, 30*time.Second
+		w.readsBoth(t, cloudflareaudit.Config{PageSize: 2, PollInterval: 30 * time.Second})
+		w.runner.Interval = 30 * time.Second
 		w.api.Fault(func(_ int, r *http.Request) *fakecloudflare.Fault {
 			if page := r.URL.Query().Get("page"); page == "1" || page == "" {
 				return nil

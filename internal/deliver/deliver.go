@@ -8,7 +8,6 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
-	"os"
 	"slices"
 	"sync"
 	"time"
@@ -137,12 +136,7 @@ func New(s Service) (*Engine, error) {
 // warnExposed warns about a dead-letter file that other users can read: it holds
 // whole events.
 func (e *Engine) warnExposed() {
-	f, err := os.Open(e.service.DeadLetter)
-	if err != nil {
-		return // it can be written, at least
-	}
-	defer f.Close()
-	if err := files.CheckPrivate(f); err != nil {
+	if err := files.CheckPrivateFile(e.service.DeadLetter); err != nil {
 		e.log.Warn("the dead-letter file shows who may do what in the account", "error", err)
 	}
 }

@@ -152,8 +152,7 @@ func (n *numberedPages) checkPlace(ctx context.Context, w *window) error {
 	if w.Offset == 0 || n.torn.id != "" && page.RawID(0) == n.torn.id {
 		return nil
 	}
-	n.poll.intake.page = new(cloudflare.Page)
-	defer func() { n.poll.intake.page = page }()
+	defer n.poll.aside()()
 	_, err := n.fetch(ctx, w, w.Offset, 1)
 	switch before := n.poll.page(); {
 	case err != nil && !cloudflare.Unreadable(err):
@@ -202,8 +201,7 @@ func (n *numberedPages) checkCapped(ctx context.Context, w *window, number, size
 		n.poll.most, n.poll.biggest = limit, limit
 		return true, nil
 	}
-	n.poll.intake.page = new(cloudflare.Page)
-	defer func() { n.poll.intake.page = short }()
+	defer n.poll.aside()()
 	probe, one := 2, size
 	if number > 1 {
 		probe, one = (number-1)*size+1, 1
@@ -286,9 +284,7 @@ func (n *numberedPages) checkEnd(ctx context.Context, w *window) (end bool, err 
 // read. If a later entry can be read, this one is the cause. Otherwise the whole
 // log is unreadable, and skipping it entry by entry would lose it.
 func (n *numberedPages) checkIsolated(ctx context.Context, w *window, id string, cause error) error {
-	broken := n.poll.page()
-	n.poll.intake.page = new(cloudflare.Page)
-	defer func() { n.poll.intake.page = broken }()
+	defer n.poll.aside()()
 	for step := 1; step <= 64; step *= 2 {
 		_, err := n.fetch(ctx, w, w.Offset+1+step, 1)
 		switch {

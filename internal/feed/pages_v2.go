@@ -277,8 +277,7 @@ func (f *followedPages) isEnd(ctx context.Context, w *window, repeats bool) (boo
 	if n := page.Len(); n > 0 && !repeats {
 		last = fingerprintOf(page.Key(n - 1))
 	}
-	f.poll.intake.page = new(cloudflare.Page)
-	defer func() { f.poll.intake.page = page }()
+	defer f.poll.aside()()
 	q := f.poll.query(w, w.Trail.Since, w.Trail.Before)
 	// The order of two tells whether it is the reverse.
 	q.Size, q.OldestFirst = 2, true
@@ -334,9 +333,10 @@ func (f *followedPages) passUnreadable(ctx context.Context, w *window, r cloudfl
 	g := turned{Reply: r, first: w.Offset, unreadable: cause}
 	if !known || !f.torn.follows {
 		here, page := w.Trail, f.poll.page()
-		f.poll.intake.page = new(cloudflare.Page)
+		back := f.poll.aside()
 		err := f.checkFollowing(ctx, w, page, cause)
-		w.Trail, f.poll.intake.page = here, page
+		back()
+		w.Trail = here
 		if err != nil {
 			return turned{}, err
 		}

@@ -102,6 +102,14 @@ func (p *poll) ends() (e ends, tell bool) {
 	return ends{fingerprintOf(top), fingerprintOf(bottom)}, top != bottom || page.ID(0) != ""
 }
 
+// aside makes room for other replies than the current page, which back makes current
+// again.
+func (p *poll) aside() (back func()) {
+	page := p.intake.page
+	p.intake.page = new(cloudflare.Page)
+	return func() { p.intake.page = page }
+}
+
 // page is the current reply.
 func (p *poll) page() *cloudflare.Page { return p.intake.page }
 

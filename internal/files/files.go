@@ -140,6 +140,17 @@ func InFolder(path string, err error) error {
 // its group.
 const exposed = 0o006
 
+// CheckPrivateFile is [CheckPrivate] of the file with a name. It is nil for one that
+// cannot be opened.
+func CheckPrivateFile(name string) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	return CheckPrivate(f)
+}
+
 // CheckPrivate returns an [ExposedError] when users other than the owner and the
 // group of a file can read or change it. It is nil for what is not a regular
 // file, on Windows, where the mode does not tell, and on a file system that is

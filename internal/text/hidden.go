@@ -55,67 +55,87 @@ const maxEscapes = 4
 // first is where in s the secret stands first, from zero to zero if it does not.
 func (f *knownForms) first(s string) (from, to int) {
 	from = len(s)
-	plain := s
-	// starts are where in s each byte of plain begins, and where the last one ends.
-	// While plain is s they are nil.
-	var starts []int
-	for range 1 + maxEscapes {
+	layers := 1
+	if f.mayBeEscaped(s) {
+		layers += maxEscapes
+	}
+	l := layer{text: s}
+	for n := range layers {
+		if n > 0 {
+			l = l.undone()
+		}
 		for i, form := range f.list {
-			begin := strings.Index(plain, form)
+			begin := strings.Index(l.text, form)
 			if begin < 0 {
 				continue
 			}
 			end := begin + len(form)
 			if i > 0 {
-				// The characters around it may stand for bytes of it as well.
-				least, most := max(0, begin-group), min(len(plain), end+group)
-				for begin > least && strings.IndexByte(base64Signs, plain[begin-1]) >= 0 {
-					begin--
-				}
-				for end < most && strings.IndexByte(base64Signs, plain[end]) >= 0 {
-					end++
-				}
+				begin, end = widened(l.text, begin, end)
 			}
-			if starts != nil {
-				begin, end = starts[begin], starts[end]
-			}
-			if begin < from {
-				from, to = begin, end
+			if begin = l.at(begin); begin < from {
+				from, to = begin, l.at(end)
 			}
 		}
-		// Most texts have no escape that may stand for a character of the secret, or
-		// begin another escape. Undoing the others would cost too much.
-		next := strings.IndexAny(s, `%\`)
-		for i := next; i >= 0 && starts == nil; i += 1 + next {
-			c, size := unescaped(s[i:])
-			if size > 1 && (f.has[c] || c == '%' || c == '\\') {
-				break
-			}
-			if next = strings.IndexAny(s[i+1:], `%\`); next < 0 {
-				break
-			}
-		}
-		if next < 0 {
-			break
-		}
-		// One layer of escapes that stand for one byte.
-		undone, at := make([]byte, 0, len(plain)), make([]int, 0, len(plain)+1)
-		for i, size := 0, 0; i <= len(plain); i += size {
-			start := i
-			if starts != nil {
-				start = starts[i]
-			}
-			at = append(at, start)
-			if i == len(plain) {
-				break
-			}
-			var c byte
-			c, size = unescaped(plain[i:])
-			undone = append(undone, c)
-		}
-		plain, starts = string(undone), at
 	}
 	return from, to
+}
+
+// widened are the bounds of a form in base64 with the characters around it that may
+// stand for bytes of the secret as well.
+func widened(s string, begin, end int) (from, to int) {
+	least, most := max(0, begin-group), min(len(s), end+group)
+	for begin > least && strings.IndexByte(base64Signs, s[begin-1]) >= 0 {
+		begin--
+	}
+	for end < most && strings.IndexByte(base64Signs, s[end]) >= 0 {
+		end++
+	}
+	return begin, end
+}
+
+// mayBeEscaped reports whether s has an escape that may stand for a character of the
+// secret, or begin another escape. Most texts have none, and undoing the others would
+// cost too much.
+func (f *knownForms) mayBeEscaped(s string) bool {
+	for {
+		next := strings.IndexAny(s, `%\`)
+		if next < 0 {
+			return false
+		}
+		c, size := unescaped(s[next:])
+		if size > 1 && (f.has[c] || c == '%' || c == '\\') {
+			return true
+		}
+		s = s[next+1:]
+	}
+}
+
+// layer is a text with some layers of escapes undone.
+type layer struct {
+	text string
+	// starts are where in the original each byte of text begins, and where the last
+	// one ends. If nothing has been undone they are nil.
+	starts []int
+}
+
+// at is where in the original the byte i begins.
+func (l layer) at(i int) int {
+	if l.starts == nil {
+		return i
+	}
+	return l.starts[i]
+}
+
+// undone is l with one layer more undone, of the escapes that stand for one byte.
+func (l layer) undone() layer {
+	plain, starts := make([]byte, 0, len(l.text)), make([]int, 0, len(l.text)+1)
+	for i := 0; i < len(l.text); {
+		c, size := unescaped(l.text[i:])
+		plain, starts = append(plain, c), append(starts, l.at(i))
+		i += size
+	}
+	return layer{string(plain), append(starts, l.at(len(l.text)))}
 }
 
 // unescaped is the character that s begins with, and how many bytes it takes.
